@@ -1,0 +1,242 @@
+"""The one decode: bytes of a file to pixels, or a refusal that says why.
+
+Used by training, service and dashboard alike. Every decoder we know returns something for a
+broken file (cv2 grey rows, PIL white for 16 bit), so nothing here trusts a decoder's silence.
+"""
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import simplejpeg
+from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL.ImageFile import ImageFile
+
+from inspection.errors import InspectionError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+MAX_PIXELS = 64_000_000
+ORIENTATION = 0x0112
+BITS_PER_SAMPLE = 258
+PLUGINS: dict[bytes, type[ImageFile]] = {
+    b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
+    b"BM": BmpImagePlugin.BmpImageFile,
+    b"II*\0": TiffImagePlugin.TiffImageFile,
+    b"MM\0*": TiffImagePlugin.TiffImageFile,
+}
+DEEP_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
+UNSUPPORTED_MODES = frozenset({"F", "I", "I;16S", "I;16BS", "I;32", "I;32S", "I;32B", "I;32BS"})
+HARMLESS = ("Invalid SOS parameters", "unknown Adobe color transform")
+BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    AttributeError,
+    RuntimeError,
+    Warning,
+    struct.error,
+    zlib.error,
+    cv2.error,
+)
+
+
+class ImageError(InspectionError):
+    """Bytes that are not an image we can inspect; `code` is the reason in one word.
+
+    Codes: empty, not_an_image, truncated, corrupt, too_large, unsupported_depth, several_images.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What the header says: size as displayed (oriented), channels 1 or 3, bits 8 or 16."""
+
+    width_px: int
+    height_px: int
+    channels: int
+    bit_depth: int
+    format: str
+
+
+def decode(content: bytes, *, channels: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Pixels of an image file: uint8 (H, W) for one channel, (H, W, 3) RGB for three.
+
+    The EXIF orientation is applied. 16 bit is scaled linearly over its full range (65535 becomes
+    255), so that the brightness of two frames stays comparable. Colour becomes grey by the
+    standard luma; alpha is dropped, palettes are resolved. Raises ImageError for anything else.
+    """
+    _check_not_empty(content)
+    if content.startswith(b"\xff\xd8"):
+        return _decode_jpeg(content, channels=channels, max_pixels=max_pixels)
+    image = _open(content, max_pixels=max_pixels)
+    turned = _oriented(_pixels(image, content), _orientation(image))
+    return _with_channels(turned, channels=channels)
+
+
+def describe(content: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
+    """Facts from the header alone; raises ImageError where there is no readable header."""
+    _check_not_empty(content)
+    if content.startswith(b"\xff\xd8"):
+        height, width, space = _jpeg_header(content, max_pixels=max_pixels)
+        turned = _jpeg_orientation(content) >= 5
+        size = (height, width) if turned else (width, height)
+        return ImageFacts(*size, 1 if space == "Gray" else 3, 8, "JPEG")
+    image = _open(content, max_pixels=max_pixels)
+    width, height = image.size[::-1] if _orientation(image) >= 5 else image.size
+    deep = _bit_depth(image, content) > 8
+    return ImageFacts(width, height, _n_channels(image), 16 if deep else 8, image.format or "")
+
+
+def _check_not_empty(content: bytes) -> None:
+    if not content:
+        raise ImageError("empty", "the file is empty; copy it again from the camera")
+
+
+def _check_pixels(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise ImageError(
+            "too_large", f"{width} x {height} px is more than {max_pixels} px; send a smaller image"
+        )
+
+
+def _decode_jpeg(content: bytes, *, channels: int, max_pixels: int) -> np.ndarray:
+    _jpeg_header(content, max_pixels=max_pixels)
+    space = "GRAY" if channels == 1 else "RGB"
+    try:
+        pixels = simplejpeg.decode_jpeg(content, colorspace=space, strict=True)
+    except BROKEN as error:
+        if not str(error).startswith(HARMLESS):
+            raise _broken(error) from error
+        pixels = simplejpeg.decode_jpeg(content, colorspace=space, strict=False)
+    turned = _oriented(pixels, _jpeg_orientation(content))
+    return turned[..., 0] if channels == 1 else turned
+
+
+def _jpeg_header(content: bytes, *, max_pixels: int) -> tuple[int, int, str]:
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(content, strict=False)
+    except BROKEN as error:
+        raise ImageError(
+            "truncated", "the JPEG ends within its header; copy it again from the camera"
+        ) from error
+    _check_pixels(width, height, max_pixels)
+    return height, width, space
+
+
+def _jpeg_orientation(content: bytes) -> int:
+    if b"Exif\0\0" not in content[:65536]:
+        return 1
+    try:
+        return _orientation(JpegImagePlugin.JpegImageFile(io.BytesIO(content)))
+    except BROKEN:
+        return 1
+
+
+def _open(content: bytes, *, max_pixels: int) -> ImageFile:
+    """Open by signature: no plugin of PIL but these four, and no global pixel limit to set."""
+    plugin = next((kind for magic, kind in PLUGINS.items() if content.startswith(magic)), None)
+    if plugin is None:
+        raise ImageError("not_an_image", "not a JPEG, PNG, BMP or TIFF; send one of these")
+    try:
+        image = plugin(io.BytesIO(content))
+        n_images = getattr(image, "n_frames", 1)
+    except BROKEN as error:
+        raise _broken(error) from error
+    _check_pixels(*image.size, max_pixels)
+    if n_images > 1:
+        raise ImageError("several_images", f"holds {n_images} images; send one image per file")
+    if image.mode in UNSUPPORTED_MODES:
+        raise ImageError(
+            "unsupported_depth", f"pixels of kind {image.mode!r}; convert them to 8 or 16 bit"
+        )
+    return image
+
+
+def _broken(error: BaseException) -> ImageError:
+    told = str(error).lower()
+    code = "truncated" if "truncated" in told or "premature end" in told else "corrupt"
+    return ImageError(code, f"the image is {code} ({error}); copy it again from the camera")
+
+
+def _orientation(image: ImageFile) -> int:
+    """EXIF orientation 1..8 that is left to apply: PIL turns a TIFF itself."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return 1
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+    except BROKEN:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _bit_depth(image: ImageFile, content: bytes) -> int:
+    if image.mode in DEEP_MODES:
+        return 16
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        return content[24]
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return max(image.tag_v2.get(BITS_PER_SAMPLE, (8,)))
+    return 8
+
+
+def _n_channels(image: ImageFile) -> int:
+    return 1 if image.mode in DEEP_MODES | {"1", "L", "LA", "La"} else 3
+
+
+def _pixels(image: ImageFile, content: bytes) -> np.ndarray:
+    """uint8 pixels (H, W) or (H, W, 3) RGB, not yet oriented."""
+    try:
+        image.load()
+        if _bit_depth(image, content) > 8:
+            return _deep_pixels(image, content)
+        return np.array(image.convert("L" if _n_channels(image) == 1 else "RGB"))
+    except BROKEN as error:
+        raise _broken(error) from error
+
+
+def _deep_pixels(image: ImageFile, content: bytes) -> np.ndarray:
+    """16 bit to 8: PIL knows only grey, and cv2, which knows colour, hides truncation."""
+    if image.mode in DEEP_MODES:
+        return _to_eight_bits(np.asarray(image).astype(np.uint16))
+    flags = cv2.IMREAD_UNCHANGED
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR
+    deep = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    if deep is None or deep.dtype != np.uint16:
+        raise ImageError("unsupported_depth", "more than 8 bits; convert it to 8 or 16 bit")
+    if deep.ndim == 3 and deep.shape[2] >= 3:
+        deep = deep[..., 2::-1]
+    return _to_eight_bits(deep if deep.ndim == 2 else deep[..., : _n_channels(image)].squeeze())
+
+
+def _to_eight_bits(deep: np.ndarray) -> np.ndarray:
+    return ((deep.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def _oriented(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn pixels (H, W, ...) as the EXIF orientation 1..8 says the camera was held."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _with_channels(pixels: np.ndarray, *, channels: int) -> np.ndarray:
+    if channels == 1:
+        return pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
