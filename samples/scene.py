@@ -1,0 +1,175 @@
+"""One view of one part: pose, lamp, background, and the frame with the truth about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from samples.background import draw_background, draw_dust
+from samples.defects import Bools, Floats
+from samples.optics import Lamp, blurred, develop, lit
+from samples.parts import REFERENCE_SIZE, Part, draw_part
+from samples.surface import HALF_HEIGHT_PX, LEFT_PX, Grid, shape
+
+Box = tuple[int, int, int, int]
+CAMERAS = ("Ch00", "Ch01")
+RIVET_WINDOW_PX = (-6.0, 80.0)
+RIVET_HALF_PX = 1.24
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where the part lies in the frame. Lengths in reference px, `tilt_rad` counter-clockwise."""
+
+    camera: str
+    dx_px: float
+    dy_px: float
+    tilt_rad: float
+    zoom: float
+    roll_px: float
+    focus_px: float
+
+
+@dataclass(frozen=True)
+class SceneView:
+    """A frame and its truth; boxes are (x, y, width, height) in frame pixels."""
+
+    frame: NDArray[np.uint8]
+    mask: Bools
+    label: str
+    camera: str
+    knurling_box: Box
+    rivet_box: Box
+    defect_box: Box | None
+
+
+def draw_view(
+    rng: np.random.Generator, *, label: str = "normal", size: tuple[int, int] = REFERENCE_SIZE,
+    camera: str = "Ch00", severity: float | None = None,
+) -> SceneView:  # fmt: skip
+    """Draw one view of a fresh part; `size` is (width, height) px, `severity` 0..1 or drawn."""
+    part = draw_part(rng, label=label, severity=severity)
+    return shoot(part, rng, size=size, camera=camera)
+
+
+def shoot(
+    part: Part, rng: np.random.Generator, *, size: tuple[int, int], camera: str, drift: float = 0.0
+) -> SceneView:
+    """Photograph `part` once. `drift` (0..1) is how far down the line the part came.
+
+    Pose, lamp and background are drawn without a look at the class of the part.
+    """
+    pose, lamp = draw_pose(rng, camera, drift), draw_lamp(rng, camera, drift)
+    scale = min(size[0] / REFERENCE_SIZE[0], size[1] / REFERENCE_SIZE[1])
+    grid = Grid.of(part, max(2.0, scale))
+    surface = shape(part, grid, pose.roll_px)
+    matrix = placement(part, pose, grid.per_px, size, scale)
+    radiance = draw_background(rng, camera, size, scale, drift)
+    _paste(radiance, lit(surface, lamp), surface.inside, matrix, pose.focus_px * grid.per_px)
+    draw_dust(rng, radiance, scale)
+    centre = rng.uniform(0.42, 0.58, 2).astype(np.float32)
+    vignette = float(rng.uniform(0.5, 1.1))
+    frame = develop(radiance, rng=rng, lamp=lamp, vignette=vignette, centre=centre)
+    mask = _warp_mask(surface.defect, matrix, size)
+    return SceneView(
+        frame, mask, part.label, camera, *_part_boxes(part, matrix, grid.per_px, size), box_of(mask)
+    )
+
+
+def draw_pose(rng: np.random.Generator, camera: str, drift: float) -> Pose:
+    """A pose near the taught one; the fixture creeps as the line runs."""
+    creep = np.sin(2 * np.pi * (1.3 * drift + 0.25 * CAMERAS.index(camera)))
+    return Pose(
+        camera=camera,
+        dx_px=float(rng.normal(0, 5) + 9 * creep),
+        dy_px=float(rng.normal(0, 5) + 7 * (drift - 0.5)),
+        tilt_rad=float(np.radians(np.clip(rng.normal(0, 1.2), -3.2, 3.2))),
+        zoom=float(rng.uniform(0.985, 1.02)),
+        roll_px=float(rng.uniform(-7, 7)),
+        focus_px=float(rng.uniform(0.35, 0.75)),
+    )
+
+
+def draw_lamp(rng: np.random.Generator, camera: str, drift: float) -> Lamp:
+    """The lamp ages and is readjusted as the line runs, and differs a little from shot to shot."""
+    ageing = 1.08 - 0.22 * drift + 0.10 * np.sin(2 * np.pi * 2.1 * drift)
+    return Lamp(
+        gain=float(ageing * rng.uniform(0.82, 1.22)),
+        ring_tilt=float(rng.uniform(0.50, 0.66)),
+        ring_width=float(rng.uniform(0.15, 0.24)),
+        azimuth_rad=float(rng.uniform(0, 2 * np.pi)),
+        uneven=float(rng.uniform(0.25, 0.75)),
+        bar_azimuth_rad=float(rng.uniform(0, 2 * np.pi)),
+        bar_tilt=float(rng.uniform(0.25, 0.5)),
+        bar_gain=float(rng.uniform(0.3, 0.9)),
+    )
+
+
+def placement(
+    part: Part, pose: Pose, per_px: float, size: tuple[int, int], scale: float
+) -> NDArray[np.float64]:
+    """The 2 x 3 matrix from grid points to frame pixels. `Ch01` hangs the other way up."""
+    angle = pose.tilt_rad + np.pi * CAMERAS.index(pose.camera)
+    step = scale * pose.zoom / per_px
+    turn = step * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    middle = part.knurling.length_px / 2 + 34 + LEFT_PX
+    anchor = np.array([middle, HALF_HEIGHT_PX]) * per_px
+    shift = np.array([pose.dx_px, pose.dy_px]) * scale
+    target = np.array([size[0] / 2, size[1] / 2]) + shift
+    return np.hstack([turn, (target - turn @ anchor)[:, None]])
+
+
+def box_of(mask: Bools) -> Box | None:
+    """The smallest box around the true pixels, None when there are none."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if rows.size == 0:
+        return None
+    x, y = int(columns[0]), int(rows[0])
+    return x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y
+
+
+def _paste(
+    radiance: Floats, picture: Floats, inside: Bools, matrix: NDArray[np.float64], blur: float
+) -> None:
+    size = (radiance.shape[1], radiance.shape[0])
+    cover = inside.astype(np.float32)
+    cover, picture = blurred(cover, blur), blurred(picture * cover, blur)
+    alpha = cv2.warpAffine(cover, matrix, size, flags=cv2.INTER_LINEAR)
+    radiance *= 1 - alpha
+    radiance += cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR)
+
+
+def _warp_mask(mask: Bools, matrix: NDArray[np.float64], size: tuple[int, int]) -> Bools:
+    if not mask.any():
+        return np.zeros((size[1], size[0]), np.bool_)
+    warped = cv2.warpAffine(mask.astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR)
+    return np.asarray(warped > 0.5)
+
+
+def _part_boxes(
+    part: Part, matrix: NDArray[np.float64], per_px: float, size: tuple[int, int]
+) -> tuple[Box, Box]:
+    """Boxes of the knurling and of the rivet's seat.
+
+    The seat is a window of one size, whether or not the rivet is pressed home: its framing must
+    not give the class away.
+    """
+    length, radius = part.knurling.length_px, part.knurling.radius_px
+    knurling = _frame_box((0, length), radius, matrix, per_px, size)
+    window = (length + RIVET_WINDOW_PX[0], length + RIVET_WINDOW_PX[1])
+    return knurling, _frame_box(window, RIVET_HALF_PX * radius, matrix, per_px, size)
+
+
+def _frame_box(
+    span: tuple[float, float], half: float, matrix: NDArray[np.float64], per_px: float,
+    size: tuple[int, int],
+) -> Box:  # fmt: skip
+    corners = np.array([(u, v) for u in span for v in (-half, half)])
+    grid = (corners + np.array([LEFT_PX, HALF_HEIGHT_PX])) * per_px
+    points = grid @ matrix[:, :2].T + matrix[:, 2]
+    low = np.clip(np.floor(points.min(0)), 0, None).astype(int)
+    high = np.minimum(np.ceil(points.max(0)).astype(int), size)
+    return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])

@@ -1,0 +1,194 @@
+"""The surface of a part: a body of revolution with the relief of the knurling on it.
+
+Arrays have shape (n_v, n_u): `v` runs across the part (px from the axis), `u` along it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from samples.defects import Bools, Change, Floats, apply_defect
+from samples.parts import Knurling, Part, Stain
+
+LEFT_PX = 360.0
+RIGHT_PX = 100.0
+HALF_HEIGHT_PX = 76.0
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Normals (unit, z towards the camera), how open each point is to light, and the defect."""
+
+    normal: tuple[Floats, Floats, Floats]
+    open: Floats
+    inside: Bools
+    defect: Bools
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Points at which the part is drawn: `u` (n_u,), `v` (n_v,), `per_px` of them per px."""
+
+    u: Floats
+    v: Floats
+    per_px: float
+
+    @classmethod
+    def of(cls, part: Part, per_px: float) -> Grid:
+        """The grid that covers rod, knurling and rivet of `part`."""
+        length = part.knurling.length_px + LEFT_PX + RIGHT_PX
+        n_u, n_v = round(length * per_px), round(2 * HALF_HEIGHT_PX * per_px)
+        u = (np.arange(n_u, dtype=np.float32) + 0.5) / np.float32(per_px) - np.float32(LEFT_PX)
+        v = (np.arange(n_v, dtype=np.float32) + 0.5) / np.float32(per_px)
+        return cls(u, v - np.float32(HALF_HEIGHT_PX), per_px)
+
+
+def profile(part: Part, u: Floats) -> Floats:
+    """Radius of the part at `u`, px; shape of `u`."""
+    k, r = part.knurling, part.rivet
+    end, head = k.length_px, k.length_px + r.gap_px
+    flange, body = r.flange_radius * k.radius_px, r.body_radius * k.radius_px
+    shank = r.shank_radius * k.radius_px
+    knots = [
+        (-1e4, 0.87), (-16, 0.87), (-13, 0.82), (-3, 0.82), (-1, 0.90), (5, 1.0),
+        (end - 4, 1.0), (end, 0.93),
+    ]  # fmt: skip
+    places = [p for p, _ in knots] + [end + 0.3, head - 0.3, head, head + 2.5]
+    radii = [x * k.radius_px for _, x in knots] + [shank, shank, 0.93 * flange, flange]
+    places += [head + r.flange_px, head + r.flange_px + 3]
+    radii += [flange, body]
+    radius = np.interp(u, places, radii)
+    dome_from = head + 0.6 * r.length_px
+    t = np.clip((u - dome_from) / (0.4 * r.length_px), 0, 1)
+    radius = radius * (1 - t**2.6) ** (1 / 2.6)
+    return np.where(u > head + r.length_px, 0, radius).astype(np.float32)
+
+
+def shape(part: Part, grid: Grid, roll_px: float) -> Surface:
+    """The surface of `part` on `grid`, rolled about its axis by `roll_px` of arc."""
+    radius = profile(part, grid.u)
+    steep = np.gradient(radius, grid.u).astype(np.float32)
+    steep = np.clip(cv2.GaussianBlur(steep[None], (0, 0), 0.6 * grid.per_px)[0], -2.5, 2.5)
+    ratio = np.asarray(grid.v[:, None] / np.maximum(radius, 1e-3)[None], np.float32)
+    inside = np.abs(ratio) < 1
+    sin: Floats = np.clip(ratio, -0.999, 0.999)
+    cos: Floats = np.sqrt(1 - sin * sin)
+    slope_u = np.broadcast_to((steep + _turning(part, grid))[None], sin.shape).copy()
+    slope_a: Floats = np.zeros_like(sin)
+    light: Floats = np.ones_like(sin)
+    defect = np.zeros(sin.shape, np.bool_)
+    _lay_knurling(part, grid, sin, roll_px, slope_u, slope_a, light, defect)
+    _shade_gap(part, grid, light, defect, radius)
+    nx, ny, nz = -slope_u, sin - slope_a * cos, cos + slope_a * sin
+    norm = 1 / np.sqrt(nx * nx + ny * ny + nz * nz)
+    return Surface((nx * norm, ny * norm, nz * norm), light, inside, defect & inside)
+
+
+def _turning(part: Part, grid: Grid) -> Floats:
+    """Slopes of the marks that the lathe left: the same all around."""
+    rng = np.random.default_rng(part.texture_seed)
+    coarse = rng.normal(0, 1, 800).astype(np.float32)
+    marks = np.interp(grid.u, np.linspace(-LEFT_PX, 440, 800), coarse)
+    return (0.07 * marks).astype(np.float32)
+
+
+def _lay_knurling(
+    part: Part, grid: Grid, sin: Floats, roll_px: float,
+    slope_u: Floats, slope_a: Floats, light: Floats, defect: Bools,
+) -> None:  # fmt: skip
+    k = part.knurling
+    first, last = np.searchsorted(grid.u, [0.0, k.length_px])
+    zone = np.s_[:, first:last]
+    u = np.broadcast_to(grid.u[None, first:last], sin[zone].shape).astype(np.float32)
+    a = np.float32(k.radius_px) * np.arcsin(sin[zone]) + np.float32(roll_px)
+    change = apply_defect(part.defect, u, a)
+    relief_u, relief_a, height, tone = _relief(part, u, a, change)
+    slope_u[zone] += relief_u + change.slope_u
+    slope_a[zone] += relief_a + change.slope_a
+    light[zone] *= (0.35 + 0.65 * height) * tone * _film(part.stains, u, a)
+    defect[zone] = change.mask
+
+
+def _relief(
+    part: Part, u: Floats, a: Floats, change: Change
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Slopes along u and a, height 0..1, and the tone of each diamond."""
+    k = part.knurling
+    along, around = np.sin(k.helix_rad) / k.pitch_px, np.cos(k.helix_rad) / k.pitch_px
+    x = (u + change.shift_u) * np.float32(along)
+    y = a * np.float32(around)
+    one, two = x + y + np.float32(k.phases[0]), x - y + np.float32(k.phases[1])
+    h1, s1 = _groove(one, k.groove, change.doubled[0], change.double_offset)
+    h2, s2 = _groove(two, k.groove, change.doubled[1], change.double_offset)
+    lower = h1 < h2
+    depth = np.float32(k.slope) * change.keep * _depth(k, u)
+    s1, s2 = np.where(lower, s1, 0) * depth, np.where(lower, 0, s2) * depth
+    tone, tilt_u, tilt_a = _per_diamond(part.texture_seed, one, two)
+    sin, cos = np.float32(np.sin(k.helix_rad)), np.float32(np.cos(k.helix_rad))
+    height = 1 - change.keep * (1 - np.where(lower, h1, h2))
+    return (s1 + s2) * sin + tilt_u, (s1 - s2) * cos + tilt_a, height, tone
+
+
+def _groove(
+    phase: Floats, half_width: float, doubled: Floats, offset: float
+) -> tuple[Floats, Floats]:
+    """Height 0..1 and slope -1..1 across one family of V grooves that lie at whole phases."""
+    height, slope = _vee(phase, half_width)
+    if offset == 0:
+        return height, slope
+    # the second groove is narrower, so that two fit where there was one
+    second, second_slope = _vee(phase + np.float32(offset), 0.62 * half_width)
+    first, first_slope = _vee(phase, 0.62 * half_width)
+    both = np.minimum(first, second)
+    both_slope = np.where(first < second, first_slope, second_slope)
+    return height + (both - height) * doubled, slope + (both_slope - slope) * doubled
+
+
+def _vee(phase: Floats, half_width: float) -> tuple[Floats, Floats]:
+    x = phase - np.rint(phase)
+    flank = np.abs(x) < half_width
+    height = np.minimum(np.abs(x) / np.float32(half_width), 1)
+    return height, np.where(flank, np.sign(x), 0).astype(np.float32)
+
+
+def _depth(k: Knurling, u: Floats) -> Floats:
+    """How deep the knurling was rolled along the axis: shallow at the ends, with a slow wave."""
+    row = u[0]
+    ends = np.clip(np.minimum(row, k.length_px - row) / 9, 0.15, 1)
+    wave = 1 - k.wave_depth * (0.5 + 0.5 * np.sin(2 * np.pi * row / k.wave_px + k.wave_phase))
+    return (ends * wave).astype(np.float32)[None]
+
+
+def _per_diamond(seed: int, one: Floats, two: Floats) -> tuple[Floats, Floats, Floats]:
+    """Tone and tilt of each diamond, the same in every shot of the part."""
+    rng = np.random.default_rng(seed + 1)
+    i, j = np.floor(one).astype(np.int32), np.floor(two).astype(np.int32)
+    cell = (i * 73 + j * 179 + (i * j) * 31) & 1023
+    tone = np.clip(rng.normal(1, 0.16, 1024), 0.5, 1.6).astype(np.float32)
+    tilt = rng.normal(0, 0.06, (2, 1024)).astype(np.float32)
+    return tone[cell], tilt[0][cell], tilt[1][cell]
+
+
+def _film(stains: tuple[Stain, ...], u: Floats, a: Floats) -> Floats:
+    """What the oil lets through, 0..1."""
+    film = np.ones_like(u)
+    for s in stains:
+        cos, sin = np.float32(np.cos(s.angle_rad)), np.float32(np.sin(s.angle_rad))
+        du, da = u - np.float32(s.u_px), a - np.float32(s.a_px)
+        x, y = (du * cos + da * sin) / s.half_u_px, (da * cos - du * sin) / s.half_a_px
+        bump = np.exp(-((x * x + y * y) ** 2)).astype(np.float32)
+        film *= 1 - np.float32(1 - s.gain) * bump
+    return film
+
+
+def _shade_gap(part: Part, grid: Grid, light: Floats, defect: Bools, radius: Floats) -> None:
+    """The gap under the head is lit less; it is the defect when the rivet is not seated."""
+    end = part.knurling.length_px
+    first, last = np.searchsorted(grid.u, [end, end + part.rivet.gap_px])
+    light[:, first:last] *= 0.6
+    if part.label == "under_press":
+        reach = part.rivet.flange_radius * part.knurling.radius_px
+        defect[np.abs(grid.v) < reach, first:last] = True
