@@ -1,1 +1,1 @@
-"""The domain: parts, views, labels, regions, crops, scores, verdicts. No stage, server or path is known here."""
+"""The domain: parts, views, labels, regions, crops, scores and verdicts. No path is known here."""

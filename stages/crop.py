@@ -1,0 +1,217 @@
+"""Locate the regions of every part, and cut one crop per view and region."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from tqdm import tqdm
+
+from inspection.crops import Crops, box_target, mask_target, save_crops, window_columns
+from inspection.framing import (
+    defect_boxes,
+    frame_view,
+    located_regions,
+    locator_agreement,
+    locator_targets,
+    require_boxes,
+)
+from inspection.images import decode
+from inspection.line import Line
+from inspection.locator import STRIDE, Locator, fit_locator, locate
+from inspection.regions import Floats, Image, crop_window, cut, locator_input
+from inspection.storage import read_table, replacing, write_json, write_table
+from stages import program
+
+
+class CropParams(program.Params):
+    """How regions are found.
+
+    `framing: located` frames every crop as the service will, by the locator, which labelled boxes
+    only train and check; `boxes` prefers a labelled box where there is one.
+    """
+
+    framing: Literal["located", "boxes"] = "located"
+    locator_size_px: tuple[int, int] = (160, 128)
+    locator_epochs: int = Field(default=30, ge=1, le=1000)
+    locator_max_frames: int = Field(default=400, ge=1)
+    locator_learning_rate: float = Field(default=0.01, gt=0, lt=1)
+    seed: int = 0
+
+
+def main() -> None:
+    """Load the views of the folds, locate and cut their regions, save the crops."""
+    paths = program.arguments(
+        __doc__,
+        data="the frames",
+        manifest="the clean manifest",
+        folds="the fold of each view",
+        out="folder for the crops",
+        metrics="file for the metrics",
+    )
+    line, params = program.params(line=Line, crop=CropParams)
+    views = read_table(paths.manifest).merge(
+        read_table(paths.folds)[["view_id", "fold"]], on="view_id", validate="1:1"
+    )
+
+    maps = _located(views, line, params, paths.data, paths.out)
+    metrics: dict[str, Any] = {"framing": params.framing, "n_views": len(views)}
+    lost = []
+    for region in line.regions:
+        crops, missing = cut_region(views, line, region, maps.get(region), params, paths.data)
+        save_crops(paths.out, region, crops)
+        metrics[region] = _counts(crops, missing)
+        lost.append(missing.assign(region=region))
+    checked = views["fold"] == "val"
+    val_maps = {region: found[checked.to_numpy()] for region, found in maps.items()}
+    for region, ious in locator_agreement(views[checked], val_maps).items():
+        metrics[region] |= _agreement(ious)
+
+    write_table(paths.out / "not_located.csv", pd.concat(lost))
+    program.save_metrics(paths.metrics, metrics)
+
+
+def cut_region(
+    views: pd.DataFrame,
+    line: Line,
+    region: str,
+    probabilities: Floats | None,
+    params: CropParams,
+    data: Path,
+) -> tuple[Crops, pd.DataFrame]:
+    """The crops of one region, and the views in which it could not be found."""
+    settings = line.regions[region]
+
+    def cut_one(number: int, view: Any) -> tuple[Image, Image, dict[str, Any]] | None:
+        probability = None if probabilities is None else probabilities[number]
+        framed = frame_view(view, region, settings, probability, framing=params.framing)
+        if framed is None:
+            return None
+        window = crop_window(
+            framed.box, size_px=settings.size_px, margin_fraction=settings.margin_fraction
+        )
+        image = cut(_frame(data, view, line.channels), window)
+        boxes = defect_boxes(view, settings.shows)
+        label = line.label_in(region, view.label)
+        target, known_from = _target(data, view, window, boxes, is_normal=label == line.normal)
+        row = {
+            "view_id": view.view_id,
+            "path": view.path,
+            "part_id": view.part_id,
+            "fold": view.fold,
+            "label": label,
+            "part_label": view.label,
+            "framed_by": framed.source,
+            "confidence": framed.confidence,
+            "target": known_from,
+            **window_columns(window),
+        }
+        return image.reshape(*image.shape[:2], line.channels), target, row
+
+    done = list(_in_threads(cut_one, views, f"cut {region}"))
+    kept = [result for result in done if result is not None]
+    images, targets, rows = zip(*kept, strict=True)
+    missing = views[[result is None for result in done]][["view_id", "path", "part_id", "label"]]
+    return Crops(np.stack(images), np.stack(targets), pd.DataFrame(rows)), missing
+
+
+def _located(
+    views: pd.DataFrame, line: Line, params: CropParams, data: Path, out: Path
+) -> dict[str, Floats]:
+    """Train the locator on the train fold's part boxes; probability maps of every view."""
+    regions = located_regions(line)
+    if not regions:
+        return {}
+    boxed = views[views["fold"] == "train"]
+    require_boxes(boxed, regions)
+    size = params.locator_size_px
+
+    def shrink(_: int, view: Any) -> Image:
+        return locator_input(_frame(data, view, 1), size)
+
+    frames = np.stack(list(_in_threads(shrink, views, "read frames")))
+    cells = (size[0] // STRIDE, size[1] // STRIDE)
+    targets = locator_targets(views, regions, cells)
+    known = ~np.isnan(targets).all(axis=(1, 2, 3))
+    usable = np.flatnonzero(known & (views["fold"] == "train").to_numpy())
+    chosen = np.random.default_rng(params.seed).permutation(usable)[: params.locator_max_frames]
+    model = _fit(frames[chosen], targets[chosen], params)
+    _save_locator(model, regions, size, out)
+    maps = locate(model, frames)
+    return {region: maps[:, number] for number, region in enumerate(regions)}
+
+
+def _fit(frames: Image, targets: Floats, params: CropParams) -> Locator:
+    with tqdm(total=params.locator_epochs, desc="fit locator", disable=None) as bar:
+
+        def progress(_: int, loss: float) -> None:
+            bar.set_postfix(loss=f"{loss:.4f}")
+            bar.update()
+
+        return fit_locator(
+            frames,
+            targets,
+            epochs=params.locator_epochs,
+            learning_rate=params.locator_learning_rate,
+            batch_size=16,
+            seed=params.seed,
+            progress=progress,
+        )
+
+
+def _save_locator(model: Locator, regions: list[str], size: tuple[int, int], out: Path) -> None:
+    from safetensors.torch import save_file
+
+    with replacing(out / "locator.safetensors") as temporary:
+        save_file(model.state_dict(), temporary)
+    write_json(out / "locator.json", {"regions": regions, "size_px": list(size)})
+
+
+def _target(
+    data: Path, view: Any, window: Any, boxes: list[Any], *, is_normal: bool
+) -> tuple[Image, str]:
+    if is_normal:
+        return box_target([], window), "normal"
+    if view.mask_path:
+        mask = decode((data / view.mask_path).read_bytes(), channels=1)
+        return mask_target(mask, window), "mask"
+    return box_target(boxes, window), "box" if boxes else "unknown"
+
+
+def _frame(data: Path, view: Any, channels: int) -> Image:
+    return decode((data / view.path).read_bytes(), channels=channels)
+
+
+def _in_threads(work: Callable[[int, Any], Any], views: pd.DataFrame, what: str) -> Iterator[Any]:
+    with ThreadPoolExecutor() as pool:
+        rows = list(views.itertuples(index=False))
+        yield from tqdm(
+            pool.map(work, range(len(rows)), rows), total=len(rows), desc=what, disable=None
+        )
+
+
+def _counts(crops: Crops, missing: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "n_crops": len(crops),
+        "n_not_located": len(missing),
+        "framed_by": crops.index["framed_by"].value_counts().to_dict(),
+        "labels": crops.index["label"].value_counts().to_dict(),
+    }
+
+
+def _agreement(ious: list[float]) -> dict[str, float]:
+    if not ious:
+        return {}
+    worst, median = np.percentile(ious, [5, 50])
+    return {
+        "val_n_boxes": len(ious),
+        "val_iou_median": round(float(median), 4),
+        "val_iou_5_percent": round(float(worst), 4),
+    }
+
+
+if __name__ == "__main__":
+    program.run("crop", main)

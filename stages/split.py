@@ -1,0 +1,118 @@
+"""Put every part into one fold, and price what a careless split would have claimed."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from tqdm import tqdm
+
+from inspection.cheap import circumstances, fit_svm, fit_tree, hog_features, stack
+from inspection.errors import InspectionError
+from inspection.folds import FOLDS, assign_folds, leakage_price, shortcut_audit, thin_classes
+from inspection.images import decode
+from inspection.line import Line
+from inspection.storage import read_table, write_table
+from stages import program
+
+
+class SplitParams(program.Params):
+    """Fractions are of parts. `audit_max_views` caps what the cheap classifier looks at."""
+
+    val_fraction: float = Field(default=0.2, gt=0, lt=0.5)
+    test_fraction: float = Field(default=0.25, gt=0, lt=0.5)
+    audit_folds: int = Field(default=5, ge=2, le=20)
+    audit_max_views: int = Field(default=1500, ge=50)
+    seed: int = 0
+
+
+def main() -> None:
+    """Load the clean manifest, assign folds and audit them, save the table."""
+    paths = program.arguments(
+        __doc__,
+        data="the frames",
+        manifest="the clean manifest",
+        out="file for the folds",
+        metrics="file for the metrics",
+    )
+    line, params = program.params(line=Line, split=SplitParams)
+    manifest = read_table(paths.manifest)
+    views = manifest[~manifest["held"]].reset_index(drop=True)
+
+    _require_parts(views, line)
+    views["fold"] = assign_folds(
+        views,
+        val_fraction=params.val_fraction,
+        test_fraction=params.test_fraction,
+        seed=params.seed,
+    )
+    metrics = _counts(views) | {"n_held": int(manifest["held"].sum())} | _audit(
+        views, params, paths.data
+    )  # fmt: skip
+
+    write_table(paths.out, views[["view_id", "part_id", "group_id", "label", "fold"]])
+    program.save_metrics(paths.metrics, metrics)
+
+
+def _require_parts(views: pd.DataFrame, line: Line) -> None:
+    n_parts = views.groupby("label")["group_id"].nunique()
+    problems = []
+    if line.normal not in n_parts:
+        problems.append(
+            f"label {line.normal!r}: no views are left after cleaning; the line needs normal "
+            "parts: see artifacts/labels/changes.csv for what was held and why"
+        )
+    problems += [
+        f"label {name!r}: {n_parts.get(name, 0)} part(s) after cleaning, and at least 2 are "
+        "needed to train on one and test on another; add parts, release held ones in "
+        "reviews/labels.csv, or take the class out of line.classes"
+        for name in line.classes
+        if n_parts.get(name, 0) < 2 and name in line.classes and name != line.normal
+    ]
+    if problems:
+        raise InspectionError("\n".join(problems))
+
+
+def _counts(views: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "n_parts": {fold: _n_parts(views[views["fold"] == fold]) for fold in FOLDS},
+        "n_parts_by_class": {
+            fold: views[views["fold"] == fold].groupby("label")["part_id"].nunique().to_dict()
+            for fold in FOLDS
+        },
+        "classes_without_parts": thin_classes(views, views["fold"]),
+    }
+
+
+def _audit(views: pd.DataFrame, params: SplitParams, data: Path) -> dict[str, Any]:
+    keep = np.random.default_rng(params.seed).permutation(len(views))[: params.audit_max_views]
+    sample = views.iloc[np.sort(keep)].reset_index(drop=True)
+
+    def look(path: str) -> tuple[Any, dict[str, float]]:
+        frame = decode((data / path).read_bytes(), channels=1)
+        return hog_features(frame), circumstances(frame)
+
+    with ThreadPoolExecutor() as pool:
+        looked = list(
+            tqdm(pool.map(look, sample["path"]), total=len(sample), desc="audit", disable=None)
+        )
+    labels, groups = sample["label"].to_numpy(object), sample["group_id"].to_numpy(object)
+    cross = {"n_splits": params.audit_folds, "seed": params.seed}
+    columns = pd.DataFrame([facts for _, facts in looked]).assign(
+        camera=sample["camera"], width=sample["width_px"], height=sample["height_px"]
+    )
+    features = stack(hog for hog, _ in looked)
+    return {
+        "leakage": leakage_price(features, labels, groups, fit=fit_svm, **cross),
+        "shortcuts": shortcut_audit(columns, labels, groups, fit=fit_tree, **cross),
+    }
+
+
+def _n_parts(views: pd.DataFrame) -> int:
+    return int(views["part_id"].nunique())
+
+
+if __name__ == "__main__":
+    program.run("split", main)
