@@ -1,0 +1,144 @@
+"""From scores to pass, review or reject, and the thresholds that cost the line least."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+VERDICTS = ("pass", "review", "reject")
+MAX_CUTS = 150
+
+Levels = np.ndarray[Any, np.dtype[np.int64]]
+Scores = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Thresholds(BaseModel):
+    """A score below `accept_below` passes, one above `reject_above` is rejected, else review."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accept_below: float
+    reject_above: float
+
+    def verdict(self, score: float) -> str:
+        """The verdict on one score; a score that is not a number goes to review."""
+        if score < self.accept_below:
+            return "pass"
+        return "reject" if score > self.reject_above else "review"
+
+
+class Costs(BaseModel):
+    """What a wrong or late decision costs, in units of one good part thrown away.
+
+    `defect_rate` is the share of defective parts on the line, not in the data.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    escape_cost: float = Field(default=100.0, gt=0)
+    overkill_cost: float = Field(default=1.0, gt=0)
+    review_cost: float = Field(default=0.3, gt=0)
+    defect_rate: float = Field(default=0.05, gt=0, lt=1)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Thresholds per channel, and the expected cost per part that they have on the parts given."""
+
+    thresholds: list[Thresholds]
+    expected_cost: float
+
+
+def worst(verdicts: Sequence[str]) -> str:
+    """The most severe of some verdicts.
+
+    >>> worst(["pass", "reject", "review"])
+    'reject'
+    """
+    return max(verdicts, key=VERDICTS.index)
+
+
+def choose_thresholds(scores: Scores, defective: Any, costs: Costs) -> Choice:
+    """The thresholds of least expected cost on parts (parts, channels), higher = more suspicious.
+
+    A part gets the worst verdict of its channels. Channels are set in turn until nothing gains.
+    Cuts lie a quarter into the gap between two neighbouring scores, from either side, so what
+    falls where no part has been seen goes to review. A channel without evidence has NaN scores.
+    """
+    weights = _weights(np.asarray(defective, bool), costs)
+    n_channels = scores.shape[1]
+    chosen = [Thresholds(accept_below=np.inf, reject_above=np.inf)] * n_channels
+    best = np.inf
+    while True:
+        before = best
+        for channel in range(n_channels):
+            others = _levels(scores, chosen, skip=channel)
+            chosen[channel], best = _best_for_channel(scores[:, channel], others, weights)
+        if not best < before - 1e-12:
+            return Choice([_finite(t, scores[:, c]) for c, t in enumerate(chosen)], float(best))
+
+
+def decide(scores: Scores, thresholds: Sequence[Thresholds]) -> list[str]:
+    """The verdict on each part (parts, channels): the worst of its channels."""
+    return [VERDICTS[level] for level in _levels(scores, thresholds, skip=None)]
+
+
+def _weights(defective: Any, costs: Costs) -> Scores:
+    """Cost (parts, 3) of giving each part each verdict, weighted to the line's defect rate."""
+    bad = costs.defect_rate / max(1, defective.sum())
+    good = (1 - costs.defect_rate) / max(1, (~defective).sum())
+    on_bad = np.array([costs.escape_cost, costs.review_cost, 0.0]) * bad
+    on_good = np.array([0.0, costs.review_cost, costs.overkill_cost]) * good
+    return np.where(defective[:, None], on_bad, on_good)
+
+
+def _levels(scores: Scores, thresholds: Sequence[Thresholds], skip: int | None) -> Levels:
+    levels = np.zeros(len(scores), np.int64)
+    for channel, limits in enumerate(thresholds):
+        if channel != skip:
+            levels = np.maximum(levels, _channel_levels(scores[:, channel], limits))
+    return levels
+
+
+def _channel_levels(scores: Scores, limits: Thresholds) -> Levels:
+    known = ~np.isnan(scores)
+    passes = scores < limits.accept_below
+    rejects = scores > limits.reject_above
+    return np.where(known, np.where(passes, 0, np.where(rejects, 2, 1)), 0)
+
+
+def _best_for_channel(scores: Scores, others: Levels, weights: Scores) -> tuple[Thresholds, float]:
+    lower, upper = _cuts(scores[~np.isnan(scores)])
+    best, limits = np.inf, Thresholds(accept_below=np.inf, reject_above=np.inf)
+    rows = np.arange(len(scores))
+    for i, accept in enumerate(lower):
+        for reject in upper[i:]:
+            candidate = Thresholds.model_construct(accept_below=accept, reject_above=reject)
+            levels = np.maximum(others, _channel_levels(scores, candidate))
+            cost = float(weights[rows, levels].sum())
+            if cost < best - 1e-12:
+                best, limits = cost, candidate
+    return limits, best
+
+
+def _cuts(scores: Scores) -> tuple[Scores, Scores]:
+    """Lower and upper cut in each gap between neighbouring scores, and beyond the highest one."""
+    levels = np.unique(scores)
+    if len(levels) > MAX_CUTS:
+        levels = np.unique(np.quantile(levels, np.linspace(0, 1, MAX_CUTS)))
+    gaps = np.diff(levels)
+    lower = np.append(levels[:-1] + 0.25 * gaps, np.inf)
+    upper = np.append(levels[:-1] + 0.75 * gaps, np.inf)
+    return lower, upper
+
+
+def _finite(limits: Thresholds, scores: Scores) -> Thresholds:
+    """Thresholds that JSON can hold: beyond the highest score seen by the range of the scores."""
+    seen = scores[~np.isnan(scores)]
+    beyond = float(seen.max() + np.ptp(seen) + 1.0) if len(seen) else 0.0
+    return Thresholds(
+        accept_below=min(float(limits.accept_below), beyond),
+        reject_above=min(float(limits.reject_above), beyond),
+    )
