@@ -1,0 +1,148 @@
+"""Raw files to a manifest of views: what is broken, double or unknown is set aside and listed."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pydantic import Field
+from tqdm import tqdm
+
+from inspection.annotations import Annotations, joined, read_class_names, read_coco, read_yolo
+from inspection.errors import InspectionError
+from inspection.expectations import Expected, Report, check, of_manifest, raise_if_critical
+from inspection.findings import Finding, as_table
+from inspection.images import MAX_PIXELS
+from inspection.layouts import ImageIndex, Layout, SortedFiles, sort_files
+from inspection.line import Line
+from inspection.manifest import (
+    COLUMNS,
+    Examined,
+    Unknown,
+    assemble,
+    check_classes,
+    check_spelling,
+    counts,
+    examine,
+)
+from inspection.storage import write_json, write_table, write_text
+from stages import program
+
+READERS = 2
+
+
+class ValidateParams(Layout):
+    """The `validate` section: the layout of the data, what to do with strangers, what to expect."""
+
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1024)
+    unknown: Unknown = Unknown()
+    expected: Expected = Expected()
+
+
+def main() -> None:
+    paths = program.arguments(
+        __doc__,
+        data="folder of raw images and labels",
+        out="folder for manifest.parquet, quarantine.csv and data_docs/",
+        metrics="JSON file for the counts",
+    )
+    line, params = program.params(line=Line, validate=ValidateParams)
+
+    on_disk, unreadable_names = _paths_under(paths.data)
+    check_spelling(on_disk)
+    files = sort_files(on_disk, params)
+    examined, refused = _examined(paths.data, files.images, max_pixels=params.max_pixels)
+    annotations = _annotations(paths.data, files, examined, params)
+
+    table, findings = assemble(
+        examined,
+        annotations=annotations,
+        masks=files.masks,
+        layout=params,
+        line=line,
+        unknown=params.unknown,
+    )
+    ignored = [Finding(path, "ignored", "no image", view_kept=True) for path in files.ignored]
+    quarantine = as_table([*findings, *refused, *unreadable_names, *ignored])
+    write_table(paths.out / "quarantine.csv", quarantine)
+    check_classes(table, line)
+    expectations = of_manifest(
+        line, params.expected, columns=list(COLUMNS), n_images=len(files.images)
+    )
+    report = check(table, expectations)
+
+    _save_data_docs(paths.out / "data_docs", report)
+    raise_if_critical(report, where="data")
+    write_table(paths.out / "manifest.parquet", table)
+    numbers = {"n_files": len(files.images), **counts(table, quarantine)}
+    program.save_metrics(paths.metrics, numbers)
+
+
+def _paths_under(data_dir: Path) -> tuple[list[str], list[Finding]]:
+    """Every file below `data_dir` as a relative posix path, and those no Unicode can spell."""
+    if not data_dir.is_dir():
+        raise InspectionError(f"{data_dir}: no such folder; put images there, or run `make adopt`")
+    raw = [
+        os.fsencode((Path(folder) / name).relative_to(data_dir).as_posix())
+        for folder, _, names in os.walk(data_dir)
+        for name in names
+    ]
+    shown = {path: path.decode(errors="backslashreplace") for path in sorted(raw)}
+    spelled = [name for path, name in shown.items() if name.encode() == path]
+    strange = [name for path, name in shown.items() if name.encode() != path]
+    return spelled, [Finding(name, "name_not_utf8", "rename it in UTF-8") for name in strange]
+
+
+def _examined(
+    data_dir: Path, images: Sequence[str], *, max_pixels: int
+) -> tuple[list[Examined], list[Finding]]:
+    """Read, hash and decode every image once; the readable ones, and why the others are not."""
+    if not images:
+        raise InspectionError(
+            f"{data_dir}: no file is an image that fits validate.images; mend the globs, or put "
+            "images there"
+        )
+
+    def one(path: str) -> Examined | Finding:
+        return examine(path, (data_dir / path).read_bytes(), max_pixels=max_pixels)
+
+    with ThreadPoolExecutor(READERS) as pool:
+        results = pool.map(one, images)
+        seen = list(tqdm(results, total=len(images), desc="reading", unit="image", disable=None))
+    readable = [result for result in seen if isinstance(result, Examined)]
+    return readable, [result for result in seen if isinstance(result, Finding)]
+
+
+def _annotations(
+    data_dir: Path, files: SortedFiles, examined: Sequence[Examined], params: ValidateParams
+) -> Annotations:
+    parts: list[Annotations] = []
+    if files.yolo:
+        names_path = data_dir / params.yolo_names
+        if not files.yolo_names:
+            raise InspectionError(f"{names_path}: not found; mend validate.yolo_names")
+        names, told = read_class_names(files.yolo_names, (data_dir / files.yolo_names).read_bytes())
+        parts += [
+            Annotations(findings=told),
+            read_yolo(
+                {path: (data_dir / path).read_bytes() for path in files.yolo},
+                class_names=names,
+                images=ImageIndex(files.images, suffixes=False),
+                sizes={one.path: (one.facts.width_px, one.facts.height_px) for one in examined},
+            ),
+        ]
+    index = ImageIndex(files.images, suffixes=True)
+    parts += [read_coco(p, (data_dir / p).read_bytes(), images=index) for p in files.coco]
+    return joined(parts)
+
+
+def _save_data_docs(folder: Path, report: Report) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    write_json(folder / "result.json", report.result)
+    for name, page in report.pages.items():
+        write_text(folder / name, page)
+
+
+if __name__ == "__main__":
+    program.run("validate", main)
