@@ -50,10 +50,12 @@ class DefectClassifier(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, architecture: Architecture, *, pretrained: bool = False) -> None:
+    def __init__(
+        self, architecture: Architecture, *, pretrained: bool = False, weights: str | None = None
+    ) -> None:
         super().__init__()
         self.architecture = architecture
-        self.backbone = _backbone(architecture, pretrained=pretrained)
+        self.backbone = _backbone(architecture, pretrained=pretrained, weights=weights)
         channels = self.backbone.feature_info.channels()
         dim = architecture.dim
         self.project = nn.ModuleList(nn.Conv2d(width, dim, 1, bias=False) for width in channels)
@@ -126,7 +128,8 @@ def load_classifier(folder: Path) -> DefectClassifier:
     return model.eval()
 
 
-def _backbone(architecture: Architecture, *, pretrained: bool) -> Any:
+def _backbone(architecture: Architecture, *, pretrained: bool, weights: str | None) -> Any:
+    """The backbone, with weights of a local safetensors file, of the hub, or untrained."""
     import timm
 
     settings = {
@@ -142,12 +145,24 @@ def _backbone(architecture: Architecture, *, pretrained: bool) -> Any:
             f"params.yaml: train.backbone: timm knows no {architecture.backbone!r}; "
             f"similar names: {similar}"
         )
+    if weights is not None:
+        settings["pretrained_cfg_overlay"] = {"file": _weights_file(weights)}
+        return timm.create_model(architecture.backbone, pretrained=True, **settings)
     if pretrained:
-        return _pretrained(architecture.backbone, settings)
+        return _from_hub(architecture.backbone, settings)
     return timm.create_model(architecture.backbone, **settings)
 
 
-def _pretrained(name: str, settings: dict[str, Any]) -> Any:
+def _weights_file(path: str) -> str:
+    if not path.endswith(".safetensors") or not Path(path).is_file():
+        raise InspectionError(
+            f"params.yaml: train.weights: {path!r} is not a safetensors file; give the path of "
+            "one from the project's root, or null to train from scratch"
+        )
+    return path
+
+
+def _from_hub(name: str, settings: dict[str, Any]) -> Any:
     """The backbone with timm's weights where the hub can be reached, and untrained where not."""
     import timm
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError

@@ -5,15 +5,18 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from inspection.errors import InspectionError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+RETRY_S = 0.1
 
 
 @contextmanager
@@ -85,20 +88,29 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def locked(path: Path, holder: str) -> Iterator[None]:
+def locked(path: Path, holder: str, wait_s: float = 0.0) -> Iterator[None]:
     """Hold an exclusive lock file, released by the kernel when the process ends however it ends.
 
-    Raises InspectionError at once when another process holds it.
+    Raises InspectionError when another process still holds it after `wait_s`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_s
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InspectionError(
-                f"{path}: {holder} is running already; wait for it to end, or stop it"
-            ) from error
+        while not _try_lock(file):
+            if time.monotonic() >= deadline:
+                raise InspectionError(
+                    f"{path}: {holder} is running already; wait for it to end, or stop it"
+                )
+            time.sleep(RETRY_S)
         yield
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _sync(path: Path) -> None:

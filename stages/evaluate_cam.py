@@ -1,0 +1,176 @@
+"""Try every CAM method on every layer, and choose the recipe that points at the defects."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from inspection.cam import EXPORTABLE, FUSED, METHODS, as_tensor, layer_names, raw_cams
+from inspection.cam_scores import absolute_scale, score
+from inspection.classifier import DefectClassifier, load_classifier
+from inspection.crops import Crops, load_crops
+from inspection.heat import overlay, scaled
+from inspection.line import Line
+from inspection.regions import Floats, Image
+from inspection.storage import write_bytes, write_json, write_table
+from stages import program
+
+PLACED = ("mask", "box")
+DEFAULT_METHOD = "gradcam"
+
+
+class EvaluateCamParams(program.Params):
+    """What is looked at: at most this many val crops of defects and of normals."""
+
+    max_defects: int = Field(default=150, ge=1)
+    max_normals: int = Field(default=80, ge=1)
+    gallery_size: int = Field(default=24, ge=0, le=200)
+
+
+def main() -> None:
+    """Load classifier and val crops, score all recipes, save the table, the recipe, a gallery."""
+    paths = program.arguments(
+        __doc__,
+        crops="folder of the crops",
+        classifier="folder of the classifier",
+        out="folder for the recipe, the table and the gallery",
+        metrics="file for the metrics",
+    )
+    line, params = program.params(line=Line, evaluate_cam=EvaluateCamParams)
+    model = load_classifier(paths.classifier)
+    val = load_crops(paths.crops, line.classify).in_fold("val")
+    predicted = predict(model, val)
+    classes = model.architecture.classes
+    labels = np.array([classes.index(label) for label in val.index["label"]])
+    placed = val.index["target"].isin(PLACED).to_numpy()
+    true_defects = np.flatnonzero((labels > 0) & (predicted == labels) & placed)
+    defects = val.rows(true_defects[: params.max_defects])
+    normals = val.rows(np.flatnonzero(labels == 0)[: params.max_normals])
+
+    heats = _all_heats(model, defects, labels[true_defects[: params.max_defects]].tolist())
+    likeliest = _likeliest_defects(model, normals)
+    cold_heats = _all_heats(model, normals, likeliest)
+    table = _table(model, heats, defects, cold_heats)
+    recipe = _choose(table) if len(defects) else _default(cold_heats)
+
+    write_table(paths.out / "table.csv", table)
+    write_json(paths.out / "recipe.json", recipe | {"n_defects": len(defects)})
+    key = (recipe["method"], recipe["layer"])
+    shown = heats.get(key, np.zeros((0, 1, 1), np.float32))
+    _save_gallery(paths.out / "gallery", defects, shown, recipe, params.gallery_size)
+    program.save_metrics(
+        paths.metrics,
+        {"n_defects": len(defects), "n_recipes": len(table), **recipe},
+    )
+
+
+def predict(model: DefectClassifier, crops: Crops) -> Any:
+    """Class numbers (N,) of crops."""
+    return _logits(model, crops).argmax(axis=1)
+
+
+def _logits(model: DefectClassifier, crops: Crops) -> Any:
+    import torch
+
+    with torch.inference_mode():
+        batches = [
+            model(as_tensor(crops.images[start : start + 64])).numpy()
+            for start in range(0, len(crops), 64)
+        ]
+    return np.concatenate(batches) if batches else np.zeros((0, len(model.architecture.classes)))
+
+
+def _likeliest_defects(model: DefectClassifier, crops: Crops) -> list[int]:
+    return (1 + _logits(model, crops)[:, 1:].argmax(axis=1)).tolist()
+
+
+def _all_heats(
+    model: DefectClassifier, crops: Crops, classes: list[int]
+) -> dict[tuple[str, str], Floats]:
+    batches: dict[tuple[str, str], list[Floats]] = defaultdict(list)
+    for recipe, heat in raw_cams(model, crops.images, classes):
+        batches[recipe].append(heat)
+    return {recipe: np.concatenate(parts) for recipe, parts in batches.items()}
+
+
+def _table(
+    model: DefectClassifier,
+    heats: dict[tuple[str, str], Floats],
+    defects: Crops,
+    cold_heats: dict[tuple[str, str], Floats],
+) -> pd.DataFrame:
+    rows = []
+    for method in METHODS:
+        for layer in layer_names(model):
+            if (method, layer) not in heats:
+                continue
+            normal = cold_heats.get((method, layer), np.zeros((0, 1, 1), np.float32))
+            measured = score(heats[method, layer], defects.targets, normal.max(axis=(1, 2)))
+            exportable = method in EXPORTABLE and layer == FUSED
+            rows.append({"method": method, "layer": layer, "exportable": exportable, **measured})
+    table = pd.DataFrame(rows)
+    return table.sort_values("score", ascending=False) if len(table) else table
+
+
+def _choose(table: pd.DataFrame) -> dict[str, Any]:
+    """The best recipe that the deployed graph can compute in one forward pass."""
+    best = table[table["exportable"]].iloc[0]
+    recipe = {name: best[name] for name in table.columns if name != "exportable"}
+    return {
+        name: value if isinstance(value, str) else round(float(value), 6)
+        for name, value in recipe.items()
+    } | {"chosen_by": "the highest score on val among the recipes that can be exported"}
+
+
+def _default(cold_heats: dict[tuple[str, str], Floats]) -> dict[str, Any]:
+    peaks = cold_heats.get((DEFAULT_METHOD, FUSED), np.zeros((0, 1, 1), np.float32))
+    cold, hot = absolute_scale(peaks.max(axis=(1, 2)), [])
+    program.log.warning(
+        "no val defect is both predicted and marked with a box or mask; "
+        "the recipe is the default and its truth is not measured"
+    )
+    return {
+        "method": DEFAULT_METHOD,
+        "layer": FUSED,
+        "cold": cold,
+        "hot": hot,
+        "box_threshold": 0.5,
+        "chosen_by": "default: no val defect is both predicted and marked",
+    }
+
+
+def _save_gallery(
+    folder: Path, crops: Crops, heats: Floats, recipe: dict[str, Any], size: int
+) -> None:
+    """One picture per crop, crop beside heat, the labelled place outlined; and their index."""
+    rows = np.linspace(0, len(crops) - 1, min(size, len(crops))).round().astype(int)
+    entries = []
+    for number in dict.fromkeys(rows.tolist()):
+        heat = scaled(heats[number], recipe["cold"], recipe["hot"])
+        picture = _picture(np.asarray(crops.images[number]), heat, crops.targets[number])
+        row = crops.index.iloc[number]
+        name = f"{row['view_id']}.png"
+        write_bytes(folder / name, cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes())
+        entries.append({"file": name, "label": row["label"], "path": row["path"]})
+    write_json(folder / "index.json", entries)
+
+
+def _picture(crop: Image, heat: Floats, target: Image) -> Image:
+    size = (crop.shape[1], crop.shape[0])
+    place = cv2.resize(np.array(target), size, interpolation=cv2.INTER_NEAREST)
+    outlines, _ = cv2.findContours(
+        (place >= 128).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    plain = np.repeat(crop, 3, axis=2) if crop.shape[2] == 1 else crop.copy()
+    hot = np.ascontiguousarray(overlay(crop, heat))
+    for picture in (plain, hot):
+        cv2.drawContours(picture, outlines, -1, (60, 220, 120), 1)
+    return np.vstack([plain, hot])
+
+
+if __name__ == "__main__":
+    program.run("evaluate_cam", main)
