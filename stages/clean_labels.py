@@ -1,0 +1,127 @@
+"""Written rules, near-duplicates and reviews over the manifest: who is held, who is suspect."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from tqdm import tqdm
+
+from inspection import duplicates, labels, suspects
+from inspection.errors import InspectionError
+from inspection.images import decode
+from inspection.line import Line
+from inspection.manifest import check_classes
+from inspection.storage import read_table, write_table
+from stages import program
+
+READERS = 2
+Action = Literal["hold", "report", "off"]
+
+
+class Rules(program.Params):
+    """What each written rule does to a view in conflict: hold it, only report it, or nothing."""
+
+    box_conflict: Action = "hold"
+    part_disagreement: Action = "hold"
+    duplicate_conflict: Action = "hold"
+
+
+class CleanLabelsParams(program.Params):
+    """The `clean_labels` section. `n_issues` suspects are listed besides those in conflict."""
+
+    rules: Rules = Rules()
+    min_correlation: float = Field(default=0.8, gt=0, le=1)
+    n_issues: int = Field(default=100, ge=0)
+    seed: int = Field(default=0, ge=0)
+
+
+def main() -> None:
+    paths = program.arguments(
+        __doc__,
+        data="folder of raw images",
+        manifest="manifest.parquet of stage validate",
+        reviews="CSV of reviewed labels",
+        out="folder for the clean manifest and its lists",
+        metrics="JSON file for the counts",
+    )
+    line, params = program.params(line=Line, clean_labels=CleanLabelsParams)
+    raw = read_table(paths.manifest)
+    reviews = labels.read_reviews(_read_csv(paths.reviews), raw, line)
+
+    table = labels.with_reviews(raw, reviews)
+    thumbnails, features = _looked_at(paths.data, table, line)
+    pairs = duplicates.near_duplicates(
+        thumbnails, min_correlation=params.min_correlation, apart=list(table["part_id"])
+    )
+    table = duplicates.with_groups(table, pairs)
+    conflicts = labels.conflicts(table, line, params.rules.model_dump())
+    held_by = [rule for rule, action in params.rules.model_dump().items() if action == "hold"]
+    table = labels.with_holds(table, conflicts, rules=held_by)
+    check_classes(table[~table["held"]], line)
+    issues = suspects.issues(
+        table, features, line=line, conflicts=conflicts, n_issues=params.n_issues, seed=params.seed
+    )
+    changes = labels.changes(raw, table, reviews)
+
+    write_table(paths.out / "manifest.parquet", table)
+    write_table(paths.out / "issues.csv", issues)
+    write_table(paths.out / "duplicates.csv", duplicates.as_table(table, pairs))
+    write_table(paths.out / "changes.csv", changes)
+    program.save_metrics(paths.metrics, _numbers(table, changes, issues, conflicts))
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        header = ",".join(labels.REVIEW_COLUMNS)
+        raise InspectionError(f"{path}: not found; make it with the one line {header!r}")
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+
+
+def _looked_at(data_dir: Path, table: pd.DataFrame, line: Line) -> tuple[np.ndarray, np.ndarray]:
+    """Thumbnails (N, H, W) and texture features (N, D) of every view, decoded once."""
+    windows = suspects.windows(table, line)
+
+    def one(view: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+        path, camera = view
+        pixels = decode((data_dir / path).read_bytes(), channels=1)
+        features = suspects.texture_features(pixels, windows[camera])
+        return duplicates.thumbnail(pixels), features
+
+    views = list(zip(table["path"], table["camera"], strict=True))
+    with ThreadPoolExecutor(READERS) as pool:
+        bar = tqdm(
+            pool.map(one, views), total=len(views), desc="looking", unit="view", disable=None
+        )
+        seen = list(bar)
+    return np.stack([thumb for thumb, _ in seen]), np.stack([found for _, found in seen])
+
+
+def _numbers(
+    table: pd.DataFrame,
+    changes: pd.DataFrame,
+    issues: pd.DataFrame,
+    conflicts: Sequence[labels.Conflict],
+) -> dict[str, object]:
+    per_rule = pd.Series([one.rule for one in conflicts], dtype=str).value_counts()
+    free = (
+        table[~table["held"]].groupby("label")["group_id"].agg(n_views="size", n_groups="nunique")
+    )
+    return {
+        "n_views": len(table),
+        "n_held": int(table["held"].sum()),
+        "n_reviewed": int((table["label_source"] == "review").sum()),
+        "n_excluded": int((changes["what"] == "excluded").sum()),
+        "n_near_duplicates": int((table["near_duplicate_group"] != "").sum()),
+        "n_groups": int(table["group_id"].nunique()),
+        "n_issues": len(issues),
+        "conflicts": {str(rule): int(n) for rule, n in sorted(per_rule.items())},
+        "classes": {str(k): {n: int(v) for n, v in r.items()} for k, r in free.iterrows()},
+    }
+
+
+if __name__ == "__main__":
+    program.run("clean_labels", main)
