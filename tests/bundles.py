@@ -4,6 +4,7 @@ Its models are ONNX graphs made by hand. They read local brightness, so a test k
 a spot of 250 on the rod is a dent, one of 180 a slide, one of 250 on the rivet is under_press.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +214,7 @@ def _crops_input() -> tuple[str, list[Any]]:
 
 def _model(
     nodes: list[onnx.NodeProto],
-    constants: dict[str, np.ndarray[Any, Any]],
+    constants: Mapping[str, Any],
     source: tuple[str, list[Any]],
     outputs: dict[str, list[Any]],
 ) -> onnx.ModelProto:

@@ -1,0 +1,160 @@
+"""The answers of the service, as JSON."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from pydantic import BaseModel
+
+from inspection.bundle import Card
+from inspection.heat import overlay
+from inspection.images import ImageError
+from inspection.inspector import (
+    DefectBox,
+    Inspector,
+    PartVerdict,
+    Seen,
+    View,
+    ViewVerdict,
+    judge_part,
+)
+from inspection.regions import Image
+from inspection.verdicts import Thresholds
+from serving.refusals import RefusedError
+
+
+@dataclass(frozen=True)
+class Served:
+    """The release at work: its inspector, and the card as it lies on disk."""
+
+    inspector: Inspector
+    release: str
+    card_json: bytes
+    card_sha256: str
+
+
+class BoxAnswer(BaseModel):
+    """Where a defect is, in pixels of the frame; `heat` is its peak on the absolute scale, 0..1."""
+
+    x_px: float
+    y_px: float
+    width_px: float
+    height_px: float
+    region: str
+    found_by: str
+    heat: float
+
+
+class ViewAnswer(BaseModel):
+    """The verdict on one view, with all that it rests on.
+
+    `scores`, `verdicts` and `thresholds` are by channel; a higher score is more suspicious.
+    `heatmaps` are PNG pictures of each channel's crop in base64, where asked for.
+    """
+
+    name: str
+    sha256: str
+    verdict: str
+    label: str
+    scores: dict[str, float]
+    verdicts: dict[str, str]
+    thresholds: dict[str, Thresholds]
+    probabilities: dict[str, float]
+    boxes: list[BoxAnswer]
+    reasons: list[str]
+    heatmaps: dict[str, str] | None = None
+
+
+class ModelAnswer(BaseModel):
+    """Which model judged."""
+
+    line: str
+    version: str
+    release: str
+    card_sha256: str
+
+
+class PartAnswer(BaseModel):
+    """The verdict on a part: that of its worst view."""
+
+    verdict: str
+    label: str
+    cause: str
+    worst_view: str
+    views: list[ViewAnswer]
+    model: ModelAnswer
+
+
+def answer(served: Served, views: Sequence[View], *, heatmap: bool) -> PartAnswer:
+    """Inspect the views of a part. Raises RefusedError where one of them cannot be decoded."""
+    card = served.inspector.card
+    seen = _see_all(served.inspector, views)
+    part = judge_part(seen, card)
+    return PartAnswer(
+        **_head(part),
+        views=[
+            _view(view, card, _heatmaps(one, view, card) if heatmap else None)
+            for one, view in zip(seen, part.views, strict=True)
+        ],
+        model=ModelAnswer(
+            line=card.line.name,
+            version=card.version,
+            release=served.release,
+            card_sha256=served.card_sha256,
+        ),
+    )
+
+
+def _see_all(inspector: Inspector, views: Sequence[View]) -> list[Seen]:
+    seen, problems = [], []
+    for view in views:
+        try:
+            seen.append(inspector.see(view))
+        except ImageError as error:
+            problems.append((error.code, f"{view.name}: {error}"))
+    if problems:
+        status = 413 if problems[0][0] == "too_large" else 422
+        raise RefusedError(status, problems[0][0], "\n".join(message for _, message in problems))
+    return seen
+
+
+def _head(part: PartVerdict) -> dict[str, str]:
+    return {key: getattr(part, key) for key in ("verdict", "label", "cause", "worst_view")}
+
+
+def _view(view: ViewVerdict, card: Card, heatmaps: dict[str, str] | None) -> ViewAnswer:
+    limits = {"classifier": card.classifier.thresholds, "anomaly": card.anomaly.thresholds}
+    return ViewAnswer(
+        name=view.name,
+        sha256=view.sha256,
+        verdict=view.verdict,
+        label=view.label,
+        scores=view.scores,
+        verdicts=view.verdicts,
+        thresholds={channel: limits[channel] for channel in view.scores},
+        probabilities=view.probabilities,
+        boxes=[_box(found) for found in view.boxes],
+        reasons=view.reasons,
+        heatmaps=heatmaps,
+    )
+
+
+def _box(found: DefectBox) -> BoxAnswer:
+    return BoxAnswer(
+        **found.box.rounded(), region=found.region, found_by=found.found_by, heat=found.heat
+    )
+
+
+def _heatmaps(seen: Seen, view: ViewVerdict, card: Card) -> dict[str, str]:
+    regions = {"classifier": card.line.classify, "anomaly": card.line.detect_anomalies}
+    return {
+        channel: _png(overlay(seen.crops[regions[channel]], heat))
+        for channel, heat in view.heat.items()
+    }
+
+
+def _png(rgb: Image) -> str:
+    _, encoded = cv2.imencode(".png", np.ascontiguousarray(rgb[:, :, ::-1]))
+    return base64.b64encode(encoded.tobytes()).decode("ascii")

@@ -1,0 +1,171 @@
+"""The real thing: `bentoml serve` in a process of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from inspection.inspector import Inspector, View
+from inspection.releases import champion, promote, release
+from tests.bundles import draw_jpeg, make_bundle
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+READY_WITHIN_S = 120
+MUST_NOT_BE_LOADED = ("torch", "mlflow", "pandas", "prefect", "streamlit", "sklearn")
+LOADS_AND_INSPECTS = f"""
+import json, sys
+from pathlib import Path
+from serving.service import Inspection
+from starlette.testclient import TestClient
+with TestClient(Inspection.to_asgi()) as client:
+    files = {{"views": ("a.jpg", Path(sys.argv[1]).read_bytes())}}
+    verdict = client.post("/inspect?heatmap=true", files=files).json()["verdict"]
+    health = [client.get(path).status_code for path in ("/healthz", "/readyz")]
+loaded = [name for name in {MUST_NOT_BE_LOADED} if name in sys.modules]
+sys.stdout.write(json.dumps([verdict, health, loaded]))
+"""
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    make_bundle(folder / "bundle")
+    release(folder / "bundle", folder / "releases", "1")
+    promote(folder / "releases", "1")
+    return folder / "releases"
+
+
+def environment(releases: Path, home: Path) -> dict[str, str]:
+    return os.environ | {
+        "KNURL_RELEASES": str(releases),
+        "KNURL_TOKEN": "",
+        "BENTOML_HOME": str(home),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }
+
+
+def serve_command(port: int) -> list[str]:
+    serve = [sys.executable, "-m", "bentoml", "serve", "serving.service:Inspection"]
+    return [*serve, "--host", "127.0.0.1", "--port", str(port)]
+
+
+@pytest.fixture(scope="module")
+def address(releases: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = tmp_path_factory.mktemp("bentoml")
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(
+            serve_command(port),
+            cwd=ROOT,
+            env=environment(releases, home),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}", process, home / "log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def wait_until_ready(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            if httpx.get(f"{address}/readyz").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    pytest.fail(f"not ready within {READY_WITHIN_S} s: {log.read_text()}")
+
+
+@pytest.mark.parametrize("defect", ["normal", "dent", "under_press"])
+def test_the_served_verdict_is_the_inspectors(address: str, releases: Path, defect: str) -> None:
+    content = draw_jpeg(defect, seed=3)
+    files = [("views", ("a.jpg", content)), ("views", ("b.jpg", draw_jpeg(seed=4)))]
+    answer = httpx.post(f"{address}/inspect", files=files).raise_for_status().json()
+    said = Inspector(champion(releases)).inspect(
+        [View("a.jpg", content), View("b.jpg", draw_jpeg(seed=4))]
+    )
+    assert (answer["verdict"], answer["label"]) == (said.verdict, said.label)
+    assert answer["views"][0]["scores"] == pytest.approx(said.views[0].scores)
+    assert answer["views"][0]["sha256"] == said.views[0].sha256
+
+
+def test_health_readiness_metrics_and_card_are_served(address: str) -> None:
+    for path in ("/healthz", "/readyz", "/metrics", "/model", "/openapi.json"):
+        assert httpx.get(f"{address}{path}").status_code == 200
+
+
+def test_an_upload_of_300_mb_is_refused_and_the_client_reads_why(address: str) -> None:
+    def body() -> Iterator[bytes]:
+        yield b'--b\r\ncontent-disposition: form-data; name="views"; filename="a"\r\n\r\n'
+        for _ in range(300):
+            yield bytes(2**20)
+
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    response = httpx.post(f"{address}/inspect", content=body(), headers=headers, timeout=60)
+    assert response.status_code == 413
+    assert response.json()["error"]["code"] == "too_large"
+    assert httpx.get(f"{address}/healthz").is_success
+
+
+def test_the_service_process_loads_nothing_it_does_not_need(releases: Path, tmp_path: Path) -> None:
+    (tmp_path / "dent.jpg").write_bytes(draw_jpeg("dent"))
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS_AND_INSPECTS, str(tmp_path / "dent.jpg")],
+        cwd=ROOT,
+        env=environment(releases, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ["reject", [200, 200], []]
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        ("champion.json", "champion.json: there is no champion yet; run `dvc repro`"),
+        ("1/anomaly.onnx", "1/anomaly.onnx: missing; fetch the bundle again"),
+    ],
+)
+def test_without_a_whole_champion_it_does_not_start_and_says_why(
+    releases: Path, tmp_path: Path, broken: str, expected: str
+) -> None:
+    copy = tmp_path / "releases"
+    copy.mkdir()
+    for path in releases.rglob("*"):
+        if path.is_file() and str(path.relative_to(releases)) != broken:
+            target = copy / path.relative_to(releases)
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    done = subprocess.run(
+        serve_command(0),
+        cwd=ROOT,
+        env=environment(copy, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 2
