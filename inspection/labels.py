@@ -23,14 +23,15 @@ EXCLUDED = "-"
 class Conflict:
     """A view whose label contradicts something: by which rule, why, what speaks for which label.
 
-    `weight` 0..1 is how sure the rule is that this view, and no other, is the wrong one.
+    `sureness` 0..1 is how sure the rule is, by itself, that this view is the wrong one: 0 where
+    only a comparison with the other views can tell.
     """
 
     view_id: str
     rule: str
     reason: str
     suggested: str
-    weight: float
+    sureness: float
 
 
 def conflicts(table: pd.DataFrame, line: Line, actions: Mapping[str, str]) -> list[Conflict]:
@@ -59,24 +60,15 @@ def box_conflicts(table: pd.DataFrame, line: Line) -> list[Conflict]:
 
 
 def disagreements(table: pd.DataFrame, *, by: str, rule: str) -> list[Conflict]:
-    """Views that share a value of column `by` ('' counts for none) and not the label.
-
-    The labels of the fewest are the likeliest wrong; in a tie all are suspect alike.
-    """
+    """Views that share a value of column `by` ('' counts for none) and not the label."""
     conflicts = []
     for key, group in table[table[by] != ""].groupby(by, sort=True):
         votes = Counter(group["label"])
-        if len(votes) < 2:
-            continue
-        told = ", ".join(f"{n} x {label}" for label, n in sorted(votes.items()))
-        first, second = votes.most_common(2)
-        for view_id, label in zip(group["view_id"], group["label"], strict=True):
-            outvoted = votes[label] < first[1]
-            alone = label == first[0] and second[1] < first[1]
-            suggested = label if alone else first[0] if label != first[0] else second[0]
-            weight = 0.8 if outvoted else 0.1 if alone else 0.5
-            reason = f"{by} {key}: {told}"
-            conflicts.append(Conflict(str(view_id), rule, reason, suggested, weight))
+        if len(votes) > 1:
+            reason = f"{by} {key}: " + ", ".join(
+                f"{n} x {name}" for name, n in sorted(votes.items())
+            )
+            conflicts += [Conflict(str(one), rule, reason, "", 0.0) for one in group["view_id"]]
     return conflicts
 
 

@@ -7,6 +7,7 @@ the person who drew it believed.
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,23 +16,15 @@ import pandas as pd
 from inspection.labels import Conflict
 from inspection.line import Line
 
-CELL_PX = 16
+CELL_PX = 8
+CELLS_A_PLACE = 4
 LONG_SIDE_PX = 320
-N_ORIENTATIONS = 8
 RANKS = (0.0, 0.01, 0.1, 0.25, 0.75, 0.9, 0.97, 0.985, 1.0)
-N_COMPONENTS = 60
 MARGIN_FRACTION = 0.08
-N_FOLDS = 5
-ISSUE_COLUMNS = (
-    "rank",
-    "view_id",
-    "path",
-    "part_id",
-    "label",
-    "suggested",
-    "score",
-    "reason",
-)
+MAX_FOLDS = 5
+LEAST_PROBABILITY = 1e-4
+LEAST_VOTE = 0.02
+ISSUE_COLUMNS = ("rank", "view_id", "path", "part_id", "label", "suggested", "score", "reason")
 Window = tuple[int, int, int, int]
 
 
@@ -41,22 +34,22 @@ def windows(table: pd.DataFrame, line: Line) -> dict[str, list[Window]]:
     The median and not the view's own box, which only some classes have: how a crop is framed must
     not tell the label. A window is (left, top, right, bottom) in frame pixels.
     """
-    corners: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+    boxes: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     for camera, cell in zip(table["camera"], table["boxes"], strict=True):
         for box in json.loads(cell):
             if box["category"] in line.regions:
                 edges = (box["x_px"], box["y_px"], box["width_px"], box["height_px"])
-                corners.setdefault((camera, box["category"]), []).append(edges)
+                boxes.setdefault((camera, box["category"]), []).append(edges)
     found: dict[str, list[Window]] = {}
     for camera, frames in table.groupby("camera"):
         size = (int(frames["width_px"].median()), int(frames["height_px"].median()))
-        boxed = [corners[camera, name] for name in line.regions if (camera, name) in corners]
-        found[str(camera)] = [_window(edges, size) for edges in boxed] or [(0, 0, *size)]
+        of_regions = [boxes[camera, name] for name in line.regions if (camera, name) in boxes]
+        found[str(camera)] = [_window(edges, size) for edges in of_regions] or [(0, 0, *size)]
     return found
 
 
 def texture_features(pixels: np.ndarray, looked_at: Sequence[Window]) -> np.ndarray:
-    """Features (D,) of the windows of a grey frame (H, W): cells in place, and their extremes."""
+    """Features (D,) of the windows of a grey frame (H, W): texture in place, and its extremes."""
     return np.concatenate([_window_features(pixels, window) for window in looked_at])
 
 
@@ -64,109 +57,124 @@ def box_features(table: pd.DataFrame, line: Line) -> np.ndarray:
     """(N, classes + regions): 1 where a box of the category is there."""
     categories = [*line.classes, *line.regions]
     told = [{box["category"] for box in json.loads(cell)} for cell in table["boxes"]]
-    return np.array([[float(c in one) for c in categories] for one in told], np.float64)
+    return np.array([[float(name in one) for name in categories] for one in told], np.float64)
+
+
+def probabilities(
+    table: pd.DataFrame, texture: np.ndarray, *, line: Line, seed: int
+) -> pd.DataFrame:
+    """Probability (N, classes) that each label of a manifest with `group_id` is the right one.
+
+    `texture` (N, D) is what can be seen. Two classifiers, on texture and on boxes, are weighed by
+    a third, each out of sample by group; the evidence of the views of one part is pooled.
+    """
+    labels, groups = list(table["label"]), list(table["group_id"])
+    seen = out_of_sample(texture, labels, groups, kind="discriminant", seed=seed)
+    boxed = out_of_sample(box_features(table, line), labels, groups, kind="logistic", seed=seed)
+    told = np.log(np.maximum(np.hstack([seen, boxed]), LEAST_PROBABILITY))
+    weighed = out_of_sample(told, labels, groups, kind="logistic", seed=seed)
+    return pooled(weighed, labels, list(table["part_id"]))
 
 
 def out_of_sample(
-    features: np.ndarray, labels: Sequence[str], groups: Sequence[str], *, seed: int
+    features: np.ndarray, labels: Sequence[str], groups: Sequence[str], *, kind: str, seed: int
 ) -> pd.DataFrame:
-    """Probability of each class (N, classes) by models that saw no view of the same group."""
-    from sklearn.decomposition import PCA
-    from sklearn.linear_model import LogisticRegression
+    """Probability of each class (N, classes) by models that saw no view of the same group.
+
+    `kind` is `discriminant` (many features; covariance shrunk after Ledoit and Wolf 2004) or
+    `logistic`. With fewer than two groups of some class the labels' shares are returned.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     truth, owners = np.asarray(labels), np.asarray(groups)
     classes = sorted(set(labels))
-    result = pd.DataFrame(0.0, index=range(len(truth)), columns=classes)
-    folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
+    n_folds = min(MAX_FOLDS, *(len(set(owners[truth == name])) for name in classes))
+    shares = [float((truth == name).mean()) for name in classes]
+    result = pd.DataFrame([shares] * len(truth), columns=classes)
+    if n_folds < 2 or len(classes) < 2:
+        return result
+    result[:] = 0.0
+    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     for train, test in folds.split(features, truth, owners):
-        n_components = min(N_COMPONENTS, features.shape[1], len(train) - 1)
-        model = make_pipeline(
-            StandardScaler(),
-            PCA(n_components, svd_solver="randomized", random_state=seed),
-            LogisticRegression(C=0.05, max_iter=500),
-        ).fit(features[train], truth[train])
+        model = _classifier(kind).fit(features[train], truth[train])
         result.loc[test, list(model.classes_)] = model.predict_proba(features[test])
     return result
 
 
-def label_quality(probabilities: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
-    """How well each label fits, 0..1, by cleanlab's normalised margin (Northcutt et al. 2021)."""
+def pooled(weighed: pd.DataFrame, labels: Sequence[str], parts: Sequence[str]) -> pd.DataFrame:
+    """Probability (N, classes) given all views of a view's part, which show one and the same.
+
+    Log probabilities are summed over the views and divided by the root of their number, for views
+    of one part are not independent. Where the labels of a part disagree they vote as well.
+    """
+    evidence = np.log(np.maximum(weighed, LEAST_PROBABILITY))
+    by_part = evidence.groupby(np.asarray(parts))
+    n_views = by_part.transform("size").to_numpy()[:, None]
+    joint = by_part.transform("sum").to_numpy() / np.sqrt(n_views)
+    told = np.asarray(labels)[:, None] == np.asarray(weighed.columns)[None, :]
+    votes = pd.DataFrame(told.astype(float)).groupby(np.asarray(parts)).transform("sum").to_numpy()
+    disagree = (votes > 0).sum(axis=1, keepdims=True) > 1
+    joint += np.where(disagree, 2 * np.log(np.maximum(votes / n_views, LEAST_VOTE)), 0.0)
+    likely = np.exp(joint - joint.max(axis=1, keepdims=True))
+    return pd.DataFrame(likely / likely.sum(axis=1, keepdims=True), columns=weighed.columns)
+
+
+def label_quality(likely: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
+    """How well each label fits, 0..1: cleanlab's self-confidence (Northcutt et al. 2021)."""
     from cleanlab.rank import get_label_quality_scores
 
-    codes = np.array([probabilities.columns.get_loc(label) for label in labels])
-    return np.asarray(
-        get_label_quality_scores(codes, probabilities.to_numpy(), method="normalized_margin")
-    )
-
-
-def issues(
-    table: pd.DataFrame,
-    features: np.ndarray,
-    *,
-    line: Line,
-    conflicts: Sequence[Conflict],
-    n_issues: int,
-    seed: int,
-) -> pd.DataFrame:
-    """The ranked suspects of a manifest with `group_id`; `features` (N, D) is what can be seen."""
-    told = list(table["label"])
-    groups = list(table["group_id"])
-    seen = out_of_sample(features, told, groups, seed=seed)
-    boxed = out_of_sample(box_features(table, line), told, groups, seed=seed)
-    joint = np.sqrt(seen * boxed)
-    probabilities = joint.div(joint.sum(axis=1), axis=0)
-    quality = label_quality(probabilities, told)
-    return ranked(
-        table,
-        probabilities=probabilities,
-        quality=quality,
-        conflicts=conflicts,
-        n_issues=n_issues,
-    )
+    codes = likely.columns.get_indexer(list(labels))
+    return np.asarray(get_label_quality_scores(codes, likely.to_numpy(), method="self_confidence"))
 
 
 def ranked(
-    table: pd.DataFrame,
-    *,
-    probabilities: pd.DataFrame,
-    quality: np.ndarray,
-    conflicts: Sequence[Conflict],
-    n_issues: int,
+    table: pd.DataFrame, likely: pd.DataFrame, conflicts: Sequence[Conflict], *, n_issues: int
 ) -> pd.DataFrame:
-    """Suspects, the likeliest wrong label first: all views in conflict, then the worst others.
+    """Suspects, the likeliest wrong label first: all in conflict, and `n_issues` that look wrong.
 
-    The score 0..1 joins what a rule says and what the classifier says as independent evidence:
-    1 - (1 - rule)(1 - classifier). Reviewed views are settled and do not appear.
+    The score 0..1 is 1 - quality of the label, and higher where a rule is sure by itself. Reviewed
+    views are settled and do not appear.
     """
     of_view: dict[str, list[Conflict]] = {}
     for conflict in conflicts:
         of_view.setdefault(conflict.view_id, []).append(conflict)
-    rows = []
-    for i, view in enumerate(table.to_dict("records")):
-        told = of_view.get(view["view_id"], [])
-        rule = max((conflict.weight for conflict in told), default=0.0)
-        seen = 1.0 - float(quality[i])
-        likeliest = str(probabilities.iloc[i].idxmax())
-        reasons = [f"{one.rule}: {one.reason}" for one in told]
-        reasons.append(f"looks like {likeliest} ({probabilities.iloc[i].max():.2f})")
-        best = max(told, key=lambda one: one.weight, default=None)
-        rows.append(
-            {
-                **{key: view[key] for key in ("view_id", "path", "part_id", "label")},
-                "suggested": best.suggested if best else likeliest,
-                "score": round(1 - (1 - rule) * (1 - seen), 4),
-                "reason": "; ".join(reasons),
-                "in_conflict": bool(told),
-            }
-        )
-    issues = pd.DataFrame(rows)[(table["label_source"] != "review").to_numpy()]
+    told = [of_view.get(view_id, []) for view_id in table["view_id"]]
+    sure = np.array([max((one.sureness for one in some), default=0.0) for some in told])
+    score = 1 - (1 - sure) * label_quality(likely, list(table["label"]))
+    best, chance = likely.idxmax(axis=1), likely.max(axis=1)
+    reasons = [
+        "; ".join([*(f"{one.rule}: {one.reason}" for one in some), f"looks like {name} ({p:.2f})"])
+        for some, name, p in zip(told, best, chance, strict=True)
+    ]
+    suggested = [
+        next((one.suggested for one in some if one.sureness > 0), name)
+        for some, name in zip(told, best, strict=True)
+    ]
+    issues = table[["view_id", "path", "part_id", "label", "label_source"]].assign(
+        suggested=suggested,
+        score=score.round(4),
+        reason=reasons,
+        in_conflict=[bool(x) for x in told],
+    )
+    issues = issues[issues["label_source"] != "review"]
     issues = issues.sort_values(["score", "view_id"], ascending=[False, True], kind="stable")
-    listed = issues["in_conflict"] | (np.arange(len(issues)) < n_issues)
+    doubted = ~issues["in_conflict"] & (issues["suggested"] != issues["label"])
+    listed = issues["in_conflict"] | (doubted & (doubted.cumsum() <= n_issues))
     issues = issues[listed].reset_index(drop=True)
     return issues.assign(rank=issues.index + 1)[list(ISSUE_COLUMNS)]
+
+
+def _classifier(kind: str) -> Any:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if kind == "discriminant":
+        model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    else:
+        model = LogisticRegression(C=0.05, max_iter=500)
+    return make_pipeline(StandardScaler(), model)
 
 
 def _window(boxes: Sequence[tuple[float, ...]], size_px: tuple[int, int]) -> Window:
@@ -183,34 +191,35 @@ def _window(boxes: Sequence[tuple[float, ...]], size_px: tuple[int, int]) -> Win
 
 def _window_features(pixels: np.ndarray, window: Window) -> np.ndarray:
     left, top, right, bottom = window
-    part = pixels[top : max(bottom, top + 1), left : max(right, left + 1)]
-    cells = np.log1p(_cells(part if part.size else pixels, _fitted(right - left, bottom - top)))
-    places = cv2.resize(cells, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    flat = cells.reshape(-1, cells.shape[2])
-    middle = np.median(flat, axis=0)
-    extremes = np.quantile(flat - middle, RANKS, axis=0)
-    return np.concatenate([places.ravel(), middle, extremes.ravel()])
+    part = pixels[top:bottom, left:right]
+    size_px = _fitted(right - left, bottom - top)
+    cells = np.log1p(_cells(part if part.size else pixels, size_px))
+    size = (cells.shape[1] // CELLS_A_PLACE, cells.shape[0] // CELLS_A_PLACE)
+    places = cv2.resize(cells, size, interpolation=cv2.INTER_AREA)
+    odd = cells - np.median(cells, axis=1, keepdims=True)
+    extremes = np.quantile(odd.reshape(-1, cells.shape[2]), RANKS, axis=0)
+    return np.concatenate([places.ravel(), np.median(cells, axis=(0, 1)), extremes.ravel()])
 
 
 def _fitted(width_px: int, height_px: int) -> tuple[int, int]:
-    """Width and height in pixels with the long side LONG_SIDE_PX, in whole pairs of cells."""
-    scale, step = LONG_SIDE_PX / max(width_px, height_px, 1), 2 * CELL_PX
+    """Width and height in pixels with the long side LONG_SIDE_PX, in whole places."""
+    scale, step = LONG_SIDE_PX / max(width_px, height_px, 1), CELL_PX * CELLS_A_PLACE
     width, height = (max(step, round(s * scale / step) * step) for s in (width_px, height_px))
     return width, height
 
 
 def _cells(part: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
-    """Mean of each texture channel per cell (rows, columns, channels)."""
+    """Mean of each texture channel per cell (rows, columns, channels).
+
+    Brightness, the strength of edges in four directions, and how grainy it is.
+    """
     fitted = cv2.resize(part, size_px, interpolation=cv2.INTER_AREA).astype(np.float32)
     across = cv2.Sobel(fitted, cv2.CV_32F, 1, 0, scale=0.125)
     down = cv2.Sobel(fitted, cv2.CV_32F, 0, 1, scale=0.125)
-    strength, angle = cv2.cartToPolar(across, down)
-    turn = angle * (N_ORIENTATIONS / np.pi) % N_ORIENTATIONS
-    channels = [fitted, np.abs(cv2.Laplacian(fitted, cv2.CV_32F))]
-    for k in range(N_ORIENTATIONS):
-        away = np.abs(turn - k)
-        away = np.minimum(away, N_ORIENTATIONS - away)
-        channels.append(strength * np.maximum(0, 1 - away))
+    signed = (across, down, across + down, across - down, cv2.Laplacian(fitted, cv2.CV_32F))
     n_cells = (size_px[0] // CELL_PX, size_px[1] // CELL_PX)
-    small = [cv2.resize(one, n_cells, interpolation=cv2.INTER_AREA) for one in channels]
+    small = [
+        cv2.resize(one, n_cells, interpolation=cv2.INTER_AREA)
+        for one in (fitted, *(np.abs(one) for one in signed))
+    ]
     return np.stack(small, axis=-1)

@@ -62,9 +62,8 @@ def main() -> None:
     held_by = [rule for rule, action in params.rules.model_dump().items() if action == "hold"]
     table = labels.with_holds(table, conflicts, rules=held_by)
     check_classes(table[~table["held"]], line)
-    issues = suspects.issues(
-        table, features, line=line, conflicts=conflicts, n_issues=params.n_issues, seed=params.seed
-    )
+    likely = suspects.probabilities(table, features, line=line, seed=params.seed)
+    issues = suspects.ranked(table, likely, conflicts, n_issues=params.n_issues)
     changes = labels.changes(raw, table, reviews)
 
     write_table(paths.out / "manifest.parquet", table)
