@@ -21,13 +21,14 @@ def draw_background(
     shift = rng.normal(0, 0.7, 2) + np.array([0.0, 1.5 * (drift - 0.5)])
     gain = float(rng.uniform(0.7, 1.3))
     middle = small[1] / 2 + shift[1]
-    _jaw(canvas, (0, 0.0), (34 + shift[0], middle - 21), 0.060 * gain)
-    _jaw(canvas, (0, middle + 21), (38 + shift[0], small[1]), 0.050 * gain)
-    _jaw(canvas, (44 + shift[0], 0), (50 + shift[0], middle - 26), 0.022 * gain)
+    _jaw(canvas, (0, 0.0), (34 + shift[0], middle - 21), 0.075 * gain)
+    _jaw(canvas, (0, middle + 21), (38 + shift[0], small[1]), 0.065 * gain)
+    _jaw(canvas, (44 + shift[0], 0), (50 + shift[0], middle - 26), 0.03 * gain)
     for x, y in ((13, middle - 38), (13, middle + 39)):
         _bolt(canvas, (x + shift[0], y), 7, 0.10 * gain)
     turned = canvas[::-1, ::-1] if camera == "Ch01" else canvas
     canvas = blurred(np.ascontiguousarray(turned), 1.1)
+    canvas *= 1 + 0.12 * rng.standard_normal((canvas.shape[0], 1), np.float32)
     canvas += _cloud(rng, canvas.shape) * np.float32(0.010)
     return np.asarray(cv2.resize(canvas, size, interpolation=cv2.INTER_CUBIC), np.float32)
 
@@ -36,7 +37,7 @@ def _jaw(
     canvas: Floats, corner: tuple[float, float], far: tuple[float, float], gain: float
 ) -> None:
     p, q = (round(corner[0]), round(corner[1])), (round(far[0]), round(far[1]))
-    cv2.rectangle(canvas, p, q, 0.35 * gain, -1)
+    cv2.rectangle(canvas, p, q, 0.5 * gain, -1)
     cv2.rectangle(canvas, p, q, 4.5 * gain, 1)
     cv2.line(canvas, (q[0] - 3, p[1]), (q[0] - 3, q[1]), 1.2 * gain, 1)
 
@@ -56,9 +57,9 @@ def _cloud(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
 def draw_dust(rng: np.random.Generator, radiance: Floats, scale: float) -> None:
     """Add specks and fibres that lie in the light path, wherever they fall."""
     height, width = radiance.shape
-    for _ in range(int(rng.integers(6, 22))):
+    for _ in range(int(rng.integers(4, 16))):
         x, y = float(rng.uniform(0, width)), float(rng.uniform(0, height))
-        size, glow = float(rng.uniform(0.6, 1.6)) * scale, float(rng.uniform(0.1, 0.7))
+        size, glow = float(rng.uniform(0.6, 1.6)) * scale, float(rng.uniform(0.05, 0.45))
         _speck(radiance, x, y, size, glow)
     for _ in range(int(rng.integers(0, 3))):
         _fibre(rng, radiance, scale)

@@ -129,20 +129,20 @@ def _draw_dent(
     u = float(rng.uniform(0.08, 0.92) * length_px)
     a = float(rng.uniform(-0.75, 0.75) * radius_px)
     if rng.uniform() < 0.55:
-        half_long = 13 + 12 * strength + float(rng.uniform(0, 6))
-        half_wide = 2.6 + 1.4 * strength
+        half_long = 25 + 20 * strength + float(rng.uniform(0, 8))
+        half_wide = 4.7 + 2.6 * strength
         angle = float(rng.uniform(0, np.pi))
         return Dent((Nick(u, a, angle, half_long, half_wide, 1.1),))
     nicks: list[Nick] = []
     for _ in range(int(rng.integers(1, 4))):
         nicks.append(
             Nick(
-                u_px=u + float(rng.normal(0, 9)) * bool(nicks),
-                a_px=a + float(rng.normal(0, 7)) * bool(nicks),
+                u_px=u + float(rng.normal(0, 15)) * bool(nicks),
+                a_px=a + float(rng.normal(0, 11)) * bool(nicks),
                 angle_rad=float(rng.uniform(0, np.pi)),
-                half_long_px=6.5 + 4.5 * strength + float(rng.uniform(0, 2)),
-                half_wide_px=4.5 + 3.0 * strength,
-                depth=float(rng.uniform(0.7, 1.2)),
+                half_long_px=11 + 7 * strength + float(rng.uniform(0, 4)),
+                half_wide_px=7.0 + 4.0 * strength,
+                depth=float(rng.uniform(0.5, 0.95)),
             )
         )
     return Dent(tuple(nicks))
@@ -151,13 +151,13 @@ def _draw_dent(
 def _draw_slide(
     rng: np.random.Generator, strength: float, length_px: float, radius_px: float
 ) -> Slide:
-    half_u = 20 + 28 * strength + float(rng.uniform(0, 14))
+    half_u = 31 + 30 * strength + float(rng.uniform(0, 16))
     room = min(half_u * 0.6, length_px / 2)
     return Slide(
         u_px=float(rng.uniform(room, length_px - room)),
         a_px=float(rng.uniform(-0.75, 0.75) * radius_px),
         half_u_px=half_u,
-        half_a_px=11 + 12 * strength + float(rng.uniform(0, 5)),
+        half_a_px=18 + 14 * strength + float(rng.uniform(0, 6)),
         angle_rad=float(rng.normal(0, 0.25)),
         keep=float(rng.uniform(0.1, 0.34)),
         drag_px=float(rng.choice([-1, 1]) * rng.uniform(3, 8)),
@@ -167,7 +167,7 @@ def _draw_slide(
 
 
 def _draw_double_line(rng: np.random.Generator, strength: float, length_px: float) -> DoubleLine:
-    extent = 70 + 110 * strength + float(rng.uniform(0, 30))
+    extent = 90 + 120 * strength + float(rng.uniform(0, 30))
     start = float(rng.uniform(-0.1 * extent, length_px - 0.9 * extent))
     deep = float(rng.uniform(0.65, 1.0))
     other = deep if rng.uniform() < 0.4 else 0.0

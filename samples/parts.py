@@ -92,13 +92,13 @@ def draw_part(rng: np.random.Generator, *, label: str, severity: float | None = 
 
 def _draw_knurling(rng: np.random.Generator) -> Knurling:
     return Knurling(
-        length_px=float(rng.uniform(284, 312)),
-        radius_px=float(rng.uniform(51, 60)),
-        pitch_px=float(rng.uniform(7.2, 9.0)),
-        helix_rad=float(np.radians(rng.uniform(30, 41))),
+        length_px=float(rng.uniform(290, 308)),
+        radius_px=float(rng.uniform(53, 58)),
+        pitch_px=float(rng.uniform(7.7, 8.5)),
+        helix_rad=float(np.radians(rng.uniform(33.5, 37))),
         phases=(float(rng.uniform()), float(rng.uniform())),
-        slope=float(rng.uniform(0.55, 0.9)),
-        groove=float(rng.uniform(0.30, 0.42)),
+        slope=float(rng.uniform(0.6, 0.85)),
+        groove=float(rng.uniform(0.32, 0.40)),
         wave_px=float(rng.uniform(70, 260)),
         wave_phase=float(rng.uniform(0, 2 * np.pi)),
         wave_depth=float(rng.uniform(0.0, 0.3)),
@@ -107,11 +107,11 @@ def _draw_knurling(rng: np.random.Generator) -> Knurling:
 
 def _draw_rivet(rng: np.random.Generator) -> Rivet:
     return Rivet(
-        length_px=float(rng.uniform(55, 66)),
-        flange_px=float(rng.uniform(11, 16)),
-        flange_radius=float(rng.uniform(1.08, 1.18)),
-        body_radius=float(rng.uniform(0.84, 0.94)),
-        shank_radius=float(rng.uniform(0.60, 0.70)),
+        length_px=float(rng.uniform(59, 63)),
+        flange_px=float(rng.uniform(12.5, 14.5)),
+        flange_radius=float(rng.uniform(1.11, 1.15)),
+        body_radius=float(rng.uniform(0.87, 0.91)),
+        shank_radius=float(rng.uniform(0.62, 0.68)),
         gap_px=float(rng.uniform(0.6, 1.8)),
     )
 
@@ -123,7 +123,7 @@ def _lift(rivet: Rivet, strength: float) -> Rivet:
         rivet.flange_radius,
         rivet.body_radius,
         rivet.shank_radius,
-        6.0 + 7.0 * strength,
+        6.5 + 7.0 * strength,
     )
 
 

@@ -12,7 +12,7 @@ from samples.background import draw_background, draw_dust
 from samples.defects import Bools, Floats
 from samples.optics import Lamp, blurred, develop, lit
 from samples.parts import REFERENCE_SIZE, Part, draw_part
-from samples.surface import HALF_HEIGHT_PX, LEFT_PX, Grid, shape
+from samples.surface import HALF_HEIGHT_PX, Grid, shape
 
 Box = tuple[int, int, int, int]
 CAMERAS = ("Ch00", "Ch01")
@@ -64,18 +64,19 @@ def shoot(
     """
     pose, lamp = draw_pose(rng, camera, drift), draw_lamp(rng, camera, drift)
     scale = min(size[0] / REFERENCE_SIZE[0], size[1] / REFERENCE_SIZE[1])
-    grid = Grid.of(part, max(2.0, scale))
-    surface = shape(part, grid, pose.roll_px)
-    matrix = placement(part, pose, grid.per_px, size, scale)
+    left = max(0.0, 0.54 * size[0] / scale - _middle(part)) + 30
+    grid = Grid.of(part, max(2.0, scale), left)
+    picture, inside, defect = _render(part, grid, pose.roll_px, lamp)
+    matrix = placement(part, pose, grid, size, scale)
     radiance = draw_background(rng, camera, size, scale, drift)
-    _paste(radiance, lit(surface, lamp), surface.inside, matrix, pose.focus_px * grid.per_px)
+    _paste(radiance, picture, inside, matrix, pose.focus_px * grid.per_px)
     draw_dust(rng, radiance, scale)
     centre = rng.uniform(0.42, 0.58, 2).astype(np.float32)
     vignette = float(rng.uniform(0.5, 1.1))
     frame = develop(radiance, rng=rng, lamp=lamp, vignette=vignette, centre=centre)
-    mask = _warp_mask(surface.defect, matrix, size)
+    mask = _warp_mask(defect, matrix, size)
     return SceneView(
-        frame, mask, part.label, camera, *_part_boxes(part, matrix, grid.per_px, size), box_of(mask)
+        frame, mask, part.label, camera, *_part_boxes(part, matrix, grid, size), box_of(mask)
     )
 
 
@@ -95,31 +96,50 @@ def draw_pose(rng: np.random.Generator, camera: str, drift: float) -> Pose:
 
 def draw_lamp(rng: np.random.Generator, camera: str, drift: float) -> Lamp:
     """The lamp ages and is readjusted as the line runs, and differs a little from shot to shot."""
+    side = np.pi * CAMERAS.index(camera)
     ageing = 1.08 - 0.22 * drift + 0.10 * np.sin(2 * np.pi * 2.1 * drift)
     return Lamp(
         gain=float(ageing * rng.uniform(0.82, 1.22)),
-        ring_tilt=float(rng.uniform(0.50, 0.66)),
-        ring_width=float(rng.uniform(0.15, 0.24)),
-        azimuth_rad=float(rng.uniform(0, 2 * np.pi)),
-        uneven=float(rng.uniform(0.25, 0.75)),
-        bar_azimuth_rad=float(rng.uniform(0, 2 * np.pi)),
-        bar_tilt=float(rng.uniform(0.25, 0.5)),
+        ring_tilt=float(rng.uniform(0.52, 0.62)),
+        ring_width=float(rng.uniform(0.17, 0.23)),
+        azimuth_rad=float(side + 0.9 + 0.6 * drift + rng.normal(0, 0.35)),
+        uneven=float(rng.uniform(0.25, 0.65)),
+        bar_azimuth_rad=float(side + 4.2 + rng.normal(0, 0.5)),
+        bar_tilt=float(rng.uniform(0.28, 0.46)),
         bar_gain=float(rng.uniform(0.3, 0.9)),
     )
 
 
 def placement(
-    part: Part, pose: Pose, per_px: float, size: tuple[int, int], scale: float
+    part: Part, pose: Pose, grid: Grid, size: tuple[int, int], scale: float
 ) -> NDArray[np.float64]:
     """The 2 x 3 matrix from grid points to frame pixels. `Ch01` hangs the other way up."""
     angle = pose.tilt_rad + np.pi * CAMERAS.index(pose.camera)
-    step = scale * pose.zoom / per_px
+    step = scale * pose.zoom / grid.per_px
     turn = step * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    middle = part.knurling.length_px / 2 + 34 + LEFT_PX
-    anchor = np.array([middle, HALF_HEIGHT_PX]) * per_px
+    anchor = np.array([_middle(part) + grid.left_px, HALF_HEIGHT_PX]) * grid.per_px
     shift = np.array([pose.dx_px, pose.dy_px]) * scale
     target = np.array([size[0] / 2, size[1] / 2]) + shift
     return np.hstack([turn, (target - turn @ anchor)[:, None]])
+
+
+def _middle(part: Part) -> float:
+    """The point of the axis that is laid in the middle of the frame."""
+    return part.knurling.length_px / 2 + 34
+
+
+def _render(
+    part: Part, grid: Grid, roll_px: float, lamp: Lamp
+) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Radiance, silhouette and defect on the grid, each (n_v, n_u)."""
+    shape_ = (grid.v.size, grid.u.size)
+    picture = np.zeros(shape_, np.float32)
+    inside, defect = np.zeros(shape_, np.bool_), np.zeros(shape_, np.bool_)
+    for rows, band in grid.bands():
+        surface = shape(part, band, roll_px)
+        picture[rows] = lit(surface, lamp)
+        inside[rows], defect[rows] = surface.inside, surface.defect
+    return picture, inside, defect
 
 
 def box_of(mask: Bools) -> Box | None:
@@ -150,7 +170,7 @@ def _warp_mask(mask: Bools, matrix: NDArray[np.float64], size: tuple[int, int]) 
 
 
 def _part_boxes(
-    part: Part, matrix: NDArray[np.float64], per_px: float, size: tuple[int, int]
+    part: Part, matrix: NDArray[np.float64], grid: Grid, size: tuple[int, int]
 ) -> tuple[Box, Box]:
     """Boxes of the knurling and of the rivet's seat.
 
@@ -158,18 +178,18 @@ def _part_boxes(
     not give the class away.
     """
     length, radius = part.knurling.length_px, part.knurling.radius_px
-    knurling = _frame_box((0, length), radius, matrix, per_px, size)
+    knurling = _frame_box((0, length), radius, matrix, grid, size)
     window = (length + RIVET_WINDOW_PX[0], length + RIVET_WINDOW_PX[1])
-    return knurling, _frame_box(window, RIVET_HALF_PX * radius, matrix, per_px, size)
+    return knurling, _frame_box(window, RIVET_HALF_PX * radius, matrix, grid, size)
 
 
 def _frame_box(
-    span: tuple[float, float], half: float, matrix: NDArray[np.float64], per_px: float,
+    span: tuple[float, float], half: float, matrix: NDArray[np.float64], grid: Grid,
     size: tuple[int, int],
 ) -> Box:  # fmt: skip
     corners = np.array([(u, v) for u in span for v in (-half, half)])
-    grid = (corners + np.array([LEFT_PX, HALF_HEIGHT_PX])) * per_px
-    points = grid @ matrix[:, :2].T + matrix[:, 2]
+    places = (corners + np.array([grid.left_px, HALF_HEIGHT_PX])) * grid.per_px
+    points = places @ matrix[:, :2].T + matrix[:, 2]
     low = np.clip(np.floor(points.min(0)), 0, None).astype(int)
     high = np.minimum(np.ceil(points.max(0)).astype(int), size)
     return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])

@@ -5,6 +5,7 @@ Arrays have shape (n_v, n_u): `v` runs across the part (px from the axis), `u` a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -13,9 +14,9 @@ import numpy as np
 from samples.defects import Bools, Change, Floats, apply_defect
 from samples.parts import Knurling, Part, Stain
 
-LEFT_PX = 360.0
 RIGHT_PX = 100.0
-HALF_HEIGHT_PX = 76.0
+HALF_HEIGHT_PX = 72.0
+BAND_POINTS = 30_000
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,31 @@ class Surface:
 
 @dataclass(frozen=True)
 class Grid:
-    """Points at which the part is drawn: `u` (n_u,), `v` (n_v,), `per_px` of them per px."""
+    """Points at which the part is drawn: `u` (n_u,), `v` (n_v,), `per_px` of them per px.
+
+    The first lies `left_px` before the knurling begins.
+    """
 
     u: Floats
     v: Floats
     per_px: float
+    left_px: float
 
     @classmethod
-    def of(cls, part: Part, per_px: float) -> Grid:
-        """The grid that covers rod, knurling and rivet of `part`."""
-        length = part.knurling.length_px + LEFT_PX + RIGHT_PX
+    def of(cls, part: Part, per_px: float, left_px: float) -> Grid:
+        """The grid that covers `left_px` of rod, the knurling and the rivet of `part`."""
+        length = part.knurling.length_px + left_px + RIGHT_PX
         n_u, n_v = round(length * per_px), round(2 * HALF_HEIGHT_PX * per_px)
-        u = (np.arange(n_u, dtype=np.float32) + 0.5) / np.float32(per_px) - np.float32(LEFT_PX)
+        u = (np.arange(n_u, dtype=np.float32) + 0.5) / np.float32(per_px) - np.float32(left_px)
         v = (np.arange(n_v, dtype=np.float32) + 0.5) / np.float32(per_px)
-        return cls(u, v - np.float32(HALF_HEIGHT_PX), per_px)
+        return cls(u, v - np.float32(HALF_HEIGHT_PX), per_px, left_px)
+
+    def bands(self) -> Iterator[tuple[slice, Grid]]:
+        """The grid cut into bands of rows so small that their arrays stay in the cache."""
+        rows = max(1, BAND_POINTS // self.u.size)
+        for first in range(0, self.v.size, rows):
+            band = slice(first, min(first + rows, self.v.size))
+            yield band, Grid(self.u, self.v[band], self.per_px, self.left_px)
 
 
 def profile(part: Part, u: Floats) -> Floats:
@@ -91,7 +103,7 @@ def _turning(part: Part, grid: Grid) -> Floats:
     """Slopes of the marks that the lathe left: the same all around."""
     rng = np.random.default_rng(part.texture_seed)
     coarse = rng.normal(0, 1, 800).astype(np.float32)
-    marks = np.interp(grid.u, np.linspace(-LEFT_PX, 440, 800), coarse)
+    marks = np.interp(grid.u % 400, np.linspace(0, 400, 800), coarse)
     return (0.07 * marks).astype(np.float32)
 
 
@@ -126,10 +138,10 @@ def _relief(
     lower = h1 < h2
     depth = np.float32(k.slope) * change.keep * _depth(k, u)
     s1, s2 = np.where(lower, s1, 0) * depth, np.where(lower, 0, s2) * depth
-    tone, tilt_u, tilt_a = _per_diamond(part.texture_seed, one, two)
+    tone, tilt_u, tilt_a = (x * change.keep for x in _per_diamond(part.texture_seed, one, two))
     sin, cos = np.float32(np.sin(k.helix_rad)), np.float32(np.cos(k.helix_rad))
     height = 1 - change.keep * (1 - np.where(lower, h1, h2))
-    return (s1 + s2) * sin + tilt_u, (s1 - s2) * cos + tilt_a, height, tone
+    return (s1 + s2) * sin + tilt_u, (s1 - s2) * cos + tilt_a, height, 1 + tone
 
 
 def _groove(
@@ -163,11 +175,11 @@ def _depth(k: Knurling, u: Floats) -> Floats:
 
 
 def _per_diamond(seed: int, one: Floats, two: Floats) -> tuple[Floats, Floats, Floats]:
-    """Tone and tilt of each diamond, the same in every shot of the part."""
+    """Tone (0 is average) and tilt of each diamond, the same in every shot of the part."""
     rng = np.random.default_rng(seed + 1)
     i, j = np.floor(one).astype(np.int32), np.floor(two).astype(np.int32)
     cell = (i * 73 + j * 179 + (i * j) * 31) & 1023
-    tone = np.clip(rng.normal(1, 0.16, 1024), 0.5, 1.6).astype(np.float32)
+    tone = np.clip(rng.normal(0, 0.16, 1024), -0.5, 0.6).astype(np.float32)
     tilt = rng.normal(0, 0.06, (2, 1024)).astype(np.float32)
     return tone[cell], tilt[0][cell], tilt[1][cell]
 
