@@ -1,6 +1,7 @@
 """The classifier: a timm backbone, and evidence for each class at each place of the crop."""
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,11 @@ class DefectClassifier(nn.Module):
 
     def stages(self, crops: Tensor) -> list[Tensor]:
         """The backbone's last three feature maps, each (N, C, h, w), finest first."""
-        maps = self.backbone(self._prepared(crops))
+        return self.stages_of(self._prepared(crops))
+
+    def stages_of(self, standardised: Tensor) -> list[Tensor]:
+        """The same of standardised images (N, C, H, W) of any region."""
+        maps = self.backbone(standardised)
         widths = self.backbone.feature_info.channels()
         return [_channels_first(m, width) for m, width in zip(maps, widths, strict=True)]
 
@@ -104,7 +109,7 @@ def pooled(evidence: Tensor) -> Tensor:
     """Logits (N, classes) of evidence maps (N, classes, h, w): see DefectClassifier."""
     flat = evidence.flatten(2)
     normal = flat[:, :1].mean(dim=2)
-    places = torch.tensor(float(flat.shape[2])).log()
+    places = math.log(flat.shape[2])
     defects = torch.logsumexp(POOL_SHARPNESS * flat[:, 1:], dim=2) - places
     return torch.cat([normal, defects / POOL_SHARPNESS], dim=1)
 
@@ -179,13 +184,21 @@ def _from_hub(name: str, settings: dict[str, Any]) -> Any:
         return timm.create_model(name, **settings)
 
 
-def _image_size(architecture: Architecture) -> dict[str, Any]:
-    """Architectures with a fixed grid of tokens are told the size of the centre."""
-    fixed = ("vit", "swin", "deit", "beit", "eva", "mvit", "maxvit", "coat")
-    if not any(part.startswith(fixed) for part in architecture.backbone.split("_")[:1]):
-        return {}
+def fixed_size(architecture: Architecture) -> tuple[int, int] | None:
+    """(height, width) that the backbone needs, or None where it takes any size.
+
+    Architectures with a fixed grid of tokens are built for the size of the centre.
+    """
+    family = architecture.backbone.split("_")[0]
+    if not family.startswith(("vit", "swin", "deit", "beit", "eva", "mvit", "maxvit", "coat")):
+        return None
     _, _, width, height = centre_of(architecture)
-    return {"img_size": (height, width)}
+    return height, width
+
+
+def _image_size(architecture: Architecture) -> dict[str, Any]:
+    size = fixed_size(architecture)
+    return {} if size is None else {"img_size": size}
 
 
 def _channels_first(features: Tensor, width: int) -> Tensor:

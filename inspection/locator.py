@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from inspection.regions import Floats, Image
 
 STRIDE = 4
-WIDTHS = (16, 32, 48)
+WIDTHS = (16, 24, 32)
 
 
 class Locator(nn.Module):

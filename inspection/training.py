@@ -16,6 +16,7 @@ from inspection.augmentations import Augment
 from inspection.classifier import DefectClassifier, centre_of, pooled
 from inspection.crops import TARGET_STRIDE, Crops
 from inspection.parts import by_part, macro_f1
+from inspection.pasting import paste
 
 Batch = dict[str, Tensor]
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -34,6 +35,7 @@ class Schedule:
     weight_decay: float
     label_smoothing: float
     place_weight: float
+    paste_probability: float
     balance: str
     precision: str
     seed: int
@@ -42,8 +44,19 @@ class Schedule:
 class CropDataset(Dataset[Batch]):
     """Crops as training examples: image (C, H, W) uint8, class number, the defect's place."""
 
-    def __init__(self, crops: Crops, classes: tuple[str, ...], augment: Augment | None) -> None:
+    def __init__(
+        self,
+        crops: Crops,
+        classes: tuple[str, ...],
+        augment: Augment | None = None,
+        *,
+        paste_probability: float = 0.0,
+        seed: int = 0,
+    ) -> None:
         self.crops = crops
+        self.paste_probability = paste_probability
+        self.generator = np.random.default_rng(seed)
+        self.normals = np.flatnonzero(crops.index["label"] == classes[0])
         self.labels = [classes.index(label) for label in crops.index["label"]]
         self.known = (crops.index["target"] != "unknown").to_numpy()
         self.augment = augment
@@ -53,6 +66,11 @@ class CropDataset(Dataset[Batch]):
 
     def __getitem__(self, row: int) -> Batch:
         image, target = np.asarray(self.crops.images[row]), np.asarray(self.crops.targets[row])
+        if self._pastes(row, target):
+            other = self.generator.choice(self.normals)
+            image, target = paste(
+                image, target, np.asarray(self.crops.images[other]), self.generator
+            )
         if self.augment is not None:
             image, target = self.augment(image, target)
         return {
@@ -61,6 +79,10 @@ class CropDataset(Dataset[Batch]):
             "label": torch.tensor(self.labels[row]),
             "known": torch.tensor(bool(self.known[row])),
         }
+
+    def _pastes(self, row: int, target: Any) -> bool:
+        drawn = self.generator.random() < self.paste_probability
+        return drawn and self.labels[row] > 0 and len(self.normals) > 0 and bool(target.any())
 
 
 class ClassifierTraining(L.LightningModule):
@@ -142,7 +164,7 @@ class BestWeights(Callback):
         self.best_epoch = -1
         self.weights: dict[str, Tensor] = {}
 
-    def on_validation_epoch_end(self, trainer: L.Trainer, training: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, training: L.LightningModule) -> None:
         """Copy the weights when the epoch is the best so far."""
         if trainer.sanity_checking or not isinstance(training, ClassifierTraining):
             return
@@ -167,7 +189,13 @@ def fit_classifier(
 ) -> tuple[DefectClassifier, list[dict[str, float]], int]:
     """Train `model`; returns it with its best weights, the epochs' numbers, and the best epoch."""
     classes = model.architecture.classes
-    train_set = CropDataset(train, classes, augment)
+    train_set = CropDataset(
+        train,
+        classes,
+        augment,
+        paste_probability=schedule.paste_probability,
+        seed=schedule.seed,
+    )
     labels = np.asarray(train_set.labels)
     generator = torch.Generator().manual_seed(schedule.seed)
     loader = DataLoader(
@@ -176,7 +204,7 @@ def fit_classifier(
         sampler=_sampler(labels, schedule.balance, generator),
         drop_last=True,
     )
-    val_loader = DataLoader(CropDataset(val, classes, None), batch_size=64)
+    val_loader = DataLoader(CropDataset(val, classes), batch_size=64)
     weights = _class_weights(labels, len(classes), schedule.balance)
     training = ClassifierTraining(
         model.to(memory_format=torch.channels_last), schedule, val, weights

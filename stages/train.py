@@ -33,6 +33,7 @@ class TrainParams(program.Params):
     weight_decay: float = Field(default=0.02, ge=0)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
     place_weight: float = Field(default=0.5, ge=0)
+    paste_probability: float = Field(default=0.5, ge=0, le=1)
     balance: Literal["sampler", "weights", "none"] = "sampler"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     run_name: str | None = None
