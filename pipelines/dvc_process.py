@@ -1,0 +1,98 @@
+"""One DVC process for all stages of a run.
+
+Importing DVC and opening a project costs more than many a stage; a process per stage would pay it
+each time.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self, TextIO
+
+from inspection.errors import InspectionError
+from pipelines import dvc_child
+
+N_LAST_LINES = 20
+
+
+class Dvc:
+    """A DVC process in the current folder; it ends with the block, or with this process.
+
+    Must be entered in a thread that outlives the block: the kernel ends the process with it.
+    """
+
+    stages: list[str]
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def run(self, stage: str, log: Callable[[str], None]) -> bool:
+        """Bring one stage up to date; True when it was not. Its output goes to `log`, by line.
+
+        Raises InspectionError with the last lines of what was printed.
+        """
+        if self._process.poll() is not None:
+            self._stop()
+            self._start()
+        with suppress(BrokenPipeError):  # it has just died, and the answer tells
+            self._commands.write(f"{stage}\n")
+            self._commands.flush()
+        answer = self._answer(f"stage {stage}", log)
+        return bool(answer["ran"])
+
+    def _start(self) -> None:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", dvc_child.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PATH": path},
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._commands: TextIO = self._process.stdin  # type: ignore[assignment]
+        self._lines: TextIO = self._process.stdout  # type: ignore[assignment]
+        try:
+            self.stages = self._answer("dvc.yaml", self._log)["stages"]
+        except BaseException:
+            self._stop()
+            raise
+
+    def _stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        with suppress(BrokenPipeError):
+            self._commands.close()
+        self._lines.close()
+
+    def _answer(self, where: str, log: Callable[[str], None]) -> dict[str, Any]:
+        last: deque[str] = deque(maxlen=N_LAST_LINES)
+        for line in self._lines:
+            text = line.rstrip()
+            if text.startswith(dvc_child.ANSWER):
+                answer: dict[str, Any] = json.loads(text.removeprefix(dvc_child.ANSWER))
+                if "error" in answer:
+                    raise InspectionError("\n".join([f"{where}: {answer['error']}", *last]))
+                return answer
+            if text:
+                last.append(text)
+                log(text)
+        self._process.wait()
+        ended = f"DVC ended with {self._process.returncode}; run it again"
+        raise InspectionError("\n".join([f"{where}: {ended}", *last]))
