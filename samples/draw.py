@@ -5,12 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import multiprocessing
 import os
 import shutil
 import sys
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 MARKER = ".drawn-line.json"
@@ -69,9 +66,13 @@ def draw_line(
     stopped leaves the targets as they were. Raises `LineError`.
     """
     _check(out, truth, n_parts, size, seed, workers, force)
+    from samples.produce import produce
+
     fresh_out, fresh_truth = _fresh(out), _fresh(truth)
     try:
-        summary = _draw_into(fresh_out, fresh_truth, n_parts, size, seed, workers)
+        summary = produce(fresh_out, fresh_truth, n_parts, size, seed, workers)
+        for folder in (fresh_out, fresh_truth):
+            _mark(folder, n_parts, size, seed)
         _swap(fresh_truth, truth)
         _swap(fresh_out, out)
     finally:
@@ -119,6 +120,12 @@ def _fresh(target: Path) -> Path:
     return beside
 
 
+def _mark(folder: Path, n_parts: int, size: tuple[int, int], seed: int) -> None:
+    """Leave word that this program made `folder`, so that it may replace it."""
+    recipe = json.dumps({"parts": n_parts, "seed": seed, "size": list(size)}, sort_keys=True)
+    (folder / MARKER).write_text(recipe + "\n", encoding="utf-8")
+
+
 def _swap(fresh: Path, target: Path) -> None:
     old = target.parent / f".{target.name}.old"
     shutil.rmtree(old, ignore_errors=True)
@@ -126,85 +133,6 @@ def _swap(fresh: Path, target: Path) -> None:
         target.rename(old)
     fresh.rename(target)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _draw_into(
-    out: Path, truth: Path, n_parts: int, size: tuple[int, int], seed: int, workers: int
-) -> dict[str, object]:
-    import numpy as np
-    from tqdm import tqdm
-
-    from samples.annotations import write_labels
-    from samples.develop import Developed
-    from samples.line import plan_line
-    from samples.mess import plan_mess
-
-    (out / "images").mkdir()
-    (truth / "masks").mkdir()
-    shots = plan_line(np.random.default_rng([seed, 3]), n_parts)
-    files = plan_mess(np.random.default_rng([seed, 4]), shots)
-    jobs: dict[int, list[tuple[str, object]]] = {}
-    for i, file in enumerate(files):
-        jobs.setdefault(file.shot.index, []).append((f"v{i:05d}", file))
-    work = [(tuple(j), seed, size, out, truth) for _, j in sorted(jobs.items())]
-    done: list[Developed] = []
-    with tqdm(total=len(files), unit="frame", disable=None) as bar:
-        for batch in _run(work, workers):
-            done += batch
-            bar.update(len(batch))
-    done.sort(key=lambda d: d.file_id)
-    write_labels(out, [(d.name, d.labels) for d in done], size)
-    views = {d.name: d.truth for d in done}
-    summary = _summary(views, n_parts, size, seed)
-    _write_json(truth / "truth.json", {"summary": summary, "views": views})
-    for folder in (out, truth):
-        _write_json(folder / MARKER, {"parts": n_parts, "seed": seed, "size": list(size)})
-    return summary
-
-
-def _run(work: list[tuple], workers: int) -> Iterator[list]:  # type: ignore[type-arg]
-    _one_thread()
-    if workers == 1:
-        yield from map(_develop, work)
-        return
-    with multiprocessing.get_context("spawn").Pool(workers, _one_thread) as pool:
-        yield from pool.imap(_develop, work, chunksize=4)
-
-
-def _one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-
-
-def _develop(work: tuple) -> list:  # type: ignore[type-arg]
-    from samples.develop import Job, develop_job
-
-    return develop_job(Job(*work))
-
-
-def _summary(
-    views: dict[str, dict[str, object]], n_parts: int, size: tuple[int, int], seed: int
-) -> dict[str, object]:
-    def counts(key: str) -> dict[str, int]:
-        tally = Counter(str(v[key]) for v in views.values() if v[key])
-        return dict(sorted(tally.items()))
-
-    return {
-        "parts": n_parts,
-        "files": len(views),
-        "size": list(size),
-        "seed": seed,
-        **{key: counts(key) for key in ("true_class", "camera", "spoiled", "broken", "copy")},
-        "short_name": counts("short_name").get("True", 0),
-        "nfd": counts("nfd").get("True", 0),
-        "box_style": counts("box_style"),
-    }
-
-
-def _write_json(path: Path, content: object) -> None:
-    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

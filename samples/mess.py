@@ -82,9 +82,9 @@ class _Mess:
             self.siblings.setdefault(s.part_index, []).append(s.index)
 
     def files(self) -> list[File]:
+        self._shorten()
         self._spoil_parts()
         self._spoil_views()
-        self._shorten()
         self._break()
         copies = self._copy()
         self._style_boxes()

@@ -65,7 +65,7 @@ def shoot(
     pose, lamp = draw_pose(rng, camera, drift), draw_lamp(rng, camera, drift)
     scale = min(size[0] / REFERENCE_SIZE[0], size[1] / REFERENCE_SIZE[1])
     left = max(0.0, 0.54 * size[0] / scale - _middle(part)) + 30
-    grid = Grid.of(part, max(2.0, scale), left)
+    grid = Grid.of(part, max(1.0, scale, min(2.0, 2 * scale)), left)
     picture, inside, defect = _render(part, grid, pose.roll_px, lamp)
     matrix = placement(part, pose, grid, size, scale)
     radiance = draw_background(rng, camera, size, scale, drift)

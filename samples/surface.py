@@ -79,6 +79,24 @@ def profile(part: Part, u: Floats) -> Floats:
     return np.where(u > head + r.length_px, 0, radius).astype(np.float32)
 
 
+@dataclass
+class _Skin:
+    """What is laid on the body of revolution; `sin` is that of the angle around the axis."""
+
+    sin: Floats
+    slope_u: Floats
+    slope_a: Floats
+    light: Floats
+    defect: Bools
+
+    @classmethod
+    def smooth(cls, slope_u: Floats, sin: Floats) -> _Skin:
+        """Nothing but the slope of the profile (n_u,)."""
+        slopes = np.broadcast_to(slope_u[None], sin.shape).copy()
+        bare = np.zeros(sin.shape, np.float32), np.ones(sin.shape, np.float32)
+        return cls(sin, slopes, *bare, np.zeros(sin.shape, np.bool_))
+
+
 def shape(part: Part, grid: Grid, roll_px: float) -> Surface:
     """The surface of `part` on `grid`, rolled about its axis by `roll_px` of arc."""
     radius = profile(part, grid.u)
@@ -88,15 +106,12 @@ def shape(part: Part, grid: Grid, roll_px: float) -> Surface:
     inside = np.abs(ratio) < 1
     sin: Floats = np.clip(ratio, -0.999, 0.999)
     cos: Floats = np.sqrt(1 - sin * sin)
-    slope_u = np.broadcast_to((steep + _turning(part, grid))[None], sin.shape).copy()
-    slope_a: Floats = np.zeros_like(sin)
-    light: Floats = np.ones_like(sin)
-    defect = np.zeros(sin.shape, np.bool_)
-    _lay_knurling(part, grid, sin, roll_px, slope_u, slope_a, light, defect)
-    _shade_gap(part, grid, light, defect, radius)
-    nx, ny, nz = -slope_u, sin - slope_a * cos, cos + slope_a * sin
+    skin = _Skin.smooth(steep + _turning(part, grid), sin)
+    _lay_knurling(skin, part, grid, roll_px)
+    _open_gap(skin, part, grid)
+    nx, ny, nz = -skin.slope_u, sin - skin.slope_a * cos, cos + skin.slope_a * sin
     norm = 1 / np.sqrt(nx * nx + ny * ny + nz * nz)
-    return Surface((nx * norm, ny * norm, nz * norm), light, inside, defect & inside)
+    return Surface((nx * norm, ny * norm, nz * norm), skin.light, inside, skin.defect)
 
 
 def _turning(part: Part, grid: Grid) -> Floats:
@@ -107,21 +122,19 @@ def _turning(part: Part, grid: Grid) -> Floats:
     return (0.07 * marks).astype(np.float32)
 
 
-def _lay_knurling(
-    part: Part, grid: Grid, sin: Floats, roll_px: float,
-    slope_u: Floats, slope_a: Floats, light: Floats, defect: Bools,
-) -> None:  # fmt: skip
+def _lay_knurling(skin: _Skin, part: Part, grid: Grid, roll_px: float) -> None:
     k = part.knurling
     first, last = np.searchsorted(grid.u, [0.0, k.length_px])
     zone = np.s_[:, first:last]
-    u = np.broadcast_to(grid.u[None, first:last], sin[zone].shape).astype(np.float32)
-    a = np.float32(k.radius_px) * np.arcsin(sin[zone]) + np.float32(roll_px)
+    sin = skin.sin[zone]
+    u = np.broadcast_to(grid.u[None, first:last], sin.shape).astype(np.float32)
+    a = np.float32(k.radius_px) * np.arcsin(sin) + np.float32(roll_px)
     change = apply_defect(part.defect, u, a)
     relief_u, relief_a, height, tone = _relief(part, u, a, change)
-    slope_u[zone] += relief_u + change.slope_u
-    slope_a[zone] += relief_a + change.slope_a
-    light[zone] *= (0.35 + 0.65 * height) * tone * _film(part.stains, u, a)
-    defect[zone] = change.mask
+    skin.slope_u[zone] += relief_u + change.slope_u
+    skin.slope_a[zone] += relief_a + change.slope_a
+    skin.light[zone] *= (0.35 + 0.65 * height) * tone * _film(part.stains, u, a)
+    skin.defect[zone] = change.mask & (np.abs(sin) < 0.99)
 
 
 def _relief(
@@ -196,11 +209,10 @@ def _film(stains: tuple[Stain, ...], u: Floats, a: Floats) -> Floats:
     return film
 
 
-def _shade_gap(part: Part, grid: Grid, light: Floats, defect: Bools, radius: Floats) -> None:
+def _open_gap(skin: _Skin, part: Part, grid: Grid) -> None:
     """The gap under the head is lit less; it is the defect when the rivet is not seated."""
     end = part.knurling.length_px
     first, last = np.searchsorted(grid.u, [end, end + part.rivet.gap_px])
-    light[:, first:last] *= 0.6
+    skin.light[:, first:last] *= 0.6
     if part.label == "under_press":
-        reach = part.rivet.flange_radius * part.knurling.radius_px
-        defect[np.abs(grid.v) < reach, first:last] = True
+        skin.defect[np.abs(grid.v) < part.knurling.radius_px, first:last] = True

@@ -1,0 +1,79 @@
+"""Draws a whole line into two empty folders: the data set, and the truth about it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from samples.annotations import write_labels
+from samples.develop import Developed, Job, develop_job
+from samples.line import plan_line
+from samples.mess import File, plan_mess
+
+COUNTED = ("true_class", "camera", "spoiled", "broken", "copy", "box_style")
+
+
+def produce(
+    out: Path, truth: Path, n_parts: int, size: tuple[int, int], seed: int, workers: int
+) -> dict[str, object]:
+    """Draw `n_parts` parts and return the summary that stands in `truth/truth.json`.
+
+    The bytes depend on `n_parts`, `size` and `seed` only.
+    """
+    (out / "images").mkdir()
+    (truth / "masks").mkdir()
+    jobs = plan_jobs(out, truth, n_parts, size, seed)
+    done: list[Developed] = []
+    with tqdm(total=sum(len(j.files) for j in jobs), unit="frame", disable=None) as bar:
+        for batch in _run(jobs, workers):
+            done += batch
+            bar.update(len(batch))
+    done.sort(key=lambda d: d.file_id)
+    write_labels(out, [(d.name, d.labels) for d in done], size)
+    views = {d.name: d.truth for d in done}
+    summary = {"parts": n_parts, "size": list(size), "seed": seed, **summarise(views)}
+    content = {"summary": summary, "views": views}
+    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True)
+    (truth / "truth.json").write_text(text + "\n", encoding="utf-8")
+    return summary
+
+
+def plan_jobs(out: Path, truth: Path, n_parts: int, size: tuple[int, int], seed: int) -> list[Job]:
+    """One job a shot, with the files that come of it."""
+    shots = plan_line(np.random.default_rng([seed, 3]), n_parts)
+    files = plan_mess(np.random.default_rng([seed, 4]), shots)
+    by_shot: dict[int, list[tuple[str, File]]] = {}
+    for i, file in enumerate(files):
+        by_shot.setdefault(file.shot.index, []).append((f"v{i:05d}", file))
+    return [Job(tuple(named), seed, size, out, truth) for _, named in sorted(by_shot.items())]
+
+
+def summarise(views: dict[str, dict[str, object]]) -> dict[str, object]:
+    """How many files there are, and how many of each kind of mess."""
+    counts: dict[str, object] = {"files": len(views)}
+    for key in COUNTED:
+        counts[key] = dict(sorted(Counter(str(v[key]) for v in views.values() if v[key]).items()))
+    for key in ("short_name", "nfd"):
+        counts[key] = sum(bool(v[key]) for v in views.values())
+    return counts
+
+
+def _run(jobs: list[Job], workers: int) -> Iterator[list[Developed]]:
+    if workers == 1:
+        _one_thread()
+        yield from map(develop_job, jobs)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers, _one_thread) as pool:
+        yield from pool.imap(develop_job, jobs, chunksize=4)
+
+
+def _one_thread() -> None:
+    """One thread a process: the processes already share the cores."""
+    cv2.setNumThreads(1)
