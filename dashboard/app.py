@@ -1,0 +1,193 @@
+"""The CAM explorer: `streamlit run dashboard/app.py`, from the project's root.
+
+Shows what the bundle that was last assembled sees in the views of a fold, and where it errs.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.explorer import (
+    ALL,
+    FOLDS,
+    Mistake,
+    heat_scale,
+    label_of_part,
+    labels_in,
+    marked_frame,
+    mistakes,
+    score_table,
+    selected,
+    views_of,
+)
+from inspection.bundle import CARD, Card
+from inspection.errors import InspectionError
+from inspection.heat import overlay
+from inspection.images import decode
+from inspection.inspector import Inspector, PartVerdict, Seen, View, ViewVerdict, judge_part
+from inspection.storage import read_table
+
+DATA = Path("data")
+BUNDLE = Path("models/bundle")
+MANIFEST = Path("artifacts/labels/manifest.parquet")
+FOLDS_TABLE = Path("artifacts/folds/folds.parquet")
+NO_JUMP = "-"
+NARROW_PX = 224
+
+
+def main() -> None:
+    """Draw the page."""
+    st.set_page_config(page_title="CAM explorer", layout="wide")
+    try:
+        inspector = _inspector(_stamp(BUNDLE / CARD))
+        views = _views((_stamp(MANIFEST), _stamp(FOLDS_TABLE)))
+        part = _choose(views, inspector)
+        _show_part(part, inspector)
+    except InspectionError as error:
+        st.error(str(error))
+
+
+def _choose(views: pd.DataFrame, inspector: Inspector) -> pd.Series:
+    """The sidebar: fold, class, part and view; and the jump to an error."""
+    card = inspector.card
+    with st.sidebar:
+        st.header("CAM explorer")
+        st.caption(f"{card.line.name}, model {card.version}")
+        fold = st.selectbox("Fold", FOLDS, key="fold")
+        if fold == "test":
+            st.warning("Test fold: look, but choose nothing by it.")
+        in_fold = views[views["fold"] == fold]
+        _offer_errors(in_fold, inspector, fold)
+        label = st.selectbox("Class", labels_in(in_fold, card), key="label")
+        kept = selected(views, fold=fold, label=label)
+        if kept.empty:
+            raise InspectionError(f"fold {fold}: has no views; choose another fold")
+        part_id = st.selectbox("Part", list(dict.fromkeys(kept["part_id"])), key="part")
+        of_part = kept[kept["part_id"] == part_id].set_index("path")
+        path = st.selectbox("View", list(of_part.index), key="view")
+    view: pd.Series = of_part.loc[path].copy()
+    view["path"] = path
+    return view
+
+
+def _offer_errors(in_fold: pd.DataFrame, inspector: Inspector, fold: str) -> None:
+    st.divider()
+    asked = f"errors of {fold}"
+    if st.button(f"Find the worst errors ({len(in_fold)} views)"):
+        st.session_state[asked] = True
+    if not st.session_state.get(asked):
+        return
+    found = _mistakes((_stamp(BUNDLE / CARD), _stamp(FOLDS_TABLE)), fold, in_fold, inspector)
+    st.caption(f"{len(found)} parts judged wrongly, the worst first")
+    options = [NO_JUMP, *range(len(found))]
+    st.selectbox(
+        "Jump to",
+        options,
+        format_func=lambda i: NO_JUMP if i == NO_JUMP else str(found[i]),
+        key="jump",
+        on_change=_jump,
+        args=(found,),
+    )
+    st.divider()
+
+
+def _jump(found: list[Mistake]) -> None:
+    chosen = st.session_state["jump"]
+    if chosen != NO_JUMP:
+        st.session_state["label"] = ALL
+        st.session_state["part"] = found[chosen].part_id
+        st.session_state["view"] = found[chosen].worst_view
+
+
+def _show_part(view: pd.Series, inspector: Inspector) -> None:
+    card = inspector.card
+    content = _content(view["path"])
+    seen = inspector.see(View(view["path"], content))
+    verdict = judge_part([seen], card)
+    _show_verdict(verdict, view["label"])
+    frame = decode(content, channels=card.line.channels)
+    left, middle, right = st.columns([5, 4, 4])
+    with left:
+        st.image(marked_frame(frame, view["boxes"], verdict.views[0], card), width="stretch")
+        st.caption(
+            "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
+            ":gray[crops]"
+        )
+        _show_scores(verdict.views[0], card)
+    _show_crops(seen, verdict, card, middle, right)
+
+
+def _show_verdict(verdict: PartVerdict, label: str) -> None:
+    colour = {"pass": "green", "review": "orange", "reject": "red"}[verdict.verdict]
+    cause = f" ({verdict.cause})" if verdict.cause else ""
+    st.subheader(f":{colour}[{verdict.verdict}]: {verdict.label}{cause}; labelled {label}")
+
+
+def _show_scores(view: ViewVerdict, card: Card) -> None:
+    st.dataframe(score_table(view, card), hide_index=True)
+    if view.probabilities:
+        st.dataframe(pd.DataFrame([view.probabilities]), hide_index=True)
+    for reason in view.reasons:
+        st.write(reason)
+
+
+def _show_crops(seen: Seen, verdict: PartVerdict, card: Card, crops: Any, heated: Any) -> None:
+    regions = {"classifier": card.line.classify, "anomaly": card.line.detect_anomalies}
+    for channel, region in regions.items():
+        heat = verdict.views[0].heat.get(channel)
+        if heat is None:
+            crops.info(f"{region}: not found in this frame")
+            continue
+        crop = seen.crops[region]
+        width = "stretch" if crop.shape[1] > 1.3 * crop.shape[0] else NARROW_PX
+        crops.image(crop, caption=region, width=width)
+        told = f"{channel}: peak heat {heat.max():.2f}"
+        heated.image(overlay(crop, heat), caption=told, width=width)
+    heated.image(heat_scale(), caption="heat 0 (as normal parts) to 1, the same for every part")
+
+
+@st.cache_resource(max_entries=1, show_spinner="Loading the bundle")
+def _inspector(stamp: int) -> Inspector:  # the stamp is the cache's key
+    return Inspector(BUNDLE, threads=2)
+
+
+@st.cache_data(max_entries=1)
+def _views(stamps: tuple[int, int]) -> pd.DataFrame:
+    return views_of(read_table(MANIFEST), read_table(FOLDS_TABLE))
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def _mistakes(
+    stamps: tuple[int, int], fold: str, _in_fold: pd.DataFrame, _inspector: Inspector
+) -> list[Mistake]:
+    card = _inspector.card
+    bar = st.progress(0.0, "Inspecting the fold")
+    parts: list[tuple[str, str, PartVerdict]] = []
+    groups = _in_fold.groupby("part_id", sort=False)
+    for number, (part_id, of_part) in enumerate(groups, start=1):
+        verdict = _inspector.inspect([View(path, _content(path)) for path in of_part["path"]])
+        label = label_of_part(list(of_part["label"]), card.line.normal)
+        parts.append((str(part_id), label, verdict))
+        bar.progress(number / len(groups), "Inspecting the fold")
+    bar.empty()
+    return mistakes(parts, card)
+
+
+def _content(path: str) -> bytes:
+    try:
+        return (DATA / path).read_bytes()
+    except FileNotFoundError as error:
+        raise InspectionError(f"{DATA / path}: not found; fetch the data again") from error
+
+
+def _stamp(path: Path) -> int:
+    """When a file was last written: what is cached from it holds as long as this."""
+    if not path.is_file():
+        raise InspectionError(f"{path}: not found; run `dvc repro` to make it")
+    return path.stat().st_mtime_ns
+
+
+if __name__ == "__main__":
+    main()

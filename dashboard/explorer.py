@@ -1,0 +1,183 @@
+"""What the CAM explorer shows, without the screen: views, pictures with boxes, worst errors."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from inspection.bundle import Card
+from inspection.errors import InspectionError
+from inspection.heat import overlay
+from inspection.inspector import PartVerdict, ViewVerdict
+from inspection.regions import Box, Floats, Image
+
+FOLDS = ("val", "train", "test")
+ALL = "all"
+GREEN, BLUE, ORANGE, GREY = (0, 200, 83), (66, 165, 245), (255, 109, 0), (140, 140, 140)
+KINDS = ("escape", "overkill", "wrong defect")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A part on which label and verdict disagree; `kind` is one of KINDS.
+
+    `suspicion` is the score furthest above its channel's lower threshold, in spreads of that
+    channel's scores over the fold; below 0 all channels let it pass.
+    """
+
+    kind: str
+    part_id: str
+    label: str
+    said: str
+    verdict: str
+    worst_view: str
+    suspicion: float
+
+    def __str__(self) -> str:
+        what = (
+            f"{self.label} passed" if self.kind == "escape" else f"{self.label}, said {self.said}"
+        )
+        return f"{self.kind}: part {self.part_id}, {what} ({self.suspicion:+.2f})"
+
+
+def views_of(manifest: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
+    """One row per view that has a fold, in the order of parts and paths."""
+    views = manifest.merge(folds[["view_id", "fold"]], on="view_id", validate="1:1")
+    if views.empty:
+        raise InspectionError("folds: no view of the manifest has a fold; run `dvc repro split`")
+    return views.sort_values(["part_id", "path"], ignore_index=True)
+
+
+def selected(views: pd.DataFrame, *, fold: str, label: str) -> pd.DataFrame:
+    """The views of a fold whose label is `label`, or all of them."""
+    kept = views["fold"] == fold
+    return views[kept if label == ALL else kept & (views["label"] == label)]
+
+
+def labels_in(views: pd.DataFrame, card: Card) -> list[str]:
+    """`all`, and the labels that occur, in the order of the card's classes."""
+    found = set(views["label"])
+    known = [label for label in card.line.classes if label in found]
+    return [ALL, *known, *sorted(found - set(known))]
+
+
+def marked_frame(frame: Image, labelled: str, verdict: ViewVerdict, card: Card) -> Image:
+    """The frame (H, W) or (H, W, 3) as RGB with its boxes, in frame pixels.
+
+    Green: a labelled defect; blue: a labelled region; orange: a predicted defect; grey: where the
+    crops were cut. `labelled` is the manifest's JSON list of boxes.
+    """
+    picture = frame.copy() if frame.ndim == 3 else np.repeat(frame[:, :, None], 3, axis=2)
+    thickness = max(1, round(max(frame.shape[:2]) / 400))
+    for window in verdict.windows.values():
+        box = Box(window.x_px, window.y_px, window.width_px, window.height_px)
+        _draw(picture, box, GREY, 1)
+    for category, box in labelled_boxes(labelled):
+        _draw(picture, box, BLUE if category in card.line.regions else GREEN, thickness)
+    for found in verdict.boxes:
+        _draw(picture, found.box, ORANGE, thickness)
+    return picture
+
+
+def labelled_boxes(boxes_json: str) -> list[tuple[str, Box]]:
+    """Category and box of each labelled box of a manifest row."""
+    return [
+        (box["category"], Box(box["x_px"], box["y_px"], box["width_px"], box["height_px"]))
+        for box in json.loads(boxes_json)
+    ]
+
+
+def heat_scale(width_px: int = 256, height_px: int = 12) -> Image:
+    """The colours of heat from 0 on the left to 1 on the right, over a mid-grey crop."""
+    grey = np.full((height_px, width_px, 1), 90, np.uint8)
+    heat: Floats = np.tile(np.linspace(0, 1, width_px, dtype=np.float32), (height_px, 1))
+    return overlay(grey, heat)
+
+
+def score_table(view: ViewVerdict, card: Card) -> pd.DataFrame:
+    """Score, thresholds and verdict; one row per channel."""
+    limits = {"classifier": card.classifier.thresholds, "anomaly": card.anomaly.thresholds}
+    rows = [
+        {
+            "channel": channel,
+            "score": score,
+            "passes below": limits[channel].accept_below,
+            "rejected above": limits[channel].reject_above,
+            "verdict": view.verdicts[channel],
+        }
+        for channel, score in view.scores.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def mistakes(parts: Sequence[tuple[str, str, PartVerdict]], card: Card) -> list[Mistake]:
+    """The mistakes among parts (part_id, label, verdict): escapes first, the worst of a kind first.
+
+    The worst escape is the least suspicious one, the worst overkill the most suspicious one.
+    """
+    spread = _spreads([verdict for _, _, verdict in parts])
+    found = [
+        Mistake(
+            kind=kind,
+            part_id=part_id,
+            label=label,
+            said=verdict.label,
+            verdict=verdict.verdict,
+            worst_view=verdict.worst_view,
+            suspicion=_suspicion(verdict, card, spread),
+        )
+        for part_id, label, verdict in parts
+        if (kind := _kind(label, verdict, card))
+    ]
+    return sorted(
+        found,
+        key=lambda m: (KINDS.index(m.kind), m.suspicion if m.kind == "escape" else -m.suspicion),
+    )
+
+
+def label_of_part(labels: Sequence[str], normal: str) -> str:
+    """The label of a part from those of its views: a defect in one view is the part's."""
+    defects = sorted(label for label in labels if label != normal)
+    return defects[0] if defects else normal
+
+
+def _kind(label: str, verdict: PartVerdict, card: Card) -> str:
+    if label == card.line.normal:
+        return "overkill" if verdict.verdict == "reject" else ""
+    if verdict.verdict == "pass":
+        return "escape"
+    return "wrong defect" if verdict.label != label else ""
+
+
+def _suspicion(verdict: PartVerdict, card: Card, spread: dict[str, float]) -> float:
+    limits = {"classifier": card.classifier.thresholds, "anomaly": card.anomaly.thresholds}
+    return max(
+        (
+            (score - limits[channel].accept_below) / spread[channel]
+            for channel, score in _scores([verdict])
+        ),
+        default=0.0,
+    )
+
+
+def _spreads(verdicts: Sequence[PartVerdict]) -> dict[str, float]:
+    by_channel: dict[str, list[float]] = {}
+    for channel, score in _scores(verdicts):
+        by_channel.setdefault(channel, []).append(score)
+    return {channel: float(np.std(scores)) or 1.0 for channel, scores in by_channel.items()}
+
+
+def _scores(verdicts: Sequence[PartVerdict]) -> Iterator[tuple[str, float]]:
+    for verdict in verdicts:
+        for view in verdict.views:
+            yield from view.scores.items()
+
+
+def _draw(picture: Any, box: Box, colour: tuple[int, int, int], thickness: int) -> None:
+    corner = (round(box.x_px), round(box.y_px))
+    opposite = (round(box.right_px) - 1, round(box.bottom_px) - 1)
+    cv2.rectangle(picture, corner, opposite, colour, thickness)

@@ -1,0 +1,132 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboard.explorer import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    heat_scale,
+    label_of_part,
+    labels_in,
+    marked_frame,
+    mistakes,
+    score_table,
+    selected,
+    views_of,
+)
+from inspection.bundle import Card
+from inspection.errors import InspectionError
+from inspection.inspector import DefectBox, PartVerdict, ViewVerdict
+from inspection.regions import Box
+from tests.bundles import make_bundle
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
+    return make_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+def part_verdict(verdict: str, label: str, score: float, *, anomaly: float = 0.0) -> PartVerdict:
+    scores = {"classifier": score, "anomaly": anomaly}
+    view = ViewVerdict(
+        name="a", sha256="", verdict=verdict, label=label, scores=scores,
+        verdicts={"classifier": verdict, "anomaly": "pass"}, probabilities={}, boxes=[], reasons=[],
+        heat={name: np.full((2, 2), 0.25, np.float32) for name in scores},
+    )  # fmt: skip
+    return PartVerdict(verdict, label, "", "a", [view])
+
+
+def test_only_views_with_a_fold_are_shown_in_the_order_of_parts() -> None:
+    manifest = pd.DataFrame(
+        {"view_id": ["a", "b", "c"], "part_id": ["2", "1", "3"], "path": ["x", "y", "z"]}
+    )
+    folds = pd.DataFrame({"view_id": ["a", "b"], "fold": ["val", "test"]})
+    views = views_of(manifest, folds)
+    assert list(views["view_id"]) == ["b", "a"]
+    assert list(views["fold"]) == ["test", "val"]
+
+
+def test_a_manifest_without_folds_is_refused() -> None:
+    manifest = pd.DataFrame({"view_id": ["a"], "part_id": ["2"], "path": ["x"]})
+    with pytest.raises(InspectionError, match="no view of the manifest has a fold"):
+        views_of(manifest, pd.DataFrame({"view_id": ["b"], "fold": ["val"]}))
+
+
+def test_views_are_chosen_by_fold_and_label() -> None:
+    views = pd.DataFrame({"fold": ["val", "val", "test"], "label": ["dent", "normal", "dent"]})
+    assert len(selected(views, fold="val", label="all")) == 2
+    assert list(selected(views, fold="val", label="dent").index) == [0]
+
+
+def test_labels_stand_in_the_order_of_the_card_and_unknown_ones_last(card: Card) -> None:
+    views = pd.DataFrame({"label": ["scratch", "slide", "dent", "normal"]})
+    assert labels_in(views, card) == ["all", "normal", "dent", "slide", "scratch"]
+
+
+def test_each_box_is_drawn_in_its_colour_at_its_place(card: Card) -> None:
+    def box(category: str, x: int) -> dict[str, object]:
+        return {"category": category, "x_px": x, "y_px": 10, "width_px": 20, "height_px": 20}
+
+    verdict = part_verdict("reject", "dent", 1.0).views[0]
+    verdict.boxes.append(DefectBox(Box(70, 10, 20, 20), "rod", "classifier", 1.0))
+    labelled = json.dumps([box("rod", 10), box("dent", 40)])
+    picture = marked_frame(np.zeros((50, 100), np.uint8), labelled, verdict, card)
+    for x, colour in ((10, BLUE), (40, GREEN), (70, ORANGE)):
+        assert tuple(picture[10, x]) == colour
+        assert tuple(picture[20, x + 19]) == colour
+        assert tuple(picture[20, x + 10]) == (0, 0, 0)
+
+
+def test_the_frame_itself_is_not_drawn_on(card: Card) -> None:
+    frame = np.zeros((50, 100, 3), np.uint8)
+    verdict = part_verdict("reject", "dent", 1.0).views[0]
+    verdict.boxes.append(DefectBox(Box(70, 10, 20, 20), "rod", "classifier", 1.0))
+    marked_frame(frame, "[]", verdict, card)
+    assert not frame.any()
+
+
+def test_the_scale_of_heat_is_grey_when_cold_and_coloured_when_hot() -> None:
+    spread = np.ptp(heat_scale().astype(int), axis=2).mean(axis=0)
+    assert spread[0] == 0
+    assert spread[-1] > 50
+
+
+def test_scores_stand_beside_their_thresholds(card: Card) -> None:
+    table = score_table(part_verdict("reject", "dent", 0.95, anomaly=0.5).views[0], card)
+    assert table.to_dict("records") == [
+        {"channel": "classifier", "score": 0.95, "passes below": 0.3, "rejected above": 0.9,
+         "verdict": "reject"},
+        {"channel": "anomaly", "score": 0.5, "passes below": 1.0, "rejected above": 2.0,
+         "verdict": "pass"},
+    ]  # fmt: skip
+
+
+def test_escapes_come_first_and_the_worst_of_each_kind_leads(card: Card) -> None:
+    parts = [
+        ("fine", "normal", part_verdict("pass", "normal", 0.1)),
+        ("caught", "dent", part_verdict("reject", "dent", 0.95)),
+        ("in review", "normal", part_verdict("review", "dent", 0.5)),
+        ("misnamed", "slide", part_verdict("reject", "dent", 0.95)),
+        ("overkill", "normal", part_verdict("reject", "dent", 0.92)),
+        ("worse overkill", "normal", part_verdict("reject", "dent", 0.99)),
+        ("escape", "dent", part_verdict("pass", "normal", 0.2)),
+        ("worse escape", "dent", part_verdict("pass", "normal", 0.01)),
+    ]
+    found = mistakes(parts, card)
+    assert [(mistake.part_id, mistake.kind) for mistake in found] == [
+        ("worse escape", "escape"),
+        ("escape", "escape"),
+        ("worse overkill", "overkill"),
+        ("overkill", "overkill"),
+        ("misnamed", "wrong defect"),
+    ]
+    assert found[0].suspicion < 0 < found[2].suspicion
+    assert str(found[0]).startswith("escape: part worse escape, dent passed (-")
+
+
+def test_a_defect_in_one_view_is_the_parts() -> None:
+    assert label_of_part(["normal", "dent", "normal"], "normal") == "dent"
+    assert label_of_part(["normal"], "normal") == "normal"
