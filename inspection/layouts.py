@@ -1,5 +1,6 @@
 """How a data folder is laid out: which files are images, masks and annotations, and who is who."""
 
+import posixpath
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ class Layout(Frozen):
     """Where things are under the data folder; all names are compared composed (NFC).
 
     `layout` says where the label of a view stands: in the file's name (`flat`), in the name of a
-    folder above it (`class_folders`, `class_folders_with_masks`) or in its boxes (`coco`, `yolo`).
+    folder above it (`class_folders`, `class_folders_with_masks`), in its mask (`masks`: normal
+    where nothing is marked, else the line's one defect) or in its boxes (`coco`, `yolo`).
     `images`, `yolo` and `coco` are globs on paths relative to the data folder, `**` for any
     depth. `pattern` is matched to the stem of an image's name as a whole; its named groups are
     camera, part, label, view, or what `part_from` names. `masks` is where the mask of an image
@@ -25,7 +27,7 @@ class Layout(Frozen):
     its name without the suffix.
     """
 
-    layout: Literal["flat", "class_folders", "class_folders_with_masks", "coco", "yolo"]
+    layout: Literal["flat", "class_folders", "class_folders_with_masks", "masks", "coco", "yolo"]
     images: tuple[str, ...] = Field(default=("**/*",), min_length=1)
     pattern: str = ".+"
     part_from: PartFrom = PartFrom(rule="file")
@@ -50,8 +52,8 @@ class Layout(Frozen):
         problems = _mask_problems(self.masks)
         if self.layout == "flat" and "label" not in groups:
             problems.append("layout flat needs a group (?P<label>...) in pattern")
-        if self.layout == "class_folders_with_masks" and not self.masks:
-            problems.append("layout class_folders_with_masks needs masks")
+        if self.layout in ("class_folders_with_masks", "masks") and not self.masks:
+            problems.append(f"layout {self.layout} needs masks")
         if self.layout in ("coco", "yolo") and not getattr(self, self.layout):
             problems.append(f"layout {self.layout} needs {self.layout}, the annotation files")
         if self.yolo and not self.yolo_names:
@@ -113,12 +115,12 @@ def mask_path(name: ViewName, *, layout: Layout, line: Line) -> str:
     path = PurePosixPath(nfc(name.path))
     known = class_folder(name.path, line)
     filled = layout.masks.format(folder=path.parent, stem=path.stem, **{"class": known})
-    return str(PurePosixPath(filled))
+    return posixpath.normpath(filled)
 
 
 def raw_label(name: ViewName, *, layout: Layout, line: Line) -> str:
-    """The label as the name or the folder spells it, NFC; '' where boxes tell it."""
-    if layout.layout in ("coco", "yolo"):
+    """The label as the name or the folder spells it, NFC; '' where boxes or masks tell it."""
+    if layout.layout in ("coco", "yolo", "masks"):
         return ""
     if layout.layout == "flat" or "label" in layout.regex.groupindex:
         return name["label"]
@@ -169,8 +171,9 @@ def _mask_problems(template: str) -> list[str]:
 
 
 def _mask_regex(template: str) -> re.Pattern[str]:
-    meaning = {"{folder}": ".*", "{class}": "[^/]+", "{stem}": "[^/]+"}
-    tokens = re.split(r"(\{folder\}|\{class\}|\{stem\})", nfc(template))
+    meaning = {"{class}": "[^/]+", "{stem}": "[^/]+"}
+    tokens = re.split(r"(\{folder\}(?:/\.\.)*/|\{class\}|\{stem\})", nfc(template))
+    meaning |= {token: "(?:.*/)?" for token in tokens if token.startswith("{folder}")}
     return re.compile("".join(meaning.get(t, re.escape(t)) for t in tokens), re.IGNORECASE)
 
 

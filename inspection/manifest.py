@@ -5,17 +5,17 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
 from inspection.annotations import Annotations
 from inspection.boxes import Box, resolved
-from inspection.errors import InspectionError, first_three
+from inspection.errors import InspectionError
 from inspection.findings import Finding
 from inspection.images import ImageError, ImageFacts, decode, describe
-from inspection.layouts import Layout, mask_path, raw_label
-from inspection.line import Frozen, Line, fold_name
+from inspection.labelling import Labelled, Unknown, by_boxes, by_masks, by_name, check_unknown
+from inspection.layouts import Layout, mask_path
+from inspection.line import Line
 from inspection.names import ViewName, names_without_part, nfc, part_ids, spelled_twice, take_apart
 
 VIEW_ID_DIGITS = 16
@@ -47,22 +47,13 @@ class Examined:
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """A view's label: the canonical class, and as the file spells it."""
+class Mask:
+    """A readable mask: its size, and whether anything is marked in it."""
 
-    label: str
-    raw: str
-
-
-class Unknown(Frozen):
-    """What to do with images whose name or class is unknown.
-
-    `error` stops at once; `quarantine` lists them, and stops where they are more than
-    `max_fraction` of all images: then it is the configuration that is wrong.
-    """
-
-    action: Literal["error", "quarantine"] = "quarantine"
-    max_fraction: float = 0.05
+    path: str
+    width_px: int
+    height_px: int
+    is_marked: bool
 
 
 def examine(path: str, content: bytes, *, max_pixels: int) -> Examined | Finding:
@@ -73,6 +64,15 @@ def examine(path: str, content: bytes, *, max_pixels: int) -> Examined | Finding
     except ImageError as error:
         return Finding(path, error.code, str(error))
     return Examined(path, hashlib.sha256(content).hexdigest(), facts)
+
+
+def examine_mask(path: str, content: bytes, *, max_pixels: int) -> Mask | Finding:
+    """Decode one mask file."""
+    try:
+        pixels = decode(content, channels=1, max_pixels=max_pixels)
+    except ImageError as error:
+        return Finding(path, f"mask_{error.code}", str(error), view_kept=True)
+    return Mask(path, pixels.shape[1], pixels.shape[0], bool(pixels.any()))
 
 
 def check_spelling(paths: Sequence[str]) -> None:
@@ -90,7 +90,7 @@ def assemble(
     examined: Sequence[Examined],
     *,
     annotations: Annotations,
-    masks: Sequence[str],
+    masks: Sequence[Mask],
     layout: Layout,
     line: Line,
     unknown: Unknown,
@@ -102,12 +102,11 @@ def assemble(
     """
     examined = sorted(examined, key=lambda one: nfc(one.path))
     names, strange = _named(examined, layout)
-    boxes, findings = _boxes(examined, annotations, line)
-    labels, unlabelled = _labels(names, boxes, annotations, layout, line)
-    strange += unlabelled
-    _check_unknown(strange, n_images=len(examined), unknown=unknown)
+    boxes, odd_boxes = _boxes(examined, annotations, line)
+    masked, odd_masks = _masked(examined, names, masks, layout, line)
+    labels, untold = _labels(names, boxes, masked, annotations, layout, line)
+    check_unknown([*strange, *untold], n_images=len(examined), unknown=unknown)
     parts = dict(zip(names, part_ids(list(names.values()), layout.part_from), strict=True))
-    masked = _masked(names, masks, layout, line)
     rows = [
         {
             "view_id": one.sha256[:VIEW_ID_DIGITS],
@@ -123,15 +122,14 @@ def assemble(
             "channels": one.facts.channels,
             "bit_depth": one.facts.bit_depth,
             "boxes": json.dumps([box.as_row() for box in boxes[one.path]], ensure_ascii=False),
-            "mask_path": masked.get(one.path, ""),
+            "mask_path": masked[one.path].path if one.path in masked else "",
         }
         for one in examined
         if one.path in labels
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
-    orphans = sorted(set(masks) - set(masked.values()))
-    findings += [Finding(path, "mask_without_image", "", view_kept=True) for path in orphans]
-    return _first_of_copies(table), [*annotations.findings, *findings, *strange, *_copies(table)]
+    findings = [*annotations.findings, *odd_boxes, *odd_masks, *strange, *untold, *_copies(table)]
+    return _first_of_copies(table), findings
 
 
 def check_classes(table: pd.DataFrame, line: Line) -> None:
@@ -196,66 +194,45 @@ def _boxes(
 def _labels(
     names: Mapping[str, ViewName],
     boxes: Mapping[str, Sequence[Box]],
+    masked: Mapping[str, Mask],
     annotations: Annotations,
     layout: Layout,
     line: Line,
 ) -> tuple[dict[str, Labelled], list[Finding]]:
-    labels: dict[str, Labelled] = {}
-    strange: list[Finding] = []
-    for path, name in names.items():
-        if layout.layout in ("coco", "yolo"):
-            if path in annotations.sources or layout.unlabelled == "normal":
-                told = told_by_boxes(boxes[path], line)
-                labels[path] = Labelled(told, told)
-            else:
-                strange.append(Finding(path, "unlabelled", "no annotation file tells of it"))
-            continue
-        raw = raw_label(name, layout=layout, line=line)
-        known = line.class_by_alias.get(fold_name(raw))
-        if known:
-            labels[path] = Labelled(known, raw)
-        else:
-            strange.append(Finding(path, "unknown_class", raw))
-    return labels, strange
-
-
-def told_by_boxes(boxes: Sequence[Box], line: Line) -> str:
-    """The class that boxes tell: the defect that covers most, or normal where there is none."""
-    area: Counter[str] = Counter()
-    for box in boxes:
-        if box.category in line.defects:
-            area[box.category] += round(box.width_px * box.height_px)
-    return max(area, key=lambda name: area[name]) if area else line.normal
-
-
-def _check_unknown(strange: Sequence[Finding], *, n_images: int, unknown: Unknown) -> None:
-    too_many = len(strange) > unknown.max_fraction * n_images
-    if not strange or not (too_many or unknown.action == "error"):
-        return
-    classes = Counter(one.detail for one in strange if one.reason == "unknown_class")
-    problems = [
-        f"data: class {name!r} of {n} images is unknown; add it to line.classes, or to the "
-        "aliases of the class it stands for"
-        for name, n in sorted(classes.items())
-    ]
-    remedies = {
-        "name_not_understood": "mend validate.pattern and validate.part_from, or the names",
-        "unlabelled": "label them, or set validate.unlabelled to normal",
-    }
-    for reason, remedy in remedies.items():
-        paths = [one.path for one in strange if one.reason == reason]
-        if paths:
-            problems.append(f"data: {len(paths)} x {reason}: {first_three(paths)}; {remedy}")
-    raise InspectionError("\n".join(problems))
+    if layout.layout in ("coco", "yolo"):
+        is_normal = layout.unlabelled == "normal"
+        return by_boxes(names, boxes, annotations, unlabelled_is_normal=is_normal, line=line)
+    if layout.layout == "masks":
+        return by_masks(names, {path: one.is_marked for path, one in masked.items()}, line=line)
+    return by_name(names, layout=layout, line=line)
 
 
 def _masked(
-    names: Mapping[str, ViewName], masks: Sequence[str], layout: Layout, line: Line
-) -> dict[str, str]:
-    """The mask that lies on disk, by the path of its image."""
-    on_disk = {nfc(path): path for path in masks}
-    wanted = {path: mask_path(name, layout=layout, line=line) for path, name in names.items()}
-    return {path: on_disk[mask] for path, mask in wanted.items() if mask in on_disk}
+    examined: Sequence[Examined],
+    names: Mapping[str, ViewName],
+    masks: Sequence[Mask],
+    layout: Layout,
+    line: Line,
+) -> tuple[dict[str, Mask], list[Finding]]:
+    """The mask of each view by the view's path, and masks that fit no view."""
+    at = {nfc(mask.path): mask for mask in masks}
+    masked: dict[str, Mask] = {}
+    findings: list[Finding] = []
+    left = dict(at)
+    for one in examined:
+        name = names.get(one.path)
+        where = mask_path(name, layout=layout, line=line) if name else ""
+        mask = at.get(where)
+        left.pop(where, None)
+        if mask is None:
+            continue
+        if (mask.width_px, mask.height_px) == (one.facts.width_px, one.facts.height_px):
+            masked[one.path] = mask
+        else:
+            detail = f"{mask.width_px} x {mask.height_px} px, the image is not; it is left out"
+            findings.append(Finding(mask.path, "mask_size_differs", detail, view_kept=True))
+    alone = [Finding(one.path, "mask_without_image", "", view_kept=True) for one in left.values()]
+    return masked, findings + alone
 
 
 def _first_of_copies(table: pd.DataFrame) -> pd.DataFrame:

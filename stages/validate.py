@@ -2,9 +2,10 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field
 from tqdm import tqdm
@@ -14,22 +15,25 @@ from inspection.errors import InspectionError
 from inspection.expectations import Expected, Report, check, of_manifest, raise_if_critical
 from inspection.findings import Finding, as_table
 from inspection.images import MAX_PIXELS
+from inspection.labelling import Unknown
 from inspection.layouts import ImageIndex, Layout, SortedFiles, sort_files
 from inspection.line import Line
 from inspection.manifest import (
     COLUMNS,
     Examined,
-    Unknown,
+    Mask,
     assemble,
     check_classes,
     check_spelling,
     counts,
     examine,
+    examine_mask,
 )
 from inspection.storage import write_json, write_table, write_text
 from stages import program
 
 READERS = 2
+Result = TypeVar("Result")
 
 
 class ValidateParams(Layout):
@@ -49,22 +53,30 @@ def main() -> None:
     )
     line, params = program.params(line=Line, validate=ValidateParams)
 
-    on_disk, unreadable_names = _paths_under(paths.data)
+    on_disk, nameless = _paths_under(paths.data)
     check_spelling(on_disk)
     files = sort_files(on_disk, params)
-    examined, refused = _examined(paths.data, files.images, max_pixels=params.max_pixels)
+    if not files.images:
+        raise InspectionError(
+            f"{paths.data}: no image fits validate.images {list(params.images)}; mend these globs, "
+            "or put images there"
+        )
+    images = _each(examine, paths.data, files.images, params.max_pixels, "images")
+    masks = _each(examine_mask, paths.data, files.masks, params.max_pixels, "masks")
+    examined = [one for one in images if isinstance(one, Examined)]
     annotations = _annotations(paths.data, files, examined, params)
 
     table, findings = assemble(
         examined,
         annotations=annotations,
-        masks=files.masks,
+        masks=[one for one in masks if isinstance(one, Mask)],
         layout=params,
         line=line,
         unknown=params.unknown,
     )
     ignored = [Finding(path, "ignored", "no image", view_kept=True) for path in files.ignored]
-    quarantine = as_table([*findings, *refused, *unreadable_names, *ignored])
+    refused = [one for one in (*images, *masks) if isinstance(one, Finding)]
+    quarantine = as_table([*findings, *refused, *nameless, *ignored])
     write_table(paths.out / "quarantine.csv", quarantine)
     check_classes(table, line)
     expectations = of_manifest(
@@ -94,24 +106,17 @@ def _paths_under(data_dir: Path) -> tuple[list[str], list[Finding]]:
     return spelled, [Finding(name, "name_not_utf8", "rename it in UTF-8") for name in strange]
 
 
-def _examined(
-    data_dir: Path, images: Sequence[str], *, max_pixels: int
-) -> tuple[list[Examined], list[Finding]]:
-    """Read, hash and decode every image once; the readable ones, and why the others are not."""
-    if not images:
-        raise InspectionError(
-            f"{data_dir}: no file is an image that fits validate.images; mend the globs, or put "
-            "images there"
-        )
+def _each(
+    examine_one: Callable[..., Result], data_dir: Path, paths: Sequence[str], limit: int, what: str
+) -> list[Result]:
+    """Read and examine every file once."""
 
-    def one(path: str) -> Examined | Finding:
-        return examine(path, (data_dir / path).read_bytes(), max_pixels=max_pixels)
+    def one(path: str) -> Result:
+        return examine_one(path, (data_dir / path).read_bytes(), max_pixels=limit)
 
     with ThreadPoolExecutor(READERS) as pool:
-        results = pool.map(one, images)
-        seen = list(tqdm(results, total=len(images), desc="reading", unit="image", disable=None))
-    readable = [result for result in seen if isinstance(result, Examined)]
-    return readable, [result for result in seen if isinstance(result, Finding)]
+        results = pool.map(one, paths)
+        return list(tqdm(results, total=len(paths), desc=f"reading {what}", disable=None))
 
 
 def _annotations(

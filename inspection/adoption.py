@@ -1,0 +1,254 @@
+"""A folder nobody has seen, understood: the configuration that reads it, and what speaks for it.
+
+Everything is guessed from names, annotation files and a sample of the images. What could not be
+guessed is told, with the line of params.yaml to mend.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from inspection import folder_guesses, region_guesses
+from inspection.class_guesses import Labels, classes_of, labels_of
+from inspection.errors import InspectionError
+from inspection.label_guesses import Boxes, find_boxes, region_categories
+from inspection.line import fold_name
+from inspection.name_shapes import Shape, shapes_of
+from inspection.names import ViewName, nfc, part_ids, take_apart
+from inspection.part_guesses import PartGuess, each_file_a_part, guess_part
+from inspection.region_guesses import Looked
+from inspection.vocabulary import canonical_names
+
+CAMERA = re.compile(r"(?:cam|camera|ch|c|channel)[_\-]?\d{1,2}", re.IGNORECASE)
+MOST_VIEWS = 24
+MOST_CAMERAS = 8
+FEW_PARTS = 6
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What was seen: all paths, a sample of the images, and the bytes of text and JSON files."""
+
+    paths: tuple[str, ...]
+    looked: Mapping[str, Looked]
+    contents: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Names:
+    """How file names are read: the shape, the guess of the part, the pattern that says both."""
+
+    guess: PartGuess
+    pattern: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The sections `line` and `validate`, the files to copy, and all that was understood.
+
+    `classes` and `n_parts` hold every class that was found, also those left out of the line.
+    """
+
+    line: dict[str, Any]
+    validate: dict[str, Any]
+    files: list[str]
+    ignored: list[str]
+    n_masks: int
+    labels: Labels
+    classes: Mapping[str, Sequence[str]]
+    n_parts: Mapping[str, int]
+    names: Names
+    boxes: Boxes | None
+    looked: tuple[Looked, ...]
+
+    @property
+    def part_disagreement(self) -> str:
+        """What to do about a part with two labels: only say so where the part itself is a guess."""
+        return "hold" if self.validate["part_from"]["rule"] == "pattern" else "report"
+
+
+def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
+    """Understand a folder; `normal` is what the user says the normal class is called, or ''.
+
+    Raises InspectionError when there is no image, no class, or no normal class to be found.
+    """
+    images = [path for path in seen.paths if folder_guesses.is_image(path)]
+    if not images:
+        raise InspectionError(
+            "no image (JPEG, PNG, BMP, TIFF) in the folder; name the one that holds the images"
+        )
+    masks = folder_guesses.mask_files(images, {p: one.is_mask for p, one in seen.looked.items()})
+    photos = [path for path in images if path not in masks]
+    looked = {path: one for path, one in seen.looked.items() if path not in masks}
+    boxes = find_boxes(photos, seen.contents, sizes=_sizes(photos, looked))
+    folders = set(folder_guesses.class_of_folder(photos).values())
+    template = folder_guesses.mask_template(masks, photos, folders)
+    labels = labels_of(photos, boxes, _marked(photos, template, folders, seen.looked), normal)
+    classes = classes_of(labels, normal)
+    names = _names(photos, labels)
+    n_parts = _parts_per_class(photos, names, labels, classes)
+    kept = {one: raw for one, raw in classes.items() if n_parts[one] > 1}
+    line = _line_section(name, kept, boxes, list(looked.values()))
+    validate = _validate_section(photos, masks, template, labels, names, boxes, looked)
+    used = {*photos, *masks, *(boxes.files if boxes else ())}
+    return Plan(
+        line,
+        validate,
+        files=sorted(used),
+        ignored=sorted(set(seen.paths) - used),
+        n_masks=len(masks),
+        labels=labels,
+        classes=classes,
+        n_parts=n_parts,
+        names=names,
+        boxes=boxes,
+        looked=tuple(looked.values()),
+    )
+
+
+def _names(photos: Sequence[str], labels: Labels) -> Names:
+    shapes = shapes_of([PurePosixPath(path).stem for path in photos])
+    folders = [str(PurePosixPath(nfc(path)).parent) for path in photos]
+    told = [labels.raw.get(path, "") for path in photos]
+    for shape in shapes:
+        column = labels.column
+        if column is not None and tuple(told) != shape.columns[column].values:
+            continue
+        guess = guess_part(shape, folders, told, label_column=column)
+        if guess is not None:
+            return Names(guess, shape.pattern(_named_columns(shape, guess, column)))
+        if column is not None:
+            alone = each_file_a_part()
+            return Names(alone, shape.pattern(_named_columns(shape, alone, column)))
+    return Names(each_file_a_part(), ".+")
+
+
+def _named_columns(shape: Shape, guess: PartGuess, label: int | None) -> dict[tuple[int, int], str]:
+    """Which columns become groups of the pattern: part or number, label, camera, view."""
+    named: dict[tuple[int, int], str] = {}
+    taken: set[int] = set()
+    if guess.span is not None:
+        named[guess.span] = guess.part_from.group
+        taken |= set(range(guess.span[0], guess.span[1] + 1))
+    if label is not None:
+        named[label, label] = "label"
+        taken.add(label)
+    for i, column in enumerate(shape.columns):
+        if i in taken or column.n_distinct < 2:
+            continue
+        is_camera = column.n_distinct <= MOST_CAMERAS and all(map(CAMERA.fullmatch, column.told))
+        role = "camera" if is_camera else "view"
+        if role not in named.values() and column.n_distinct <= MOST_VIEWS:
+            named[i, i] = role
+    return named
+
+
+def _parts_per_class(
+    photos: Sequence[str], names: Names, labels: Labels, classes: Mapping[str, Sequence[str]]
+) -> dict[str, int]:
+    pattern = re.compile(names.pattern)
+    taken = [take_apart(path, pattern) for path in photos]
+    views: list[ViewName] = [one for one in taken if one is not None]
+    parts = dict(
+        zip([one.path for one in views], part_ids(views, names.guess.part_from), strict=True)
+    )
+    class_of = {raw: one for one, all_raw in classes.items() for raw in all_raw}
+    normal = next(iter(classes))
+    found: dict[str, set[str]] = {one: set() for one in classes}
+    for path, raw in labels.raw.items():
+        if path in parts:
+            found[class_of.get(raw, normal)].add(parts[path])
+    return {one: len(keys) for one, keys in found.items()}
+
+
+def _line_section(
+    name: str, classes: Mapping[str, Sequence[str]], boxes: Boxes | None, looked: Sequence[Looked]
+) -> dict[str, Any]:
+    normal, *defects = classes
+    regions = canonical_names(region_categories(boxes, known_names(classes))) if boxes else {}
+    if boxes and regions:
+        boxed = {one: _categories_of(one, classes, boxes) for one in defects}
+        placed = region_guesses.boxed_regions(regions, boxes, boxed)
+    else:
+        placed = region_guesses.whole_frame(looked, defects)
+    return {
+        "name": name,
+        "channels": 3 if region_guesses.has_colour(looked) else 1,
+        "normal": normal,
+        "classes": {one: _aliases(one, raw) for one, raw in classes.items()},
+        **placed,
+    }
+
+
+def known_names(classes: Mapping[str, Sequence[str]]) -> set[str]:
+    """The canonical and the raw names of all classes."""
+    return {name for one, raw in classes.items() for name in (one, *raw)}
+
+
+def _categories_of(name: str, classes: Mapping[str, Sequence[str]], boxes: Boxes) -> list[str]:
+    folded = {fold_name(one) for one in (name, *classes[name])}
+    return [category for category in boxes.categories if fold_name(category) in folded]
+
+
+def _marked(
+    photos: Sequence[str], template: str, folders: Collection[str], looked: Mapping[str, Looked]
+) -> dict[str, bool]:
+    """Whether the mask of each photograph marks anything, for the masks that were looked at."""
+    at = {nfc(path): one.is_marked for path, one in looked.items()}
+    where = {path: folder_guesses.filled(template, path, folders) for path in photos}
+    return {path: at[mask] for path, mask in where.items() if template and mask in at}
+
+
+def _aliases(name: str, raw: Sequence[str]) -> dict[str, list[str]]:
+    aliases = [alias for alias in raw if fold_name(alias) != name]
+    return {"aliases": aliases} if aliases else {}
+
+
+def _validate_section(
+    photos: Sequence[str],
+    masks: Collection[str],
+    template: str,
+    labels: Labels,
+    names: Names,
+    boxes: Boxes | None,
+    looked: Mapping[str, Looked],
+) -> dict[str, Any]:
+    with_masks = bool(template) and labels.layout == "class_folders"
+    sizes = np.array([(one.facts.width_px, one.facts.height_px) for one in looked.values()])
+    low, high = np.maximum(16, sizes.min(axis=0) // 2), sizes.max(axis=0) * 2
+    part_from = names.guess.part_from.model_dump(exclude_defaults=True)
+    section: dict[str, Any] = {
+        "layout": "class_folders_with_masks" if with_masks else labels.layout,
+        "images": folder_guesses.glob_of(photos, apart_from=masks),
+        "pattern": names.pattern,
+        "part_from": {"rule": names.guess.part_from.rule, **part_from},
+    }
+    if template:
+        section["masks"] = template
+    if boxes and boxes.yolo:
+        section |= {"yolo": list(boxes.yolo), "yolo_names": boxes.yolo_names}
+    if boxes and boxes.coco:
+        section["coco"] = list(boxes.coco)
+    if labels.layout == "yolo" and not _tells_empty(boxes):
+        section["unlabelled"] = "normal"
+    section["expected"] = {
+        "width_px": [int(low[0]), int(high[0])],
+        "height_px": [int(low[1]), int(high[1])],
+    }
+    return section
+
+
+def _tells_empty(boxes: Boxes | None) -> bool:
+    """True when some image has a label file without a box: then a missing file is an omission."""
+    return boxes is not None and not all(boxes.annotations.boxes.values())
+
+
+def _sizes(photos: Sequence[str], looked: Mapping[str, Looked]) -> dict[str, tuple[int, int]]:
+    """Width and height of every photograph, the median of those looked at where not known."""
+    known = {path: (one.facts.width_px, one.facts.height_px) for path, one in looked.items()}
+    usual = np.median(np.array([known[path] for path in photos if path in known]), axis=0)
+    return {path: known.get(path, (int(usual[0]), int(usual[1]))) for path in photos}

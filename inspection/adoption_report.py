@@ -1,0 +1,132 @@
+"""What adoption says: what was understood and what speaks for it, and what is left to a person."""
+
+from collections import Counter
+
+import numpy as np
+
+from inspection.adoption import Plan, known_names
+from inspection.errors import first_three
+from inspection.folder_guesses import split_folders
+from inspection.line import fold_name
+
+FEW_PARTS = 6
+WHERE = {
+    "flat": "the class stands in the file names",
+    "coco": "the class of a view is that of its boxes (COCO)",
+    "yolo": "the class of a view is that of its boxes (YOLO)",
+    "masks": "a view is normal where its mask marks nothing",
+    "class_folders": "the folder names the class",
+}
+
+
+def told(plan: Plan) -> list[str]:
+    """What was understood, one line each."""
+    return [_files(plan), _layout(plan), *_classes(plan), _part(plan), *_regions(plan)]
+
+
+def warned(plan: Plan) -> list[str]:
+    """What may be wrong or is missing, with the lines of params.yaml to mend."""
+    return [*_few_parts(plan), *_guessed_parts(plan), *_strange_boxes(plan)]
+
+
+def _files(plan: Plan) -> str:
+    ignored = f" ({first_three(plan.ignored)})" if plan.ignored else ""
+    n_images = len(plan.labels.raw)
+    return f"files: {n_images} images, {plan.n_masks} masks, {len(plan.ignored)} ignored{ignored}"
+
+
+def _layout(plan: Plan) -> str:
+    line = f"layout: {plan.validate['layout']}: {WHERE[plan.labels.layout]}"
+    if "masks" in plan.validate:
+        line += f"; masks lie at {plan.validate['masks']}"
+    splits = split_folders(list(plan.labels.raw))
+    if splits:
+        line += f"; {', '.join(splits)} are merged, and stage split makes folds by part"
+    return line
+
+
+def _classes(plan: Plan) -> list[str]:
+    views = Counter(plan.labels.raw.values())
+    lines = []
+    for one, raw in plan.classes.items():
+        is_normal = one == plan.line["normal"]
+        n_views = sum(views[name] for name in raw) + (views[""] if is_normal else 0)
+        called = f", called {first_three(raw)}" if raw else ""
+        role = " (normal)" if is_normal else ""
+        lines.append(f"class {one}{role}: {n_views} images, {plan.n_parts[one]} parts{called}")
+    return lines
+
+
+def _part(plan: Plan) -> str:
+    return f"part: {plan.names.guess.part_from.rule}: {plan.names.guess.evidence}"
+
+
+def _regions(plan: Plan) -> list[str]:
+    sizes = np.array([(one.facts.width_px, one.facts.height_px) for one in plan.looked])
+    width, height = (int(side) for side in np.median(sizes, axis=0))
+    colour = "colour" if plan.line["channels"] == 3 else "grey"
+    lines = [f"frames: {width} x {height} px in the median, {colour}"]
+    for name, region in plan.line["regions"].items():
+        how = "the whole frame" if region.get("whole_frame") else "located, from its boxes"
+        size = " x ".join(map(str, region["size_px"]))
+        shows = ", ".join(region["shows"]) or "nothing"
+        lines.append(f"region {name}: {how}, crop {size} px, shows {shows}")
+    if plan.boxes:
+        told_of = len(plan.boxes.annotations.boxes)
+        lines.append(f"boxes: {told_of} images, of {first_three(plan.boxes.categories)}")
+    return lines
+
+
+def _few_parts(plan: Plan) -> list[str]:
+    lines = []
+    for one, n_parts in plan.n_parts.items():
+        if n_parts < 2:
+            aliases = ", ".join(map(repr, plan.classes[one]))
+            lines.append(
+                f"class {one} has {n_parts} part, too few to learn and to judge by: it is left "
+                "out, and its images are set aside as unknown_class; add parts, and "
+                f"`{one}: {{aliases: [{aliases}]}}` under line.classes"
+            )
+        elif n_parts < FEW_PARTS:
+            lines.append(
+                f"class {one} has {n_parts} parts: its figures will mean little; add parts"
+            )
+    return lines
+
+
+def _guessed_parts(plan: Plan) -> list[str]:
+    rule = plan.names.guess.part_from.rule
+    if rule == "file":
+        return [
+            "if one part was shot several times, its shots leak from train to test and every "
+            "figure is too good: then give validate.pattern a group (?P<part>...) and set "
+            "validate.part_from to {rule: pattern, group: part}"
+        ]
+    if rule == "consecutive":
+        return [
+            "parts are guessed from neighbouring numbers: look at part_id in the manifest, and "
+            "mend validate.part_from.max_gap; a part with two labels is only reported "
+            "(clean_labels.rules.part_disagreement)"
+        ]
+    return []
+
+
+def _strange_boxes(plan: Plan) -> list[str]:
+    lines = []
+    if plan.boxes:
+        regions = {
+            name
+            for region, content in plan.line["regions"].items()
+            for name in (region, *content.get("aliases", ()))
+        }
+        known = {fold_name(name) for name in known_names(plan.classes) | regions}
+        strange = [name for name in plan.boxes.categories if fold_name(name) not in known]
+        if strange:
+            lines.append(
+                f"boxes of {first_three(strange)} name no class and no region: they are dropped "
+                "and listed; add these names to the aliases of a class or region under line"
+            )
+    n_voc = sum(path.lower().endswith(".xml") for path in plan.ignored)
+    if n_voc:
+        lines.append(f"{n_voc} XML files are ignored; convert Pascal VOC boxes to COCO or YOLO")
+    return lines

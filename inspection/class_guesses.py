@@ -1,0 +1,95 @@
+"""Which source tells the class of an image, guessed: folder, name or boxes; and which is normal."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from inspection.errors import InspectionError, first_three
+from inspection.folder_guesses import class_of_folder
+from inspection.label_guesses import Boxes, label_column, region_categories
+from inspection.line import fold_name
+from inspection.name_shapes import shapes_of
+from inspection.vocabulary import canonical_names, means_normal
+
+NORMAL = "normal"
+DEFECT = "defect"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How the class of an image is told: the layout, the raw label by path, the name's column."""
+
+    layout: str
+    raw: Mapping[str, str]
+    column: int | None = None
+
+
+def labels_of(
+    photos: Sequence[str], boxes: Boxes | None, is_marked: Mapping[str, bool], normal: str
+) -> Labels:
+    """The first of folder, name, boxes and masks that tells classes with a normal one among them.
+
+    `is_marked` tells of the photographs that have a mask whether anything is marked in it.
+    """
+    by_folder = class_of_folder(photos)
+    if by_folder and _has_normal(by_folder.values(), normal):
+        return Labels("class_folders", by_folder)
+    for shape in shapes_of([PurePosixPath(path).stem for path in photos]):
+        column = label_column(shape, normal)
+        if column is not None:
+            told = dict(zip(photos, shape.columns[column].values, strict=True))
+            return Labels("flat", {path: raw for path, raw in told.items() if raw}, column)
+    if boxes is not None:
+        return Labels("yolo" if boxes.yolo else "coco", _told_by_boxes(photos, boxes))
+    if len(set(is_marked.values())) == 2:
+        return Labels("masks", {path: DEFECT if is_marked.get(path) else "" for path in photos})
+    if by_folder:
+        found = ", ".join(sorted(set(by_folder.values())))
+        raise InspectionError(
+            f"folders name the classes {found}, and none of them means that nothing is wrong; "
+            "say which with --normal NAME, or add a folder of normal parts"
+        )
+    raise InspectionError(
+        "nothing tells the class of an image: no folders named after classes, no class word such "
+        "as good or 정상 in the file names, no COCO or YOLO boxes, no masks; sort the images into a "
+        "folder per class, or name the normal class with --normal NAME"
+    )
+
+
+def _has_normal(names: Collection[str], normal: str) -> bool:
+    return any(_is_normal(name, normal) for name in names)
+
+
+def _is_normal(name: str, normal: str) -> bool:
+    return fold_name(name) == fold_name(normal) if normal else means_normal(name)
+
+
+def _told_by_boxes(photos: Sequence[str], boxes: Boxes) -> dict[str, str]:
+    """The category that covers most of each view, '' where no defect is boxed."""
+    regions = set(region_categories(boxes, ()))
+    labels = {}
+    for path in photos:
+        area: Counter[str] = Counter()
+        for box in boxes.annotations.boxes.get(path, ()):
+            if box.category not in regions:
+                area[box.category] += max(1, round(box.width_px * box.height_px))
+        labels[path] = max(area, key=lambda name: area[name]) if area else ""
+    return labels
+
+
+def classes_of(labels: Labels, normal: str) -> dict[str, list[str]]:
+    """Raw names by canonical class, normal first."""
+    raw = sorted({name for name in labels.raw.values() if name})
+    canonical = canonical_names(raw)
+    meant = {canonical[name] for name in raw if _is_normal(name, normal)}
+    if "" in labels.raw.values():
+        meant.add(NORMAL)
+    if len(meant) != 1:
+        raise InspectionError(
+            f"the classes are {', '.join(raw)}, and "
+            + (f"{first_three(sorted(meant))} all mean normal" if meant else "none is normal")
+            + "; say which is with --normal NAME, or add normal parts"
+        )
+    ordered = [*meant, *sorted(set(canonical.values()) - meant)]
+    return {one: [name for name in raw if canonical[name] == one] for one in ordered}

@@ -1,0 +1,170 @@
+"""Where the class of an image is told, guessed: in its name, or by its boxes."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from inspection.annotations import Annotations, joined, read_class_names, read_coco, read_yolo
+from inspection.boxes import Box
+from inspection.layouts import ImageIndex
+from inspection.line import fold_name
+from inspection.name_shapes import Shape
+from inspection.names import nfc
+from inspection.vocabulary import means_normal
+
+NAMES_FILES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
+COCO_KEYS = (b'"images"', b'"annotations"', b'"categories"')
+MOST_CLASSES = 40
+LEAST_VIEWS = 2.0
+REGION_SHARE = 0.5
+REGION_SPREAD = 0.25
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Annotation files as `validate` wants them, and what they tell by image path."""
+
+    yolo: tuple[str, ...]
+    yolo_names: str
+    coco: tuple[str, ...]
+    annotations: Annotations
+    files: tuple[str, ...]
+
+    @property
+    def categories(self) -> list[str]:
+        """All categories, the most frequent first."""
+        told = Counter(box.category for boxes in self.annotations.boxes.values() for box in boxes)
+        return [name for name, _ in told.most_common()]
+
+
+def label_column(shape: Shape, normal: str) -> int | None:
+    """The column of words, few and repeated, of which one means that nothing is wrong.
+
+    `normal` is the word for it where the user said so, or ''.
+    """
+    for i, column in enumerate(shape.columns):
+        words = set(column.told)
+        means = {word for word in words if word == normal or (not normal and means_normal(word))}
+        few = 2 <= len(words) <= MOST_CLASSES and len(column.told) / len(words) >= LEAST_VIEWS
+        if means and few and not column.is_number:
+            return i
+    return None
+
+
+def find_boxes(
+    images: Sequence[str],
+    contents: Mapping[str, bytes],
+    *,
+    sizes: Mapping[str, tuple[int, int]],
+) -> Boxes | None:
+    """The annotation files among `contents` (JSON and text by path), or None without any.
+
+    `sizes` is (width, height) in pixels of every image, as far as known.
+    """
+    coco = [path for path, content in contents.items() if is_coco(path, content)]
+    index = ImageIndex(images, suffixes=False)
+    texts = {path: content for path, content in contents.items() if path.lower().endswith(".txt")}
+    yolo = {
+        path: content
+        for path, content in texts.items()
+        if _is_yolo(content) and index.find(_beside_images(path)) is not None
+    }
+    names_file = _names_file(contents) if yolo else ""
+    if not coco and not names_file:
+        return None
+    parts = [
+        read_coco(path, contents[path], images=ImageIndex(images, suffixes=True)) for path in coco
+    ]
+    if names_file:
+        names, _ = read_class_names(names_file, contents[names_file])
+        parts.insert(0, read_yolo(yolo, class_names=names, images=index, sizes=sizes))
+    folders = {str(PurePosixPath(nfc(path)).parent) for path in yolo} if names_file else set()
+    globs = sorted("*" if folder == "." else f"{folder}/*" for folder in folders)
+    files = [*coco, *(yolo if names_file else ()), *([names_file] if names_file else ())]
+    return Boxes(tuple(globs), names_file, tuple(coco), joined(parts), tuple(files))
+
+
+def is_coco(path: str, content: bytes) -> bool:
+    """True for JSON with the three lists of COCO."""
+    return path.lower().endswith(".json") and all(key in content for key in COCO_KEYS)
+
+
+def region_categories(boxes: Boxes, known: Collection[str]) -> list[str]:
+    """Categories that mark a region of the part rather than a defect of it.
+
+    Those that are none of the `known` class names, and stand once in most views, always of about
+    one size.
+    """
+    folded = {fold_name(name) for name in known}
+    return [
+        name
+        for name in boxes.categories
+        if fold_name(name) not in folded and _marks_a_region(name, boxes)
+    ]
+
+
+def shown_in(region: str, categories: Sequence[str], boxes: Boxes) -> list[str]:
+    """Those of the categories whose boxes mostly lie where the boxes of the region usually lie."""
+    edges = np.array([_edges(box) for box in boxes_of(region, boxes)])
+    left, top, right, bottom = np.median(edges, axis=0)
+    shown = []
+    for name in categories:
+        centres = np.array([_centre(box) for box in boxes_of(name, boxes)]).reshape(-1, 2)
+        if not len(centres):
+            continue
+        across = (centres[:, 0] > left) & (centres[:, 0] < right)
+        down = (centres[:, 1] > top) & (centres[:, 1] < bottom)
+        if (across & down).mean() > 0.5:
+            shown.append(name)
+    return shown
+
+
+def _marks_a_region(name: str, boxes: Boxes) -> bool:
+    views = [[b for b in one if b.category == name] for one in boxes.annotations.boxes.values()]
+    having = [one for one in views if one]
+    once = all(max(Counter(box.source for box in one).values()) == 1 for one in having)
+    if len(having) < REGION_SHARE * len(views) or not once:
+        return False
+    sizes = np.array([(one[0].width_px, one[0].height_px) for one in having])
+    return bool((sizes.std(axis=0) < REGION_SPREAD * sizes.mean(axis=0)).all()) and len(having) > 5
+
+
+def _is_yolo(content: bytes) -> bool:
+    """True for an empty file, or one whose first line is a class and relative numbers."""
+    lines = content.decode("utf-8", errors="replace").strip().splitlines()
+    if not lines:
+        return True
+    try:
+        numbers = [float(value) for value in lines[0].split()[1:]]
+    except ValueError:
+        return False
+    return len(numbers) >= 4 and all(-1 <= value <= 2 for value in numbers)
+
+
+def _beside_images(path: str) -> str:
+    parts = ["images" if part.lower() == "labels" else part for part in PurePosixPath(path).parts]
+    return str(PurePosixPath(*parts))
+
+
+def _names_file(contents: Mapping[str, bytes]) -> str:
+    """The file that names the classes of YOLO labels: the one least deep, or ''."""
+    known = [path for path in contents if PurePosixPath(path).name.lower() in NAMES_FILES]
+    telling = [path for path in known if not path.endswith("ml") or b"names" in contents[path]]
+    return min(telling, key=lambda path: (path.count("/"), path), default="")
+
+
+def boxes_of(category: str, boxes: Boxes) -> list[Box]:
+    """All boxes of one category."""
+    told = boxes.annotations.boxes.values()
+    return [box for one in told for box in one if box.category == category]
+
+
+def _edges(box: Box) -> tuple[float, float, float, float]:
+    return (box.x_px, box.y_px, box.x_px + box.width_px, box.y_px + box.height_px)
+
+
+def _centre(box: Box) -> tuple[float, float]:
+    return (box.x_px + box.width_px / 2, box.y_px + box.height_px / 2)

@@ -1,0 +1,191 @@
+"""Which views show one part, guessed from the names, and what speaks for the guess."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from inspection.folder_guesses import SPLITS
+from inspection.name_shapes import Shape
+from inspection.names import PartFrom
+
+LEAST_PURITY = 0.85
+VIEWS_A_PART = (1.3, 30.0)
+MOST_VIEWS = 24
+LEAST_PARTS = 4
+LEAST_SEPARATION = 0.75
+LEAST_MODAL_SHARE = 0.3
+LEAST_NUMBERED = 0.9
+GROUP = "part"
+
+
+@dataclass(frozen=True)
+class PartGuess:
+    """The rule for the part, the span of columns that holds its key, and what speaks for it."""
+
+    part_from: PartFrom
+    span: tuple[int, int] | None
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Runs:
+    """How the numbers of views cluster: the gap that parts the runs, and how clearly."""
+
+    max_gap: int
+    separation: float
+    keys: tuple[int, ...]
+
+
+def guess_part(
+    shape: Shape, folders: Sequence[str], labels: Sequence[str], *, label_column: int | None
+) -> PartGuess | None:
+    """The rule that makes parts of several views with one label each, or None.
+
+    `folders` and `labels` ('' if unknown) are those of the views, in the order of the columns.
+    """
+    by_key = _by_key(shape, folders, labels, label_column)
+    return by_key or _by_runs(shape, labels)
+
+
+def each_file_a_part() -> PartGuess:
+    """What is left when nothing in the names groups the images."""
+    return PartGuess(
+        PartFrom(rule="file"),
+        None,
+        "nothing in the names groups several images, so each image is a part of its own",
+    )
+
+
+def runs_of(numbers: Sequence[int]) -> Runs:
+    """Numbers split where the step to the next is large; the threshold is Otsu's on log steps.
+
+    `separation` 0..1 is the share of the variance of the log steps that the split explains (about
+    0.64 for numbers drawn at random). Keys are in the order given.
+    """
+    values = np.asarray(numbers, np.int64)
+    order = np.argsort(values, kind="stable")
+    steps = np.diff(values[order])
+    threshold, separation = _otsu(np.log(np.maximum(steps, 1)))
+    max_gap = max(1, int(np.exp(threshold)))
+    keys = np.empty(len(values), np.int64)
+    keys[order] = np.concatenate([[0], np.cumsum(steps > max_gap)])
+    return Runs(max_gap, separation, tuple(keys.tolist()))
+
+
+def _by_key(
+    shape: Shape, folders: Sequence[str], labels: Sequence[str], label_column: int | None
+) -> PartGuess | None:
+    """The span of columns that makes the fewest groups which still look like parts."""
+    n = len(shape.columns)
+    candidates: list[tuple[bool, int, int, int, int]] = []
+    for first in range(n):
+        for last in range(first, n):
+            if first < last == n - 1 and shape.last_is_optional:
+                continue
+            for per_folder in (False, True):
+                keys = _keys(shape, first, last, folders if per_folder else None)
+                if _look_like_parts(shape, keys, labels, first, last, label_column):
+                    n_parts = len(set(keys))
+                    candidates.append((per_folder, n_parts, last - first, first, last))
+    if not candidates:
+        return None
+    per_folder, n_parts, _, first, last = min(candidates)
+    rule = PartFrom(rule="pattern", group=GROUP, per_folder=per_folder)
+    keys = _keys(shape, first, last, folders if per_folder else None)
+    told = (
+        f"{len(keys)} images share {n_parts} values such as {shape.columns[first].told[0]!r} in "
+        f"their names, {len(keys) / n_parts:.1f} each; {_purity(keys, labels):.0%} of these groups "
+        "have one label"
+    )
+    return PartGuess(rule, (first, last), told)
+
+
+def _keys(
+    shape: Shape, first: int, last: int, folders: Sequence[str] | None
+) -> list[tuple[str, ...]]:
+    columns = [column.values for column in shape.columns[first : last + 1]]
+    return list(zip(*([folders] if folders else []), *columns, strict=True))
+
+
+def _look_like_parts(
+    shape: Shape,
+    keys: Sequence[tuple[str, ...]],
+    labels: Sequence[str],
+    first: int,
+    last: int,
+    label_column: int | None,
+) -> bool:
+    n_parts = len(set(keys))
+    few, many = VIEWS_A_PART
+    others = [
+        column
+        for i, column in enumerate(shape.columns)
+        if not first <= i <= last and i != label_column
+    ]
+    has_number = any(
+        c.isdecimal() for key in keys[:100] for c in "".join(key[-(last - first + 1) :])
+    )
+    return (
+        has_number
+        and n_parts >= max(LEAST_PARTS, 2 * len(set(labels)))
+        and few <= len(keys) / n_parts <= many
+        and all(column.n_distinct <= MOST_VIEWS for column in others)
+        and not any(set(column.told) <= SPLITS for column in others if column.n_distinct > 1)
+        and _purity(keys, labels) >= LEAST_PURITY
+    )
+
+
+def _by_runs(shape: Shape, labels: Sequence[str]) -> PartGuess | None:
+    """A column of numbers that cluster: shots of one part were numbered close together."""
+    for i, column in enumerate(shape.columns):
+        if not column.is_number or column.n_distinct < LEAST_NUMBERED * len(column.told):
+            continue
+        runs = runs_of([int(value or 0) for value in column.values])
+        sizes = Counter(Counter(runs.keys).values())
+        n_parts = sizes.total()
+        size, n_usual = max(
+            ((s, n) for s, n in sizes.items() if s > 1), key=lambda x: x[1], default=(1, 0)
+        )
+        mean = len(labels) / n_parts
+        purity = _purity(runs.keys, labels)
+        if (
+            runs.separation >= LEAST_SEPARATION
+            and VIEWS_A_PART[0] <= mean <= VIEWS_A_PART[1]
+            and n_usual >= LEAST_MODAL_SHARE * n_parts
+            and purity >= LEAST_PURITY
+        ):
+            told = (
+                f"the numbers come in {n_parts} runs with steps up to {runs.max_gap} within and "
+                f"larger ones between ({runs.separation:.0%} of the spread of steps explained); "
+                f"{n_usual / n_parts:.0%} of the runs have {size} images, and {purity:.0%} "
+                "have one label"
+            )
+            rule = PartFrom(rule="consecutive", group="number", max_gap=runs.max_gap)
+            return PartGuess(rule, (i, i), told)
+    return None
+
+
+def _purity(keys: Sequence[object], labels: Sequence[str]) -> float:
+    """Share of the groups of equal keys that have one label."""
+    told: dict[object, set[str]] = {}
+    for key, label in zip(keys, labels, strict=True):
+        told.setdefault(key, set()).add(label)
+    return sum(len(one) == 1 for one in told.values()) / max(1, len(told))
+
+
+def _otsu(values: np.ndarray) -> tuple[float, float]:
+    """The threshold that explains most variance (Otsu 1979), and the share 0..1 it explains."""
+    ordered = np.sort(values.astype(np.float64))
+    spread = float(ordered.var()) if len(ordered) else 0.0
+    if spread < 1e-12:
+        return float(ordered[-1]) if len(ordered) else 0.0, 0.0
+    counts = np.arange(1, len(ordered))
+    sums = np.cumsum(ordered)[:-1]
+    low, high = sums / counts, (ordered.sum() - sums) / (len(ordered) - counts)
+    share = counts / len(ordered)
+    between = share * (1 - share) * (low - high) ** 2
+    between[ordered[1:] == ordered[:-1]] = -1.0
+    best = int(between.argmax())
+    return float((ordered[best] + ordered[best + 1]) / 2), float(between[best]) / spread

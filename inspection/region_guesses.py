@@ -1,0 +1,100 @@
+"""What to crop, guessed: the whole frame or boxed regions, at what size, in grey or colour."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from inspection.images import ImageFacts
+from inspection.label_guesses import Boxes, boxes_of, shown_in
+
+STEP_PX = 32
+LEAST_CROP_PX = 64
+CROP_PX = (224, 256)
+MASK_LEVELS = 4
+MASK_SHARE = 0.95
+COLOUR_LEVELS = 6.0
+COLOURED_SHARE = 0.1
+MARGIN_FRACTION = 0.05
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One image that was decoded: its facts, and what its pixels are like.
+
+    `is_mask`: all black and white; `is_coloured`: its channels differ; `is_marked`: not all black.
+    """
+
+    facts: ImageFacts
+    is_mask: bool
+    is_coloured: bool
+    is_marked: bool = True
+
+
+def look(pixels: np.ndarray, facts: ImageFacts) -> Looked:
+    """Judge one image, uint8 (H, W, 3) RGB: a mask is all black and white, or nearly so."""
+    spread = pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2)
+    grey = pixels[..., 0]
+    ends = (grey < 8) | (grey > 247)
+    is_mask = len(np.unique(grey)) <= MASK_LEVELS or bool(ends.mean() > MASK_SHARE)
+    return Looked(facts, is_mask, bool(spread.mean() > COLOUR_LEVELS), bool(grey.any()))
+
+
+def has_colour(looked: Sequence[Looked]) -> bool:
+    """True when more than a few images differ between their channels."""
+    return float(np.mean([one.is_coloured for one in looked])) > COLOURED_SHARE
+
+
+def crop_size(width_px: float, height_px: float) -> list[int]:
+    """Width and height of a crop of this aspect: long side 224 or 256, in steps of 32 px.
+
+    >>> crop_size(616, 514), crop_size(1000, 100), crop_size(200, 200)
+    ([256, 224], [256, 64], [224, 224])
+    """
+    longest = max(width_px, height_px)
+    scale = max(side for side in CROP_PX if side <= max(longest, CROP_PX[0])) / longest
+    sides = (round(side * scale / STEP_PX) * STEP_PX for side in (width_px, height_px))
+    return [max(LEAST_CROP_PX, side) for side in sides]
+
+
+def whole_frame(looked: Sequence[Looked], defects: Sequence[str]) -> dict[str, Any]:
+    """The `regions`, `classify` and `detect_anomalies` of a line that is looked at as a whole."""
+    sizes = np.array([(one.facts.width_px, one.facts.height_px) for one in looked])
+    size = crop_size(*np.median(sizes, axis=0))
+    part = {"size_px": size, "whole_frame": True, "shows": list(defects)}
+    return {"regions": {"part": part}, "classify": "part", "detect_anomalies": "part"}
+
+
+def boxed_regions(
+    regions: Mapping[str, str], boxes: Boxes, defects: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """The same for boxed regions: `regions` and `defects` are canonical names of categories.
+
+    A region shows the defects whose boxes lie in it; a defect that is never boxed is shown by the
+    region that shows least. The region that shows most is classified; anomalies are sought in the
+    one that shows the defects never boxed, or in the same.
+    """
+    shows: dict[str, list[str]] = {}
+    for category, name in regions.items():
+        inside = shown_in(category, [raw for one in defects.values() for raw in one], boxes)
+        shows[name] = [defect for defect, raw in defects.items() if set(raw) & set(inside)]
+    unboxed = [d for d in defects if not any(d in shown for shown in shows.values())]
+    least = min(shows, key=lambda name: len(shows[name]))
+    shows[least] += unboxed
+    most = max(shows, key=lambda name: len(shows[name]))
+    content = {
+        name: {
+            "size_px": _median_crop(category, boxes),
+            "margin_fraction": MARGIN_FRACTION,
+            "shows": shows[name],
+            "aliases": [] if category == name else [category],
+        }
+        for category, name in regions.items()
+    }
+    return {"regions": content, "classify": most, "detect_anomalies": least if unboxed else most}
+
+
+def _median_crop(category: str, boxes: Boxes) -> list[int]:
+    sizes = np.array([(box.width_px, box.height_px) for box in boxes_of(category, boxes)])
+    return crop_size(*np.median(sizes, axis=0))

@@ -1,0 +1,114 @@
+"""What people call a class: which names mean that nothing is wrong, and plain names for all."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+
+from inspection.line import fold_name
+
+NORMAL_WORDS = frozenset(
+    {"good", "ok", "okay", "normal", "free", "none", "pass", "passed", "perfect", "clean"}
+    | {"intact", "undamaged", "flawless", "nodefect", "negative", "healthy"}
+)
+ABSENT = frozenset({"no", "non", "not", "without", "free"})
+DEFECT_WORDS = frozenset({"defect", "defects", "defective", "fault", "faulty", "damage", "anomaly"})
+KOREAN_NORMAL = ("정상", "양품", "합격")
+KOREAN_NOT = ("비정상", "불합격", "비양품")
+KOREAN_ABSENT = re.compile(r"(불량|결함|이상|하자)\s*(없음|무)|무(결함|불량|결점)")
+ENGLISH = {
+    "찍힘": "dent",
+    "눌림": "press_mark",
+    "밀림": "slide",
+    "이중선": "double_line",
+    "미압입": "under_press",
+    "긁힘": "scratch",
+    "스크래치": "scratch",
+    "크랙": "crack",
+    "균열": "crack",
+    "깨짐": "break",
+    "파손": "break",
+    "기공": "pore",
+    "오염": "stain",
+    "얼룩": "stain",
+    "이물": "foreign_matter",
+    "변색": "discoloration",
+    "휨": "bend",
+    "변형": "deformation",
+    "녹": "rust",
+    "마모": "wear",
+    "버": "burr",
+    "결함": "defect",
+    "불량": "defect",
+    "정상": "normal",
+    "양품": "normal",
+}
+GENERAL = frozenset({"결함", "불량"})
+INITIALS = "g kk n d tt r m b pp s ss - j jj ch k t p h".split()  # noqa: SIM905
+VOWELS = "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i".split()  # noqa: SIM905
+FINALS = "- k k k n n n t l k m l l l p l m p p t t ng t t k t p t".split()  # noqa: SIM905
+HANGUL = range(0xAC00, 0xD7A4)
+
+
+def means_normal(name: str) -> bool:
+    """True when a class of this name holds the parts with nothing wrong.
+
+    >>> [means_normal(name) for name in ("MT_Free", "defect-free", "not ok", "비정상", "불량 없음")]
+    [True, True, False, False, True]
+    """
+    folded = fold_name(name)
+    if any(word in folded for word in KOREAN_NOT):
+        return False
+    if any(word in folded for word in KOREAN_NORMAL) or KOREAN_ABSENT.search(folded):
+        return True
+    words = re.findall(r"[^\W\d_]+", folded)
+    if DEFECT_WORDS & set(words):
+        return bool(ABSENT & set(words))
+    return bool(NORMAL_WORDS & set(words)) and not ({"not", "no", "non"} & set(words))
+
+
+def canonical_names(raw: Iterable[str]) -> dict[str, str]:
+    """A plain ASCII name in snake case for each raw class name; equal names are one class.
+
+    What all names start with (`MT_`, a product's name) is dropped. Hangul becomes English where
+    the word is known, and is romanised otherwise; names that mean normal are all one class.
+
+    >>> canonical_names(["MT_Free", "MT_Blowhole"])
+    {'MT_Free': 'free', 'MT_Blowhole': 'blowhole'}
+    """
+    names = list(dict.fromkeys(raw))
+    prefix = common_prefix(names)
+    plain = {name: _plain(name[len(prefix) :]) or f"class_{i}" for i, name in enumerate(names, 1)}
+    normal = [name for name in names if means_normal(name)]
+    shared = plain[normal[0]] if len({plain[name] for name in normal}) == 1 else "normal"
+    return plain | dict.fromkeys(normal, shared)
+
+
+def common_prefix(names: Sequence[str]) -> str:
+    """What all names start with, up to and including a separator; '' for one name alone."""
+    if len(names) < 2:
+        return ""
+    shared = len(names[0])
+    for name in names[1:]:
+        agree = (one == other for one, other in zip(names[0][:shared], name, strict=False))
+        shared = sum(1 for _ in takewhile(bool, agree))
+    ends = [match.end() for match in re.finditer(r"[_\-\s.]+", names[0][:shared])]
+    return names[0][: ends[-1]] if ends else ""
+
+
+def _plain(name: str) -> str:
+    folded = fold_name(name)
+    known = [korean for korean in ENGLISH if korean in folded]
+    if known:
+        return ENGLISH[max(known, key=lambda korean: (korean not in GENERAL, len(korean)))]
+    romanised = "".join(map(_romanised, folded))
+    return re.sub(r"[^a-z0-9]+", "_", romanised).strip("_")
+
+
+def _romanised(letter: str) -> str:
+    """A Hangul syllable in the revised romanisation, letter by letter; others without accents."""
+    if ord(letter) not in HANGUL:
+        return unicodedata.normalize("NFKD", letter)[0]
+    index = ord(letter) - HANGUL.start
+    sounds = (INITIALS[index // 588], VOWELS[index % 588 // 28], FINALS[index % 28])
+    return "".join(sounds).replace("-", "")
