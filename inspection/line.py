@@ -45,7 +45,7 @@ class Line(Frozen):
     region on which the anomaly model, which knows only normal parts, is fitted.
     """
 
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
     normal: str
     classes: dict[str, PartClass] = Field(min_length=1)
     regions: dict[str, Region] = Field(min_length=1)

@@ -1,0 +1,74 @@
+# Every verb of the project. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test test-fast lint lock adopt serve flow dashboard registry sheet
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.9
+READY := .venv/.ready
+DATA ?=
+REPLACE ?=
+
+include project.env
+export $(shell sed -n 's/^\([A-Z_]*\)=.*/\1/p' project.env)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help:  ## list the verbs
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: $(READY) data  ## from nothing to a verdict: install, draw the sample line, run the pipeline
+	dvc repro
+	@python -m pipelines.summary
+
+setup: $(READY)  ## make .venv with the pinned, hashed requirements
+
+test: $(READY)  ## the whole test suite, fast and slow
+	pytest
+
+test-fast: $(READY)  ## the tests that take seconds
+	pytest -m "not slow"
+
+lint: $(READY)  ## style and types
+	ruff check .
+	ruff format --check .
+	mypy inspection stages pipelines serving dashboard samples benchmarks
+
+adopt: $(READY)  ## bring in your own parts: make adopt DATA=<folder> [REPLACE=1]
+	@test -n "$(DATA)" || { echo "make adopt DATA=<folder> [REPLACE=1]: say which folder" >&2; exit 1; }
+	@python -m pipelines.adopt "$(DATA)" $(if $(REPLACE),--replace)
+
+serve: $(READY)  ## the inspection service on http://127.0.0.1:3000
+	bentoml serve serving.service:Inspection --host 127.0.0.1 --port 3000
+
+flow: $(READY)  ## run the Prefect flow `retrain` once
+	python -m pipelines.retrain
+
+dashboard: $(READY)  ## see where the model looks, on http://127.0.0.1:8501
+	streamlit run dashboard/app.py
+
+registry: $(READY)  ## the MLflow registry, on http://127.0.0.1:5000
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port 5000 \
+		--backend-store-uri sqlite:///mlruns/mlflow.db
+
+sheet: $(READY) data  ## the contact sheet of the sample line
+	python -m samples.contact_sheet --data data --truth samples/truth --out docs/sample-line.jpg
+
+lock: $(READY)  ## pin and hash requirements.in into requirements.txt
+	.venv/bin/python -m uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header requirements.in -o requirements.txt
+
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v == (3, 11) else \
+		f"Python 3.11 is needed, this is {v[0]}.{v[1]}; set PYTHON=/path/to/python3.11")'
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	.venv/bin/python -m uv pip install --quiet --python .venv/bin/python --require-hashes \
+		-r requirements.txt
+	touch $@
+
+data: | $(READY)
+	@grep -q '^  name: rod-assembly' params.yaml || { echo "data/: missing, and params.yaml does not \
+	describe the sample line; fetch it with 'dvc pull', or run 'make adopt DATA=<folder>'" >&2; exit 1; }
+	python -m samples.draw --out data --truth samples/truth
+	test -f data.dvc && dvc commit --quiet --force data.dvc || dvc add --quiet data

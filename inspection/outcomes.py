@@ -1,0 +1,187 @@
+"""What verdicts are worth: escapes and overkill counted per part, with n and a bound."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from inspection.bundle import Card
+from inspection.inspector import CHANNELS, PartVerdict, Seen, judge_part, scores_of
+from inspection.line import Line
+from inspection.parts import confusion, macro_f1, part_label
+from inspection.rates import CONFIDENCE, parts_needed, rate, upper_bound
+from inspection.verdicts import Costs
+
+Parts = dict[str, list[Seen]]
+
+
+def group_by_part(seen: Sequence[Seen], part_ids: Sequence[str]) -> Parts:
+    """What was seen, by part, parts in the order of their first view."""
+    parts: Parts = {}
+    for view, part_id in zip(seen, part_ids, strict=True):
+        parts.setdefault(part_id, []).append(view)
+    return parts
+
+
+def labels_by_part(views: pd.DataFrame, normal: str) -> dict[str, str]:
+    """The label of each part from the columns `part_id` and `label` of its views."""
+    grouped = views.groupby("part_id", sort=False)["label"]
+    return {str(part): part_label(list(labels), normal) for part, labels in grouped}
+
+
+def channel_scores(parts: Parts, card: Card) -> Any:
+    """Scores (parts, channels) of the worst view per channel; NaN where no view had one."""
+    table = np.full((len(parts), len(CHANNELS)), np.nan)
+    for row, views in enumerate(parts.values()):
+        scores = [scores_of(view, card) for view in views]
+        for column, channel in enumerate(CHANNELS):
+            seen = [score[channel] for score in scores if channel in score]
+            table[row, column] = max(seen) if seen else np.nan
+    return table
+
+
+def outcomes(parts: Parts, labels: dict[str, str], card: Card) -> pd.DataFrame:
+    """One row per part: label, verdict, the label the verdict names, worst view, scores."""
+    scores = channel_scores(parts, card)
+    rows = []
+    for number, (part_id, views) in enumerate(parts.items()):
+        judged = judge_part(views, card)
+        rows.append(
+            {
+                "part_id": part_id,
+                "label": labels[part_id],
+                "verdict": judged.verdict,
+                "named": judged.label,
+                "classified": classified(judged, card),
+                "worst_view": judged.worst_view,
+                "n_views": len(views),
+                **dict(zip(CHANNELS, scores[number].tolist(), strict=True)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def classified(part: PartVerdict, card: Card) -> str:
+    """The class that the classifier gives a part: the likeliest one of its worst view."""
+    views = [view for view in part.views if view.probabilities]
+    if not views:
+        return card.line.normal
+    worst = max(views, key=lambda view: view.scores["classifier"])
+    return max(worst.probabilities, key=lambda name: worst.probabilities[name])
+
+
+def verdict_table(table: pd.DataFrame, line: Line) -> dict[str, dict[str, Any]]:
+    """Per class, by part: n, passed, reviewed, rejected, and the rate that hurts with its bound.
+
+    For a defect that is the escape rate (passed), for normal the overkill rate (rejected).
+    """
+    found = {}
+    for name in line.classes:
+        of_class = table[table["label"] == name]
+        counts = {verdict: int((of_class["verdict"] == verdict).sum()) for verdict in
+                  ("pass", "review", "reject")}  # fmt: skip
+        hurts = counts["reject"] if name == line.normal else counts["pass"]
+        found[name] = {
+            "n_parts": len(of_class),
+            **counts,
+            ("overkill" if name == line.normal else "escapes"): hurts,
+            "rate": rate(hurts, len(of_class)).value,
+            "upper_bound": rate(hurts, len(of_class)).upper_bound if len(of_class) else None,
+            "auroc": None if name == line.normal else class_auroc(table, name, line),
+        }
+    return found
+
+
+def totals(table: pd.DataFrame, line: Line) -> dict[str, Any]:
+    """Escapes, overkill and reviews over all parts, each with n and its upper bound."""
+    defective = table[table["label"] != line.normal]
+    normal = table[table["label"] == line.normal]
+    escapes = int((defective["verdict"] == "pass").sum())
+    overkill = int((normal["verdict"] == "reject").sum())
+    reviewed = int((table["verdict"] == "review").sum())
+    return {
+        "n_defective": len(defective),
+        "escapes": escapes,
+        "escape_rate": rate(escapes, len(defective)).value,
+        "escape_upper_bound": rate(escapes, len(defective)).upper_bound,
+        "n_normal": len(normal),
+        "overkill": overkill,
+        "overkill_rate": rate(overkill, len(normal)).value,
+        "overkill_upper_bound": rate(overkill, len(normal)).upper_bound,
+        "n_parts": len(table),
+        "reviewed": reviewed,
+        "review_rate": rate(reviewed, len(table)).value,
+    }
+
+
+def class_auroc(table: pd.DataFrame, name: str, line: Line) -> float | None:
+    """AUROC of a defect's parts against normal ones, by the channel that is meant to see it.
+
+    Where both channels see its region, the classifier's. None without parts of either kind.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    channel = "classifier" if name in line.regions[line.classify].shows else "anomaly"
+    rows = table[table["label"].isin([name, line.normal])].dropna(subset=[channel])
+    is_defect = (rows["label"] == name).to_numpy()
+    if is_defect.all() or not is_defect.any():
+        return None
+    return float(roc_auc_score(is_defect, rows[channel]))
+
+
+def anomaly_auroc(table: pd.DataFrame, line: Line) -> float | None:
+    """AUROC of the anomaly score for the defects that show in its region, against normal parts."""
+    from sklearn.metrics import roc_auc_score
+
+    shown = (*line.regions[line.detect_anomalies].shows, line.normal)
+    rows = table[table["label"].isin(shown)].dropna(subset=["anomaly"])
+    is_defect = (rows["label"] != line.normal).to_numpy()
+    if not len(rows) or is_defect.all() or not is_defect.any():
+        return None
+    return float(roc_auc_score(is_defect, rows["anomaly"]))
+
+
+def classification(table: pd.DataFrame, line: Line) -> dict[str, Any]:
+    """Macro-F1 and confusion of the classifier by part, on labels as seen in its region."""
+    classes = line.classifier_classes
+    labels = [line.label_in(line.classify, label) for label in table["label"]]
+    predicted = table["classified"].tolist()
+    return {
+        "classes": list(classes),
+        "macro_f1": macro_f1(labels, predicted, classes),
+        "n_parts": len(table),
+        "confusion": confusion(labels, predicted, classes).tolist(),
+    }
+
+
+def claim(table: pd.DataFrame, line: Line, max_escape_rate: float) -> dict[str, Any]:
+    """Whether the parts given support the escape rate asked for, with 95 % confidence.
+
+    `n_parts_needed` is how many defective parts without an escape it takes to claim it.
+    """
+    defective = table[table["label"] != line.normal]
+    escapes = int((defective["verdict"] == "pass").sum())
+    bound = upper_bound(escapes, len(defective)) if len(defective) else 1.0
+    return {
+        "max_escape_rate": max_escape_rate,
+        "confidence": CONFIDENCE,
+        "n_defective": len(defective),
+        "escapes": escapes,
+        "escape_upper_bound": bound,
+        "supported": bound <= max_escape_rate,
+        "n_parts_needed": parts_needed(max_escape_rate),
+    }
+
+
+def expected_cost(table: pd.DataFrame, line: Line, costs: Costs) -> float:
+    """Expected cost per part of the line, in units of one good part thrown away."""
+    defective = (table["label"] != line.normal).to_numpy()
+    verdicts = table["verdict"].to_numpy()
+    on_bad = np.select([verdicts == "pass", verdicts == "review"],
+                       [costs.escape_cost, costs.review_cost], 0.0)  # fmt: skip
+    on_good = np.select([verdicts == "reject", verdicts == "review"],
+                        [costs.overkill_cost, costs.review_cost], 0.0)  # fmt: skip
+    bad = on_bad[defective].mean() if defective.any() else 0.0
+    good = on_good[~defective].mean() if (~defective).any() else 0.0
+    return float(costs.defect_rate * bad + (1 - costs.defect_rate) * good)

@@ -1,0 +1,79 @@
+"""Golden crops: val crops on which every runtime must agree with torch."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from inspection.anomaly import anomalies, load_anomaly_model
+from inspection.bundle import Card
+from inspection.cam import ClassifierWithHeat
+from inspection.classifier import load_classifier
+from inspection.crops import load_crops
+from inspection.heat import scaled
+from inspection.inspector import probabilities_of
+from inspection.line import Line
+from inspection.parity import Parity, compare
+from inspection.regions import Image
+
+RUNTIMES = ("onnxruntime", "openvino")
+
+
+def golden_parity(
+    paths: Any, line: Line, card: Card, bundle: Path, n_crops: int
+) -> dict[str, Parity]:
+    """Parity of each runtime's classifier and anomaly model with torch, on val crops."""
+    classifier = load_classifier(paths.classifier)
+    reports = {}
+    crops = _golden(paths.crops, line.classify, n_crops)
+    with_heat = ClassifierWithHeat(classifier, card.classifier.recipe["method"])
+    with torch.inference_mode():
+        wanted = [value.numpy() for value in with_heat(torch.tensor(crops))]
+    for runtime in RUNTIMES:
+        got = run(runtime, bundle / card.classifier.file, crops)
+        reports[f"classifier on {runtime}"] = _classifier_parity(wanted, got, card)
+    crops = _golden(paths.crops, line.detect_anomalies, n_crops)
+    wanted = list(anomalies(load_anomaly_model(paths.anomaly, classifier), crops))
+    for runtime in RUNTIMES:
+        got = run(runtime, bundle / card.anomaly.file, crops)
+        reports[f"anomaly on {runtime}"] = _anomaly_parity(wanted, got, card)
+    return reports
+
+
+def run(runtime: str, graph: Path, crops: Image) -> list[Any]:
+    """The outputs of a graph on crops (N, H, W, C), one crop at a time as the service does."""
+    if runtime == "openvino":
+        import openvino
+
+        compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        rows = [list(compiled(crop[None]).values()) for crop in crops]
+    else:
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        rows = [session.run(None, {"crops": crop[None]}) for crop in crops]
+    return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+
+def _golden(folder: Path, region: str, n_crops: int) -> Image:
+    val = load_crops(folder, region).in_fold("val")
+    rows = np.linspace(0, len(val) - 1, min(n_crops, len(val))).round().astype(int)
+    return np.array(val.images[rows])
+
+
+def _classifier_parity(wanted: list[Any], got: list[Any], card: Card) -> Parity:
+    settings = card.classifier
+    scores = [1 - probabilities_of(logits, settings.temperature)[:, 0] for logits in
+              (wanted[0], got[0])]  # fmt: skip
+    heat = [scaled(raw, settings.heat.cold, settings.heat.hot) for raw in (wanted[1], got[1])]
+    verdicts = [[settings.thresholds.verdict(score) for score in row] for row in scores]
+    return compare(scores[0], scores[1], heat[0], heat[1], verdicts[0], verdicts[1])
+
+
+def _anomaly_parity(wanted: list[Any], got: list[Any], card: Card) -> Parity:
+    settings = card.anomaly
+    scores = [(raw - settings.mean) / settings.std for raw in (wanted[0], got[0])]
+    heat = [scaled(raw, settings.heat.cold, settings.heat.hot) for raw in (wanted[1], got[1])]
+    verdicts = [[settings.thresholds.verdict(score) for score in row] for row in scores]
+    return compare(scores[0], scores[1], heat[0], heat[1], verdicts[0], verdicts[1])

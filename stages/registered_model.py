@@ -1,0 +1,33 @@
+"""The registered model as MLflow sees it: files of views in, one verdict per part out.
+
+MLflow runs this file to make the model (models from code: nothing is pickled).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+from inspection.inspector import Inspector, View
+
+
+class RegisteredInspector(PythonModel):
+    """Verdicts for a table of views: `part_id`, and `image`, the bytes of the image file."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the bundle after its hashes have been checked."""
+        self.inspector = Inspector(Path(context.artifacts["bundle"]))
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> pd.DataFrame:
+        """One row per part: `part_id`, `verdict`, `label`, `cause`."""
+        rows = []
+        for part_id, views in model_input.groupby("part_id", sort=False):
+            named = [View(str(n), bytes(image)) for n, image in enumerate(views["image"])]
+            part = self.inspector.inspect(named)
+            rows.append([str(part_id), part.verdict, part.label, part.cause])
+        return pd.DataFrame(rows, columns=["part_id", "verdict", "label", "cause"])
+
+
+set_model(RegisteredInspector())
