@@ -110,7 +110,7 @@ def test_the_background_does_not_tell_the_class(views: Views) -> None:
         for region in ("knurling_box", "rivet_box"):
             x, y, w, h = truth[region]
             painted[y : y + h, x : x + w] = 0
-        pictures.append(cv2.resize(painted, (77, 64), interpolation=cv2.INTER_AREA).ravel())
+        pictures.append(cv2.resize(painted, (48, 40), interpolation=cv2.INTER_AREA).ravel())
     found = views.predict(np.stack(pictures), views.labels, logistic)
     assert balanced(views.labels, found) <= 1 / len(CLASSES) + 0.1
 
