@@ -1,0 +1,89 @@
+"""Print the verdict table of the last bundle, and where to look next."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from inspection.bundle import Card, verified
+from inspection.errors import InspectionError
+
+NEXT = """
+where to look next
+  report      {report}
+  registry    make registry    (http://127.0.0.1:5000, model {model})
+  dashboard   make dashboard   (http://127.0.0.1:8501)
+  service     make serve, then
+              curl -F views=@{example} http://127.0.0.1:3000/inspect
+  your parts  make adopt DATA=<folder>, then dvc repro
+"""
+
+
+def main() -> None:
+    """Read the card and write the table to stdout."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, default=Path("models/bundle"), metavar="PATH")
+    parser.add_argument("--report", type=Path, default=Path("reports/index.html"), metavar="PATH")
+    parser.add_argument("--data", type=Path, default=Path("data"), metavar="PATH")
+    paths = parser.parse_args()
+    try:
+        card = verified(paths.bundle)
+    except InspectionError as error:
+        raise SystemExit(f"summary: {error}") from error
+    sys.stdout.write(summary(card))
+    example = next(iter(sorted(paths.data.rglob("*.jpg"))), Path("image.jpg"))
+    sys.stdout.write(NEXT.format(report=paths.report, model=card.line.name, example=example))
+
+
+def summary(card: Card) -> str:
+    """The verdict table as text: test fold, counted by part, bounds one-sided 95 %."""
+    metrics = card.metrics
+    normal = card.line.normal
+    rows = [("class", "parts", "pass", "review", "reject", "hurts", "at most", "AUROC")]
+    rows += [_row(name, row, normal) for name, row in metrics["verdicts"].items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        row[0].ljust(widths[0])
+        + "".join(f"  {cell.rjust(width)}" for cell, width in zip(row[1:], widths[1:], strict=True))
+        for row in rows
+    ]
+    found, claim = metrics["totals"], metrics["claim"]
+    classified = metrics["classifier"]
+    notes = [
+        "hurts: escapes (defective parts passed); for the normal class overkill (rejected)",
+        f"escapes {found['escapes']} of {found['n_defective']} defective parts, at most "
+        f"{_percent(found['escape_upper_bound'])}; overkill {found['overkill']} of "
+        f"{found['n_normal']}, at most {_percent(found['overkill_upper_bound'])}; "
+        f"to review {found['reviewed']} of {found['n_parts']}",
+        f"macro-F1 {classified['macro_f1']:.3f} over {len(classified['classes'])} classes, "
+        f"{classified['n_parts']} parts; {metrics['ms_per_part']:.0f} ms per part",
+    ]
+    if not claim["supported"]:
+        notes.append(
+            f"{_percent(claim['max_escape_rate'])} escapes cannot be claimed: val has "
+            f"{claim['n_defective']} defective parts, and it takes {claim['n_parts_needed']} "
+            "without an escape"
+        )
+    title = f"{card.line.name}: test fold by part, bounds one-sided 95 %, bundle {card.version}"
+    return "\n".join(["", title, "", *lines, "", *notes, ""])
+
+
+def _row(name: str, row: dict[str, Any], normal: str) -> tuple[str, ...]:
+    hurts = row["overkill"] if name == normal else row["escapes"]
+    counts = [str(row[key]) for key in ("n_parts", "pass", "review", "reject")]
+    auroc = "-" if row["auroc"] is None else f"{row['auroc']:.3f}"
+    return (
+        name,
+        *counts,
+        f"{hurts} ({_percent(row['rate'])})",
+        _percent(row["upper_bound"]),
+        auroc,
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+if __name__ == "__main__":
+    main()

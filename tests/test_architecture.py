@@ -1,0 +1,138 @@
+"""The laws of the rooms, held against the source and dvc.yaml."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages import program
+from tests.architecture import ROOT, closure, imports
+
+SHELLS = ("stages", "pipelines", "serving", "dashboard")
+NEVER_IN_DOMAIN = ("mlflow", "prefect", "bentoml", "streamlit")
+STAGES = ("validate", "clean_labels", "split", "crop", "train", "evaluate_cam", "fit_anomaly",
+          "assemble", "register")  # fmt: skip
+ALL_ROOMS = ("inspection", "samples", "benchmarks", *SHELLS)
+
+
+def pipeline() -> dict:
+    return YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+
+
+def sources(*rooms: str) -> list[Path]:
+    return [path for room in rooms for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+def paths_of(entries: list) -> list[str]:
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+
+
+@pytest.mark.parametrize("path", sources(*SHELLS), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_shell_imports_the_domain_and_itself_only(path: Path) -> None:
+    room = path.relative_to(ROOT).parts[0]
+    reached = {name.split(".")[0] for name in imports(path)}
+
+    assert reached & set(ALL_ROOMS) <= {"inspection", room}
+
+
+@pytest.mark.parametrize("path", sources("inspection"), ids=lambda path: path.name)
+def test_the_domain_imports_no_shell_and_no_server(path: Path) -> None:
+    reached = {name.split(".")[0] for name in imports(path)}
+
+    assert not reached & {*SHELLS, "samples", "benchmarks", *NEVER_IN_DOMAIN}
+
+
+def test_no_room_is_a_drawer_for_odds_and_ends() -> None:
+    names = {path.stem for path in sources(*ALL_ROOMS)}
+
+    assert not names & {"utils", "helpers", "common", "misc"}
+
+
+def test_the_stages_are_those_of_the_design_in_order() -> None:
+    assert tuple(pipeline()["stages"]) == STAGES
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_code_deps_of_a_stage_are_exactly_what_it_imports(name: str) -> None:
+    stage = pipeline()["stages"][name]
+    declared = {dep for dep in stage["deps"] if dep.endswith(".py")}
+    reached = closure(ROOT / f"stages/{name}.py")
+    for extra in (dep for dep in declared if dep.startswith("stages/registered_model")):
+        reached |= closure(ROOT / extra)
+
+    assert declared == reached
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_path_on_a_command_line_is_tracked(name: str) -> None:
+    stage = pipeline()["stages"][name]
+    words = shlex.split(stage["cmd"])
+    given = {word for word in words[3:] if not word.startswith("--")}
+    known = [*stage["deps"], *paths_of(stage.get("outs", [])), *paths_of(stage["metrics"])]
+
+    assert {path for path in given if path not in known} <= {"data.dvc"}
+    assert words[:3] == ["python", "-m", f"stages.{name}"]
+
+
+def test_no_command_is_filled_in_by_a_parameter() -> None:
+    assert all("${" not in stage["cmd"] for stage in pipeline()["stages"].values())
+
+
+def test_every_section_of_params_belongs_to_a_stage_and_every_stage_has_its_own() -> None:
+    sections = set(YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8")))
+    asked = {name for stage in pipeline()["stages"].values() for name in stage["params"]}
+
+    assert sections == asked
+    assert set(STAGES) - sections <= {"register"}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_reads_the_sections_that_dvc_knows_of(name: str) -> None:
+    text = (ROOT / f"stages/{name}.py").read_text(encoding="utf-8")
+    call = text.split("program.params(", 1)[1].split(")", 1)[0]
+    read = {word.split("=")[0].strip() for word in call.split(",") if "=" in word}
+
+    assert read == set(pipeline()["stages"][name]["params"])
+
+
+def test_train_has_cached_outputs_only_so_that_dvc_restores_it() -> None:
+    stage = pipeline()["stages"]["train"]
+
+    assert all(isinstance(entry, str) for entry in [*stage["outs"], *stage["metrics"]])
+
+
+def test_what_every_stage_shares_imports_nothing_heavy() -> None:
+    heavy = {"torch", "mlflow", "great_expectations", "anomalib", "lightning", "pandas"}
+    code = f"import sys, stages.program; print(sorted(sys.modules.keys() & {heavy}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_project_speaks_of_no_machine() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout
+    texts = [ROOT / name for name in listed.splitlines() if not name.endswith((".jpg", ".png"))]
+    found = [p.name for p in texts if p.is_file() and "/work/" + "main" in p.read_text("utf-8")]
+
+    assert found == []
+
+
+def test_params_report_all_problems_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inspection.errors import InspectionError
+    from stages.split import SplitParams
+
+    (tmp_path / "params.yaml").write_text("split: {val_fraction: 20, sed: 1}\n")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InspectionError) as caught:
+        program.params(split=SplitParams)
+
+    assert str(caught.value).splitlines() == [
+        "params.yaml: split.val_fraction: should be < 0.5, got 20",
+        "params.yaml: split.sed: unknown key; remove it or mend its spelling",
+    ]
