@@ -92,3 +92,13 @@ def test_defect_boxes_are_as_careless_as_their_style(line: Line, style: str) -> 
         else:
             assert len(boxes) in (2, 3)
             assert all(covered(b, true) == 1 for b in boxes)
+
+
+def test_the_drawn_boxes_of_a_shifted_copy_moved_with_it(line: Line) -> None:
+    ((name, copy),) = [(n, v) for n, v in line.views.items() if v["copy"] == "shifted"]
+    source = line.views[copy["copy_of"]]
+    moved = np.subtract(copy["rivet_box"], source["rivet_box"])
+    before, after = boxes_of(line, copy["copy_of"]), boxes_of(line, name)
+    assert before
+    for (_, a), (_, b) in zip(before, after, strict=True):
+        assert np.subtract(b, a).tolist() == moved.tolist()
