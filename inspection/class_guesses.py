@@ -52,8 +52,8 @@ def labels_of(
         )
     raise InspectionError(
         "nothing tells the class of an image: no folders named after classes, no class word such "
-        "as good or 정상 in the file names, no COCO or YOLO boxes, no masks; sort the images into a "
-        "folder per class, or name the normal class with --normal NAME"
+        "as good or 정상 in the file names, no COCO or YOLO boxes, no masks; sort the images "
+        "into a folder per class, or name the normal class with --normal NAME"
     )
 
 

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from inspection.errors import InspectionError
+
 FINE_SIZE_PX = (256, 216)
 COARSE_SIZE_PX = (20, 16)
 TEXTURE_SIGMA_PX = 3.0
@@ -17,6 +19,9 @@ MARGIN_PX = 10
 MAX_SHIFT_PX = 8.0
 N_CANDIDATES = 3
 MIN_COARSE_CORRELATION = 0.95
+LEAST_FRAMES = 20
+LARGEST_GROUP = 10
+LARGEST_SHARE = 0.3
 BLOCK = 2048
 
 
@@ -26,13 +31,14 @@ def thumbnail(pixels: np.ndarray) -> np.ndarray:
 
 
 def near_duplicates(
-    thumbnails: np.ndarray, *, min_correlation: float, apart: Sequence[str]
+    thumbnails: np.ndarray, *, min_correlation: float, apart: Sequence[str], cameras: Sequence[str]
 ) -> list[tuple[int, int, float]]:
     """Pairs (i, j, correlation) with i < j of thumbnails (N, H, W) that show the same shot.
 
     Two views with equal `apart` (their part, say) are not compared: they belong together anyway.
+    What stands still before one of the `cameras` (holder, lettering) is taken off first.
     """
-    texture = np.stack([_texture(one) for one in thumbnails]) if len(thumbnails) else thumbnails
+    texture = _moving(np.stack([_texture(one) for one in thumbnails]), cameras)
     window = cv2.createHanningWindow(FINE_SIZE_PX, cv2.CV_32F)
     pairs = []
     for i, j in sorted(_candidates(thumbnails)):
@@ -41,6 +47,18 @@ def near_duplicates(
             if correlation >= min_correlation:
                 pairs.append((i, j, correlation))
     return pairs
+
+
+def check_spread(table: pd.DataFrame) -> None:
+    """Raise InspectionError where near-duplicates join so many parts that no split is left."""
+    sizes = table.groupby("group_id")["part_id"].nunique()
+    largest, n_parts = int(sizes.max()), int(table["part_id"].nunique())
+    if largest > max(LARGEST_GROUP, LARGEST_SHARE * n_parts):
+        raise InspectionError(
+            f"data: near-duplicates join {largest} of {n_parts} parts (group "
+            f"{sizes.idxmax()!r}), so they cannot be split; raise clean_labels.min_correlation, or "
+            "mend validate.part_from"
+        )
 
 
 def components(n: int, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
@@ -100,7 +118,7 @@ def _joined_parts(part_ids: Sequence[str], groups: Sequence[str]) -> list[str]:
 
 def _candidates(thumbnails: np.ndarray) -> set[tuple[int, int]]:
     """The N_CANDIDATES most alike of each frame at a coarse scale, as pairs (low, high)."""
-    coarse = np.stack([_coarse(one) for one in thumbnails]) if len(thumbnails) else np.empty((0, 1))
+    coarse = np.stack([_coarse(one) for one in thumbnails])
     n, pairs = len(coarse), set()
     take = min(N_CANDIDATES, n - 1)
     for start in range(0, n, BLOCK) if take > 0 else ():
@@ -118,6 +136,16 @@ def _candidates(thumbnails: np.ndarray) -> set[tuple[int, int]]:
 def _coarse(thumbnail: np.ndarray) -> np.ndarray:
     small = cv2.resize(thumbnail, COARSE_SIZE_PX, interpolation=cv2.INTER_AREA)
     return _unit(small.astype(np.float32).ravel())
+
+
+def _moving(texture: np.ndarray, cameras: Sequence[str]) -> np.ndarray:
+    """Texture (N, H, W) without its mean by camera, where there are enough frames to tell it."""
+    owners = np.asarray(cameras)
+    for camera in set(cameras):
+        mine = owners == camera
+        if mine.sum() >= LEAST_FRAMES:
+            texture[mine] -= texture[mine].mean(axis=0)
+    return texture
 
 
 def _texture(thumbnail: np.ndarray) -> np.ndarray:

@@ -132,19 +132,6 @@ def assemble(
     return _first_of_copies(table), findings
 
 
-def check_classes(table: pd.DataFrame, line: Line) -> None:
-    """Raise InspectionError that lists every class without views, or with one part alone."""
-    n_parts = table.groupby("label")["part_id"].nunique()
-    found = {name: int(n_parts.get(name, 0)) for name in line.classes}
-    problems = [
-        f"data: {_role(name, line)} {name!r} has {_few(n, name)}, or remove it from params.yaml"
-        for name, n in found.items()
-        if n < 2
-    ]
-    if problems:
-        raise InspectionError("\n".join(problems))
-
-
 def counts(table: pd.DataFrame, quarantine: pd.DataFrame) -> dict[str, object]:
     """The numbers of a manifest, by class and by reason."""
     kept = quarantine["view_kept"].astype(bool)
@@ -253,16 +240,6 @@ def _copy(row: pd.Series, kept: pd.Series) -> Finding:
     told = "".join(f"; {column} {row[column]!r}, there {kept[column]!r}" for column in differ)
     reason = "duplicate_conflict" if "label" in differ else "duplicate"
     return Finding(str(row["path"]), reason, f"same bytes as {kept['path']}{told}")
-
-
-def _role(name: str, line: Line) -> str:
-    return "the normal class" if name == line.normal else "class"
-
-
-def _few(n_parts: int, name: str) -> str:
-    if n_parts == 0:
-        return f"no views; add some, add what files call it to line.classes.{name}.aliases"
-    return "one part, and it takes one to learn from and one to judge by; add parts"
 
 
 def _tally(reasons: Iterable[str]) -> dict[str, int]:

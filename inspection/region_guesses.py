@@ -11,7 +11,8 @@ from inspection.label_guesses import Boxes, boxes_of, shown_in
 
 STEP_PX = 32
 LEAST_CROP_PX = 64
-CROP_PX = (224, 256)
+MOST_CROP_PX = 256
+LEAST_REGION_PX = 128
 MASK_LEVELS = 4
 MASK_SHARE = 0.95
 COLOUR_LEVELS = 6.0
@@ -46,14 +47,16 @@ def has_colour(looked: Sequence[Looked]) -> bool:
     return float(np.mean([one.is_coloured for one in looked])) > COLOURED_SHARE
 
 
-def crop_size(width_px: float, height_px: float) -> list[int]:
-    """Width and height of a crop of this aspect: long side 224 or 256, in steps of 32 px.
+def crop_size(width_px: float, height_px: float, *, least_px: int = 224) -> list[int]:
+    """Width and height of a crop of this aspect in steps of 32 px, no larger than 256.
+
+    Its long side is that of the original, brought between `least_px` and 256.
 
     >>> crop_size(616, 514), crop_size(1000, 100), crop_size(200, 200)
     ([256, 224], [256, 64], [224, 224])
     """
     longest = max(width_px, height_px)
-    scale = max(side for side in CROP_PX if side <= max(longest, CROP_PX[0])) / longest
+    scale = min(MOST_CROP_PX, max(least_px, longest)) / longest
     sides = (round(side * scale / STEP_PX) * STEP_PX for side in (width_px, height_px))
     return [max(LEAST_CROP_PX, side) for side in sides]
 
@@ -88,7 +91,7 @@ def boxed_regions(
             "size_px": _median_crop(category, boxes),
             "margin_fraction": MARGIN_FRACTION,
             "shows": shows[name],
-            "aliases": [] if category == name else [category],
+            **({} if category == name else {"aliases": [category]}),
         }
         for category, name in regions.items()
     }
@@ -97,4 +100,4 @@ def boxed_regions(
 
 def _median_crop(category: str, boxes: Boxes) -> list[int]:
     sizes = np.array([(box.width_px, box.height_px) for box in boxes_of(category, boxes)])
-    return crop_size(*np.median(sizes, axis=0))
+    return crop_size(*np.median(sizes, axis=0), least_px=LEAST_REGION_PX)

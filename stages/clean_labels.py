@@ -11,10 +11,10 @@ from pydantic import Field
 from tqdm import tqdm
 
 from inspection import duplicates, labels, suspects
+from inspection.classes import check_classes
 from inspection.errors import InspectionError
 from inspection.images import decode
 from inspection.line import Line
-from inspection.manifest import check_classes
 from inspection.storage import read_table, write_table
 from stages import program
 
@@ -34,7 +34,7 @@ class CleanLabelsParams(program.Params):
     """The `clean_labels` section. `n_issues` suspects are listed besides those in conflict."""
 
     rules: Rules = Rules()
-    min_correlation: float = Field(default=0.8, gt=0, le=1)
+    min_correlation: float = Field(default=0.7, gt=0, le=1)
     n_issues: int = Field(default=100, ge=0)
     seed: int = Field(default=0, ge=0)
 
@@ -55,9 +55,13 @@ def main() -> None:
     table = labels.with_reviews(raw, reviews)
     thumbnails, features = _looked_at(paths.data, table, line)
     pairs = duplicates.near_duplicates(
-        thumbnails, min_correlation=params.min_correlation, apart=list(table["part_id"])
+        thumbnails,
+        min_correlation=params.min_correlation,
+        apart=list(table["part_id"]),
+        cameras=list(table["camera"]),
     )
     table = duplicates.with_groups(table, pairs)
+    duplicates.check_spread(table)
     conflicts = labels.conflicts(table, line, params.rules.model_dump())
     held_by = [rule for rule, action in params.rules.model_dump().items() if action == "hold"]
     table = labels.with_holds(table, conflicts, rules=held_by)

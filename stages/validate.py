@@ -11,6 +11,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from inspection.annotations import Annotations, joined, read_class_names, read_coco, read_yolo
+from inspection.classes import check_classes
 from inspection.errors import InspectionError
 from inspection.expectations import Expected, Report, check, of_manifest, raise_if_critical
 from inspection.findings import Finding, as_table
@@ -23,7 +24,6 @@ from inspection.manifest import (
     Examined,
     Mask,
     assemble,
-    check_classes,
     check_spelling,
     counts,
     examine,
