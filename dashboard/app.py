@@ -1,4 +1,4 @@
-"""The CAM explorer: `streamlit run dashboard/app.py`, from the project's root.
+"""The CAM explorer: `python -m streamlit run dashboard/app.py`, from the project's root.
 
 Shows what the bundle that was last assembled sees in the views of a fold, and where it errs.
 """
