@@ -71,13 +71,11 @@ class AnomalyModel(nn.Module):
         super().__init__()
         self.settings = settings
         self.padim = _padim(classifier, settings)
-        width, height = settings.size_px
-        self.grid = (height // TARGET_STRIDE, width // TARGET_STRIDE)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Raw scores and raw maps."""
         found = self.padim(crops.permute(0, 3, 1, 2).float())
-        maps = F.interpolate(found.anomaly_map, size=self.grid, mode="area")
+        maps = F.avg_pool2d(found.anomaly_map, TARGET_STRIDE)
         return found.pred_score.reshape(-1), maps.squeeze(1)
 
 

@@ -1,7 +1,7 @@
 """Crops on disk: a uint8 memory map per region, with an index that leads back to the frame."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,11 @@ def window_of(row: Any) -> CropWindow:
         width_px=int(row.window_width_px),
         height_px=int(row.window_height_px),
         size_px=(int(row.crop_width_px), int(row.crop_height_px)),
+        turned=bool(row.turned),
     )
 
 
-def window_columns(window: CropWindow) -> dict[str, int]:
+def window_columns(window: CropWindow) -> dict[str, int | bool]:
     """The columns of an index row that hold a crop window."""
     return {
         "window_x_px": window.x_px,
@@ -82,6 +83,7 @@ def window_columns(window: CropWindow) -> dict[str, int]:
         "window_height_px": window.height_px,
         "crop_width_px": window.size_px[0],
         "crop_height_px": window.size_px[1],
+        "turned": window.turned,
     }
 
 
@@ -113,12 +115,7 @@ def box_target(boxes: list[Box], window: CropWindow) -> Image:
 def mask_target(mask: Image, window: CropWindow) -> Image:
     """How much of each target cell a frame-sized mask (non-zero = defect) covers, as uint8."""
     width, height = window.size_px
-    small = CropWindow(
-        window.x_px,
-        window.y_px,
-        window.width_px,
-        window.height_px,
-        (width // TARGET_STRIDE, height // TARGET_STRIDE),
-    )
+    cells = (width // TARGET_STRIDE, height // TARGET_STRIDE)
+    small = replace(window, size_px=cells)
     binary = np.where(mask > 0, 255, 0).astype(np.uint8)
     return cut(binary, small, outside=0)

@@ -58,17 +58,17 @@ def require_boxes(views: pd.DataFrame, regions: Sequence[str]) -> None:
 
 
 def frame_view(
-    view: Any, region: str, settings: Region, probability: Floats | None, *, framing: str
-) -> Framed | None:
-    """The box that frames a region in a view, or None where it is neither located nor labelled."""
-    size = (int(view.width_px), int(view.height_px))
-    if settings.whole_frame:
-        return Framed(Box(0.0, 0.0, float(size[0]), float(size[1])), "frame", 1.0)
-    labelled = part_box(view.boxes, region)
-    located = None if probability is None else box_from_mask(probability, size)
-    if labelled is not None and (framing == "boxes" or located is None):
-        return Framed(labelled, "labelled", 1.0)
-    return None if located is None else Framed(located[0], "located", located[1])
+    view: Any, line: Line, probabilities: Mapping[str, Floats], *, framing: str
+) -> dict[str, Framed]:
+    """The box that frames each region in a view; one neither located nor labelled is missing.
+
+    `probabilities` holds the locator's map (h, w) of each region that it looks for.
+    """
+    framed = {
+        name: _framed(view, name, region, probabilities.get(name), framing)
+        for name, region in line.regions.items()
+    }
+    return {name: found for name, found in framed.items() if found is not None}
 
 
 def locator_agreement(views: pd.DataFrame, maps: Mapping[str, Floats]) -> dict[str, list[float]]:
@@ -91,6 +91,19 @@ def locator_agreement(views: pd.DataFrame, maps: Mapping[str, Floats]) -> dict[s
 def defect_boxes(view: Any, shows: Sequence[str]) -> list[Box]:
     """The labelled boxes of a view's own defect, where it shows in the region."""
     return boxes_of(view.boxes, {view.label}) if view.label in shows else []
+
+
+def _framed(
+    view: Any, region: str, settings: Region, probability: Floats | None, framing: str
+) -> Framed | None:
+    size = (int(view.width_px), int(view.height_px))
+    if settings.whole_frame:
+        return Framed(Box(0.0, 0.0, float(size[0]), float(size[1])), "frame", 1.0)
+    labelled = part_box(view.boxes, region)
+    located = None if probability is None else box_from_mask(probability, size)
+    if labelled is not None and (framing == "boxes" or located is None):
+        return Framed(labelled, "labelled", 1.0)
+    return None if located is None else Framed(located[0], "located", located[1])
 
 
 def _n_boxed(views: pd.DataFrame, region: str) -> int:

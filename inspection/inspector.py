@@ -20,6 +20,7 @@ from inspection.regions import (
     box_from_mask,
     crop_window,
     cut,
+    is_turned,
     locator_input,
 )
 from inspection.verdicts import worst
@@ -134,17 +135,22 @@ class Inspector:
         )
 
     def _windows(self, frame: Image) -> dict[str, CropWindow]:
-        size = (frame.shape[1], frame.shape[0])
-        boxes = self._boxes(frame)
-        windows = {}
-        for name, region in self.card.line.regions.items():
-            whole = Box(0.0, 0.0, float(size[0]), float(size[1]))
-            box = whole if region.whole_frame else boxes.get(name)
-            if box is not None:
-                windows[name] = crop_window(
-                    box, size_px=region.size_px, margin_fraction=region.margin_fraction
-                )
-        return windows
+        line = self.card.line
+        whole = Box(0.0, 0.0, float(frame.shape[1]), float(frame.shape[0]))
+        boxes = self._boxes(frame) | {
+            name: whole for name, region in line.regions.items() if region.whole_frame
+        }
+        turned = is_turned(boxes, line.orient)
+        return {
+            name: crop_window(
+                boxes[name],
+                size_px=region.size_px,
+                margin_fraction=region.margin_fraction,
+                turned=turned,
+            )
+            for name, region in line.regions.items()
+            if name in boxes
+        }
 
     def _boxes(self, frame: Image) -> dict[str, Box]:
         locator = self.card.locator

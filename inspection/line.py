@@ -42,7 +42,9 @@ class Line(Frozen):
     """The `line` section of params.yaml: the one enumeration of class and region names.
 
     `classify` names the region whose defects the classifier tells apart; `detect_anomalies` the
-    region on which the anomaly model, which knows only normal parts, is fitted.
+    region on which the anomaly model, which knows only normal parts, is fitted. `orient` names two
+    regions, the second of which is to lie right of the first: parts that lie the other way round
+    are turned by 180 degrees, all crops of them alike.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
@@ -51,6 +53,7 @@ class Line(Frozen):
     regions: dict[str, Region] = Field(min_length=1)
     classify: str
     detect_anomalies: str
+    orient: tuple[str, str] | None = None
     channels: int = Field(default=1, description="1 for grey crops, 3 for colour (RGB)")
 
     @model_validator(mode="after")
@@ -63,6 +66,8 @@ class Line(Frozen):
         for key in ("classify", "detect_anomalies"):
             if getattr(self, key) not in self.regions:
                 problems.append(f"{key}: {getattr(self, key)!r} is not among the regions")
+        if self.orient is not None and not set(self.orient) <= set(self.regions):
+            problems.append(f"orient: {list(self.orient)} are not both among the regions")
         for name, region in self.regions.items():
             unknown = sorted(set(region.shows) - set(self.defects))
             if unknown:

@@ -1,5 +1,6 @@
 """Boxes and crop windows: where a region lies in a frame, and the way from the crop back to it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -77,7 +78,8 @@ def intersection_over_union(one: Box, other: Box) -> float:
 class CropWindow:
     """The window of a frame that a crop shows: whole frame pixels, which may lie outside of it.
 
-    `size_px` is (width, height) of the crop that the window is resized to.
+    `size_px` is (width, height) of the crop that the window is resized to. A `turned` crop shows
+    the window upside down (rotated by 180 degrees), so that parts lie the same way in all crops.
     """
 
     x_px: int
@@ -85,6 +87,7 @@ class CropWindow:
     width_px: int
     height_px: int
     size_px: tuple[int, int]
+    turned: bool = False
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -94,21 +97,38 @@ class CropWindow:
     def to_frame(self, box: Box) -> Box:
         """Map a box from crop pixels to frame pixels."""
         sx, sy = self.scale
-        return Box(
-            self.x_px + box.x_px * sx, self.y_px + box.y_px * sy, box.width_px * sx,
-            box.height_px * sy,
-        )  # fmt: skip
+        x, y, width, height = vars(self._upright(box)).values()
+        return Box(self.x_px + x * sx, self.y_px + y * sy, width * sx, height * sy)
 
     def to_crop(self, box: Box) -> Box:
         """Map a box from frame pixels to crop pixels."""
         sx, sy = self.scale
-        return Box(
-            (box.x_px - self.x_px) / sx, (box.y_px - self.y_px) / sy, box.width_px / sx,
-            box.height_px / sy,
-        )  # fmt: skip
+        x, y = (box.x_px - self.x_px) / sx, (box.y_px - self.y_px) / sy
+        return self._upright(Box(x, y, box.width_px / sx, box.height_px / sy))
+
+    def _upright(self, box: Box) -> Box:
+        """The box rotated with the crop; doing it twice changes nothing."""
+        if not self.turned:
+            return box
+        x, y = self.size_px[0] - box.right_px, self.size_px[1] - box.bottom_px
+        return Box(x, y, box.width_px, box.height_px)
 
 
-def crop_window(box: Box, *, size_px: tuple[int, int], margin_fraction: float) -> CropWindow:
+def is_turned(boxes: Mapping[str, Box], orient: Sequence[str] | None) -> bool:
+    """Whether a part lies the wrong way round: the second region left of the first.
+
+    `orient` names the two regions, or is None for parts that have no direction. Where one of them
+    is not among `boxes`, the part counts as the right way round.
+    """
+    if orient is None or not all(name in boxes for name in orient):
+        return False
+    first, second = (boxes[name].x_px + boxes[name].width_px / 2 for name in orient)
+    return second < first
+
+
+def crop_window(
+    box: Box, *, size_px: tuple[int, int], margin_fraction: float, turned: bool = False
+) -> CropWindow:
     """The window around a region's box: margin added, then grown to the aspect of the crop.
 
     The scale is the same along x and y up to rounding to whole pixels, so nothing is squashed.
@@ -125,6 +145,7 @@ def crop_window(box: Box, *, size_px: tuple[int, int], margin_fraction: float) -
         width_px=max(1, round(width)),
         height_px=max(1, round(height)),
         size_px=size_px,
+        turned=turned,
     )
 
 
@@ -147,7 +168,8 @@ def cut(frame: Image, window: CropWindow, *, outside: int | None = None) -> Imag
     piece = frame[y : y + window.height_px, x : x + window.width_px]
     shrinks = window.width_px >= window.size_px[0]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(piece, window.size_px, interpolation=how))
+    crop = np.asarray(cv2.resize(piece, window.size_px, interpolation=how), np.uint8)
+    return np.ascontiguousarray(crop[::-1, ::-1]) if window.turned else crop
 
 
 def locator_input(frame: Image, size_px: tuple[int, int]) -> Image:

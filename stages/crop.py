@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from inspection.crops import Crops, box_target, mask_target, save_crops, window_columns
 from inspection.framing import (
+    Framed,
     defect_boxes,
     frame_view,
     located_regions,
@@ -22,7 +23,7 @@ from inspection.framing import (
 from inspection.images import decode
 from inspection.line import Line
 from inspection.locator import STRIDE, Locator, fit_locator, locate
-from inspection.regions import Floats, Image, crop_window, cut, locator_input
+from inspection.regions import Floats, Image, crop_window, cut, is_turned, locator_input
 from inspection.storage import read_table, replacing, write_json, write_table
 from stages import program
 
@@ -58,10 +59,15 @@ def main() -> None:
     )
 
     maps = _located(views, line, params, paths.data, paths.out)
+    framed = [
+        frame_view(view, line, {name: found[i] for name, found in maps.items()},
+                   framing=params.framing)
+        for i, view in enumerate(views.itertuples(index=False))
+    ]  # fmt: skip
     metrics: dict[str, Any] = {"framing": params.framing, "n_views": len(views)}
     lost = []
     for region in line.regions:
-        crops, missing = cut_region(views, line, region, maps.get(region), params, paths.data)
+        crops, missing = cut_region(views, line, region, framed, paths.data)
         save_crops(paths.out, region, crops)
         metrics[region] = _counts(crops, missing)
         lost.append(missing.assign(region=region))
@@ -78,20 +84,22 @@ def cut_region(
     views: pd.DataFrame,
     line: Line,
     region: str,
-    probabilities: Floats | None,
-    params: CropParams,
+    framed: list[dict[str, Framed]],
     data: Path,
 ) -> tuple[Crops, pd.DataFrame]:
     """The crops of one region, and the views in which it could not be found."""
     settings = line.regions[region]
 
     def cut_one(number: int, view: Any) -> tuple[Image, Image, dict[str, Any]] | None:
-        probability = None if probabilities is None else probabilities[number]
-        framed = frame_view(view, region, settings, probability, framing=params.framing)
-        if framed is None:
+        if region not in framed[number]:
             return None
+        found = framed[number][region]
+        boxes_here = {name: other.box for name, other in framed[number].items()}
         window = crop_window(
-            framed.box, size_px=settings.size_px, margin_fraction=settings.margin_fraction
+            found.box,
+            size_px=settings.size_px,
+            margin_fraction=settings.margin_fraction,
+            turned=is_turned(boxes_here, line.orient),
         )
         image = cut(_frame(data, view, line.channels), window)
         boxes = defect_boxes(view, settings.shows)
@@ -104,8 +112,8 @@ def cut_region(
             "fold": view.fold,
             "label": label,
             "part_label": view.label,
-            "framed_by": framed.source,
-            "confidence": framed.confidence,
+            "framed_by": found.source,
+            "confidence": found.confidence,
             "target": known_from,
             **window_columns(window),
         }
