@@ -1,0 +1,162 @@
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+import simplejpeg
+from PIL import Image, ImageOps
+
+from inspection.images import ImageError, ImageFacts, decode, describe
+from tests.pictures import encoded, part
+
+FRAME = part(1)
+COLOUR = np.random.default_rng(0).integers(0, 255, (20, 31, 3), np.uint8)
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def refusal(content: bytes, **limits: int) -> str:
+    with pytest.raises(ImageError) as caught:
+        decode(content, channels=1, **limits)
+    return caught.value.code
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tiff"])
+def test_lossless_files_decode_to_the_pixels_that_were_saved(suffix: str) -> None:
+    assert np.array_equal(decode(encoded(FRAME, suffix), channels=1), FRAME)
+    colour = decode(encoded(COLOUR[..., ::-1], suffix), channels=3)
+    assert np.array_equal(colour, COLOUR)
+
+
+def test_a_jpeg_decodes_to_nearly_the_pixels_that_were_saved() -> None:
+    smooth = cv2.GaussianBlur(COLOUR, (0, 0), 3)
+    decoded = decode(encoded(smooth[..., ::-1], ".jpg"), channels=3)
+    assert np.abs(decoded.astype(int) - smooth).mean() < 8
+
+
+def test_grey_from_colour_is_the_standard_luma_and_colour_from_grey_three_equal_channels() -> None:
+    content = encoded(COLOUR[..., ::-1], ".png")
+    assert np.array_equal(decode(content, channels=1), cv2.cvtColor(COLOUR, cv2.COLOR_RGB2GRAY))
+    grey = decode(encoded(FRAME, ".png"), channels=3)
+    assert np.array_equal(grey, np.dstack([FRAME] * 3))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_exif_orientation_is_applied_as_pillow_applies_it(kind: str, orientation: int) -> None:
+    image = Image.fromarray(cv2.GaussianBlur(COLOUR, (0, 0), 3))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    content = saved(image, kind, exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
+    decoded = decode(content, channels=3)
+    facts = describe(content)
+    assert decoded.shape == expected.shape
+    assert np.abs(decoded.astype(int) - expected).max() <= 2
+    assert (facts.height_px, facts.width_px) == expected.shape[:2]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_sixteen_bits_are_scaled_linearly_over_the_full_range(suffix: str, n_channels: int) -> None:
+    shape = (12, 9) if n_channels == 1 else (12, 9, 3)
+    deep = np.random.default_rng(1).integers(0, 65536, shape, np.uint16)
+    deep.flat[:2] = 0, 65535
+    content = encoded(deep, suffix)
+    decoded = decode(content, channels=n_channels)
+    expected = np.round(deep / 257).astype(np.uint8)
+    assert np.array_equal(decoded, expected if n_channels == 1 else expected[..., ::-1])
+    assert describe(content).bit_depth == 16
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_every_usual_mode_becomes_grey_or_colour(mode: str) -> None:
+    kind = "JPEG" if mode == "CMYK" else "PNG"
+    content = saved(Image.fromarray(COLOUR).convert(mode), kind)
+    assert decode(content, channels=1).shape == (20, 31)
+    assert decode(content, channels=3).shape == (20, 31, 3)
+    assert decode(content, channels=3).dtype == np.uint8
+
+
+def test_alpha_is_dropped_and_not_blended() -> None:
+    transparent = np.dstack([COLOUR, np.zeros((20, 31), np.uint8)])
+    assert np.array_equal(decode(saved(Image.fromarray(transparent), "PNG"), channels=3), COLOUR)
+
+
+def test_facts_come_from_the_header() -> None:
+    assert describe(encoded(FRAME, ".jpg")) == ImageFacts(64, 48, 1, 8, "JPEG")
+    assert describe(encoded(COLOUR, ".png")) == ImageFacts(31, 20, 3, 8, "PNG")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tiff"])
+def test_a_truncated_file_is_refused_wherever_it_ends(suffix: str) -> None:
+    content = encoded(np.random.default_rng(2).integers(0, 255, (64, 64), np.uint8), suffix)
+    for share in (0.3, 0.6, 0.9):
+        assert refusal(content[: int(share * len(content))]) in ("truncated", "corrupt")
+
+
+def test_a_progressive_jpeg_that_ends_early_is_refused() -> None:
+    image = Image.fromarray(np.random.default_rng(3).integers(0, 255, (64, 64), np.uint8))
+    content = saved(image, "JPEG", progressive=True)
+    assert decode(content, channels=1).shape == (64, 64)
+    assert refusal(content[: len(content) // 2]) == "truncated"
+
+
+def test_what_is_no_image_is_refused_with_its_reason() -> None:
+    assert refusal(b"") == "empty"
+    assert refusal("이미지가 아님".encode()) == "not_an_image"
+    assert refusal(b"\xff\xd8\xff") == "truncated"
+    assert refusal(b"GIF89a" + bytes(20)) == "not_an_image"
+
+
+def test_a_bomb_is_refused_by_its_header_before_it_is_decoded() -> None:
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0)
+    chunk = b"IHDR" + header
+    bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+    bomb += struct.pack(">I", zlib.crc32(chunk)) + struct.pack(">I", 0) + b"IDAT"
+    bomb += struct.pack(">I", zlib.crc32(b"IDAT"))
+    assert refusal(bomb) == "too_large"
+    assert refusal(encoded(FRAME, ".jpg"), max_pixels=1000) == "too_large"
+    with pytest.raises(ImageError, match="send a smaller image"):
+        describe(encoded(FRAME, ".jpg"), max_pixels=1000)
+
+
+def test_several_images_in_one_file_are_refused() -> None:
+    pages = [Image.fromarray(FRAME), Image.fromarray(255 - FRAME)]
+    tiff = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    animated = saved(pages[0], "PNG", save_all=True, append_images=pages[1:])
+    assert refusal(tiff) == "several_images"
+    assert refusal(animated) == "several_images"
+
+
+def test_floating_point_pixels_are_refused_for_they_may_be_nan() -> None:
+    pixels = np.full((8, 8), np.nan, np.float32)
+    assert refusal(saved(Image.fromarray(pixels), "TIFF")) == "unsupported_depth"
+
+
+def test_random_damage_is_refused_or_decoded_and_never_raises_anything_else() -> None:
+    rng = np.random.default_rng(4)
+    files = [encoded(COLOUR, suffix) for suffix in (".jpg", ".png", ".bmp", ".tiff")]
+    for _ in range(800):
+        damaged = bytearray(files[rng.integers(4)])
+        for place in rng.integers(0, len(damaged), 4):
+            damaged[place] = rng.integers(256)
+        try:
+            pixels = decode(bytes(damaged), channels=1)
+        except ImageError:
+            continue
+        assert pixels.ndim == 2
+        assert pixels.dtype == np.uint8
+
+
+def test_grey_jpegs_are_the_bytes_that_libjpeg_decodes() -> None:
+    content = simplejpeg.encode_jpeg(FRAME[..., None], colorspace="GRAY")
+    assert np.array_equal(
+        decode(content, channels=1), simplejpeg.decode_jpeg(content, "GRAY")[..., 0]
+    )
