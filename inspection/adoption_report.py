@@ -71,6 +71,9 @@ def _regions(plan: Plan) -> list[str]:
         size = " x ".join(map(str, region["size_px"]))
         shows = ", ".join(region["shows"]) or "nothing"
         lines.append(f"region {name}: {how}, crop {size} px, shows {shows}")
+    if "orient" in plan.line:
+        first, second = plan.line["orient"]
+        lines.append(f"parts lie both ways: they are turned so that {second} is right of {first}")
     if plan.boxes:
         told_of = len(plan.boxes.annotations.boxes)
         lines.append(f"boxes: {told_of} images, of {first_three(plan.boxes.categories)}")

@@ -18,6 +18,7 @@ MASK_SHARE = 0.95
 COLOUR_LEVELS = 6.0
 COLOURED_SHARE = 0.1
 MARGIN_FRACTION = 0.05
+TURNED_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,23 @@ def boxed_regions(
         }
         for category, name in regions.items()
     }
-    return {"regions": content, "classify": most, "detect_anomalies": least if unboxed else most}
+    placed = {"regions": content, "classify": most, "detect_anomalies": least if unboxed else most}
+    turned = orientation(list(regions), boxes)
+    return placed | ({"orient": [regions[one] for one in turned]} if turned else {})
+
+
+def orientation(regions: Sequence[str], boxes: Boxes) -> tuple[str, str] | None:
+    """Two regions of which the second lies now right, now left of the first, or None."""
+    if len(regions) < 2:
+        return None
+    first, second = sorted(regions)[:2]
+    is_right = []
+    for view in boxes.annotations.boxes.values():
+        at = {box.category: box.x_px + box.width_px / 2 for box in view}
+        if first in at and second in at:
+            is_right.append(at[second] > at[first])
+    share = float(np.mean(is_right)) if is_right else 0.0
+    return (first, second) if TURNED_SHARE < share < 1 - TURNED_SHARE else None
 
 
 def _median_crop(category: str, boxes: Boxes) -> list[int]:

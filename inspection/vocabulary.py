@@ -78,7 +78,9 @@ def canonical_names(raw: Iterable[str]) -> dict[str, str]:
     """
     names = list(dict.fromkeys(raw))
     prefix = common_prefix(names)
-    plain = {name: _plain(name[len(prefix) :]) or f"class_{i}" for i, name in enumerate(names, 1)}
+    plain = {
+        name: plain_name(name[len(prefix) :]) or f"class_{i}" for i, name in enumerate(names, 1)
+    }
     normal = [name for name in names if means_normal(name)]
     shared = plain[normal[0]] if len({plain[name] for name in normal}) == 1 else "normal"
     return plain | dict.fromkeys(normal, shared)
@@ -96,7 +98,8 @@ def common_prefix(names: Sequence[str]) -> str:
     return names[0][: ends[-1]] if ends else ""
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """ASCII letters, digits and `_`; '' where none is left."""
     folded = fold_name(name)
     known = [korean for korean in ENGLISH if korean in folded]
     if known:

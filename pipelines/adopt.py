@@ -23,6 +23,7 @@ from inspection.line import Line
 from inspection.params_text import as_block, with_section, with_value
 from inspection.region_guesses import Looked, look
 from inspection.storage import locked, write_bytes, write_text
+from inspection.vocabulary import plain_name
 
 DATA = Path("data")
 DATA_FILE = Path("data.dvc")
@@ -62,7 +63,7 @@ def adopt(
     source = folder.resolve()
     _check_source(folder, source)
     _finish_interrupted()
-    found = _understood(source, name=name or source.name, normal=normal)
+    found = _understood(source, name=name or plain_name(source.name) or "line", normal=normal)
     _say("understood:", *(f"  {line}" for line in told(found)))
     _say(*(f"mind: {line}" for line in warned(found)))
     if dry_run:
@@ -91,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--replace", action="store_true", help="replace the data there is")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     parser.add_argument("--normal", default="", help="what the normal class is called, if unclear")
-    parser.add_argument("--name", default="", help="name of the line (the folder's name)")
+    parser.add_argument("--name", default="", help="name of the line, ASCII (the folder's name)")
     return parser
 
 

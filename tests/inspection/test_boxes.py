@@ -39,7 +39,8 @@ def box(
     ],
 )
 def test_boxes_that_cannot_be_are_told_by_one_word(edges: tuple[float, ...], reason: str) -> None:
-    assert fault(box(*edges), **SIZE) == reason
+    x, y, w, h = edges
+    assert fault(box(x, y, w, h), **SIZE) == reason
 
 
 def test_a_box_that_rounds_over_the_edge_is_clipped_to_the_frame() -> None:

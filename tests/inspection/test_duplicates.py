@@ -34,7 +34,7 @@ def pairs(frames: list[np.ndarray], apart: list[str] | None = None, **options: f
 def copies(frame: np.ndarray) -> dict[str, np.ndarray]:
     jpeg = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 70])[1]
     return {
-        "encoded again": cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE),
+        "encoded again": np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE)),
         "brighter": np.clip(frame * 1.1, 0, 255).astype(np.uint8),
         "shifted": np.roll(frame, (2, -3), (0, 1)),
         "smaller": cv2.resize(frame, (200, 170), interpolation=cv2.INTER_AREA),

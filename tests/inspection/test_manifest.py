@@ -138,7 +138,12 @@ def test_boxes_are_stored_as_json_and_bad_ones_leave_the_view() -> None:
     assert [(f.reason, f.view_kept) for f in findings] == [("box_outside", True)]
 
 
-COCO = {"layout": "coco", "coco": ["*.json"], "pattern": ".+", "part_from": {"rule": "file"}}
+COCO: dict[str, Any] = {
+    "layout": "coco",
+    "coco": ["*.json"],
+    "pattern": ".+",
+    "part_from": {"rule": "file"},
+}
 
 
 def test_boxes_tell_the_class_by_the_defect_that_covers_most() -> None:
@@ -165,7 +170,12 @@ def test_a_view_whose_only_box_was_dropped_is_not_taken_for_a_good_part() -> Non
     assert {f.reason for f in findings} == {"box_outside", "unlabelled"}
 
 
-MASKS = {"layout": "masks", "masks": "{stem}_m.png", "pattern": ".+", "part_from": {"rule": "file"}}
+MASKS: dict[str, Any] = {
+    "layout": "masks",
+    "masks": "{stem}_m.png",
+    "pattern": ".+",
+    "part_from": {"rule": "file"},
+}
 
 
 def test_masks_tell_the_class_where_the_layout_says_so() -> None:

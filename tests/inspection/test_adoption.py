@@ -1,0 +1,210 @@
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+from inspection.adoption import Folder, Plan, plan
+from inspection.adoption_report import told, warned
+from inspection.errors import InspectionError
+from inspection.images import ImageFacts
+from inspection.layouts import Layout, sort_files
+from inspection.line import Line
+from inspection.region_guesses import Looked, crop_size, has_colour, look
+from tests.pictures import part
+
+
+def facts(width: int = 96, height: int = 64) -> ImageFacts:
+    return ImageFacts(width, height, 1, 8, "PNG")
+
+
+def understood(
+    paths: Iterable[str],
+    *,
+    contents: Mapping[str, str] | None = None,
+    marked: Iterable[str] = (),
+    masks: Iterable[str] = (),
+    normal: str = "",
+) -> Plan:
+    """The plan for a folder of these paths, all grey 96 x 64 images, some of them `masks`."""
+    files = [*paths, *masks]
+    looked = {
+        path: Looked(
+            facts(), path in set(masks), False, path in set(marked) or path not in set(masks)
+        )
+        for path in files
+        if path.lower().endswith((".png", ".jpg", ".bmp", ".tif"))
+    }
+    text = {path: content.encode() for path, content in (contents or {}).items()}
+    seen = Folder(tuple(sorted({*files, *text})), looked, text)
+    found = plan(seen, name="new-line", normal=normal)
+    Line.model_validate(found.line)
+    layout = Layout.model_validate(
+        {key: value for key, value in found.validate.items() if key in Layout.model_fields}
+    )
+    sorted_files = sort_files(found.files, layout)
+    assert set(sorted_files.images) == set(found.labels.raw)
+    assert sorted_files.ignored == ()
+    return found
+
+
+def many(pattern: str, n: int) -> list[str]:
+    return [pattern.format(n=n) for n in range(n)]
+
+
+def test_an_mvtec_tree_is_class_folders_with_masks_and_merged_splits() -> None:
+    images = many("train/good/{n:03d}.png", 20) + many("test/good/{n:03d}.png", 6)
+    images += many("test/crack/{n:03d}.png", 8) + many("test/poke/{n:03d}.png", 8)
+    masks = many("ground_truth/crack/{n:03d}_mask.png", 8)
+    masks += many("ground_truth/poke/{n:03d}_mask.png", 8)
+    found = understood([*images, "license.txt"], masks=masks)
+    assert found.validate["layout"] == "class_folders_with_masks"
+    assert found.validate["masks"] == "ground_truth/{class}/{stem}_mask.png"
+    assert found.line["normal"] == "good"
+    assert list(found.line["classes"]) == ["good", "crack", "poke"]
+    assert found.n_parts == {"good": 26, "crack": 8, "poke": 8}
+    assert found.ignored == ["license.txt"]
+    assert any("test, train are merged" in line for line in told(found))
+    assert any("leak from train to test" in line for line in warned(found))
+
+
+def test_masks_beside_their_images_are_known_by_their_looks() -> None:
+    images = [f"MT_{name}/Imgs/{n}.jpg" for name in ("Free", "Crack") for n in range(9)]
+    masks = [path.replace(".jpg", ".png") for path in images]
+    found = understood(images, masks=masks)
+    assert found.validate["masks"] == "{folder}/{stem}.png"
+    assert found.validate["images"] == ["**/*.jpg"]
+    assert found.line["classes"] == {
+        "free": {"aliases": ["MT_Free"]},
+        "crack": {"aliases": ["MT_Crack"]},
+    }
+
+
+def test_hangul_folders_in_either_form_become_plain_names_with_aliases() -> None:
+    folders = {form: unicodedata.normalize("NFD", form) for form in ("정상", "긁힘")}
+    images = [f"{folder}/사진 {n}.JPG" for folder in folders.values() for n in range(9)]
+    found = understood([*images, "Thumbs.db", ".DS_Store"])
+    assert found.line["classes"] == {
+        "normal": {"aliases": ["정상"]},
+        "scratch": {"aliases": ["긁힘"]},
+    }
+    assert found.ignored == [".DS_Store", "Thumbs.db"]
+
+
+def test_a_flat_folder_is_read_by_its_names() -> None:
+    images = [
+        f"P{n:03d}-{'ok' if n < 30 else 'oil stain'}-{v}.png" for n in range(50) for v in (1, 2)
+    ]
+    found = understood(images)
+    assert found.validate["layout"] == "flat"
+    assert found.validate["part_from"]["rule"] == "pattern"
+    assert found.n_parts == {"ok": 30, "oil_stain": 20}
+    assert found.part_disagreement == "hold"
+    assert warned(found) == []
+
+
+def test_yolo_labels_tell_the_classes_and_missing_files_mean_normal() -> None:
+    contents = {f"labels/{n}.txt": f"{n % 2} 0.5 0.5 0.2 0.{n + 1}" for n in range(0, 16)}
+    contents["data.yaml"] = "names: [crack, burr]"
+    found = understood(many("images/{n}.jpg", 40), contents=contents)
+    assert found.validate["layout"] == "yolo"
+    assert found.validate["yolo"] == ["labels/*"]
+    assert found.validate["yolo_names"] == "data.yaml"
+    assert found.validate["unlabelled"] == "normal"
+    assert found.n_parts == {"normal": 24, "burr": 8, "crack": 8}
+
+
+def test_empty_yolo_files_are_the_normals_and_missing_ones_are_set_aside() -> None:
+    contents = {f"labels/{n}.txt": "0 0.5 0.5 0.2 0.2" if n < 9 else "" for n in range(20)}
+    contents["classes.txt"] = "crack"
+    found = understood(many("images/{n}.jpg", 20), contents=contents)
+    assert "unlabelled" not in found.validate
+
+
+def test_coco_boxes_tell_classes_and_regions_apart() -> None:
+    import json
+
+    images = [{"id": n, "file_name": f"{n}.jpg"} for n in range(30)]
+    boxes = [(n, 1, [10 + n % 3, 10, 50, 40]) for n in range(30)]
+    boxes += [(n, 2, [20, 20, 3 + n, 40 - n]) for n in range(0, 30, 3)]
+    annotations = [{"image_id": i, "category_id": c, "bbox": b} for i, c, b in boxes]
+    categories = [{"id": 1, "name": "housing"}, {"id": 2, "name": "Deep Scratch"}]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    found = understood(many("{n}.jpg", 30), contents={"a.json": json.dumps(content)})
+    assert found.validate["layout"] == "coco"
+    assert found.line["classes"] == {"normal": {}, "deep_scratch": {"aliases": ["Deep Scratch"]}}
+    assert found.line["regions"] == {
+        "housing": {"size_px": [128, 96], "margin_fraction": 0.05, "shows": ["deep_scratch"]}
+    }
+    assert found.n_parts == {"normal": 20, "deep_scratch": 10}
+
+
+def test_masks_alone_tell_defect_from_normal() -> None:
+    images = many("train/{n}.png", 20)
+    masks = many("train/{n}_GT.png", 20)
+    found = understood(images, masks=masks, marked=masks[:7])
+    assert found.validate["layout"] == "masks"
+    assert found.n_parts == {"normal": 13, "defect": 7}
+
+
+def test_numbers_that_cluster_make_parts_that_are_only_reported_when_they_disagree() -> None:
+    images = [
+        f"{'free' if tile % 2 else 'crack'}/e{view}_num_{tile * 1500 + 20 * view}.jpg"
+        for tile in range(40)
+        for view in range(1, 7)
+    ]
+    found = understood(images)
+    assert found.validate["part_from"]["rule"] == "consecutive"
+    assert found.n_parts == {"free": 20, "crack": 20}
+    assert found.part_disagreement == "report"
+    assert any("guessed from neighbouring numbers" in line for line in warned(found))
+
+
+def test_a_class_of_one_part_is_left_out_and_the_user_told_what_to_do() -> None:
+    images = many("good/{n}.png", 20) + many("bad/{n}.png", 9) + ["weird/0.png"]
+    found = understood(images)
+    assert list(found.line["classes"]) == ["good", "bad"]
+    (line,) = (line for line in warned(found) if "weird" in line)
+    assert "`weird: {aliases: ['weird']}` under line.classes" in line
+
+
+def test_the_user_may_say_which_class_is_normal() -> None:
+    images = many("serie A/{n}.png", 9) + many("serie B/{n}.png", 9)
+    with pytest.raises(InspectionError, match="none of them means that nothing is wrong"):
+        understood(images)
+    assert understood(images, normal="serie A").line["normal"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("paths", "told_of"),
+    [
+        ([], "no image"),
+        (["a.txt", "b.docx"], "no image"),
+        (many("IMG_{n}.jpg", 20), "nothing tells the class"),
+    ],
+)
+def test_a_folder_that_cannot_be_understood_is_an_error_with_its_remedy(
+    paths: list[str], told_of: str
+) -> None:
+    with pytest.raises(InspectionError, match=told_of):
+        understood(paths)
+
+
+def test_an_image_is_judged_by_its_pixels() -> None:
+    grey = part(1)[..., None].repeat(3, axis=2)
+    assert look(grey, facts()) == Looked(facts(), False, False, True)
+    mask = (grey > 100).astype("uint8") * 255
+    assert look(mask, facts()).is_mask
+    assert not look(mask * 0, facts()).is_marked
+    tinted = grey.copy()
+    tinted[..., 0] //= 2
+    assert look(tinted, facts()).is_coloured
+    assert has_colour([look(tinted, facts()), look(grey, facts())])
+    assert not has_colour([look(grey, facts())] * 20 + [look(tinted, facts())])
+
+
+@pytest.mark.parametrize(
+    ("frame", "crop"),
+    [((2464, 2056), [256, 224]), ((300, 330), [224, 256]), ((4000, 100), [256, 64])],
+)
+def test_the_crop_keeps_the_aspect_of_the_frame(frame: tuple[int, int], crop: list[int]) -> None:
+    assert crop_size(*frame) == crop

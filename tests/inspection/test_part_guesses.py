@@ -1,0 +1,109 @@
+import re
+
+import numpy as np
+import pytest
+
+from inspection.name_shapes import shapes_of
+from inspection.part_guesses import PartGuess, guess_part, runs_of
+
+Named = tuple[str, str]
+
+
+def guessed(names: list[Named], label_column: int | None = None) -> PartGuess | None:
+    """The first guess by any shape, for (label, stem) pairs in folders named by the label."""
+    labels = [label for label, _ in names]
+    guesses = (
+        guess_part(shape, labels, labels, label_column=label_column)
+        for shape in shapes_of([stem for _, stem in names])
+    )
+    return next((guess for guess in guesses if guess is not None), None)
+
+
+def parts(good: range, bad: range, stem: str, views: int = 3) -> list[Named]:
+    return [
+        (label, stem.format(n=n, v=view))
+        for label, numbers in (("good", good), ("bad", bad))
+        for n in numbers
+        for view in range(views)
+    ]
+
+
+@pytest.mark.parametrize("stem", ["{n:04d}_{v}", "part{n}view{v}", "P{n}-cam{v}", "IMG {n} ({v})"])
+def test_a_number_that_several_images_share_is_the_part(stem: str) -> None:
+    guess = guessed(parts(range(30), range(30, 45), stem))
+    assert guess is not None
+    assert guess.part_from.rule == "pattern"
+    assert not guess.part_from.per_folder
+    assert "135 images share 45 values" in guess.evidence
+
+
+def test_numbers_that_begin_anew_in_each_folder_count_per_folder() -> None:
+    guess = guessed(parts(range(30), range(25), "{n}_{v}"))
+    assert guess is not None
+    assert guess.part_from.per_folder
+
+
+@pytest.mark.parametrize("stem", ["{n:03d}", "img_{n}", "scratch ({n})"])
+def test_a_plain_counter_tells_no_part(stem: str) -> None:
+    assert guessed(parts(range(60), range(60, 90), stem, views=1)) is None
+
+
+def test_a_counter_with_holes_is_not_taken_for_runs() -> None:
+    kept = np.flatnonzero(np.random.default_rng(0).random(500) < 0.9)
+    assert guessed([("good" if n < 300 else "bad", f"img_{n}") for n in kept]) is None
+
+
+def test_the_split_in_a_name_is_no_view_of_a_part() -> None:
+    names = [("good", f"a{n}_{split}") for n in range(20) for split in ("train", "test")]
+    assert guessed(names) is None
+
+
+def clustered(seed: int = 0) -> list[Named]:
+    """Six shots of each tile, numbered 10 to 30 apart, and tiles 300 to 2000 apart."""
+    rng = np.random.default_rng(seed)
+    names, number = [], 100
+    for tile in range(60):
+        label = "good" if tile % 3 else "bad"
+        for view in range(1, 7):
+            names.append((label, f"exp{view}_num_{number}"))
+            number += int(rng.integers(10, 31))
+        number += int(rng.integers(300, 2001))
+    return names
+
+
+def test_numbers_that_cluster_make_parts_of_neighbours() -> None:
+    names = clustered()
+    guess = guessed(names)
+    assert guess is not None
+    assert guess.part_from.rule == "consecutive"
+    assert 30 <= guess.part_from.max_gap < 300
+    assert "60 runs" in guess.evidence
+    assert "100% of the runs have 6 images" in guess.evidence
+
+
+def test_random_numbers_explain_less_than_the_threshold() -> None:
+    numbers = np.random.default_rng(1).choice(100_000, 1000, replace=False).tolist()
+    assert runs_of(numbers).separation < 0.7
+    real = [int(re.findall(r"\d+", stem)[-1]) for _, stem in clustered()]
+    assert runs_of(real).separation > 0.85
+
+
+def test_runs_are_found_whatever_the_order() -> None:
+    runs = runs_of([1000, 10, 1020, 25, 5000, 5011])
+    assert len(set(runs.keys)) == 3
+    assert runs.keys[0] == runs.keys[2]
+    assert runs.keys[1] == runs.keys[3]
+
+
+def test_the_pattern_of_a_shape_names_its_columns_and_allows_a_missing_last() -> None:
+    stems = ["Ch00_1000_dent_1", "Ch01_1001_oil stain_2", "Ch01_1002_dent"]
+    shape = shapes_of(stems)[0]
+    pattern = re.compile(shape.pattern({(1, 1): "part", (2, 2): "label", (3, 3): "view"}))
+    told = [pattern.fullmatch(stem) for stem in stems]
+    assert [match["label"] if match else None for match in told] == ["dent", "oil stain", "dent"]
+    assert [match["view"] if match else "" for match in told] == ["1", "2", None]
+
+
+def test_names_without_a_common_shape_have_none() -> None:
+    stems = ["x1", "a-b-1-2", "foo_1", "2020_01_02_03", "y", "a1", "a_b2", "a_b_13"]
+    assert shapes_of(stems) == []
