@@ -142,7 +142,8 @@ def _show_crops(seen: Seen, verdict: PartVerdict, card: Card, crops: Any, heated
             continue
         crop = seen.crops[region]
         width = "stretch" if crop.shape[1] > 1.3 * crop.shape[0] else NARROW_PX
-        crops.image(crop, caption=region, width=width)
+        turned = ", turned by 180 degrees" if seen.windows[region].turned else ""
+        crops.image(crop, caption=f"{region}{turned}", width=width)
         told = f"{channel}: peak heat {heat.max():.2f}"
         heated.image(overlay(crop, heat), caption=told, width=width)
     heated.image(heat_scale(), caption="heat 0 (as normal parts) to 1, the same for every part")
