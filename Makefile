@@ -45,7 +45,7 @@ flow: $(READY)  ## run the Prefect flow `retrain` once
 	python -m pipelines.retrain
 
 dashboard: $(READY)  ## see where the model looks, on http://127.0.0.1:8501
-	streamlit run dashboard/app.py
+	python -m streamlit run dashboard/app.py
 
 registry: $(READY)  ## the MLflow registry, on http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port 5000 \

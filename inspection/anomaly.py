@@ -1,4 +1,4 @@
-"""The anomaly model: anomalib's PaDiM on our own classifier's backbone, fitted on normals only."""
+"""The anomaly model: anomalib's PaDiM on features that need no hub, fitted on normals only."""
 
 from pathlib import Path
 from typing import Any
@@ -12,92 +12,149 @@ from torch.nn import functional as F
 from inspection.cam import as_tensor
 from inspection.classifier import DefectClassifier, fixed_size
 from inspection.crops import TARGET_STRIDE
+from inspection.filters import FilterBank
 from inspection.regions import Floats, Image
 
 PLACEHOLDER_BACKBONE = "resnet18"
-LAYERS = ("stage1", "stage2", "stage3")
+LAYER = "features"
+PADIM_RIDGE = 0.01
+KINDS = ("filters", "classifier")
+N_JITTERED = 3
+JITTER_PX = 2
 
 
 class AnomalySettings(BaseModel):
     """What rebuilds an anomaly model before its weights are loaded; stored beside them as JSON.
 
-    `size_px` is (width, height) of the crop; `mean` and `std` are of the normals it was fitted on,
-    in grey levels; `n_features` how many of the backbone's channels PaDiM keeps.
+    `kind` says where features come from: `filters` (a fixed bank of Gaussian derivatives, see
+    inspection/filters.py) or `classifier` (the backbone of our own). `size_px` is (width, height)
+    of the crop; `mean` and `std` are of the normals it was fitted on, in grey levels. `shrinkage`
+    is the ridge on the covariance of features of unit variance; `score_fraction` the share of the
+    hottest places whose mean is the score.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: str
     size_px: tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    layers: tuple[str, ...] = LAYERS
     n_features: int
+    n_channels: int
+    shrinkage: float
+    score_fraction: float
     n_fitted: int
     seed: int
 
 
-class BackboneFeatures(nn.Module):
-    """Crops (N, C, H, W), 0..255, to the feature maps of chosen stages of a trained classifier."""
+class CropFeatures(nn.Module):
+    """Crops (N, C, H, W), 0..255, to one standardised feature map per crop.
+
+    Features have unit variance over the normals, but for a factor that makes anomalib's fixed
+    ridge of 0.01 the shrinkage asked for: few normals cannot carry a full covariance.
+    """
 
     mean: Tensor
     std: Tensor
+    feature_mean: Tensor
+    feature_std: Tensor
 
-    def __init__(self, classifier: DefectClassifier, settings: AnomalySettings) -> None:
+    def __init__(self, extractor: nn.Module, settings: AnomalySettings) -> None:
         super().__init__()
-        self.classifier = classifier
-        self.layers = settings.layers
-        self.size = fixed_size(classifier.architecture)
+        self.extractor = extractor
+        self.factor = (PADIM_RIDGE / settings.shrinkage) ** 0.5
         shape = (1, len(settings.mean), 1, 1)
         self.register_buffer("mean", torch.tensor(settings.mean).reshape(shape))
         self.register_buffer("std", torch.tensor(settings.std).reshape(shape))
+        self.register_buffer("feature_mean", torch.zeros(1, settings.n_channels, 1, 1))
+        self.register_buffer("feature_std", torch.ones(1, settings.n_channels, 1, 1))
+
+    def raw(self, crops: Tensor) -> Tensor:
+        """Features (N, channels, h, w) before they are standardised."""
+        return self.extractor((crops.float() - self.mean) / self.std)
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
-        """Feature maps (N, C, h, w) by layer, finest first."""
-        standard = (crops.float() - self.mean) / self.std
+        """Standardised features, as anomalib wants them: by layer."""
+        standard = (self.raw(crops) - self.feature_mean) / self.feature_std
+        return {LAYER: standard * self.factor}
+
+
+class BackboneFeatures(nn.Module):
+    """The stages of a trained classifier's backbone, brought to the finest of their resolutions."""
+
+    def __init__(self, classifier: DefectClassifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.size = fixed_size(classifier.architecture)
+
+    def forward(self, standard: Tensor) -> Tensor:
+        """Features (N, channels, h, w) of standardised crops."""
         if self.size is not None:
             standard = F.interpolate(standard, size=self.size, mode="bilinear")
-        maps = dict(zip(LAYERS, self.classifier.stages_of(standard), strict=True))
-        return {layer: maps[layer] for layer in self.layers}
+        maps = self.classifier.stages_of(standard)
+        size = maps[0].shape[-2:]
+        return torch.cat([F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1)
 
 
 class AnomalyModel(nn.Module):
     """Crops (N, H, W, C) uint8 to a raw score (N,) and a raw map (N, H / 4, W / 4).
 
-    The score is the highest Mahalanobis distance of any place from the normals at that place;
-    higher is more suspicious.
+    The map is the smoothed Mahalanobis distance of each place from the normals at that place
+    (PaDiM, Defard et al. 2021); the score is the mean of its hottest places, so that one speck of
+    dust does not decide; higher is more suspicious.
     """
 
     def __init__(self, classifier: DefectClassifier, settings: AnomalySettings) -> None:
         super().__init__()
         self.settings = settings
-        self.padim = _padim(classifier, settings)
+        self.features = CropFeatures(_extractor(settings.kind, classifier), settings)
+        self.padim = _padim(self.features, settings)
+        width, height = settings.size_px
+        places = (height // TARGET_STRIDE) * (width // TARGET_STRIDE)
+        self.n_hottest = max(1, round(settings.score_fraction * places))
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Raw scores and raw maps."""
         found = self.padim(crops.permute(0, 3, 1, 2).float())
         maps = F.avg_pool2d(found.anomaly_map, TARGET_STRIDE)
-        return found.pred_score.reshape(-1), maps.squeeze(1)
+        return maps.flatten(1).topk(self.n_hottest, dim=1).values.mean(dim=1), maps.squeeze(1)
 
 
 def fit_anomaly_model(
-    classifier: DefectClassifier, normals: Image, *, n_features: int, seed: int
+    classifier: DefectClassifier,
+    normals: Image,
+    *,
+    kind: str,
+    n_features: int,
+    shrinkage: float,
+    score_fraction: float,
+    seed: int,
 ) -> AnomalyModel:
-    """Fit on crops (N, H, W, C) uint8 of normal parts."""
+    """Fit on crops (N, H, W, C) uint8 of normal parts, and on jittered copies of them."""
     pixels = np.asarray(normals, np.float64)
+    n_channels = _n_channels(kind, classifier, normals)
     settings = AnomalySettings(
+        kind=kind,
         size_px=(normals.shape[2], normals.shape[1]),
         mean=tuple(pixels.mean(axis=(0, 1, 2)).round(3).tolist()),
         std=tuple((pixels.std(axis=(0, 1, 2)) + 1e-3).round(3).tolist()),
-        n_features=min(n_features, sum(classifier.backbone.feature_info.channels())),
+        n_features=min(n_features, n_channels),
+        n_channels=n_channels,
+        shrinkage=shrinkage,
+        score_fraction=score_fraction,
         n_fitted=len(normals),
         seed=seed,
     )
-    model = AnomalyModel(classifier, settings)
-    model.padim.train()
-    model.padim.feature_extractor.eval()
+    model = AnomalyModel(classifier, settings).eval()
+    batches = [
+        as_tensor(b) for b in np.array_split(_jittered(normals, seed), 1 + len(normals) // 8)
+    ]
     with torch.no_grad():
-        for start in range(0, len(normals), 32):
-            model.padim(as_tensor(normals[start : start + 32]).float())
+        _standardise(model.features, batches)
+        model.padim.train()
+        model.features.eval()
+        for batch in batches:
+            model.padim(batch)
         model.padim.fit()
     return model.eval()
 
@@ -118,7 +175,7 @@ def own_weights(model: AnomalyModel) -> dict[str, Tensor]:
     return {
         name: value.contiguous()
         for name, value in model.state_dict().items()
-        if ".classifier." not in name
+        if ".classifier." not in name and not name.startswith("padim.feature_extractor.")
     }
 
 
@@ -136,18 +193,47 @@ def load_anomaly_model(folder: Path, classifier: DefectClassifier) -> AnomalyMod
     return model.eval()
 
 
-def _padim(classifier: DefectClassifier, settings: AnomalySettings) -> Any:
-    """anomalib's PaDiM with our backbone in the place of the one it builds by name."""
+def _extractor(kind: str, classifier: DefectClassifier) -> nn.Module:
+    return FilterBank() if kind == "filters" else BackboneFeatures(classifier)
+
+
+def _n_channels(kind: str, classifier: DefectClassifier, normals: Image) -> int:
+    if kind == "filters":
+        return FilterBank.n_channels(normals.shape[3])
+    return sum(classifier.backbone.feature_info.channels())
+
+
+def _jittered(normals: Image, seed: int) -> Image:
+    """The normals, and copies shifted by up to two pixels under a lamp up to 10 % off."""
+    generator = np.random.default_rng(seed)
+    copies = [np.asarray(normals)]
+    for _ in range(N_JITTERED):
+        moved = [
+            np.roll(crop, generator.integers(-JITTER_PX, JITTER_PX + 1, 2), axis=(0, 1))
+            * generator.uniform(0.9, 1.1)
+            for crop in normals
+        ]
+        copies.append(np.clip(np.stack(moved), 0, 255).astype(np.uint8))
+    return np.concatenate(copies)
+
+
+def _standardise(features: CropFeatures, batches: list[Tensor]) -> None:
+    """Set the mean and spread of each feature over all places of the normals."""
+    raw = torch.cat([features.raw(batch) for batch in batches])
+    features.feature_mean.copy_(raw.mean(dim=(0, 2, 3), keepdim=True))
+    features.feature_std.copy_(raw.std(dim=(0, 2, 3), keepdim=True).clamp(min=1e-6))
+
+
+def _padim(features: CropFeatures, settings: AnomalySettings) -> Any:
+    """anomalib's PaDiM with our features in the place of the backbone it builds by name."""
     from anomalib.models.image.padim.torch_model import PadimModel
 
     with torch.random.fork_rng():
         padim = PadimModel(PLACEHOLDER_BACKBONE, ["layer1"], pre_trained=False, n_features=1)
-    extractor = BackboneFeatures(classifier, settings)
-    total = sum(classifier.backbone.feature_info.channels())
-    chosen = np.random.default_rng(settings.seed).permutation(total)[: settings.n_features]
-    padim.feature_extractor = extractor  # type: ignore[assignment]
-    padim.layers = list(settings.layers)
-    padim.backbone = classifier.architecture.backbone
-    padim.n_features_original, padim.n_features = total, settings.n_features
+    generator = np.random.default_rng(settings.seed)
+    chosen = generator.permutation(settings.n_channels)[: settings.n_features]
+    padim.feature_extractor = features  # type: ignore[assignment]
+    padim.layers = [LAYER]
+    padim.n_features_original, padim.n_features = settings.n_channels, settings.n_features
     padim.idx = torch.from_numpy(np.sort(chosen))
     return padim

@@ -1,20 +1,21 @@
 """Fit the anomaly model on normals of the train fold, and set its threshold by normals of val."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from inspection.anomaly import AnomalyModel, anomalies, fit_anomaly_model, own_weights
+from inspection.anomaly import KINDS, AnomalyModel, anomalies, fit_anomaly_model, own_weights
 from inspection.cam_scores import absolute_scale, best_threshold
-from inspection.classifier import load_classifier
+from inspection.classifier import DefectClassifier, load_classifier
 from inspection.crops import Crops, load_crops
 from inspection.errors import InspectionError
 from inspection.line import Line
 from inspection.rates import rate
-from inspection.regions import Floats
+from inspection.regions import Floats, Image
 from inspection.storage import replacing, write_json, write_table
 from stages import program
 
@@ -23,13 +24,28 @@ MIN_NORMALS = 8
 
 
 class FitAnomalyParams(program.Params):
-    """`n_features` channels of the backbone are kept at each place. `false_reject_rate` is the
-    share of normal parts above the threshold that the evidence is given for."""
+    """See params.yaml. `features: auto` fits both kinds and keeps the one of the higher AUROC on
+    val, or the filters where val has no defect of the region."""
 
-    n_features: int = Field(default=80, ge=1, le=2000)
-    max_normals: int = Field(default=600, ge=MIN_NORMALS)
+    features: Literal["auto", "filters", "classifier"] = "auto"
+    n_features: int = Field(default=60, ge=1, le=2000)
+    shrinkage: float = Field(default=0.3, gt=0)
+    score_fraction: float = Field(default=0.02, gt=0, le=1)
+    max_normals: int = Field(default=400, ge=MIN_NORMALS)
     false_reject_rate: float = Field(default=0.05, gt=0, lt=1)
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model, and what it says of val: calibrated part scores, maps, evidence."""
+
+    model: AnomalyModel
+    mean: float
+    std: float
+    maps: Floats
+    parts: pd.DataFrame
+    evidence: dict[str, Any]
 
 
 def main() -> None:
@@ -50,25 +66,53 @@ def main() -> None:
     _require_normals(len(train), int(val_normal.sum()))
 
     classifier = load_classifier(paths.classifier)
-    model = fit_anomaly_model(
-        classifier, crops.images[train], n_features=params.n_features, seed=params.seed
-    )
-    scores, maps = anomalies(model, val.images)
-    mean, std = float(scores[val_normal].mean()), float(scores[val_normal].std(ddof=1))
-    parts = part_scores(val, (scores - mean) / max(std, 1e-9), line)
-    evidence = threshold_evidence(parts, line, params.false_reject_rate)
-    heat = heat_scale(val, maps, val_normal, line)
+    kinds = KINDS if params.features == "auto" else (params.features,)
+    fitted = [
+        _fit(kind, classifier, np.array(crops.images[train]), val, val_normal, line, params)
+        for kind in kinds
+    ]
+    best = max(fitted, key=lambda one: one.evidence["val_auroc"] or 0.0)
 
-    _save(model, paths.out)
-    write_table(paths.out / "val_scores.csv", parts)
+    _save(best.model, paths.out)
+    write_table(paths.out / "val_scores.csv", best.parts)
+    heat = heat_scale(val, best.maps, val_normal, line)
     write_json(
         paths.out / "calibration.json",
-        {"mean": mean, "std": max(std, 1e-9), "heat": heat, "evidence": evidence},
+        {"mean": best.mean, "std": best.std, "heat": heat, "evidence": best.evidence},
     )
-    program.save_metrics(paths.metrics, {"n_fitted": len(train), **evidence})
+    tried = {one.model.settings.kind: one.evidence["val_auroc"] for one in fitted}
+    program.save_metrics(
+        paths.metrics, {"n_fitted": len(train), "val_auroc_by_features": tried, **best.evidence}
+    )
 
 
-def part_scores(crops: Crops, scores: Floats, line: Line) -> pd.DataFrame:
+def _fit(
+    kind: str,
+    classifier: DefectClassifier,
+    normals: Image,
+    val: Crops,
+    val_normal: Any,
+    line: Line,
+    params: FitAnomalyParams,
+) -> Fitted:
+    model = fit_anomaly_model(
+        classifier,
+        normals,
+        kind=kind,
+        n_features=params.n_features,
+        shrinkage=params.shrinkage,
+        score_fraction=params.score_fraction,
+        seed=params.seed,
+    )
+    scores, maps = anomalies(model, val.images)
+    mean = float(scores[val_normal].mean())
+    std = max(float(scores[val_normal].std(ddof=1)), 1e-9)
+    parts = part_scores(val, (scores - mean) / std)
+    evidence = {"features": kind} | threshold_evidence(parts, line, params.false_reject_rate)
+    return Fitted(model, mean, std, maps, parts, evidence)
+
+
+def part_scores(crops: Crops, scores: Floats) -> pd.DataFrame:
     """One row per part: the score of its worst view, and its label in the region."""
     table = crops.index[["part_id", "part_label", "label"]].assign(score=scores)
     worst = table.loc[table.groupby("part_id")["score"].idxmax()]

@@ -1,0 +1,75 @@
+"""A fixed bank of Gaussian derivative filters: features that need no training and no weights."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SIGMAS_PX = (2.0, 4.0)
+N_RESPONSES = 7
+STRIDE = 4
+
+
+class FilterBank(nn.Module):
+    """Standardised images (N, C, H, W) to features (N, channels, H / 4, W / 4).
+
+    Per channel and scale: brightness, both first derivatives, the Laplacian, the energy of what is
+    finer than the scale, and the mean strength of either derivative.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        for number, sigma in enumerate(SIGMAS_PX):
+            for order in range(3):
+                kernel = gaussian_derivative(sigma, order)
+                self.register_buffer(f"kernel_{number}_{order}", kernel, persistent=False)
+
+    @staticmethod
+    def n_channels(image_channels: int) -> int:
+        """How many features there are for images of one or three channels."""
+        return image_channels * len(SIGMAS_PX) * N_RESPONSES
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The responses of all filters, averaged over cells of 4 x 4 pixels."""
+        responses = [
+            response
+            for number in range(len(SIGMAS_PX))
+            for response in self._at_scale(images, number)
+        ]
+        return F.avg_pool2d(torch.cat(responses, dim=1), STRIDE)
+
+    def _at_scale(self, images: Tensor, number: int) -> list[Tensor]:
+        smooth, first, second = (getattr(self, f"kernel_{number}_{order}") for order in range(3))
+        brightness = separable(images, smooth, smooth)
+        along_x = separable(images, first, smooth)
+        along_y = separable(images, smooth, first)
+        laplacian = separable(images, second, smooth) + separable(images, smooth, second)
+        energy = separable((images - brightness) ** 2, smooth, smooth)
+        strength_x = separable(along_x.abs(), smooth, smooth)
+        strength_y = separable(along_y.abs(), smooth, smooth)
+        return [brightness, along_x, along_y, laplacian, (energy.clamp(min=0) + 1e-6).sqrt(),
+                strength_x, strength_y]  # fmt: skip
+
+
+def gaussian_derivative(sigma: float, order: int) -> Tensor:
+    """A Gaussian of `sigma` pixels or its first or second derivative, scaled by sigma^order.
+
+    Returns the taps (2 * ceil(3 sigma) + 1,).
+    """
+    reach = math.ceil(3 * sigma)
+    x = torch.arange(-reach, reach + 1, dtype=torch.float32) / sigma
+    bell = torch.exp(-(x**2) / 2)
+    bell = bell / bell.sum()
+    return (bell, -x * bell, (x**2 - 1) * bell)[order]
+
+
+def separable(images: Tensor, along_x: Tensor, along_y: Tensor) -> Tensor:
+    """Filter (N, C, H, W) along x, then along y; the image's edge is repeated outwards."""
+    channels = images.shape[1]
+    reach = along_x.shape[0] // 2
+    padded = F.pad(images, (reach, reach, reach, reach), mode="replicate")
+    row = along_x.reshape(1, 1, 1, -1).repeat(channels, 1, 1, 1)
+    column = along_y.reshape(1, 1, -1, 1).repeat(channels, 1, 1, 1)
+    filtered = F.conv2d(padded, row, groups=channels)
+    return F.conv2d(filtered, column, groups=channels)
