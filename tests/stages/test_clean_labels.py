@@ -1,0 +1,144 @@
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from inspection.errors import InspectionError
+from inspection.expectations import Report
+from stages import clean_labels, validate
+from tests.pictures import encoded, flat_line, part
+from tests.stages.test_validate import PARAMS
+
+HEADER = "image_sha256,label,reviewer,note\n"
+Run = Callable[..., pd.DataFrame]
+
+
+@pytest.fixture
+def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A validated drawn line with one part whose two views disagree."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(validate, "check", lambda table, wanted: Report({}, (), {}))
+    images = flat_line(tmp_path / "data", classes=["정상", "찍힘"], n_parts=5) / "images"
+    (images / "C0_000_정상_1.png").rename(images / "C0_000_찍힘_1.png")
+    (tmp_path / "reviews.csv").write_text(HEADER, encoding="utf-8")
+    dump(tmp_path, {})
+    argue(monkeypatch, "validate", data="data", out="manifest", metrics="m.json")
+    validate.main()
+    return tmp_path
+
+
+@pytest.fixture
+def run(line: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the stage with these parameters; returns the clean manifest by path."""
+
+    def run(**changes: Any) -> pd.DataFrame:
+        dump(line, changes)
+        argue(
+            monkeypatch,
+            "clean_labels",
+            data="data",
+            manifest="manifest/manifest.parquet",
+            reviews="reviews.csv",
+            out="out",
+            metrics="metrics.json",
+        )
+        clean_labels.main()
+        return pd.read_parquet("out/manifest.parquet").set_index("path")
+
+    return run
+
+
+def dump(folder: Path, changes: dict[str, Any]) -> None:
+    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
+        YAML().dump({**PARAMS, "clean_labels": changes}, file)
+
+
+def argue(monkeypatch: pytest.MonkeyPatch, stage: str, **paths: str) -> None:
+    words = [word for name, path in paths.items() for word in (f"--{name}", path)]
+    monkeypatch.setattr(sys, "argv", [stage, *words])
+
+
+def sha_of(path: str) -> str:
+    table = pd.read_parquet("manifest/manifest.parquet").set_index("path")
+    return str(table.loc[path, "image_sha256"])
+
+
+ONE, OTHER = "images/C0_000_정상_0.png", "images/C0_000_찍힘_1.png"
+
+
+def test_a_part_that_disagrees_is_held_and_listed(run: Run) -> None:
+    table = run()
+    assert list(table.index[table["held"]]) == [ONE, OTHER]
+    issues = pd.read_csv("out/issues.csv")
+    assert set(issues.loc[:1, "path"]) == {ONE, OTHER}
+    changes = pd.read_csv("out/changes.csv")
+    assert list(changes["what"]) == ["held", "held"]
+    metrics = json.loads(Path("metrics.json").read_text(encoding="utf-8"))
+    assert (metrics["n_views"], metrics["n_held"]) == (20, 2)
+
+
+def test_a_rule_that_reports_holds_nobody(run: Run) -> None:
+    assert not run(rules={"part_disagreement": "report"})["held"].any()
+    assert len(pd.read_csv("out/issues.csv")) >= 2
+    run(rules={"part_disagreement": "off"}, n_issues=0)
+    assert len(pd.read_csv("out/issues.csv")) == 0
+
+
+def test_a_review_settles_the_part(run: Run, line: Path) -> None:
+    review = f"{sha_of(OTHER)},정상,kim,no dent to be seen\n"
+    (line / "reviews.csv").write_text(HEADER + review, encoding="utf-8")
+    table = run()
+    assert table.loc[OTHER, ["label", "label_source", "held"]].tolist() == [
+        "normal",
+        "review",
+        False,
+    ]
+    assert not table["held"].any()
+    change = pd.read_csv("out/changes.csv").iloc[0]
+    assert (change["before"], change["after"]) == ("dent", "normal")
+    assert change["reason"] == "kim: no dent to be seen"
+
+
+def test_a_copy_under_another_part_number_is_joined_to_its_original(
+    run: Run, line: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = part(10)
+    copy = line / "data/images/C0_900_정상_0.png"
+    copy.write_bytes(encoded((original * 1.05).astype("uint8")))
+    shutil.copy(line / "params.yaml", line / "kept.yaml")
+    argue(monkeypatch, "validate", data="data", out="manifest", metrics="m.json")
+    validate.main()
+    table = run()
+    pair = table.loc[["images/C0_001_정상_0.png", "images/C0_900_정상_0.png"]]
+    assert pair["near_duplicate_group"].nunique() == 1
+    assert pair["group_id"].nunique() == 1
+    assert len(pd.read_csv("out/duplicates.csv")) == 2
+
+
+def test_the_same_data_gives_the_same_bytes(run: Run) -> None:
+    run()
+    first = {path.name: path.read_bytes() for path in Path("out").iterdir()}
+    run()
+    assert {path.name: path.read_bytes() for path in Path("out").iterdir()} == first
+
+
+def test_wrong_reviews_and_a_missing_file_are_errors(run: Run, line: Path) -> None:
+    (line / "reviews.csv").write_text(HEADER + "nowhere,dent,kim,\n", encoding="utf-8")
+    with pytest.raises(InspectionError, match="1 image_sha256 are not in the manifest"):
+        run()
+    (line / "reviews.csv").unlink()
+    with pytest.raises(InspectionError, match="make it with the one line"):
+        run()
+
+
+def test_unknown_settings_are_told(run: Run) -> None:
+    with pytest.raises(InspectionError, match=r"clean_labels.rules.box_conflict"):
+        run(rules={"box_conflict": "delete"})
+    with pytest.raises(InspectionError, match=r"clean_labels.min_corelation: unknown key"):
+        run(min_corelation=0.5)

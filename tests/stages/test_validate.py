@@ -1,0 +1,257 @@
+import json
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from inspection.errors import InspectionError
+from inspection.expectations import Expected, Report, of_manifest
+from inspection.line import Line
+from stages import validate
+from tests.pictures import coco, encoded, flat_line, part, put
+
+ROOT = Path(__file__).parents[2]
+PARAMS: dict[str, Any] = {
+    "line": {
+        "name": "drawn",
+        "normal": "normal",
+        "classes": {"normal": {"aliases": ["정상"]}, "dent": {"aliases": ["찍힘"]}},
+        "regions": {"part": {"size_px": [64, 64], "whole_frame": True, "shows": ["dent"]}},
+        "classify": "part",
+        "detect_anomalies": "part",
+    },
+    "validate": {
+        "layout": "flat",
+        "images": ["images/*"],
+        "pattern": "(?P<camera>[^_]+)_(?P<part>[^_]+)_(?P<label>[^_]+)(_(?P<view>[^_]+))?",
+        "part_from": {"rule": "pattern"},
+        "unknown": {"max_fraction": 0.2},
+        "expected": {"width_px": [32, 128], "max_quarantined_fraction": 0.5},
+    },
+}
+Run = Callable[..., pd.DataFrame]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the stage in `tmp_path` without the slow library; `changes` go into `validate`.
+
+    Returns the manifest that it wrote.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(validate, "check", lambda table, wanted: Report({}, (), {}))
+
+    def run(**changes: Any) -> pd.DataFrame:
+        write_params(tmp_path, **changes)
+        monkeypatch.setattr(sys, "argv", command()[2:])
+        validate.main()
+        return pd.read_parquet("artifacts/manifest.parquet")
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return flat_line(tmp_path / "data", classes=["정상", "찍힘"])
+
+
+def command() -> list[str]:
+    paths = {"data": "data", "out": "artifacts", "metrics": "metrics/validate.json"}
+    words = [word for name, path in paths.items() for word in (f"--{name}", path)]
+    return [sys.executable, "-m", "stages.validate", *words]
+
+
+def write_params(folder: Path, **changes: Any) -> None:
+    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
+        YAML().dump(PARAMS | {"validate": PARAMS["validate"] | changes}, file)
+
+
+def quarantine() -> dict[str, str]:
+    table = pd.read_csv("artifacts/quarantine.csv")
+    return dict(zip(table["path"], table["reason"], strict=True))
+
+
+def failure(run: Run, **changes: Any) -> str:
+    with pytest.raises(InspectionError) as caught:
+        run(**changes)
+    return str(caught.value)
+
+
+def test_a_drawn_line_becomes_a_manifest_and_its_numbers(run: Run, data: Path) -> None:
+    table = run()
+    assert len(table) == 16
+    assert table["part_id"].nunique() == 8
+    assert set(table["label"]) == {"normal", "dent"}
+    metrics = json.loads(Path("metrics/validate.json").read_text(encoding="utf-8"))
+    assert metrics["n_files"] == 16
+    assert metrics["classes"]["dent"] == {"n_parts": 4, "n_views": 8}
+    assert quarantine() == {}
+
+
+def test_broken_files_are_set_aside_with_their_reasons(run: Run, data: Path) -> None:
+    (data / "images/C0_100_정상_0.png").write_bytes(b"")
+    (data / "images/C0_101_정상_0.png").write_bytes(b"words")
+    (data / "images/C0_102_정상_0.png").write_bytes(encoded(part(1))[:300])
+    (data / "images/C0_103_정상_0.png").write_bytes(
+        (data / "images/C0_000_정상_0.png").read_bytes()
+    )
+    (data / "note.txt").write_text("remember")
+    assert len(run()) == 16
+    assert quarantine() == {
+        "images/C0_100_정상_0.png": "empty",
+        "images/C0_101_정상_0.png": "not_an_image",
+        "images/C0_102_정상_0.png": "truncated",
+        "images/C0_103_정상_0.png": "duplicate",
+        "note.txt": "ignored",
+    }
+
+
+def test_boxes_in_both_forms_count_once_and_impossible_ones_are_told(run: Run, data: Path) -> None:
+    name = "C0_004_찍힘_0"
+    labels = data / "labels"
+    labels.mkdir()
+    (labels / "classes.txt").write_bytes("찍힘\n".encode("cp949"))
+    lines = "0 0.5 0.4166667 0.25 0.25\n0 0.9 0.5 0.4 0.1\n0 nan 0.5 0.1 0.1\n"
+    (labels / f"{name}.txt").write_text(lines)
+    coco(data / "boxes.json", {f"{name}.png": [("찍힘", [24, 14, 16, 12])]})
+    table = run(yolo=["labels/*"], yolo_names="labels/classes.txt", coco=["boxes.json"])
+    cell = table.loc[table["path"] == f"images/{name}.png", "boxes"].item()
+    assert [(box["category"], box["source"]) for box in json.loads(cell)] == [("dent", "yolo+coco")]
+    reasons = pd.read_csv("artifacts/quarantine.csv")["reason"].tolist()
+    assert sorted(reasons) == ["box_not_a_number", "box_outside", "label_file_cp949"]
+
+
+def test_masks_are_found_beside_their_images(run: Run, tmp_path: Path) -> None:
+    for label in ("정상", "찍힘"):
+        for n in range(3):
+            put(tmp_path / f"data/{label}/{n}.jpg", part(n, defect=label == "찍힘"))
+            put(tmp_path / f"data/{label}/{n}.png", part(n) * 0)
+    table = run(
+        layout="class_folders_with_masks",
+        images=["**/*.jpg"],
+        pattern=".+",
+        part_from={"rule": "file"},
+        masks="{folder}/{stem}.png",
+    )
+    assert list(table["mask_path"]) == [path.replace(".jpg", ".png") for path in table["path"]]
+
+
+@pytest.mark.parametrize(
+    ("empty", "told"),
+    [
+        ("", "data: no such folder"),
+        ("data", "no image fits validate.images"),
+        ("data/images", "no image fits validate.images"),
+    ],
+)
+def test_a_folder_without_images_is_an_error(
+    run: Run, tmp_path: Path, empty: str, told: str
+) -> None:
+    (tmp_path / empty).mkdir(parents=True, exist_ok=True)
+    assert told in failure(run)
+
+
+def test_a_class_without_samples_or_with_one_part_and_no_normals_are_told_together(
+    run: Run, tmp_path: Path
+) -> None:
+    flat_line(tmp_path / "data", classes=["찍힘"], n_parts=1)
+    told = failure(run)
+    assert "the normal class 'normal' has no views" in told
+    assert "class 'dent' has one part" in told
+
+
+def test_unknown_classes_are_told_with_the_place_to_add_them(run: Run, data: Path) -> None:
+    flat_line(data, classes=["새것", "모름"], n_parts=2)
+    told = failure(run)
+    assert "class '새것' of 4 images is unknown; add it to line.classes" in told
+    assert "class '모름'" in told
+
+
+def test_names_in_both_unicode_forms_are_an_error(run: Run, data: Path) -> None:
+    name = unicodedata.normalize("NFD", "C0_000_정상_0.png")
+    put(data / "images" / name, part(77))
+    assert "spelled in two Unicode forms" in failure(run)
+
+
+def test_a_file_name_that_no_unicode_can_spell_is_set_aside(run: Run, data: Path) -> None:
+    raw = bytes(data / "images") + b"/" + "정상.png".encode("cp949")
+    with open(raw, "wb") as file:
+        file.write(encoded(part(5)))
+    assert len(run()) == 16
+    assert list(quarantine().values()) == ["name_not_utf8"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"patern": ".+"}, "params.yaml: validate.patern: unknown key"),
+        ({"max_pixels": "many"}, "validate.max_pixels: should be a"),
+        ({"unknown": {"action": "ignore"}}, "validate.unknown.action"),
+        ({"pattern": "("}, "validate.pattern: should be a regular expression"),
+        ({"yolo": ["labels/*"]}, "yolo needs yolo_names"),
+    ],
+)
+def test_wrong_settings_are_told_by_key_and_value(
+    run: Run, data: Path, changes: dict[str, Any], told: str
+) -> None:
+    assert told in failure(run, **changes)
+
+
+def test_the_names_file_of_yolo_labels_must_be_there(run: Run, data: Path) -> None:
+    (data / "labels").mkdir()
+    (data / "labels/a.txt").write_text("")
+    told = failure(run, yolo=["labels/*"], yolo_names="labels/classes.txt")
+    assert "mend validate.yolo_names" in told
+
+
+def test_expectations_follow_the_line_and_what_it_expects() -> None:
+    line = Line.model_validate(PARAMS["line"])
+    expected = Expected(width_px=(32, 64), max_quarantined_fraction=0.25)
+    wanted = of_manifest(line, expected, columns=["a"], n_images=10)
+    by_name = {(one.name, one.arguments.get("column")): one.arguments for one in wanted}
+    rows = by_name["ExpectTableRowCountToBeBetween", None]
+    assert rows["min_value"] == 8
+    assert by_name["ExpectColumnValuesToBeInSet", "label"]["value_set"] == ["normal", "dent"]
+    assert by_name["ExpectColumnValuesToBeBetween", "width_px"]["max_value"] == 64
+
+
+def real(folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        command(), cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow
+def test_the_program_writes_the_same_data_docs_twice(data: Path, tmp_path: Path) -> None:
+    write_params(tmp_path)
+    pages = []
+    for _ in range(2):
+        done = real(tmp_path)
+        assert done.returncode == 0, done.stderr
+        docs = tmp_path / "artifacts/data_docs"
+        pages.append({path.name: path.read_bytes() for path in sorted(docs.iterdir())})
+    assert pages[0] == pages[1]
+    assert set(pages[0]) == {"index.html", "validation.html", "expectations.html", "result.json"}
+    assert b"24 of 24 expectations hold" in pages[0]["index.html"]
+    assert done.stderr.strip().startswith("validate: n_files 16, n_views 16, n_parts 8")
+
+
+@pytest.mark.slow
+def test_a_failed_expectation_stops_the_stage_and_names_the_rows(
+    data: Path, tmp_path: Path
+) -> None:
+    write_params(tmp_path, expected={"width_px": [65, 128], "max_quarantined_fraction": 0.5})
+    done = real(tmp_path)
+    assert done.returncode == 1
+    assert "expect_column_values_to_be_between fails on width_px: 16 rows, first" in done.stderr
+    assert "C0_000_정상_0.png" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "artifacts/manifest.parquet").exists()
+    assert (tmp_path / "artifacts/data_docs/index.html").exists()
