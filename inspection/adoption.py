@@ -15,18 +15,20 @@ import numpy as np
 from inspection import folder_guesses, region_guesses
 from inspection.class_guesses import Labels, classes_of, labels_of
 from inspection.errors import InspectionError
+from inspection.expectations import Expected
 from inspection.label_guesses import Boxes, find_boxes, region_categories
+from inspection.labelling import Unknown
 from inspection.line import fold_name
 from inspection.name_shapes import Shape, shapes_of
 from inspection.names import ViewName, nfc, part_ids, take_apart
-from inspection.part_guesses import PartGuess, each_file_a_part, guess_part
+from inspection.part_guesses import PartGuess, each_file_a_part, guess_folder, guess_part
 from inspection.region_guesses import Looked
 from inspection.vocabulary import canonical_names
 
 CAMERA = re.compile(r"(?:cam|camera|ch|c|channel)[_\-]?\d{1,2}", re.IGNORECASE)
 MOST_VIEWS = 24
 MOST_CAMERAS = 8
-FEW_PARTS = 6
+SLACK = 0.02
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class Plan:
 
     @property
     def part_disagreement(self) -> str:
-        """What to do about a part with two labels: only say so where the part itself is a guess."""
-        return "hold" if self.validate["part_from"]["rule"] == "pattern" else "report"
+        """What to do about a part with two labels: say so and no more where parts are guessed."""
+        return "report" if self.validate["part_from"]["rule"] == "consecutive" else "hold"
 
 
 def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
@@ -89,11 +91,15 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
     template = folder_guesses.mask_template(masks, photos, folders)
     labels = labels_of(photos, boxes, _marked(photos, template, folders, seen.looked), normal)
     classes = classes_of(labels, normal)
+    photos = [path for path in photos if path in labels.raw or labels.layout != "class_folders"]
     names = _names(photos, labels)
     n_parts = _parts_per_class(photos, names, labels, classes)
     kept = {one: raw for one, raw in classes.items() if n_parts[one] > 1}
+    _check_enough(next(iter(classes)), kept, n_parts)
     line = _line_section(name, kept, boxes, list(looked.values()))
-    validate = _validate_section(photos, masks, template, labels, names, boxes, looked)
+    known = {"", *(raw for one in kept.values() for raw in one)}
+    left_out = 1 - sum(raw in known for raw in labels.raw.values()) / len(labels.raw)
+    validate = _validate_section(photos, masks, template, labels, names, boxes, looked, left_out)
     used = {*photos, *masks, *(boxes.files if boxes else ())}
     return Plan(
         line,
@@ -110,6 +116,17 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
     )
 
 
+def _check_enough(
+    normal: str, kept: Mapping[str, Sequence[str]], n_parts: Mapping[str, int]
+) -> None:
+    if normal not in kept or len(kept) < 2:
+        counted = ", ".join(f"{one} {n}" for one, n in n_parts.items())
+        raise InspectionError(
+            "it takes two parts of the normal class and two of some defect, to learn from one and "
+            f"judge by the other; parts found: {counted} ({normal} is normal); add parts"
+        )
+
+
 def _names(photos: Sequence[str], labels: Labels) -> Names:
     shapes = shapes_of([PurePosixPath(path).stem for path in photos])
     folders = [str(PurePosixPath(nfc(path)).parent) for path in photos]
@@ -122,9 +139,9 @@ def _names(photos: Sequence[str], labels: Labels) -> Names:
         if guess is not None:
             return Names(guess, shape.pattern(_named_columns(shape, guess, column)))
         if column is not None:
-            alone = each_file_a_part()
+            alone = guess_folder(folders, told) or each_file_a_part()
             return Names(alone, shape.pattern(_named_columns(shape, alone, column)))
-    return Names(each_file_a_part(), ".+")
+    return Names(guess_folder(folders, told) or each_file_a_part(), ".+")
 
 
 def _named_columns(shape: Shape, guess: PartGuess, label: int | None) -> dict[tuple[int, int], str]:
@@ -216,7 +233,9 @@ def _validate_section(
     names: Names,
     boxes: Boxes | None,
     looked: Mapping[str, Looked],
+    left_out: float,
 ) -> dict[str, Any]:
+    """The `validate` section; `left_out` is the share of views whose class is not in the line."""
     with_masks = bool(template) and labels.layout == "class_folders"
     sizes = np.array([(one.facts.width_px, one.facts.height_px) for one in looked.values()])
     low, high = np.maximum(16, sizes.min(axis=0) // 2), sizes.max(axis=0) * 2
@@ -233,18 +252,17 @@ def _validate_section(
         section |= {"yolo": list(boxes.yolo), "yolo_names": boxes.yolo_names}
     if boxes and boxes.coco:
         section["coco"] = list(boxes.coco)
-    if labels.layout == "yolo" and not _tells_empty(boxes):
+    if labels.layout == "yolo" and boxes and not boxes.tells_empty:
         section["unlabelled"] = "normal"
+    strange = round(left_out + SLACK, 2)
+    if strange > Unknown().max_fraction:
+        section["unknown"] = {"max_fraction": strange}
     section["expected"] = {
         "width_px": [int(low[0]), int(high[0])],
         "height_px": [int(low[1]), int(high[1])],
+        "max_quarantined_fraction": max(strange, Expected().max_quarantined_fraction),
     }
     return section
-
-
-def _tells_empty(boxes: Boxes | None) -> bool:
-    """True when some image has a label file without a box: then a missing file is an omission."""
-    return boxes is not None and not all(boxes.annotations.boxes.values())
 
 
 def _sizes(photos: Sequence[str], looked: Mapping[str, Looked]) -> dict[str, tuple[int, int]]:

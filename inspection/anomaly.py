@@ -107,7 +107,7 @@ class AnomalyModel(nn.Module):
     def __init__(self, classifier: DefectClassifier, settings: AnomalySettings) -> None:
         super().__init__()
         self.settings = settings
-        self.features = CropFeatures(_extractor(settings.kind, classifier), settings)
+        self.features = CropFeatures(_extractor(settings, classifier), settings)
         self.padim = _padim(self.features, settings)
         width, height = settings.size_px
         places = (height // TARGET_STRIDE) * (width // TARGET_STRIDE)
@@ -193,8 +193,10 @@ def load_anomaly_model(folder: Path, classifier: DefectClassifier) -> AnomalyMod
     return model.eval()
 
 
-def _extractor(kind: str, classifier: DefectClassifier) -> nn.Module:
-    return FilterBank() if kind == "filters" else BackboneFeatures(classifier)
+def _extractor(settings: AnomalySettings, classifier: DefectClassifier) -> nn.Module:
+    if settings.kind == "filters":
+        return FilterBank(len(settings.mean))
+    return BackboneFeatures(classifier)
 
 
 def _n_channels(kind: str, classifier: DefectClassifier, normals: Image) -> int:

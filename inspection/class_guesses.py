@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from inspection.errors import InspectionError, first_three
-from inspection.folder_guesses import class_of_folder
+from inspection.folder_guesses import class_of_folder, several_lines
 from inspection.label_guesses import Boxes, label_column, region_categories
 from inspection.line import fold_name
 from inspection.name_shapes import shapes_of
@@ -33,6 +33,12 @@ def labels_of(
     `is_marked` tells of the photographs that have a mask whether anything is marked in it.
     """
     by_folder = class_of_folder(photos)
+    lines = several_lines(by_folder)
+    if lines:
+        raise InspectionError(
+            f"holds {len(lines)} data sets with classes of their own: {first_three(lines)}; "
+            "adopt one of these folders"
+        )
     if by_folder and _has_normal(by_folder.values(), normal):
         return Labels("class_folders", by_folder)
     for shape in shapes_of([PurePosixPath(path).stem for path in photos]):
@@ -66,10 +72,15 @@ def _is_normal(name: str, normal: str) -> bool:
 
 
 def _told_by_boxes(photos: Sequence[str], boxes: Boxes) -> dict[str, str]:
-    """The category that covers most of each view, '' where no defect is boxed."""
+    """The category that covers most of each view, '' where no defect is boxed.
+
+    Where some image is told to have no box, those that no file tells of are left out.
+    """
     regions = set(region_categories(boxes, ()))
     labels = {}
     for path in photos:
+        if path not in boxes.annotations.sources and boxes.tells_empty:
+            continue
         area: Counter[str] = Counter()
         for box in boxes.annotations.boxes.get(path, ()):
             if box.category not in regions:
@@ -83,7 +94,7 @@ def classes_of(labels: Labels, normal: str) -> dict[str, list[str]]:
     raw = sorted({name for name in labels.raw.values() if name})
     canonical = canonical_names(raw)
     meant = {canonical[name] for name in raw if _is_normal(name, normal)}
-    if "" in labels.raw.values():
+    if "" in labels.raw.values() and not meant:
         meant.add(NORMAL)
     if len(meant) != 1:
         raise InspectionError(

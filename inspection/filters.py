@@ -18,11 +18,11 @@ class FilterBank(nn.Module):
     finer than the scale, and the mean strength of either derivative.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, image_channels: int) -> None:
         super().__init__()
         for number, sigma in enumerate(SIGMAS_PX):
             for order in range(3):
-                kernel = gaussian_derivative(sigma, order)
+                kernel = gaussian_derivative(sigma, order).repeat(image_channels, 1, 1, 1)
                 self.register_buffer(f"kernel_{number}_{order}", kernel, persistent=False)
 
     @staticmethod
@@ -65,11 +65,12 @@ def gaussian_derivative(sigma: float, order: int) -> Tensor:
 
 
 def separable(images: Tensor, along_x: Tensor, along_y: Tensor) -> Tensor:
-    """Filter (N, C, H, W) along x, then along y; the image's edge is repeated outwards."""
-    channels = images.shape[1]
-    reach = along_x.shape[0] // 2
+    """Filter (N, C, H, W) along x, then along y; the image's edge is repeated outwards.
+
+    The kernels are (C, 1, 1, taps), one per channel.
+    """
+    channels, _, _, taps = along_x.shape
+    reach = taps // 2
     padded = F.pad(images, (reach, reach, reach, reach), mode="replicate")
-    row = along_x.reshape(1, 1, 1, -1).repeat(channels, 1, 1, 1)
-    column = along_y.reshape(1, 1, -1, 1).repeat(channels, 1, 1, 1)
-    filtered = F.conv2d(padded, row, groups=channels)
-    return F.conv2d(filtered, column, groups=channels)
+    filtered = F.conv2d(padded, along_x, groups=channels)
+    return F.conv2d(filtered, along_y.transpose(2, 3), groups=channels)

@@ -1,12 +1,12 @@
 """What the folders of a data set are: junk, masks, and folders that name a class."""
 
 import posixpath
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from inspection.images import SUFFIXES
 from inspection.names import nfc
+from inspection.vocabulary import means_normal
 
 GENERIC = frozenset(
     {"images", "image", "imgs", "img", "data", "dataset", "raw", "photos", "pictures", "all"}
@@ -18,6 +18,7 @@ MASK_ENDS = ("_mask", "-mask", "_gt", "_label", "_seg", "_anno")
 MOST_CLASSES = 40
 LEAST_VIEWS = 3.0
 MASK_SHARE = 0.9
+STRAY_SHARE = 0.05
 
 
 def is_image(path: str) -> bool:
@@ -30,14 +31,44 @@ def is_image(path: str) -> bool:
 def class_of_folder(images: Sequence[str]) -> dict[str, str]:
     """The folder that names each image's class, NFC, by path; empty where folders name none.
 
-    The nearest folder above the image that is no split (`train`) and no general word (`images`).
+    It is no split (`train`) and no general word (`images`): the nearest such folder above the
+    image, or one further up where each part has a folder of its own. A folder that means normal
+    decides. Few stray images without such a folder are left out.
     """
-    nearest = {path: _telling_folder(path) for path in images}
-    counts = Counter(nearest.values())
-    classes = len(counts) - ("" in counts)
-    if counts[""] or not 2 <= classes <= MOST_CLASSES or len(images) / classes < LEAST_VIEWS:
-        return {}
-    return nearest
+    telling = {path: _telling_folders(path) for path in images}
+    levels = [
+        {path: folders[level] for path, folders in telling.items() if len(folders) > level}
+        for level in range(max(map(len, telling.values()), default=0))
+    ]
+    fitting = [level for level in levels if _look_like_classes(level, len(images))]
+    with_normal = [level for level in fitting if any(map(means_normal, set(level.values())))]
+    return next(iter(with_normal or fitting), {})
+
+
+def several_lines(classes: Mapping[str, str]) -> list[str]:
+    """Folders that each hold a data set with classes of its own, or none.
+
+    `classes` is the class folder by image. Splits, cameras and dates repeat their classes.
+    """
+    of_top: dict[str, set[str]] = {}
+    for path, label in classes.items():
+        top = PurePosixPath(nfc(path)).parts[0]
+        if top != label:
+            of_top.setdefault(top, set()).add(label)
+    complete = {top: names for top, names in of_top.items() if any(map(means_normal, names))}
+    defects = {top: {n for n in names if not means_normal(n)} for top, names in complete.items()}
+    shared = set.intersection(*defects.values()) if len(defects) > 1 else set()
+    apart = [top for top, names in defects.items() if len(shared) < len(names) / 2]
+    return sorted(apart) if len(apart) > 1 else []
+
+
+def _look_like_classes(names: Mapping[str, str], n_images: int) -> bool:
+    n_classes = len(set(names.values()))
+    return (
+        2 <= n_classes <= MOST_CLASSES
+        and len(names) >= (1 - STRAY_SHARE) * n_images
+        and len(names) / n_classes >= LEAST_VIEWS
+    )
 
 
 def split_folders(images: Sequence[str]) -> list[str]:
@@ -102,9 +133,10 @@ def glob_of(images: Sequence[str], *, apart_from: Collection[str]) -> list[str]:
     return sorted(globs)
 
 
-def _telling_folder(path: str) -> str:
+def _telling_folders(path: str) -> list[str]:
+    """The folders above an image that may tell something, the nearest first."""
     folders = reversed(PurePosixPath(nfc(path)).parent.parts)
-    return next((one for one in folders if one.lower() not in GENERIC | SPLITS), "")
+    return [one for one in folders if one.lower() not in GENERIC | SPLITS]
 
 
 def _named_masks(images: Sequence[str]) -> set[str]:

@@ -39,6 +39,14 @@ class Boxes:
         told = Counter(box.category for boxes in self.annotations.boxes.values() for box in boxes)
         return [name for name, _ in told.most_common()]
 
+    @property
+    def tells_empty(self) -> bool:
+        """True when some image is told to have no box: then an untold one is an omission.
+
+        A COCO file lists its images, so one that it does not list always is.
+        """
+        return bool(self.coco) or not all(self.annotations.boxes.values())
+
 
 def label_column(shape: Shape, normal: str) -> int | None:
     """The column of words, few and repeated, of which one means that nothing is wrong.

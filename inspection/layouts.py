@@ -58,7 +58,7 @@ class Layout(Frozen):
             problems.append(f"layout {self.layout} needs {self.layout}, the annotation files")
         if self.yolo and not self.yolo_names:
             problems.append("yolo needs yolo_names, the file that names the classes")
-        if self.part_from.rule != "file" and self.part_from.group not in groups:
+        if self.part_from.rule in ("pattern", "consecutive") and self.part_from.group not in groups:
             group = self.part_from.group
             problems.append(f"part_from needs a group (?P<{group}>...) in pattern")
         if problems:

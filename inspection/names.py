@@ -33,11 +33,12 @@ class PartFrom(Frozen):
 
     `pattern`: views whose group `group` is equal show one part. `consecutive`: the group holds a
     number, and views whose sorted numbers follow each other by at most `max_gap` show one part.
-    `file`: each image is a part of its own (views of one part then leak between folds).
+    `folder`: the images of one folder show one part. `file`: each image is a part of its own (if
+    one part was shot several times, its views then leak between folds).
     `per_folder`: the key counts anew in each folder.
     """
 
-    rule: Literal["pattern", "consecutive", "file"] = "pattern"
+    rule: Literal["pattern", "consecutive", "folder", "file"] = "pattern"
     group: str = "part"
     max_gap: int = Field(default=0, ge=0)
     per_folder: bool = False
@@ -69,6 +70,8 @@ def part_ids(names: Sequence[ViewName], part_from: PartFrom) -> list[str]:
     """
     if part_from.rule == "file":
         return [nfc(str(PurePosixPath(name.path).with_suffix(""))) for name in names]
+    if part_from.rule == "folder":
+        return [_folder(name) or "." for name in names]
     folders = [_folder(name) if part_from.per_folder else "" for name in names]
     if part_from.rule == "pattern":
         keys = [name[part_from.group] for name in names]
@@ -79,7 +82,7 @@ def part_ids(names: Sequence[ViewName], part_from: PartFrom) -> list[str]:
 
 def names_without_part(names: Sequence[ViewName], part_from: PartFrom) -> list[ViewName]:
     """The names from which the rule can make no part."""
-    if part_from.rule == "file":
+    if part_from.rule in ("file", "folder"):
         return []
     return [name for name in names if not _has_key(name[part_from.group], part_from.rule)]
 

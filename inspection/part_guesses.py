@@ -49,6 +49,17 @@ def guess_part(
     return by_key or _by_runs(shape, labels)
 
 
+def guess_folder(folders: Sequence[str], labels: Sequence[str]) -> PartGuess | None:
+    """The rule `folder`, where the images lie in many small folders of one label each."""
+    n_parts = len(set(folders))
+    few, many = VIEWS_A_PART
+    fits = n_parts >= 2 * len(set(labels)) and few <= len(folders) / n_parts <= many
+    if not fits or _purity(folders, labels) < LEAST_PURITY:
+        return None
+    told = f"{n_parts} folders of {len(folders) / n_parts:.1f} images each, of one label each"
+    return PartGuess(PartFrom(rule="folder"), None, told)
+
+
 def each_file_a_part() -> PartGuess:
     """What is left when nothing in the names groups the images."""
     return PartGuess(
