@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import numpy as np
 
-from inspection.folder_guesses import SPLITS
+from inspection.folder_guesses import GENERIC, SPLITS
 from inspection.name_shapes import Shape
 from inspection.names import PartFrom
 
@@ -50,11 +51,17 @@ def guess_part(
 
 
 def guess_folder(folders: Sequence[str], labels: Sequence[str]) -> PartGuess | None:
-    """The rule `folder`, where the images lie in many small folders of one label each."""
+    """The rule `folder`, where the images lie in many small folders of one label each.
+
+    A folder that is named by the label, by a split or generally is no part.
+    """
     n_parts = len(set(folders))
     few, many = VIEWS_A_PART
     fits = n_parts >= 2 * len(set(labels)) and few <= len(folders) / n_parts <= many
-    if not fits or _purity(folders, labels) < LEAST_PURITY:
+    names = {PurePosixPath(folder).name for folder in folders}
+    if not fits or names & set(labels) or {one.lower() for one in names} & (GENERIC | SPLITS):
+        return None
+    if _purity(folders, labels) < LEAST_PURITY:
         return None
     told = f"{n_parts} folders of {len(folders) / n_parts:.1f} images each, of one label each"
     return PartGuess(PartFrom(rule="folder"), None, told)

@@ -42,7 +42,7 @@ def understood(
         {key: value for key, value in found.validate.items() if key in Layout.model_fields}
     )
     sorted_files = sort_files(found.files, layout)
-    assert set(sorted_files.images) == set(found.labels.raw)
+    assert set(sorted_files.images) >= set(found.labels.raw)
     assert sorted_files.ignored == ()
     return found
 
@@ -165,6 +165,59 @@ def test_a_class_of_one_part_is_left_out_and_the_user_told_what_to_do() -> None:
     assert list(found.line["classes"]) == ["good", "bad"]
     (line,) = (line for line in warned(found) if "weird" in line)
     assert "`weird: {aliases: ['weird']}` under line.classes" in line
+
+
+def test_a_class_left_out_leaves_room_for_its_images_in_the_quarantine() -> None:
+    images = many("good/{n}_0.png", 20) + many("good/{n}_1.png", 20)
+    images += [f"bad/{n + 50}_{v}.png" for n in range(20) for v in (0, 1)]
+    found = understood([*images, *(f"odd/99_{v}.png" for v in range(12))])
+    assert found.validate["unknown"] == {"max_fraction": 0.15}
+    assert found.validate["expected"]["max_quarantined_fraction"] == 0.15
+
+
+def test_parts_in_folders_of_their_own_are_told_by_the_folder() -> None:
+    images = [
+        f"{'good' if n < 18 else 'bad'}/kos{n}/Part{view}.png"
+        for n in range(30)
+        for view in range(4)
+    ]
+    found = understood(images)
+    assert found.validate["part_from"]["rule"] == "folder"
+    assert found.n_parts == {"good": 18, "bad": 12}
+
+
+def test_days_repeat_their_classes_and_products_do_not() -> None:
+    days = [f"{day}/{label}/{n}.png" for day in "ab" for label in ("ok", "pit") for n in range(9)]
+    found = understood(days)
+    assert found.n_parts == {"ok": 18, "pit": 18}
+    assert found.validate["part_from"]["rule"] == "file"
+    products = [
+        f"{name}/test/{label}/{n}.png"
+        for name, defect in (("bottle", "broken"), ("cable", "cut"))
+        for label in ("good", defect)
+        for n in range(9)
+    ]
+    with pytest.raises(InspectionError, match="2 data sets with classes of their own: 'bottle'"):
+        understood(products)
+
+
+def test_a_stray_picture_does_not_hide_the_class_folders() -> None:
+    found = understood([*many("good/{n}.png", 20), *many("crack/{n}.png", 20), "overview.jpg"])
+    assert list(found.line["classes"]) == ["good", "crack"]
+    assert found.ignored == ["overview.jpg"]
+
+
+def test_without_two_parts_of_normal_and_of_some_defect_nothing_is_adopted() -> None:
+    with pytest.raises(InspectionError, match="parts found: good 20, bad 1"):
+        understood([*many("good/{n}.png", 20), "bad/0.png"])
+
+
+def test_a_box_category_that_means_normal_is_the_normal_class() -> None:
+    contents = {f"labels/{n}.txt": f"{n % 2} 0.5 0.5 0.2 0.{n + 1}" for n in range(16)}
+    contents |= {"labels/20.txt": "", "classes.txt": "good\ncrack"}
+    found = understood(many("images/{n}.jpg", 21), contents=contents)
+    assert found.line["normal"] == "good"
+    assert found.n_parts == {"good": 9, "crack": 8}
 
 
 def test_the_user_may_say_which_class_is_normal() -> None:
