@@ -1,7 +1,6 @@
 """The classifier: a timm backbone, and evidence for each class at each place of the crop."""
 
 import logging
-import math
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +105,15 @@ class DefectClassifier(nn.Module):
 
 
 def pooled(evidence: Tensor) -> Tensor:
-    """Logits (N, classes) of evidence maps (N, classes, h, w): see DefectClassifier."""
+    """Logits (N, classes) of evidence maps (N, classes, h, w): see DefectClassifier.
+
+    A defect's logit is the log of the mean exponential of its evidence, sharpened by two.
+    """
     flat = evidence.flatten(2)
     normal = flat[:, :1].mean(dim=2)
-    places = math.log(flat.shape[2])
-    defects = torch.logsumexp(POOL_SHARPNESS * flat[:, 1:], dim=2) - places
-    return torch.cat([normal, defects / POOL_SHARPNESS], dim=1)
+    peak = flat[:, 1:].amax(dim=2, keepdim=True)
+    shares = torch.exp(POOL_SHARPNESS * (flat[:, 1:] - peak)).mean(dim=2)
+    return torch.cat([normal, peak.squeeze(2) + shares.log() / POOL_SHARPNESS], dim=1)
 
 
 def centre_of(architecture: Architecture) -> tuple[int, int, int, int]:
