@@ -5,6 +5,7 @@ proposes candidates, and the fine texture of the aligned frames decides.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 import cv2
 import numpy as np
@@ -15,6 +16,8 @@ from inspection.errors import InspectionError
 FINE_SIZE_PX = (256, 216)
 COARSE_SIZE_PX = (20, 16)
 TEXTURE_SIGMA_PX = 3.0
+CONTRAST_SIGMA_PX = 6.0
+NOISE_LEVELS = 4.0
 MARGIN_PX = 10
 MAX_SHIFT_PX = 8.0
 N_CANDIDATES = 3
@@ -38,12 +41,14 @@ def near_duplicates(
     Two views with equal `apart` (their part, say) are not compared: they belong together anyway.
     What stands still before one of the `cameras` (holder, lettering) is taken off first.
     """
-    texture = _moving(np.stack([_texture(one) for one in thumbnails]), cameras)
+    still = _still(thumbnails, cameras)
     window = cv2.createHanningWindow(FINE_SIZE_PX, cv2.CV_32F)
     pairs = []
-    for i, j in sorted(_candidates(thumbnails)):
-        if apart[i] != apart[j]:
-            correlation = _aligned_correlation(texture[i], texture[j], window)
+    for i, group in groupby(sorted(_candidates(thumbnails)), key=lambda pair: pair[0]):
+        one = _texture(thumbnails[i]) - still[cameras[i]]
+        for j in (other for _, other in group if apart[other] != apart[i]):
+            other = _texture(thumbnails[j]) - still[cameras[j]]
+            correlation = _aligned_correlation(one, other, window)
             if correlation >= min_correlation:
                 pairs.append((i, j, correlation))
     return pairs
@@ -138,24 +143,31 @@ def _coarse(thumbnail: np.ndarray) -> np.ndarray:
     return _unit(small.astype(np.float32).ravel())
 
 
-def _moving(texture: np.ndarray, cameras: Sequence[str]) -> np.ndarray:
-    """Texture (N, H, W) without its mean by camera, where there are enough frames to tell it."""
+def _still(thumbnails: np.ndarray, cameras: Sequence[str]) -> dict[str, np.ndarray]:
+    """Mean texture (H, W) by camera; nothing where there are too few frames to tell it."""
     owners = np.asarray(cameras)
-    for camera in set(cameras):
-        mine = owners == camera
-        if mine.sum() >= LEAST_FRAMES:
-            texture[mine] -= texture[mine].mean(axis=0)
-    return texture
+    still = {}
+    for camera in sorted(set(cameras)):
+        mine = np.flatnonzero(owners == camera)
+        still[camera] = np.zeros(thumbnails.shape[1:], np.float32)
+        if len(mine) >= LEAST_FRAMES:
+            for i in mine:
+                still[camera] += _texture(thumbnails[i]) / len(mine)
+    return still
 
 
 def _texture(thumbnail: np.ndarray) -> np.ndarray:
-    fine = thumbnail.astype(np.float32)
-    return fine - cv2.GaussianBlur(fine, (0, 0), TEXTURE_SIGMA_PX)
+    """Fine structure in units of its local contrast: an outline counts no more than a grain."""
+    grey = thumbnail.astype(np.float32)
+    fine = grey - cv2.GaussianBlur(grey, (0, 0), TEXTURE_SIGMA_PX)
+    contrast = np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), CONTRAST_SIGMA_PX))
+    return fine / (contrast + NOISE_LEVELS)
 
 
 def _aligned_correlation(one: np.ndarray, other: np.ndarray, window: np.ndarray) -> float:
     """Correlation -1..1 of two textures (H, W) once the other is shifted onto the one."""
-    (dx, dy), _ = cv2.phaseCorrelate(one, other, window)
+    # copies, for OpenCV 5 lays the window over what it is given
+    (dx, dy), _ = cv2.phaseCorrelate(one.copy(), other.copy(), window)
     if max(abs(dx), abs(dy)) > MAX_SHIFT_PX:
         return 0.0
     back = np.array([[1, 0, -dx], [0, 1, -dy]], np.float32)

@@ -24,6 +24,7 @@ MARGIN_FRACTION = 0.08
 MAX_FOLDS = 5
 LEAST_PROBABILITY = 1e-4
 LEAST_VOTE = 0.02
+DOUBT = 0.5
 ISSUE_COLUMNS = ("rank", "view_id", "path", "part_id", "label", "suggested", "score", "reason")
 Window = tuple[int, int, int, int]
 
@@ -160,7 +161,8 @@ def ranked(
     )
     issues = issues[issues["label_source"] != "review"]
     issues = issues.sort_values(["score", "view_id"], ascending=[False, True], kind="stable")
-    doubted = ~issues["in_conflict"] & (issues["suggested"] != issues["label"])
+    doubted = ~issues["in_conflict"] & (issues["score"] > DOUBT)
+    doubted &= issues["suggested"] != issues["label"]
     listed = issues["in_conflict"] | (doubted & (doubted.cumsum() <= n_issues))
     issues = issues[listed].reset_index(drop=True)
     return issues.assign(rank=issues.index + 1)[list(ISSUE_COLUMNS)]
