@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 VERDICTS = ("pass", "review", "reject")
 MAX_CUTS = 150
+STARTS = (1.0, 0.9, 0.5)
 
 Levels = np.ndarray[Any, np.dtype[np.int64]]
 Scores = np.ndarray[Any, np.dtype[np.float64]]
@@ -63,26 +64,47 @@ def worst(verdicts: Sequence[str]) -> str:
 def choose_thresholds(scores: Scores, defective: Any, costs: Costs) -> Choice:
     """The thresholds of least expected cost on parts (parts, channels), higher = more suspicious.
 
-    A part gets the worst verdict of its channels. Channels are set in turn until nothing gains.
-    Cuts lie a quarter into the gap between two neighbouring scores, from either side, so what
-    falls where no part has been seen goes to review. A channel without evidence has NaN scores.
+    A part gets the worst verdict of its channels. Channels are set in turn until nothing gains,
+    from several starts: a channel that is blind to a defect would otherwise send all parts to
+    review before the one that sees it has been set. Cuts lie a quarter into the gap between two
+    neighbouring scores, from either side, so what falls where no part has been seen goes to
+    review. A channel without evidence has NaN scores.
     """
-    weights = _weights(np.asarray(defective, bool), costs)
-    n_channels = scores.shape[1]
-    chosen = [Thresholds(accept_below=np.inf, reject_above=np.inf)] * n_channels
-    best = np.inf
-    while True:
-        before = best
-        for channel in range(n_channels):
-            others = _levels(scores, chosen, skip=channel)
-            chosen[channel], best = _best_for_channel(scores[:, channel], others, weights)
-        if not best < before - 1e-12:
-            return Choice([_finite(t, scores[:, c]) for c, t in enumerate(chosen)], float(best))
+    bad = np.asarray(defective, bool)
+    weights = _weights(bad, costs)
+    found = [_descended(scores, weights, start) for start in _starts(scores, bad)]
+    best = min(found, key=lambda choice: choice.expected_cost)
+    finite = [_finite(limits, scores[:, c]) for c, limits in enumerate(best.thresholds)]
+    return Choice(finite, best.expected_cost)
 
 
 def decide(scores: Scores, thresholds: Sequence[Thresholds]) -> list[str]:
     """The verdict on each part (parts, channels): the worst of its channels."""
     return [VERDICTS[level] for level in _levels(scores, thresholds, skip=None)]
+
+
+def _starts(scores: Scores, defective: Any) -> list[list[Thresholds]]:
+    """Thresholds to start from: all pass, or each channel reviews what most normals lie below."""
+    starts = [[Thresholds(accept_below=np.inf, reject_above=np.inf)] * scores.shape[1]]
+    normals = scores[~defective]
+    for quantile in STARTS:
+        known = [column[~np.isnan(column)] for column in normals.T]
+        cuts = [np.quantile(column, quantile) if len(column) else np.inf for column in known]
+        starts.append([Thresholds(accept_below=np.nextafter(cut, np.inf), reject_above=np.inf)
+                       for cut in cuts])  # fmt: skip
+    return starts
+
+
+def _descended(scores: Scores, weights: Scores, start: Sequence[Thresholds]) -> Choice:
+    """Set the channels in turn, each at its best given the others, until nothing gains."""
+    chosen, best = list(start), np.inf
+    while True:
+        before = best
+        for channel in range(scores.shape[1]):
+            others = _levels(scores, chosen, skip=channel)
+            chosen[channel], best = _best_for_channel(scores[:, channel], others, weights)
+        if not best < before - 1e-12:
+            return Choice(chosen, float(best))
 
 
 def _weights(defective: Any, costs: Costs) -> Scores:
@@ -124,21 +146,23 @@ def _best_for_channel(scores: Scores, others: Levels, weights: Scores) -> tuple[
 
 
 def _cuts(scores: Scores) -> tuple[Scores, Scores]:
-    """Lower and upper cut in each gap between neighbouring scores, and beyond the highest one."""
+    """Lower and upper cut in each gap between neighbouring scores, and beyond both ends."""
     levels = np.unique(scores)
     if len(levels) > MAX_CUTS:
         levels = np.unique(np.quantile(levels, np.linspace(0, 1, MAX_CUTS)))
     gaps = np.diff(levels)
-    lower = np.append(levels[:-1] + 0.25 * gaps, np.inf)
-    upper = np.append(levels[:-1] + 0.75 * gaps, np.inf)
-    return lower, upper
+    lower, upper = levels[:-1] + 0.25 * gaps, levels[:-1] + 0.75 * gaps
+    return np.r_[-np.inf, lower, np.inf], np.r_[-np.inf, upper, np.inf]
 
 
 def _finite(limits: Thresholds, scores: Scores) -> Thresholds:
-    """Thresholds that JSON can hold: beyond the highest score seen by the range of the scores."""
+    """Thresholds that JSON can hold: beyond the scores seen by their range and one."""
     seen = scores[~np.isnan(scores)]
-    beyond = float(seen.max() + np.ptp(seen) + 1.0) if len(seen) else 0.0
+    if not len(seen):
+        return Thresholds(accept_below=0.0, reject_above=0.0)
+    beyond = float(np.ptp(seen)) + 1.0
+    lowest, highest = float(seen.min()) - beyond, float(seen.max()) + beyond
     return Thresholds(
-        accept_below=min(float(limits.accept_below), beyond),
-        reject_above=min(float(limits.reject_above), beyond),
+        accept_below=min(max(limits.accept_below, lowest), highest),
+        reject_above=min(max(limits.reject_above, lowest), highest),
     )
