@@ -50,7 +50,8 @@ def build_augmentation(name: str, *, seed: int) -> Augment:
         full = np.kron(target, np.ones((4, 4), np.uint8))
         done = pipeline(image=rgb, mask=_fitted(full, crop.shape[:2]))
         image = done["image"][:, :, : crop.shape[2]]
-        return image, np.ascontiguousarray(done["mask"][::4, ::4][: len(target)])
+        height, width = target.shape
+        return image, np.ascontiguousarray(done["mask"][::4, ::4][:height, :width])
 
     return augment
 

@@ -47,13 +47,18 @@ def require_parity(reports: dict[str, Parity], *, tolerance: float) -> None:
                 f"parity of {name}: {report.flipped} of {report.n} crops get another verdict than "
                 "from torch; do not deploy, report the versions on the card"
             )
-        if max(report.score_difference, report.heat_difference) > tolerance:
+        if not _within(tolerance, report.score_difference, report.heat_difference):
             problems.append(
                 f"parity of {name}: score off by {report.score_difference:.2e}, heat by "
                 f"{report.heat_difference:.2e}, allowed is {tolerance:.0e}; do not deploy"
             )
     if problems:
         raise InspectionError("\n".join(problems))
+
+
+def _within(tolerance: float, *differences: float) -> bool:
+    """Whether all differences are small; one that is not a number is not."""
+    return all(difference <= tolerance for difference in differences)
 
 
 def _largest(one: Any, other: Any) -> float:
