@@ -1,0 +1,86 @@
+import unicodedata
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from inspection.line import Line, fold_name
+
+SETTINGS: dict[str, Any] = {
+    "name": "rod-assembly",
+    "normal": "normal",
+    "classes": {
+        "normal": {"aliases": ["정상"]},
+        "dent": {"aliases": ["찍힘"], "cause": "it fell"},
+        "under_press": {},
+    },
+    "regions": {
+        "knurling": {"size_px": [256, 112], "shows": ["dent"]},
+        "rivet": {"size_px": [80, 128], "shows": ["under_press"], "aliases": ["Head"]},
+    },
+    "classify": "knurling",
+    "detect_anomalies": "rivet",
+}
+
+
+def line(**changes: Any) -> Line:
+    return Line.model_validate(SETTINGS | changes)
+
+
+def test_defects_are_the_classes_but_the_normal_one_in_order() -> None:
+    assert line().defects == ("dent", "under_press")
+
+
+def test_the_classifier_tells_apart_what_its_region_shows_normal_first() -> None:
+    assert line().classifier_classes == ("normal", "dent")
+    assert line(classify="rivet").classifier_classes == ("normal", "under_press")
+
+
+def test_a_defect_that_cannot_show_in_a_region_is_normal_there() -> None:
+    assert line().label_in("knurling", "dent") == "dent"
+    assert line().label_in("rivet", "dent") == "normal"
+    assert line().label_in("rivet", "normal") == "normal"
+
+
+def test_an_alias_is_found_however_it_is_spelt() -> None:
+    decomposed = unicodedata.normalize("NFD", " 찍힘 ")
+    assert decomposed != "찍힘"
+    assert line().class_by_alias[fold_name(decomposed)] == "dent"
+    assert line().class_by_alias[fold_name("DENT")] == "dent"
+    assert line().region_by_alias[fold_name("head")] == "rivet"
+
+
+def test_an_alias_of_two_classes_is_refused() -> None:
+    classes = SETTINGS["classes"] | {"slide": {"aliases": ["Dent"]}}
+    with pytest.raises(ValidationError, match=r"alias 'dent' stands for \['dent', 'slide'\]"):
+        line(classes=classes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"normal": "good"}, "'good' is not among classes"),
+        ({"classify": "thread"}, "classify: 'thread' is not among the regions"),
+        ({"detect_anomalies": "thread"}, "detect_anomalies: 'thread' is not among"),
+        ({"channels": 2}, "channels: should be 1 or 3, got 2"),
+        ({"orient": ["knurling", "thread"]}, "orient: .*'thread'.* are not both among"),
+        ({"regions": {"knurling": {"size_px": [64, 64], "shows": ["crack"]}}}, "'crack'"),
+        ({"regions": {"knurling": {"size_px": [64, 8]}}}, "greater than or equal to 16"),
+        ({"name": "a/b"}, "should match pattern"),
+        ({"clases": {}}, "Extra inputs are not permitted"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_name_that_fits_nothing_is_refused(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        line(**changes)
+
+
+def test_all_names_that_do_not_agree_are_told_at_once() -> None:
+    with pytest.raises(ValidationError, match=r"(?s)normal: 'good'.*classify: 'thread'"):
+        line(normal="good", classify="thread")
+
+
+def test_a_line_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        line().normal = "dent"  # type: ignore[misc]

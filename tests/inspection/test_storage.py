@@ -1,0 +1,125 @@
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from inspection.errors import InspectionError
+from inspection.storage import (
+    locked,
+    read_json,
+    read_table,
+    replacing,
+    sha256_of,
+    write_json,
+    write_table,
+    write_text,
+)
+
+
+def broken_off(path: Path) -> None:
+    """Begin to replace a file, and fail halfway."""
+    with replacing(path) as temporary:
+        temporary.write_text("half of i")
+        raise KeyboardInterrupt
+
+
+def test_a_write_that_fails_halfway_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "kept.txt"
+    write_text(path, "old")
+    with pytest.raises(KeyboardInterrupt):
+        broken_off(path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_file_is_not_there_before_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "file.txt"
+    with replacing(path) as temporary:
+        temporary.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+
+
+def test_what_is_written_can_be_read_by_others_than_the_owner(tmp_path: Path) -> None:
+    write_text(tmp_path / "open.txt", "")
+    assert (tmp_path / "open.txt").stat().st_mode & 0o777 == 0o644
+
+
+def test_json_has_sorted_keys_and_readable_text(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": 1, "a": "찍힘"})
+    assert (tmp_path / "a.json").read_text("utf-8") == '{\n  "a": "찍힘",\n  "b": 1\n}\n'
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_json_that_no_other_program_could_read_is_refused(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"rate": value})
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_a_missing_or_broken_json_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "card.json"
+    with pytest.raises(InspectionError, match=r"card\.json: not found; run the stage"):
+        read_json(path)
+    path.write_text('{"half": ')
+    with pytest.raises(InspectionError, match=r"card\.json: is not JSON .*; write it again"):
+        read_json(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "read"), [("t.parquet", read_table), ("t.csv", pd.read_csv)], ids=["parquet", "csv"]
+)
+def test_a_table_is_read_back_as_it_was_written(
+    tmp_path: Path, name: str, read: Callable[[Path], pd.DataFrame]
+) -> None:
+    table = pd.DataFrame({"part_id": ["a", "찍힘"], "score": [0.25, 1.0]})
+    write_table(tmp_path / name, table)
+    pd.testing.assert_frame_equal(read(tmp_path / name), table)
+
+
+def test_a_missing_table_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(InspectionError, match=r"t\.parquet: not found; run `dvc repro`"):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_the_hash_is_the_published_one_of_abc(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_of(tmp_path / "abc") == expected
+
+
+def test_a_second_holder_of_a_lock_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "locks" / "train.lock"
+    with (
+        locked(path, holder="stage train"),
+        pytest.raises(InspectionError, match="stage train is running already; wait"),
+        locked(path, holder="stage train"),
+    ):
+        pytest.fail("two held the lock")
+
+
+def test_a_lock_is_free_again_after_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with pytest.raises(ZeroDivisionError), locked(path, holder="one"):
+        raise ZeroDivisionError
+    with locked(path, holder="other"):
+        pass
+
+
+def test_a_lock_can_be_waited_for(tmp_path: Path) -> None:
+    path, taken = tmp_path / "lock", threading.Event()
+
+    def hold() -> None:
+        with locked(path, holder="first"):
+            taken.set()
+            time.sleep(0.2)
+
+    first = threading.Thread(target=hold)
+    first.start()
+    taken.wait()
+    with locked(path, holder="second", wait_s=20):
+        pass
+    first.join()
