@@ -138,6 +138,22 @@ def test_coco_boxes_tell_classes_and_regions_apart() -> None:
     assert found.n_parts == {"normal": 20, "deep_scratch": 10}
 
 
+def test_parts_that_lie_both_ways_are_to_be_turned() -> None:
+    heads = ["0.70", "0.75"] * 10
+    lines = [f"0 0.{40 + n % 3} 0.5 0.3 0.4\n1 {at} 0.5 0.2 0.2" for n, at in enumerate(heads)]
+    lines[:6] = [f"2 0.{35 + n} 0.5 0.{n + 1} 0.1" for n in range(6)]
+    contents = {f"labels/{n}.txt": line for n, line in enumerate(lines)}
+    contents["classes.txt"] = "body\nhead\ndent"
+    found = understood(many("images/{n}.jpg", 20), contents=contents)
+    assert set(found.line["regions"]) == {"body", "head"}
+    assert "orient" not in found.line  # the head never lies left of the body
+    turned = [line.replace("1 0.75", "1 0.10") for line in lines]
+    contents |= {f"labels/{n}.txt": line for n, line in enumerate(turned)}
+    found = understood(many("images/{n}.jpg", 20), contents=contents)
+    assert found.line["orient"] == ["body", "head"]
+    assert any("head is right of body" in line for line in told(found))
+
+
 def test_masks_alone_tell_defect_from_normal() -> None:
     images = many("train/{n}.png", 20)
     masks = many("train/{n}_GT.png", 20)

@@ -66,6 +66,13 @@ def test_views_of_one_part_are_not_compared() -> None:
     assert [(i, j) for i, j, _ in pairs(frames, ["a", "c", "b"])] == [(0, 1)]
 
 
+def test_a_comparison_leaves_the_frames_as_they_were() -> None:
+    one, copy = shot(1), copies(shot(1))["brighter"]
+    alone = pairs([one, copy])[0][2]
+    after_another = [c for i, j, c in pairs([one, shot(2), copy]) if (i, j) == (0, 2)]
+    assert after_another == pytest.approx([alone])
+
+
 def test_blank_frames_are_like_nothing() -> None:
     blank = np.zeros((48, 64), np.uint8)
     assert pairs([blank, blank]) == []
