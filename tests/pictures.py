@@ -1,7 +1,7 @@
 """Small drawn pictures and data folders: a part on black, and a defect at a known place."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -46,7 +46,7 @@ def flat_line(folder: Path, *, classes: Sequence[str], n_parts: int = 4, n_views
     return folder
 
 
-def coco(path: Path, boxes: dict[str, list[tuple[str, Sequence[float]]]]) -> Path:
+def coco(path: Path, boxes: Mapping[str, Sequence[tuple[str, Sequence[float]]]]) -> Path:
     """A COCO file of boxes (category, [x, y, width, height]) by file name."""
     names = sorted({category for some in boxes.values() for category, _ in some})
     images = [{"id": i, "file_name": name} for i, name in enumerate(boxes, 1)]
