@@ -1,0 +1,184 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from inspection.bundle import Card
+from inspection.inspector import Seen
+from inspection.outcomes import (
+    anomaly_auroc,
+    channel_scores,
+    claim,
+    class_auroc,
+    classification,
+    expected_cost,
+    group_by_part,
+    labels_by_part,
+    outcomes,
+    totals,
+    verdict_table,
+)
+from inspection.regions import CropWindow
+from inspection.verdicts import Costs
+from tests.bundles import make_bundle, sample_line
+
+LINE = sample_line()
+WINDOWS = {
+    "rod": CropWindow(0, 0, 160, 80, size_px=(160, 80)),
+    "rivet": CropWindow(0, 0, 80, 80, size_px=(80, 80)),
+}
+NORMAL, DENT, MAYBE = (0.9, 0.05, 0.05), (0.02, 0.9, 0.08), (0.5, 0.1, 0.4)
+TABLE = pd.DataFrame(
+    {
+        "label": [*["normal"] * 4, *["dent"] * 3, "slide", "under_press"],
+        "verdict": [
+            *["pass", "pass", "review", "reject"],
+            *["reject", "pass", "review"],
+            "pass",
+            "reject",
+        ],
+        "classified": [*["normal", "normal", "dent", "normal"], "dent", "normal", "slide",
+                       "slide", "dent"],
+        "classifier": [0.1, 0.2, 0.5, 0.3, 0.9, 0.1, 0.6, 0.2, 0.4],
+        "anomaly": [0.0, 1.0, 0.5, 3.0, np.nan, 0.2, 0.4, 0.1, 2.0],
+    }
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
+    folder: Path = tmp_path_factory.mktemp("bundle")
+    return make_bundle(folder)
+
+
+def seen(
+    name: str, probabilities: Sequence[float] | None = NORMAL, anomaly: float | None = 0.0
+) -> Seen:
+    """A view with these class probabilities and this anomaly score; None where not located."""
+    found = {"rod": probabilities is not None, "rivet": anomaly is not None}
+    return Seen(
+        name=name,
+        sha256="",
+        frame_size_px=(320, 256),
+        windows={region: window for region, window in WINDOWS.items() if found[region]},
+        crops={},
+        logits=None if probabilities is None else np.log(probabilities),
+        raw_heat=None,
+        raw_anomaly=anomaly,
+        raw_map=None,
+    )
+
+
+def test_views_are_gathered_by_part_in_the_order_of_their_first_view() -> None:
+    views = [seen(name) for name in "abcd"]
+    parts = group_by_part(views, ["p2", "p1", "p2", "p1"])
+    assert {part: [view.name for view in of] for part, of in parts.items()} == {
+        "p2": ["a", "c"],
+        "p1": ["b", "d"],
+    }
+    assert list(parts) == ["p2", "p1"]
+
+
+def test_a_part_has_the_label_of_its_defect() -> None:
+    views = pd.DataFrame({"part_id": ["a", "a", "b"], "label": ["normal", "dent", "normal"]})
+    assert labels_by_part(views, "normal") == {"a": "dent", "b": "normal"}
+
+
+def test_a_channels_score_is_that_of_its_worst_view_and_unknown_where_no_view_has_one(
+    card: Card,
+) -> None:
+    parts = {"a": [seen("1", NORMAL, 2.5), seen("2", DENT, 0.5)], "b": [seen("3", NORMAL, None)]}
+    scores = channel_scores(parts, card)
+    np.testing.assert_allclose(scores, [[0.98, 2.5], [0.1, np.nan]], rtol=1e-5)
+
+
+def test_outcomes_have_one_row_per_part(card: Card) -> None:
+    parts = {
+        "good": [seen("1"), seen("2")],
+        "bad": [seen("3"), seen("4", DENT)],
+        "unsure": [seen("5", MAYBE)],
+        "pressed": [seen("6", NORMAL, 9.0)],
+        "hidden": [seen("7", None)],
+    }
+    labels = {"good": "normal", "bad": "dent", "unsure": "slide", "pressed": "under_press",
+              "hidden": "normal"}  # fmt: skip
+    table = outcomes(parts, labels, card).set_index("part_id")
+    assert table["verdict"].tolist() == ["pass", "reject", "review", "reject", "review"]
+    assert table["named"].tolist() == ["normal", "dent", "slide", "under_press", "normal"]
+    assert table["classified"].tolist() == ["normal", "dent", "normal", "normal", "normal"]
+    assert table["worst_view"].tolist()[1:] == ["4", "5", "6", "7"]
+    assert table["n_views"].tolist() == [2, 2, 1, 1, 1]
+    assert table["label"].to_dict() == labels
+
+
+def test_verdicts_by_class_counted_by_hand() -> None:
+    found = verdict_table(TABLE, LINE)
+    dent = found["dent"]
+    assert [dent[key] for key in ("n_parts", "pass", "review", "reject", "escapes")] == [
+        3, 1, 1, 1, 1
+    ]  # fmt: skip
+    assert dent["rate"] == pytest.approx(1 / 3)
+    assert dent["upper_bound"] == pytest.approx(0.8647, abs=1e-4)  # 1 of 3, Clopper-Pearson
+    normal = found["normal"]
+    assert (normal["overkill"], normal["rate"], normal["auroc"]) == (1, 0.25, None)
+    assert "escapes" not in normal
+
+
+def test_totals_counted_by_hand() -> None:
+    found = totals(TABLE, LINE)
+    assert (found["n_defective"], found["escapes"], found["escape_rate"]) == (5, 2, 0.4)
+    assert (found["n_normal"], found["overkill"], found["overkill_rate"]) == (4, 1, 0.25)
+    assert (found["n_parts"], found["reviewed"]) == (9, 2)
+    assert found["review_rate"] == pytest.approx(2 / 9)
+
+
+def test_a_class_without_parts_has_no_rate_rather_than_a_good_one() -> None:
+    found = verdict_table(TABLE[TABLE["label"] == "normal"], LINE)["dent"]
+    assert (found["n_parts"], found["rate"], found["upper_bound"], found["auroc"]) == (
+        0, None, None, None
+    )  # fmt: skip
+
+
+def test_auroc_is_that_of_scikit_learn_by_the_channel_that_sees_the_defect() -> None:
+    expected = roc_auc_score([0, 0, 0, 0, 1, 1, 1], TABLE["classifier"][:7])
+    assert class_auroc(TABLE, "dent", LINE) == pytest.approx(expected)
+    by_anomaly = roc_auc_score([0, 0, 0, 0, 1], [0.0, 1.0, 0.5, 3.0, 2.0])
+    assert class_auroc(TABLE, "under_press", LINE) == pytest.approx(by_anomaly)
+    assert anomaly_auroc(TABLE, LINE) == pytest.approx(by_anomaly)
+
+
+def test_there_is_no_auroc_without_parts_of_either_kind() -> None:
+    assert class_auroc(TABLE[TABLE["label"] != "normal"], "dent", LINE) is None
+    assert anomaly_auroc(TABLE[TABLE["label"] == "normal"], LINE) is None
+    assert anomaly_auroc(TABLE[:0], LINE) is None
+
+
+def test_the_classifier_is_judged_on_what_its_region_can_show() -> None:
+    found = classification(TABLE, LINE)
+    assert found["classes"] == ["normal", "dent", "slide"]
+    assert found["confusion"] == [[3, 2, 0], [1, 1, 1], [0, 0, 1]]
+    assert found["macro_f1"] == pytest.approx((6 / 9 + 2 / 6 + 2 / 3) / 3)
+
+
+def test_a_claim_needs_the_parts_that_support_it() -> None:
+    few = TABLE[TABLE["verdict"] != "pass"]
+    many = pd.concat([few] * 110)
+    refused, supported = (claim(table, LINE, 0.01) for table in (few, many))
+    assert (refused["n_defective"], refused["escapes"], refused["supported"]) == (3, 0, False)
+    assert (supported["n_defective"], supported["supported"]) == (330, True)
+    assert refused["n_parts_needed"] == 299
+
+
+def test_one_escape_in_a_few_parts_supports_no_claim_and_no_part_supports_none() -> None:
+    assert claim(TABLE, LINE, 0.01)["escapes"] == 2
+    nothing = claim(TABLE[TABLE["label"] == "normal"], LINE, 0.5)
+    assert (nothing["escape_upper_bound"], nothing["supported"]) == (1.0, False)
+
+
+def test_the_expected_cost_counted_by_hand() -> None:
+    costs = Costs(escape_cost=100, overkill_cost=1, review_cost=0.3, defect_rate=0.1)
+    on_bad, on_good = (2 * 100 + 0.3) / 5, (0.3 + 1) / 4
+    assert expected_cost(TABLE, LINE, costs) == pytest.approx(0.1 * on_bad + 0.9 * on_good)
