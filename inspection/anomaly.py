@@ -21,6 +21,7 @@ PADIM_RIDGE = 0.01
 KINDS = ("filters", "classifier")
 N_JITTERED = 3
 JITTER_PX = 2
+MAX_FITTED = 1100
 
 
 class AnomalySettings(BaseModel):
@@ -209,7 +210,7 @@ def _jittered(normals: Image, seed: int) -> Image:
     """The normals, and copies shifted by up to two pixels under a lamp up to 10 % off."""
     generator = np.random.default_rng(seed)
     copies = [np.asarray(normals)]
-    for _ in range(N_JITTERED):
+    for _ in range(min(N_JITTERED, max(0, MAX_FITTED // len(normals) - 1))):
         moved = [
             np.roll(crop, generator.integers(-JITTER_PX, JITTER_PX + 1, 2), axis=(0, 1))
             * generator.uniform(0.9, 1.1)

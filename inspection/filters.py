@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SIGMAS_PX = (2.0, 4.0)
+POOLS = (2, 4)
+SIGMA_CELLS = 1.0
 N_RESPONSES = 7
 STRIDE = 4
 
@@ -15,32 +16,31 @@ class FilterBank(nn.Module):
     """Standardised images (N, C, H, W) to features (N, channels, H / 4, W / 4).
 
     Per channel and scale: brightness, both first derivatives, the Laplacian, the energy of what is
-    finer than the scale, and the mean strength of either derivative.
+    finer than the scale, and the mean strength of either derivative. The scales are a sigma of two
+    and of four pixels, taken on images shrunk by as much.
     """
 
     def __init__(self, image_channels: int) -> None:
         super().__init__()
-        for number, sigma in enumerate(SIGMAS_PX):
-            for order in range(3):
-                kernel = gaussian_derivative(sigma, order).repeat(image_channels, 1, 1, 1)
-                self.register_buffer(f"kernel_{number}_{order}", kernel, persistent=False)
+        for order in range(3):
+            kernel = gaussian_derivative(SIGMA_CELLS, order).repeat(image_channels, 1, 1, 1)
+            self.register_buffer(f"kernel_{order}", kernel, persistent=False)
 
     @staticmethod
     def n_channels(image_channels: int) -> int:
         """How many features there are for images of one or three channels."""
-        return image_channels * len(SIGMAS_PX) * N_RESPONSES
+        return image_channels * len(POOLS) * N_RESPONSES
 
     def forward(self, images: Tensor) -> Tensor:
         """The responses of all filters, averaged over cells of 4 x 4 pixels."""
-        responses = [
-            response
-            for number in range(len(SIGMAS_PX))
-            for response in self._at_scale(images, number)
-        ]
-        return F.avg_pool2d(torch.cat(responses, dim=1), STRIDE)
+        scales = []
+        for pool in POOLS:
+            responses = torch.cat(self._responses(F.avg_pool2d(images, pool)), dim=1)
+            scales.append(F.avg_pool2d(responses, STRIDE // pool))
+        return torch.cat(scales, dim=1)
 
-    def _at_scale(self, images: Tensor, number: int) -> list[Tensor]:
-        smooth, first, second = (getattr(self, f"kernel_{number}_{order}") for order in range(3))
+    def _responses(self, images: Tensor) -> list[Tensor]:
+        smooth, first, second = (getattr(self, f"kernel_{order}") for order in range(3))
         brightness = separable(images, smooth, smooth)
         along_x = separable(images, first, smooth)
         along_y = separable(images, smooth, first)
