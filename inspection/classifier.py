@@ -1,6 +1,7 @@
 """The classifier: a timm backbone, and evidence for each class at each place of the crop."""
 
 import logging
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def _backbone(architecture: Architecture, *, pretrained: bool, weights: str | No
         **architecture.backbone_args,
     }
     if not timm.is_model(architecture.backbone):
-        similar = timm.list_models(f"*{architecture.backbone[:6]}*")[:3]
+        similar = get_close_matches(architecture.backbone, timm.list_models(), n=3, cutoff=0.4)
         raise InspectionError(
             f"params.yaml: train.backbone: timm knows no {architecture.backbone!r}; "
             f"similar names: {similar}"
