@@ -1,6 +1,7 @@
 """Tiny networks for drawn crops: they train in seconds on one core."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -59,8 +60,9 @@ def tiny_classifier(seed: int = 0, **changes: Any) -> DefectClassifier:
         return DefectClassifier(tiny_architecture(**changes)).eval()
 
 
+@cache
 def train_on_squares() -> Trained:
-    """Fit a tiny classifier on drawn squares."""
+    """Fit a tiny classifier on drawn squares, once for all tests."""
     val = draw_crops(6, fold="val", seed=2)
     reported: list[int] = []
     model, history, best_epoch = fit_classifier(
