@@ -16,16 +16,9 @@ from inspection.classifier import (
     pooled,
 )
 from inspection.errors import InspectionError
-from tests.networks import tiny_architecture, tiny_classifier
+from tests.networks import save_classifier, tiny_architecture, tiny_classifier
 
 CROPS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 1, 32, 64), dtype=np.uint8))
-
-
-def saved(model: DefectClassifier, folder: Path) -> Path:
-    save_file(model.state_dict(), folder / "weights.safetensors")
-    text = model.architecture.model_dump_json()
-    (folder / "architecture.json").write_text(text, "utf-8")
-    return folder
 
 
 def test_normality_is_averaged_and_one_place_suffices_for_a_defect() -> None:
@@ -70,7 +63,7 @@ def test_brightness_is_counted_from_the_mean_in_units_of_the_spread() -> None:
 
 def test_a_saved_classifier_gives_the_same_logits_when_loaded(tmp_path: Path) -> None:
     model = tiny_classifier(centre_fraction=(0.9, 0.8))
-    loaded = load_classifier(saved(model, tmp_path))
+    loaded = load_classifier(save_classifier(model, tmp_path))
     assert loaded is not model
     assert loaded.architecture == model.architecture
     assert not loaded.training
@@ -79,7 +72,7 @@ def test_a_saved_classifier_gives_the_same_logits_when_loaded(tmp_path: Path) ->
 
 
 def test_an_architecture_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
-    saved(tiny_classifier(), tmp_path)
+    save_classifier(tiny_classifier(), tmp_path)
     path = tmp_path / "architecture.json"
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"dims": 3}))
     with pytest.raises(ValueError, match="dims"):

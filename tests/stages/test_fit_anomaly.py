@@ -1,0 +1,122 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from inspection.anomaly import anomalies, load_anomaly_model
+from inspection.classifier import load_classifier
+from inspection.crops import Crops, save_crops
+from inspection.errors import InspectionError
+from stages import fit_anomaly
+from tests.lines import run_stage, squares_line
+from tests.networks import save_classifier, tiny_classifier
+from tests.squares import draw_crops, joined
+
+LINE = squares_line()
+
+
+def squares() -> Crops:
+    return joined(draw_crops(8, seed=1), draw_crops(5, fold="val", seed=2))
+
+
+def run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, crops: Crops, **changes: Any
+) -> dict[str, Any]:
+    """Run the stage on these crops and an untrained classifier; returns its metrics."""
+    save_crops(folder / "crops", "part", crops)
+    save_classifier(tiny_classifier(), folder / "classifier")
+    run_stage(
+        fit_anomaly,
+        folder,
+        monkeypatch,
+        params={"fit_anomaly": {"features": "filters", "n_features": 12} | changes},
+        crops="crops",
+        classifier="classifier",
+        out="anomaly",
+        metrics="fit_anomaly.json",
+    )
+    return json.loads((folder / "fit_anomaly.json").read_text())
+
+
+def parts(normals: list[float], defects: list[float]) -> pd.DataFrame:
+    labels = ["normal"] * len(normals) + ["dark"] * len(defects)
+    return pd.DataFrame({"label": labels, "part_label": labels, "score": normals + defects})
+
+
+def test_squares_are_told_from_normals_and_the_saved_model_says_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = run(tmp_path, monkeypatch, squares())
+    assert metrics["val_auroc"] > 0.9
+    assert metrics["n_fitted"] == 16
+    model = load_anomaly_model(tmp_path / "anomaly", load_classifier(tmp_path / "classifier"))
+    val = squares().in_fold("val")
+    saved = json.loads((tmp_path / "anomaly" / "calibration.json").read_text())
+    scores, _ = anomalies(model, val.images)
+    scores = (scores - saved["mean"]) / saved["std"]
+    written = pd.read_csv(tmp_path / "anomaly" / "val_scores.csv")
+    assert written["score"].max() == pytest.approx(scores.max(), rel=1e-4)
+    normal = scores[(val.index["label"] == "normal").to_numpy()]
+    assert (normal.mean(), normal.std(ddof=1)) == (
+        pytest.approx(0, abs=1e-3), pytest.approx(1, abs=1e-3)
+    )  # fmt: skip
+
+
+def test_of_both_kinds_of_features_the_better_one_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = run(tmp_path, monkeypatch, squares(), features="auto")
+    tried = metrics["val_auroc_by_features"]
+    assert set(tried) == {"filters", "classifier"}
+    assert metrics["features"] == max(tried, key=lambda kind: tried[kind])
+    settings = json.loads((tmp_path / "anomaly" / "settings.json").read_text())
+    assert settings["kind"] == metrics["features"]
+
+
+def test_without_normals_enough_nothing_is_fitted_and_both_folds_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = joined(draw_crops(3, seed=1), draw_crops(2, classes=("bright",), fold="val", seed=2))
+    with pytest.raises(InspectionError) as caught:
+        run(tmp_path, monkeypatch, few)
+    train, val = str(caught.value).splitlines()
+    assert train.startswith("train: 6 normal views, and at least 8 are needed")
+    assert val.startswith("val: 0 normal views")
+    assert not (tmp_path / "anomaly").exists()
+
+
+def test_a_part_has_the_score_of_its_worst_view() -> None:
+    crops = draw_crops(1)
+    table = fit_anomaly.part_scores(crops, np.array([0.1, 0.2, 3.0, 0.3, 0.4, 0.5], np.float32))
+    assert table["part_label"].tolist() == ["bright", "dark", "normal"]
+    assert table["score"].tolist() == pytest.approx([3.0, 0.5, 0.2])
+
+
+def test_evidence_counted_by_hand() -> None:
+    normals = [float(score) for score in range(20)]
+    evidence = fit_anomaly.threshold_evidence(parts(normals, [17.5, 30.0, 40.0]), LINE, 0.1)
+    assert evidence["threshold"] == 18.0
+    assert (evidence["n_val_normals"], evidence["false_rejects"]) == (20, 1)
+    assert evidence["false_reject_upper_bound"] == pytest.approx(0.2161, abs=1e-4)
+    assert evidence["val_detected_rate"] == pytest.approx(2 / 3)
+    assert evidence["val_auroc"] == pytest.approx((18 + 20 + 20) / 60)
+
+
+def test_without_defects_there_is_no_evidence_rather_than_a_good_one() -> None:
+    evidence = fit_anomaly.threshold_evidence(parts([0.0, 1.0], []), LINE, 0.05)
+    assert (evidence["val_auroc"], evidence["val_detected_rate"]) == (None, None)
+
+
+def test_the_scale_of_the_map_is_cold_at_normals_and_hot_at_defects() -> None:
+    val = draw_crops(3, fold="val")
+    maps = np.full((len(val), 8, 16), 1.0, np.float32)
+    maps[val.targets > 0] = 9.0
+    normal = (val.index["part_label"] == "normal").to_numpy()
+    scale = fit_anomaly.heat_scale(val, maps, normal, LINE)
+    assert (scale["cold"], scale["hot"]) == (1.0, 9.0)
+    only_normals = val.rows(np.flatnonzero(normal))
+    bare = fit_anomaly.heat_scale(only_normals, maps[normal], normal[normal], LINE)
+    assert (bare["cold"], bare["box_threshold"]) == (1.0, 0.5)

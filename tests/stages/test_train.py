@@ -1,0 +1,141 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from inspection.classifier import load_classifier
+from inspection.crops import Crops, save_crops
+from inspection.errors import InspectionError
+from stages import train
+from tests.lines import run_stage
+from tests.networks import TINY
+from tests.squares import draw_crops, joined
+
+PARAMS: dict[str, Any] = {
+    "train": {
+        "backbone_args": TINY,
+        "augmentation": "flip",
+        "epochs": 3,
+        "batch_size": 12,
+        "learning_rate": 0.02,
+        "track": False,
+    },
+    "tracking": {"store": "mlruns", "experiment": "drawn"},
+}
+
+
+def squares() -> Crops:
+    return joined(draw_crops(8, seed=1), draw_crops(2, fold="val", seed=2))
+
+
+def run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, crops: Crops, **changes: Any
+) -> dict[str, Any]:
+    """Run the stage on these crops; returns its metrics."""
+    save_crops(folder / "crops", "part", crops)
+    run_stage(
+        train,
+        folder,
+        monkeypatch,
+        params=PARAMS | {"train": PARAMS["train"] | changes},
+        crops="crops",
+        out="classifier",
+        run="run.json",
+        metrics="train.json",
+    )
+    return json.loads((folder / "train.json").read_text())
+
+
+def test_what_the_stage_saves_is_the_classifier_of_its_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = run(tmp_path, monkeypatch, squares())
+    model = load_classifier(tmp_path / "classifier")
+    val = squares().in_fold("val")
+    classes = model.architecture.classes
+    labels = torch.tensor([classes.index(label) for label in val.index["label"]])
+    with torch.no_grad():
+        logits = model(torch.from_numpy(val.images).permute(0, 3, 1, 2))
+    loss = float(torch.nn.functional.cross_entropy(logits, labels))
+    assert loss == pytest.approx(metrics["val_loss"], rel=1e-3)
+    assert (metrics["n_train_crops"], metrics["n_val_crops"]) == (48, 12)
+    assert metrics["n_parameters"] == sum(p.numel() for p in model.parameters())
+
+
+def test_brightness_is_that_of_the_train_fold_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = squares()
+    crops.images[48:] = 255
+    run(tmp_path, monkeypatch, crops, epochs=1)
+    architecture = load_classifier(tmp_path / "classifier").architecture
+    pixels = crops.images[:48].astype(float)
+    assert architecture.mean == pytest.approx([pixels.mean()], abs=1e-3)
+    assert architecture.std == pytest.approx([pixels.std()], abs=2e-3)
+
+
+def test_the_curves_have_a_row_per_epoch_and_no_run_is_made_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = run(tmp_path, monkeypatch, squares(), epochs=2)
+    curves = pd.read_csv(tmp_path / "classifier" / "curves.csv")
+    assert curves["epoch"].tolist() == [0, 1]
+    assert np.isfinite(curves).all(axis=None)
+    assert metrics["epochs"] == 2
+    assert json.loads((tmp_path / "run.json").read_text()) == {"run_id": None}
+    assert not (tmp_path / "mlruns").exists()
+
+
+def test_the_same_seed_trains_the_same_classifier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        folder = tmp_path / name
+        folder.mkdir()
+        losses.append(run(folder, monkeypatch, squares(), epochs=1, seed=seed)["val_loss"])
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+
+
+def test_classes_without_crops_and_a_val_fold_without_any_are_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InspectionError) as caught:
+        run(tmp_path, monkeypatch, draw_crops(2, classes=("normal",)))
+    bright, dark, val = str(caught.value).splitlines()
+    assert bright.startswith("train: no crop of class 'bright' in region 'part'; add parts, or")
+    assert dark.startswith("train: no crop of class 'dark'")
+    assert val == "val: no crops; raise split.val_fraction or add parts"
+    assert not (tmp_path / "classifier").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"augmentation": "mirror"}, "train.augmentation: should be one of .*'basic'.*'mirror'"),
+        ({"balance": "even"}, "train.balance: should be 'sampler', 'weights' or 'none'"),
+        ({"epochs": 0}, "train.epochs: should be >= 1, got 0"),
+        ({"lr": 0.1}, "train.lr: unknown key"),
+        ({"backbone": "resnet10x"}, "train.backbone: timm knows no 'resnet10x'"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_setting_that_cannot_be_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InspectionError, match=told):
+        run(tmp_path, monkeypatch, squares(), **changes)
+
+
+@pytest.mark.parametrize("balance", ["weights", "none"])
+def test_a_rare_class_can_be_balanced_in_other_ways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, balance: str
+) -> None:
+    crops = squares()
+    rare = crops.rows(np.flatnonzero(~crops.index["part_id"].isin(["train1-2", "train1-5"])))
+    assert run(tmp_path, monkeypatch, rare, epochs=1, balance=balance)["epochs"] == 1
