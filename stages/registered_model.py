@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]
 
 from inspection.inspector import Inspector, View
 
@@ -20,8 +20,11 @@ class RegisteredInspector(PythonModel):
         """Load the bundle after its hashes have been checked."""
         self.inspector = Inspector(Path(context.artifacts["bundle"]))
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> pd.DataFrame:
-        """One row per part: `part_id`, `verdict`, `label`, `cause`."""
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+        """One row per part: `part_id`, `verdict`, `label`, `cause`.
+
+        Without type hints: MLflow would take them for a signature, and warn that they are none.
+        """
         rows = []
         for part_id, views in model_input.groupby("part_id", sort=False):
             named = [View(str(n), bytes(image)) for n, image in enumerate(views["image"])]
