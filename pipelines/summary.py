@@ -39,7 +39,9 @@ def summary(card: Card) -> str:
     """The verdict table as text: test fold, counted by part, bounds one-sided 95 %."""
     metrics = card.metrics
     normal = card.line.normal
-    rows = [("class", "parts", "pass", "review", "reject", "hurts", "at most", "AUROC")]
+    rows: list[tuple[str, ...]] = [
+        ("class", "parts", "pass", "review", "reject", "hurts", "at most", "AUROC")
+    ]
     rows += [_row(name, row, normal) for name, row in metrics["verdicts"].items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
