@@ -12,6 +12,8 @@ REPLACE ?=
 
 include project.env
 export $(shell sed -n 's/^\([A-Z_]*\)=.*/\1/p' project.env)
+export PREFECT_HOME := $(CURDIR)/.state/prefect
+export BENTOML_HOME := $(CURDIR)/.state/bentoml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help:  ## list the verbs

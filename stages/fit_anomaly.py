@@ -20,7 +20,8 @@ from inspection.storage import replacing, write_json, write_table
 from stages import program
 
 BOX_THRESHOLD = 0.5
-MIN_NORMALS = 8
+MIN_NORMALS = 3
+FEW_NORMALS = 20
 
 
 class FitAnomalyParams(program.Params):
@@ -165,6 +166,12 @@ def _require_normals(n_train: int, n_val: int) -> None:
     ]
     if problems:
         raise InspectionError("\n".join(problems))
+    if n_val < FEW_NORMALS:
+        program.log.warning(
+            "val: %d normal views only; what the anomaly score calls normal is little more than a "
+            "guess, add normal parts",
+            n_val,
+        )
 
 
 def _save(model: AnomalyModel, out: Path) -> None:
