@@ -51,11 +51,19 @@ def test_a_thin_class_is_trained_on_first_then_tested_then_validated(
     assert n_groups(views, assigned(views), "dent") == expected
 
 
-def test_a_group_of_two_labels_counts_for_the_rarer_one() -> None:
-    views = views_of({"normal": 20, "dent": 1})
-    mixed = pd.DataFrame([{"group_id": "normal-0", "label": "dent"}])
+def test_large_fractions_leave_every_class_something_to_train_on() -> None:
+    views = views_of({"normal": 20, "dent": 3})
+    folds = assign_folds(views, val_fraction=0.45, test_fraction=0.45, seed=0)
+    assert n_groups(views, folds, "dent") == [1, 1, 1]
+
+
+@pytest.mark.parametrize("rare", ["dent", "slide"])
+def test_a_group_of_two_labels_counts_for_the_rarer_one(rare: str) -> None:
+    views = views_of({"normal": 20, rare: 1})
+    mixed = pd.DataFrame([{"group_id": "normal-0", "label": rare}])
     views = pd.concat([views, mixed], ignore_index=True)
-    assert n_groups(views, assigned(views), "dent") == [1, 0, 1]
+    for seed in range(4):
+        assert n_groups(views, assigned(views, seed=seed), rare) == [1, 0, 1]
 
 
 def test_the_same_seed_gives_the_same_folds_and_another_one_others() -> None:

@@ -38,6 +38,11 @@ def test_evidence_on_the_defect_is_wanted_and_elsewhere_it_is_not() -> None:
     assert spread == pytest.approx(softplus(-2.0) + softplus(2.0) / 2)
 
 
+def test_evidence_for_another_defect_is_wanted_nowhere() -> None:
+    wrong = one_sample(label=BRIGHT + 1, at_defect=2.0)
+    assert wrong == pytest.approx(math.log(2) + (6 * math.log(2) + softplus(2.0)) / 7 / 2)
+
+
 def test_a_normal_crop_wants_no_defect_anywhere() -> None:
     assert one_sample(label=0, evidence=-3.0) == pytest.approx(softplus(-3.0) / 2)
 

@@ -103,7 +103,10 @@ def test_a_second_run_of_a_stage_is_refused_until_the_first_is_dead(tmp_path: Pa
 def test_a_stage_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     parent = started(tmp_path, SPAWNS, source(HOLDS))
     parent.send_signal(signal.SIGKILL)
-    parent.communicate()
+    parent.wait()
+    for pipe in (parent.stdin, parent.stdout):
+        assert pipe is not None
+        pipe.close()
     deadline = time.monotonic() + 20
     while (done := ran(tmp_path, "pass")).returncode and time.monotonic() < deadline:
         time.sleep(0.1)
