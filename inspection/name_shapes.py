@@ -63,7 +63,7 @@ def shapes_of(stems: Sequence[str]) -> list[Shape]:
 
     >>> shape, *_ = shapes_of(["Ch00_1000_dent_1", "Ch01_1001_no defect_2", "Ch01_1002_dent"])
     >>> shape.pattern({(1, 1): "part", (2, 2): "label"})
-    '[^_\\\\s]+[_\\\\s](?P<part>\\\\d+)[_\\\\s](?P<label>\\\\D+?)(?:[_\\\\s]\\\\d+)?'
+    '[^ _]+[ _]+(?P<part>\\\\d+)[ _]+(?P<label>\\\\D+?)(?:[ _]+\\\\d+)?'
     """
     composed = [nfc(stem) for stem in stems]
     shapes = [_shape(composed, tokens) for tokens in (COARSE, FINE)]
