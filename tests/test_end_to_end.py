@@ -154,17 +154,19 @@ def test_the_first_version_is_registered_as_challenger_and_champion(line: Path) 
     assert printed == f"['challenger', 'champion'] 1 {released} True"
 
 
-def test_an_unknown_parameter_ends_the_stage_with_its_name_and_no_traceback(line: Path) -> None:
-    params = line / "params.yaml"
-    text = params.read_text(encoding="utf-8")
+def test_a_stage_that_fails_names_the_key_without_traceback_and_nothing_is_lost(line: Path) -> None:
+    params, folds = line / "params.yaml", line / "artifacts/folds/folds.parquet"
+    text, good = params.read_text(encoding="utf-8"), folds.read_bytes()
     params.write_text(text.replace("audit_folds:", "audit_fold:"), encoding="utf-8")
     try:
         said = run([*dvc(), "repro", "split"], line, expect=255)
     finally:
         params.write_text(text, encoding="utf-8")
+        run([*dvc(), "checkout", "--quiet", "--force"], line)
 
     assert "params.yaml: split.audit_fold: unknown key" in said
     assert "Traceback" not in said
+    assert folds.read_bytes() == good
 
 
 @pytest.fixture(scope="module")
