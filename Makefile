@@ -12,6 +12,7 @@ REPLACE ?=
 
 include project.env
 export $(shell sed -n 's/^\([A-Z_]*\)=.*/\1/p' project.env)
+STATE := $(shell mkdir -p .state/prefect .state/bentoml)
 export PREFECT_HOME := $(CURDIR)/.state/prefect
 export BENTOML_HOME := $(CURDIR)/.state/bentoml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -29,7 +30,7 @@ test: $(READY)  ## the whole test suite, fast and slow
 	pytest
 
 test-fast: $(READY)  ## the tests that take seconds
-	pytest -m "not slow"
+	pytest -m "not slow" --numprocesses 2
 
 lint: $(READY)  ## style and types
 	ruff check .
