@@ -33,10 +33,12 @@ def hog_macro_f1(train: Crops, test: Crops, classes: list[str]) -> float:
     """Macro-F1 of the cheap classifier: a part is given its views' most frequent defect."""
     model = fit_svm(_features(train), train.index["label"].to_numpy(object))
     predicted = test.index.assign(predicted=model.predict(_features(test)))
-    parts = predicted.groupby("part_id")[["label", "predicted"]].agg(
-        lambda labels: part_label(list(labels), classes[0])
+    by_part = predicted.groupby("part_id")
+    labels, guesses = (
+        [part_label(list(of), classes[0]) for _, of in by_part[column]]
+        for column in ("label", "predicted")
     )
-    return macro_f1(parts["label"].tolist(), parts["predicted"].tolist(), classes)
+    return macro_f1(labels, guesses, classes)
 
 
 def _features(crops: Crops) -> object:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from inspection.errors import InspectionError
+from inspection.errors import InspectionError, raise_all
 from inspection.line import Line
 from inspection.storage import sha256_of
 from inspection.verdicts import Thresholds
@@ -105,6 +105,5 @@ def verified(folder: Path) -> Card:
             problems.append(f"{path}: missing; fetch the bundle again")
         elif sha256_of(path) != digest:
             problems.append(f"{path}: its hash is not the one on the card; fetch the bundle again")
-    if problems:
-        raise InspectionError("\n".join(problems))
+    raise_all(problems)
     return card

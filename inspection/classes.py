@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from inspection.errors import InspectionError
+from inspection.errors import raise_all
 from inspection.line import Line
 
 
@@ -15,8 +15,7 @@ def check_classes(table: pd.DataFrame, line: Line) -> None:
         for name, n in found.items()
         if n < 2
     ]
-    if problems:
-        raise InspectionError("\n".join(problems))
+    raise_all(problems)
 
 
 def _role(name: str, line: Line) -> str:

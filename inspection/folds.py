@@ -33,6 +33,11 @@ def assign_folds(
     return views["group_id"].map(dict(zip(groups["group_id"], folds, strict=True)))
 
 
+def with_folds(views: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
+    """The views that have a fold, with the column `fold`."""
+    return views.merge(folds[["view_id", "fold"]], on="view_id", validate="1:1")
+
+
 def thin_classes(views: pd.DataFrame, folds: pd.Series) -> dict[str, list[str]]:
     """The classes of which a fold holds no part at all, by fold."""
     held = pd.crosstab(views["label"], folds).reindex(columns=list(FOLDS), fill_value=0)
@@ -76,7 +81,7 @@ def shortcut_audit(
     for name in columns:
         features = pd.get_dummies(columns[[name]]).to_numpy(float)
         predicted = _predicted(features, labels, folds, fit)
-        told[name] = float(balanced_accuracy_score(labels, predicted))
+        told[str(name)] = float(balanced_accuracy_score(labels, predicted))
     return told
 
 

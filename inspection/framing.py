@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from inspection.crops import boxes_of, part_box
-from inspection.errors import InspectionError
+from inspection.errors import raise_all
 from inspection.line import Line, Region
 from inspection.regions import Box, Floats, box_from_mask, coverage, intersection_over_union
 
@@ -40,21 +40,18 @@ def locator_targets(views: pd.DataFrame, regions: Sequence[str], cells: tuple[in
         for j, region in enumerate(regions):
             box = part_box(str(view.boxes), region)
             if box is not None:
-                targets[i, j] = coverage([box], cells, (int(view.width_px), int(view.height_px)))
+                targets[i, j] = coverage([box], cells, _size_px(view))
     return targets
 
 
 def require_boxes(views: pd.DataFrame, regions: Sequence[str]) -> None:
     """Refuse a line with a region that nobody has drawn a box of in the train fold."""
-    missing = [name for name in regions if not _n_boxed(views, name)]
-    if missing:
-        raise InspectionError(
-            "\n".join(
-                f"line.regions.{name}: no view of the train fold has a box of it, so it cannot be "
-                "located; label some boxes, or set whole_frame: true"
-                for name in missing
-            )
-        )
+    raise_all(
+        f"line.regions.{name}: no view of the train fold has a box of it, so it cannot be "
+        "located; label some boxes, or set whole_frame: true"
+        for name in regions
+        if not _n_boxed(views, name)
+    )
 
 
 def frame_view(
@@ -82,10 +79,14 @@ def locator_agreement(views: pd.DataFrame, maps: Mapping[str, Floats]) -> dict[s
             labelled = part_box(str(view.boxes), region)
             if labelled is None:
                 continue
-            found = box_from_mask(probabilities[i], (int(view.width_px), int(view.height_px)))
+            found = box_from_mask(probabilities[i], _size_px(view))
             iou = intersection_over_union(found[0], labelled) if found else 0.0
             agreement[region].append(iou)
     return agreement
+
+
+def _size_px(view: Any) -> tuple[int, int]:
+    return int(view.width_px), int(view.height_px)
 
 
 def defect_boxes(view: Any, shows: Sequence[str]) -> list[Box]:
@@ -96,7 +97,7 @@ def defect_boxes(view: Any, shows: Sequence[str]) -> list[Box]:
 def _framed(
     view: Any, region: str, settings: Region, probability: Floats | None, framing: str
 ) -> Framed | None:
-    size = (int(view.width_px), int(view.height_px))
+    size = _size_px(view)
     if settings.whole_frame:
         return Framed(Box(0.0, 0.0, float(size[0]), float(size[1])), "frame", 1.0)
     labelled = part_box(view.boxes, region)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from inspection.errors import InspectionError, first_three
+from inspection.errors import InspectionError, first_three, raise_all
 from inspection.line import Line, fold_name
 
 REVIEW_COLUMNS = ("image_sha256", "label", "reviewer", "note")
@@ -104,8 +104,7 @@ def read_reviews(rows: pd.DataFrame, table: pd.DataFrame, line: Line) -> dict[st
             f"reviews: {len(twice)} images are reviewed with different labels: "
             f"{first_three(twice)}; keep one row each"
         )
-    if problems:
-        raise InspectionError("\n".join(problems))
+    raise_all(problems)
     return {str(row["image_sha256"]): row for _, row in reviews.iterrows()}
 
 
@@ -126,8 +125,8 @@ def with_holds(
     reasons: dict[str, list[str]] = {}
     for conflict in conflicts:
         if conflict.rule in rules:
-            told = f"{conflict.rule}: {conflict.reason}"
-            reasons.setdefault(conflict.view_id, []).append(told)
+            reason = f"{conflict.rule}: {conflict.reason}"
+            reasons.setdefault(conflict.view_id, []).append(reason)
     told = table["view_id"].map(lambda view_id: "; ".join(reasons.get(view_id, [])))
     told = told.where(table["label_source"] != "review", "")
     return table.assign(held=told != "", held_reason=told)

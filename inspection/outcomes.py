@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from inspection.bundle import Card
+from inspection.cam_scores import measures
+from inspection.crops import Crops
 from inspection.inspector import CHANNELS, PartVerdict, Seen, judge_part, scores_of
 from inspection.line import Line
 from inspection.parts import confusion, macro_f1, part_label
@@ -153,6 +155,51 @@ def classification(table: pd.DataFrame, line: Line) -> dict[str, Any]:
         "n_parts": len(table),
         "confusion": confusion(labels, predicted, classes).tolist(),
     }
+
+
+def test_metrics(table: pd.DataFrame, line: Line, costs: Costs) -> dict[str, Any]:
+    """All that the table of outcomes says of the test fold."""
+    return {
+        "classifier": classification(table, line),
+        "verdicts": verdict_table(table, line),
+        "totals": totals(table, line),
+        "anomaly_auroc": anomaly_auroc(table, line),
+        "expected_cost": expected_cost(table, line, costs),
+    }
+
+
+def cam_truth(parts: Parts, card: Card, crops: Crops) -> dict[str, Any]:
+    """The deployed heatmap against the labelled place, on views whose defect is truly predicted.
+
+    Means of the measures of `inspection.cam_scores` and `n`, the number of such views.
+    """
+    row_of = {path: row for row, path in enumerate(crops.index["path"])}
+    seen = [view for views in parts.values() for view in views if view.name in row_of]
+    measured = [
+        found
+        for view in seen
+        if (found := _heat_measures(view, card, crops, row_of[view.name])) is not None
+    ]
+    if not measured:
+        return {"n": 0}
+    means = pd.DataFrame(measured).mean()
+    return {"n": len(measured), **{str(name): float(value) for name, value in means.items()}}
+
+
+def _heat_measures(view: Seen, card: Card, crops: Crops, row: int) -> dict[str, float] | None:
+    facts = crops.index.iloc[row]
+    number = card.classifier.classes.index(facts["label"])
+    if number == 0 or facts["target"] == "unknown" or view.logits is None or view.raw_heat is None:
+        return None
+    if int(view.logits.argmax()) != number:
+        return None
+    return measures(view.raw_heat[number - 1], np.array(crops.targets[row]))
+
+
+def confusion_rows(table: pd.DataFrame, line: Line) -> pd.DataFrame:
+    """One row per part with the columns `actual` and `predicted`, as `dvc plots` reads them."""
+    actual = [line.label_in(line.classify, label) for label in table["label"]]
+    return pd.DataFrame({"actual": actual, "predicted": table["classified"]})
 
 
 def claim(table: pd.DataFrame, line: Line, max_escape_rate: float) -> dict[str, Any]:

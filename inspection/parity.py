@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from inspection.errors import InspectionError
+from inspection.errors import raise_all
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ def require_parity(reports: dict[str, Parity], *, tolerance: float) -> None:
                 f"parity of {name}: score off by {report.score_difference:.2e}, heat by "
                 f"{report.heat_difference:.2e}, allowed is {tolerance:.0e}; do not deploy"
             )
-    if problems:
-        raise InspectionError("\n".join(problems))
+    raise_all(problems)
 
 
 def _within(tolerance: float, *differences: float) -> bool:

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -79,6 +80,17 @@ def read_table(path: Path) -> "pd.DataFrame":
     if not path.exists():
         raise InspectionError(f"{path}: not found; run `dvc repro` to make it")
     return pd.read_parquet(path)
+
+
+def replace_folder(finished: Path, target: Path) -> None:
+    """Put a finished folder in the place of `target`; what was there before goes last."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        target.rename(old)
+    finished.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def sha256_of(path: Path) -> str:

@@ -40,11 +40,11 @@ def windows(table: pd.DataFrame, line: Line) -> dict[str, list[Window]]:
         for box in json.loads(cell):
             if box["category"] in line.regions:
                 edges = (box["x_px"], box["y_px"], box["width_px"], box["height_px"])
-                boxes.setdefault((camera, box["category"]), []).append(edges)
+                boxes.setdefault((str(camera), box["category"]), []).append(edges)
     found: dict[str, list[Window]] = {}
     for camera, frames in table.groupby("camera"):
         size = (int(frames["width_px"].median()), int(frames["height_px"].median()))
-        of_regions = [boxes[camera, name] for name in line.regions if (camera, name) in boxes]
+        of_regions = [boxes[key] for name in line.regions if (key := (str(camera), name)) in boxes]
         found[str(camera)] = [_window(edges, size) for edges in of_regions] or [(0, 0, *size)]
     return found
 
@@ -110,7 +110,7 @@ def pooled(weighed: pd.DataFrame, labels: Sequence[str], parts: Sequence[str]) -
     Log probabilities are summed over the views and divided by the root of their number, for views
     of one part are not independent. Where the labels of a part disagree they vote as well.
     """
-    evidence = np.log(np.maximum(weighed, LEAST_PROBABILITY))
+    evidence = weighed.clip(lower=LEAST_PROBABILITY).apply(np.log)
     by_part = evidence.groupby(np.asarray(parts))
     n_views = by_part.transform("size").to_numpy()[:, None]
     joint = by_part.transform("sum").to_numpy() / np.sqrt(n_views)
@@ -126,7 +126,7 @@ def label_quality(likely: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
     """How well each label fits, 0..1: cleanlab's self-confidence (Northcutt et al. 2021)."""
     from cleanlab.rank import get_label_quality_scores
 
-    codes = likely.columns.get_indexer(list(labels))
+    codes = likely.columns.get_indexer(pd.Index(labels))
     return np.asarray(get_label_quality_scores(codes, likely.to_numpy(), method="self_confidence"))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 VERDICTS = ("pass", "review", "reject")
-MAX_CUTS = 150
+MAX_CUTS = 1000
 STARTS = (1.0, 0.9, 0.5)
 
 Levels = np.ndarray[Any, np.dtype[np.int64]]
@@ -42,6 +42,9 @@ class Costs(BaseModel):
     overkill_cost: float = Field(default=1.0, gt=0)
     review_cost: float = Field(default=0.3, gt=0)
     defect_rate: float = Field(default=0.05, gt=0, lt=1)
+
+
+REVIEW_ALL = Thresholds(accept_below=-1e9, reject_above=1e9)
 
 
 @dataclass(frozen=True)
@@ -132,17 +135,27 @@ def _channel_levels(scores: Scores, limits: Thresholds) -> Levels:
 
 
 def _best_for_channel(scores: Scores, others: Levels, weights: Scores) -> tuple[Thresholds, float]:
-    lower, upper = _cuts(scores[~np.isnan(scores)])
-    best, limits = np.inf, Thresholds(accept_below=np.inf, reject_above=np.inf)
-    rows = np.arange(len(scores))
-    for i, accept in enumerate(lower):
-        for reject in upper[i:]:
-            candidate = Thresholds.model_construct(accept_below=accept, reject_above=reject)
-            levels = np.maximum(others, _channel_levels(scores, candidate))
-            cost = float(weights[rows, levels].sum())
-            if cost < best - 1e-12:
-                best, limits = cost, candidate
-    return limits, best
+    """The cheapest thresholds of one channel, given the levels that the others call for.
+
+    Parts in the order of their scores fall into passed, reviewed and rejected, so the cost of any
+    two cuts is a sum of three stretches of running totals.
+    """
+    known = ~np.isnan(scores)
+    order = np.argsort(scores[known], kind="stable")
+    ranked = scores[known][order]
+    lower, upper = _cuts(ranked)
+    rows = np.flatnonzero(known)[order]
+    passed, reviewed, rejected = (
+        np.r_[0.0, np.cumsum(weights[rows, np.maximum(others[rows], level)])] for level in range(3)
+    )
+    low, high = np.searchsorted(ranked, lower, "left"), np.searchsorted(ranked, upper, "right")
+    cost = (passed[low] - reviewed[low])[:, None] + (reviewed[high] - rejected[high])[None, :]
+    cost += rejected[-1] + weights[~known, others[~known]].sum()
+    cost[lower[:, None] > upper[None, :]] = np.inf
+    first = int(np.flatnonzero(cost <= cost.min() + 1e-12)[0])
+    i, j = np.unravel_index(first, cost.shape)
+    limits = Thresholds.model_construct(accept_below=float(lower[i]), reject_above=float(upper[j]))
+    return limits, float(cost[i, j])
 
 
 def _cuts(scores: Scores) -> tuple[Scores, Scores]:
@@ -156,10 +169,14 @@ def _cuts(scores: Scores) -> tuple[Scores, Scores]:
 
 
 def _finite(limits: Thresholds, scores: Scores) -> Thresholds:
-    """Thresholds that JSON can hold: beyond the scores seen by their range and one."""
+    """Thresholds that JSON can hold: beyond the scores seen by their range and one.
+
+    A channel that val says nothing of sends every part to review: there is no evidence to pass or
+    reject by.
+    """
     seen = scores[~np.isnan(scores)]
     if not len(seen):
-        return Thresholds(accept_below=0.0, reject_above=0.0)
+        return REVIEW_ALL
     beyond = float(np.ptp(seen)) + 1.0
     lowest, highest = float(seen.min()) - beyond, float(seen.max()) + beyond
     return Thresholds(

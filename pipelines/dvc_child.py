@@ -1,25 +1,24 @@
 """The program that holds DVC open: it reads a stage's name per line and answers each in JSON.
 
 What the stages print goes to stdout and stderr as it comes; an answer is a line that begins with
-the record separator. The program needs nothing of this project, so it runs as a file.
+the record separator.
 """
 
-import ctypes
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any, TextIO
 
-PR_SET_PDEATHSIG = 1
+from inspection.processes import die_with_parent
+
 ANSWER = "\x1e"
 EMPTY_IS_BROKEN = (".dvc/tmp/rwlock", "dvc.lock")
 
 
 def main() -> None:
     """Answer first with the names of all stages in order, then to each stage that is named."""
-    _die_with_parent()
+    die_with_parent()
     commands = _private_stdin()
     _mend()
     from dvc.exceptions import DvcException
@@ -76,15 +75,6 @@ def _mend() -> None:
         path = Path(name)
         if path.is_file() and path.stat().st_size == 0:
             path.unlink()
-
-
-def _die_with_parent() -> None:
-    if sys.platform != "linux":
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise SystemExit("the flow ended before DVC began")
 
 
 if __name__ == "__main__":

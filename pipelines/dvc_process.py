@@ -18,6 +18,7 @@ from inspection.errors import InspectionError
 from pipelines import dvc_child
 
 N_LAST_LINES = 20
+ROOT = Path(__file__).parents[1]
 
 
 class Dvc:
@@ -55,11 +56,11 @@ class Dvc:
     def _start(self) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         self._process = subprocess.Popen(
-            [sys.executable, "-P", dvc_child.__file__],
+            [sys.executable, "-P", "-m", dvc_child.__name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"PATH": path},
+            env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
             text=True,
             encoding="utf-8",
             errors="replace",

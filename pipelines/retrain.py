@@ -3,6 +3,7 @@
 `python -m pipelines.retrain` runs it once, in the project's root.
 """
 
+import argparse
 import json
 import logging
 import sys
@@ -91,6 +92,9 @@ def _quiet_known_errors() -> None:
 
 def main() -> None:
     """Run the flow once; what the user can mend ends it with 1, untraced."""
+    argparse.ArgumentParser(
+        description="Run the flow `retrain` once: every DVC stage a task, in the project's root."
+    ).parse_args()
     patient = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: SERVER_START_S}
     try:
         with temporary_settings(patient):

@@ -11,6 +11,8 @@ from pydantic import Field
 from tqdm import tqdm
 
 from inspection.crops import Crops, box_target, mask_target, save_crops, window_columns
+from inspection.errors import InspectionError
+from inspection.folds import with_folds
 from inspection.framing import (
     Framed,
     defect_boxes,
@@ -54,9 +56,7 @@ def main() -> None:
         metrics="file for the metrics",
     )
     line, params = program.params(line=Line, crop=CropParams)
-    views = read_table(paths.manifest).merge(
-        read_table(paths.folds)[["view_id", "fold"]], on="view_id", validate="1:1"
-    )
+    views = with_folds(read_table(paths.manifest), read_table(paths.folds))
 
     maps = _located(views, line, params, paths.data, paths.out)
     framed = [
@@ -121,6 +121,11 @@ def cut_region(
 
     done = list(_in_threads(cut_one, views, f"cut {region}"))
     kept = [result for result in done if result is not None]
+    if not kept:
+        raise InspectionError(
+            f"line.regions.{region}: found in none of {len(views)} views; box it in more frames, "
+            "raise crop.locator_epochs, or set whole_frame: true"
+        )
     images, targets, rows = zip(*kept, strict=True)
     missing = views[[result is None for result in done]][["view_id", "path", "part_id", "label"]]
     return Crops(np.stack(images), np.stack(targets), pd.DataFrame(rows)), missing

@@ -12,7 +12,7 @@ from inspection.anomaly import KINDS, AnomalyModel, anomalies, fit_anomaly_model
 from inspection.cam_scores import absolute_scale, best_threshold
 from inspection.classifier import DefectClassifier, load_classifier
 from inspection.crops import Crops, load_crops
-from inspection.errors import InspectionError
+from inspection.errors import raise_all
 from inspection.line import Line
 from inspection.rates import rate
 from inspection.regions import Floats, Image
@@ -164,8 +164,7 @@ def _require_normals(n_train: int, n_val: int) -> None:
         for fold, n in (("train", n_train), ("val", n_val))
         if n < MIN_NORMALS
     ]
-    if problems:
-        raise InspectionError("\n".join(problems))
+    raise_all(problems)
     if n_val < FEW_NORMALS:
         program.log.warning(
             "val: %d normal views only; what the anomaly score calls normal is little more than a "

@@ -6,35 +6,32 @@ from typing import Any
 import numpy as np
 import torch
 
-from inspection.anomaly import anomalies, load_anomaly_model
+from inspection.anomaly import anomalies
 from inspection.bundle import Card
-from inspection.cam import ClassifierWithHeat
-from inspection.classifier import load_classifier
 from inspection.crops import load_crops
 from inspection.heat import scaled
 from inspection.inspector import probabilities_of
 from inspection.line import Line
 from inspection.parity import Parity, compare
 from inspection.regions import Image
+from stages.graphs import Trained
 
 RUNTIMES = ("onnxruntime", "openvino")
 
 
 def golden_parity(
-    paths: Any, line: Line, card: Card, bundle: Path, n_crops: int
+    trained: Trained, folder: Path, line: Line, card: Card, bundle: Path, n_crops: int
 ) -> dict[str, Parity]:
     """Parity of each runtime's classifier and anomaly model with torch, on val crops."""
-    classifier = load_classifier(paths.classifier)
     reports = {}
-    crops = _golden(paths.crops, line.classify, n_crops)
-    with_heat = ClassifierWithHeat(classifier, card.classifier.recipe["method"])
+    crops = _golden(folder, line.classify, n_crops)
     with torch.inference_mode():
-        wanted = [value.numpy() for value in with_heat(torch.tensor(crops))]
+        wanted = [value.numpy() for value in trained.classifier(torch.tensor(crops))]
     for runtime in RUNTIMES:
         got = run(runtime, bundle / card.classifier.file, crops)
         reports[f"classifier on {runtime}"] = _classifier_parity(wanted, got, card)
-    crops = _golden(paths.crops, line.detect_anomalies, n_crops)
-    wanted = list(anomalies(load_anomaly_model(paths.anomaly, classifier), crops))
+    crops = _golden(folder, line.detect_anomalies, n_crops)
+    wanted = list(anomalies(trained.anomaly, crops))
     for runtime in RUNTIMES:
         got = run(runtime, bundle / card.anomaly.file, crops)
         reports[f"anomaly on {runtime}"] = _anomaly_parity(wanted, got, card)

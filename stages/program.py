@@ -1,10 +1,7 @@
 """How every stage runs: dies with its parent, holds its lock, reads its params, reports errors."""
 
 import argparse
-import ctypes
 import logging
-import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +9,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from inspection.errors import InspectionError
-from inspection.storage import locked, read_json, write_json
+from inspection.errors import InspectionError, raise_all
+from inspection.processes import die_with_parent
+from inspection.storage import locked, write_json
 
 PARAMS_FILE = Path("params.yaml")
 LOCK_DIR = Path(".state/locks")
-PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger("knurl")
 Section = TypeVar("Section", bound=BaseModel)
@@ -35,7 +32,7 @@ def run(stage: str, main: Callable[[], None]) -> None:
     The process is killed when its parent dies: a killed `dvc repro` leaves no orphan that trains
     on beside the next one. A lock per stage refuses a second run of the same stage.
     """
-    _die_with_parent()
+    die_with_parent()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
     try:
         with locked(LOCK_DIR / f"{stage}.lock", holder=f"stage {stage}"):
@@ -70,8 +67,7 @@ def params(**sections: type[Section]) -> Any:
             loaded.append(model.model_validate(content.get(name) or {}))
         except ValidationError as error:
             problems += [f"{PARAMS_FILE}: {line}" for line in describe(name, error)]
-    if problems:
-        raise InspectionError("\n".join(problems))
+    raise_all(problems)
     return loaded[0] if len(loaded) == 1 else tuple(loaded)
 
 
@@ -87,12 +83,6 @@ def save_metrics(path: Path, metrics: dict[str, Any]) -> None:
     log.info("%s: %s", path.stem, ", ".join(numbers))
 
 
-def load_metrics(path: Path) -> dict[str, Any]:
-    """Read the metrics that another stage wrote."""
-    metrics: dict[str, Any] = read_json(path)
-    return metrics
-
-
 def _describe_one(section: str, problem: Any) -> str:
     where = ".".join([section, *(str(part) for part in problem["loc"])])
     kind, message = problem["type"], problem["msg"]
@@ -103,7 +93,7 @@ def _describe_one(section: str, problem: Any) -> str:
     message = message.removeprefix("Value error, ").removeprefix("Input ")
     message = message.replace("less than or equal to", "<=").replace("less than", "<")
     message = message.replace("greater than or equal to", ">=").replace("greater than", ">")
-    message = message.replace("should be a valid", "should be a")
+    message = message.replace("be a valid integer", "be an integer").replace("be a valid", "be a")
     got = problem["input"]
     return f"{where}: {message}" + ("" if isinstance(got, dict) else f", got {got!r}")
 
@@ -121,15 +111,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InspectionError(f"{path}: should hold sections, got {type(content).__name__}")
     return content
-
-
-def _die_with_parent() -> None:
-    if sys.platform != "linux":
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise SystemExit("the parent process ended before the stage began")
 
 
 def _is_number(value: Any) -> bool:

@@ -106,7 +106,7 @@ def _errors(table: pd.DataFrame, parts: Parts, card: Card) -> list[dict[str, Any
     misnamed = table[defective & (table["verdict"] != "pass") & (table["named"] != table["label"])]
     found = []
     for kind, rows in (("escape", escapes), ("overkill", overkill), ("wrong name", misnamed)):
-        for row in rows.to_dict("records"):
+        for row in _rows(rows):
             seen = next(s for s in parts[row["part_id"]] if s.name == row["worst_view"])
             found.append({"kind": kind, **row, "pictures": _pictures(seen, card)})
     return found[:N_ERRORS]
@@ -125,7 +125,11 @@ def _pictures(seen: Seen, card: Card) -> list[str]:
     return [data_uri(picture) for picture in pictures]
 
 
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
 def _records(path: Path) -> list[dict[str, Any]]:
     if path.stat().st_size <= 1:
         return []
-    return pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
+    return _rows(pd.read_csv(path, dtype=str, keep_default_na=False))

@@ -10,7 +10,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from inspection.cheap import circumstances, fit_svm, fit_tree, hog_features, stack
-from inspection.errors import InspectionError
+from inspection.errors import raise_all
 from inspection.folds import FOLDS, assign_folds, leakage_price, shortcut_audit, thin_classes
 from inspection.images import decode
 from inspection.line import Line
@@ -71,8 +71,7 @@ def _require_parts(views: pd.DataFrame, line: Line) -> None:
         for name in line.classes
         if n_parts.get(name, 0) < 2 and name in line.classes and name != line.normal
     ]
-    if problems:
-        raise InspectionError("\n".join(problems))
+    raise_all(problems)
 
 
 def _counts(views: pd.DataFrame) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Train the classifier on the crops of its region; every epoch goes live to MLflow."""
 
+import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +13,7 @@ from pydantic import Field, field_validator
 from inspection.augmentations import AUGMENTATIONS, build_augmentation
 from inspection.classifier import Architecture, DefectClassifier
 from inspection.crops import Crops, load_crops
-from inspection.errors import InspectionError
+from inspection.errors import raise_all
 from inspection.line import Line
 from inspection.storage import replacing, write_json, write_table
 from inspection.training import Schedule, fit_classifier
@@ -64,6 +66,7 @@ def main() -> None:
     train, val = crops.in_fold("train"), crops.in_fold("val")
     _require_classes(train, val, line)
 
+    _quiet_lightning()
     run = LiveRun(params, store)
     model = _new_classifier(params, train, line)
     model, history, best_epoch = fit_classifier(
@@ -122,6 +125,13 @@ class LiveRun:
         return self._id
 
 
+def _quiet_lightning() -> None:
+    """No advice about other products among the numbers; warnings and errors stay."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message="`isinstance.treespec, LeafSpec.` is deprecated")
+
+
 def _new_classifier(params: TrainParams, train: Crops, line: Line) -> DefectClassifier:
     import torch
 
@@ -153,8 +163,7 @@ def _require_classes(train: Crops, val: Crops, line: Line) -> None:
     ]
     if not len(val):
         problems.append("val: no crops; raise split.val_fraction or add parts")
-    if problems:
-        raise InspectionError("\n".join(problems))
+    raise_all(problems)
 
 
 def _save(model: DefectClassifier, history: list[dict[str, float]], out: Path) -> None:

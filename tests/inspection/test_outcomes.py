@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,16 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from inspection.bundle import Card
+from inspection.crops import Crops
 from inspection.inspector import Seen
 from inspection.outcomes import (
     anomaly_auroc,
+    cam_truth,
     channel_scores,
     claim,
     class_auroc,
     classification,
+    confusion_rows,
     expected_cost,
     group_by_part,
     labels_by_part,
@@ -182,3 +186,36 @@ def test_the_expected_cost_counted_by_hand() -> None:
     costs = Costs(escape_cost=100, overkill_cost=1, review_cost=0.3, defect_rate=0.1)
     on_bad, on_good = (2 * 100 + 0.3) / 5, (0.3 + 1) / 4
     assert expected_cost(TABLE, LINE, costs) == pytest.approx(0.1 * on_bad + 0.9 * on_good)
+
+
+def test_heat_is_judged_only_where_the_defect_is_truly_predicted_and_its_place_known(
+    card: Card,
+) -> None:
+    on_defect, elsewhere = np.zeros((2, 20, 40), np.float32), np.zeros((2, 20, 40), np.float32)
+    on_defect[0, 10, 20] = elsewhere[0, 2, 3] = elsewhere[1, 10, 20] = 1.0
+    parts = {
+        "dents": [
+            replace(seen("hit", DENT), raw_heat=on_defect),
+            replace(seen("miss", DENT), raw_heat=elsewhere),
+            replace(seen("unmarked", DENT), raw_heat=elsewhere),
+            replace(seen("taken for normal", NORMAL), raw_heat=elsewhere),
+            seen("not found", None),
+        ],
+        "good": [replace(seen("normal", NORMAL), raw_heat=elsewhere)],
+    }
+    index = pd.DataFrame({"path": [view.name for views in parts.values() for view in views]})
+    index["label"] = ["dent"] * 5 + ["normal"]
+    index["target"] = ["mask", "mask", "unknown", "mask", "mask", "normal"]
+    targets = np.zeros((6, 20, 40), np.uint8)
+    targets[:5, 9:12, 19:22] = 255
+    crops = Crops(np.zeros((6, 80, 160, 1), np.uint8), targets, index)
+    assert cam_truth(parts, card, crops) == pytest.approx(
+        {"n": 2, "pointing": 0.5, "energy": 0.5, "edge": 0.0}
+    )
+    assert cam_truth({"good": parts["good"]}, card, crops) == {"n": 0}
+
+
+def test_the_confusion_is_of_labels_as_seen_in_the_classifiers_region() -> None:
+    rows = confusion_rows(TABLE, LINE)
+    assert list(rows["actual"]) == [*["normal"] * 4, *["dent"] * 3, "slide", "normal"]
+    assert list(rows["predicted"]) == list(TABLE["classified"])

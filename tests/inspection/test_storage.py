@@ -11,6 +11,7 @@ from inspection.storage import (
     locked,
     read_json,
     read_table,
+    replace_folder,
     replacing,
     sha256_of,
     write_json,
@@ -123,3 +124,15 @@ def test_a_lock_can_be_waited_for(tmp_path: Path) -> None:
     with locked(path, holder="second", wait_s=20):
         pass
     first.join()
+
+
+def test_a_finished_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    for name in ("bundle", "incoming"):
+        write_text(tmp_path / name / f"from_{name}", name)
+    for _ in range(2):
+        replace_folder(tmp_path / "incoming", tmp_path / "bundle")
+        assert [path.name for path in (tmp_path / "bundle").iterdir()] == ["from_incoming"]
+        assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+        (tmp_path / "bundle").rename(tmp_path / "incoming")
+    replace_folder(tmp_path / "incoming", tmp_path / "new" / "bundle")
+    assert (tmp_path / "new" / "bundle" / "from_incoming").is_file()

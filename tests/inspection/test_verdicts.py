@@ -134,6 +134,7 @@ def test_a_channel_without_any_evidence_does_not_stand_in_the_way() -> None:
     scores = np.c_[[1.0, 2.0, 8.0], np.full(3, np.nan)]
     choice = choose_thresholds(scores, np.array([0, 0, 1], bool), COSTS)
     assert decide(scores, choice.thresholds) == [PASS, PASS, REJECT]
+    assert choice.thresholds[1].verdict(0.5) == "review"
 
 
 def test_thresholds_are_always_numbers_that_json_can_hold() -> None:

@@ -211,3 +211,9 @@ def test_a_region_that_nobody_has_boxed_for_training_is_refused(
     with pytest.raises(InspectionError, match=r"line\.regions\.rod: no view of the train fold has"):
         run(tmp_path, monkeypatch, data, table)
     assert not (tmp_path / "crops").exists()
+
+
+def test_a_region_that_is_found_in_no_view_is_named_with_the_remedy(data: Path) -> None:
+    table = views()
+    with pytest.raises(InspectionError, match=r"regions\.rod: found in none of \d+ views; box it"):
+        cut_rods(data, table, [{} for _ in range(len(table))])

@@ -1,0 +1,57 @@
+"""What val decides about a card: the temperature of its classifier, and its thresholds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from inspection.bundle import Card
+from inspection.calibration import calibration_error, fit_temperature
+from inspection.inspector import CHANNELS, Seen
+from inspection.outcomes import Parts, channel_scores
+from inspection.verdicts import Costs, choose_thresholds
+
+
+def decided(card: Card, parts: Parts, view_labels: Mapping[str, str], costs: Costs) -> Card:
+    """The card with the temperature and the thresholds of least expected cost on val parts.
+
+    `view_labels` holds the label of each view by its name; a part with any defective view is
+    defective.
+    """
+    card = _cooled(card, parts, view_labels)
+    normal = card.line.normal
+    defective = [any(view_labels[v.name] != normal for v in views) for views in parts.values()]
+    choice = choose_thresholds(channel_scores(parts, card), defective, costs)
+    limits = dict(zip(CHANNELS, choice.thresholds, strict=True))
+    return card.model_copy(
+        update={
+            "classifier": card.classifier.model_copy(update={"thresholds": limits["classifier"]}),
+            "anomaly": card.anomaly.model_copy(update={"thresholds": limits["anomaly"]}),
+            "costs": card.costs
+            | costs.model_dump()
+            | {"expected_cost_on_val": choice.expected_cost},
+        }
+    )
+
+
+def _cooled(card: Card, parts: Parts, view_labels: Mapping[str, str]) -> Card:
+    """The card with the temperature that makes the classifier's probabilities honest on val."""
+    logits, numbers = _classified(card, parts, view_labels)
+    temperature = fit_temperature(logits, numbers)
+    error = calibration_error(logits, numbers, temperature)
+    return card.model_copy(
+        update={
+            "classifier": card.classifier.model_copy(update={"temperature": temperature}),
+            "costs": {"calibration_error_on_val": error},
+        }
+    )
+
+
+def _classified(
+    card: Card, parts: Parts, view_labels: Mapping[str, str]
+) -> tuple[np.ndarray[Any, Any], list[int]]:
+    """Logits (N, classes) and class numbers of the views whose region was found."""
+    line, classes = card.line, card.classifier.classes
+    seen: list[Seen] = [v for views in parts.values() for v in views if v.logits is not None]
+    numbers = [classes.index(line.label_in(line.classify, view_labels[v.name])) for v in seen]
+    return np.array([view.logits for view in seen]), numbers
