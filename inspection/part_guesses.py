@@ -104,7 +104,9 @@ def _by_key(
                 continue
             for per_folder in (False, True):
                 keys = _keys(shape, first, last, folders if per_folder else None)
-                if _look_like_parts(shape, keys, labels, first, last, label_column):
+                if _look_like_parts(
+                    shape, keys, labels, first, last, label_column
+                ) and not _counted_anew_in_splits(keys, folders):
                     n_parts = len(set(keys))
                     candidates.append((per_folder, n_parts, last - first, first, last))
     if not candidates:
@@ -186,11 +188,21 @@ def _by_runs(shape: Shape, labels: Sequence[str]) -> PartGuess | None:
 
 
 def _purity(keys: Sequence[object], labels: Sequence[str]) -> float:
-    """Share of the groups of equal keys that have one label."""
-    told: dict[object, set[str]] = {}
+    """Share of the groups of several views that have one label; a single view always has."""
+    told: dict[object, list[str]] = {}
     for key, label in zip(keys, labels, strict=True):
-        told.setdefault(key, set()).add(label)
-    return sum(len(one) == 1 for one in told.values()) / max(1, len(told))
+        told.setdefault(key, []).append(label)
+    several = [labels for labels in told.values() if len(labels) > 1]
+    return sum(len(set(one)) == 1 for one in several) / max(1, len(several))
+
+
+def _counted_anew_in_splits(keys: Sequence[object], folders: Sequence[str]) -> bool:
+    """Whether views of equal keys lie in different splits: `train/001` is not `test/001`."""
+    splits: dict[object, set[str]] = {}
+    for key, folder in zip(keys, folders, strict=True):
+        found = {part.lower() for part in PurePosixPath(folder).parts} & SPLITS
+        splits.setdefault(key, set()).update(found)
+    return any(len(one) > 1 for one in splits.values())
 
 
 def _otsu(values: np.ndarray) -> tuple[float, float]:

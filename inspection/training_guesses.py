@@ -1,0 +1,22 @@
+"""How long to train on data that nobody has trained on: by steps, since epochs are of any size."""
+
+WANTED_STEPS = 600
+CROPS_A_STEP = 16
+TRAIN_SHARE = 0.6
+EPOCHS = (8, 80)
+
+
+def epochs_for(n_views: int) -> int:
+    """Enough epochs for some 600 steps of 16 crops, where six of ten views are trained on.
+
+    >>> [epochs_for(n) for n in (50, 400, 1344, 20000)]
+    [80, 40, 12, 8]
+    """
+    steps = max(1.0, n_views * TRAIN_SHARE / CROPS_A_STEP)
+    least, most = EPOCHS
+    return min(most, max(least, round(WANTED_STEPS / steps)))
+
+
+def patience_for(epochs: int) -> int:
+    """Half of the epochs: under one cycle of the learning rate the best ones come late."""
+    return max(8, epochs // 2)
