@@ -8,6 +8,7 @@ from inspection.storage import read_json
 from stages import program
 
 LIBRARIES = ("torch", "timm", "anomalib", "onnxruntime", "albumentations", "grad-cam", "mlflow")
+WRITTEN_BY_A_RUN = ("dvc.lock", "metrics", "data.dvc")
 
 
 def lineage(paths: Any) -> dict[str, Any]:
@@ -15,11 +16,23 @@ def lineage(paths: Any) -> dict[str, Any]:
     return {
         "data": paths.data_dvc.read_text(encoding="utf-8"),
         "git_revision": _git("rev-parse", "HEAD"),
-        "git_clean": _git("status", "--porcelain", "--untracked-files=no") == "",
+        "git_clean": git_clean(),
         "mlflow_run": read_json(paths.run)["run_id"],
         "params": program.PARAMS_FILE.read_text(encoding="utf-8"),
         "versions": {name: version(name) for name in LIBRARIES},
     }
+
+
+def git_clean() -> bool | None:
+    """Whether every tracked file that a run reads is as in the git revision; None outside of git.
+
+    What the run itself writes does not count: `dvc.lock` and `metrics/`, and `data.dvc`, whose
+    hash the lineage holds in full. A changed `params.yaml`, by `make adopt` too, does count, and
+    so do the code and `reviews/`. Files that git does not track are not looked at.
+    """
+    left_out = [f":(exclude){path}" for path in WRITTEN_BY_A_RUN]
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *left_out)
+    return None if changed is None else changed == ""
 
 
 def _git(*arguments: str) -> str | None:

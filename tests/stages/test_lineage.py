@@ -1,0 +1,49 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from stages.lineage import git_clean
+
+TRACKED = ("dvc.lock", "data.dvc", "metrics/assemble.json", "params.yaml", "stages/train.py",
+           "reviews/labels.csv")  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A committed project, the current folder."""
+    for name in TRACKED:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("as committed")
+    monkeypatch.chdir(tmp_path)
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (["init", "--quiet"], ["add", "."], [*who, "commit", "--quiet", "-m", "all"]):
+        subprocess.run(["git", *words], check=True)
+    return tmp_path
+
+
+def test_a_project_as_committed_is_clean(project: Path) -> None:
+    assert git_clean() is True
+
+
+@pytest.mark.parametrize("written", ["dvc.lock", "data.dvc", "metrics/assemble.json"])
+def test_what_the_run_itself_writes_leaves_it_clean(project: Path, written: str) -> None:
+    (project / written).write_text("written by the run")
+
+    assert git_clean() is True
+
+
+@pytest.mark.parametrize("changed", ["params.yaml", "stages/train.py", "reviews/labels.csv"])
+def test_changed_params_code_or_reviews_are_a_change(project: Path, changed: str) -> None:
+    (project / changed).write_text("changed by hand, or by adopt")
+
+    assert git_clean() is False
+
+
+def test_outside_of_a_repository_nothing_is_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+
+    assert git_clean() is None
