@@ -3,6 +3,8 @@
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,21 +69,20 @@ def main() -> None:
     _require_classes(train, val, line)
 
     _quiet_lightning()
-    run = LiveRun(params, store)
     model = _new_classifier(params, train, line)
-    model, history, best_epoch = fit_classifier(
-        model,
-        train,
-        val,
-        _schedule(params),
-        augment=build_augmentation(params.augmentation, seed=params.seed),
-        on_epoch=run.epoch,
-        show_progress=sys.stderr.isatty(),
-    )
-    run_id = run.close()
+    with live_run(params, store) as run:
+        model, history, best_epoch = fit_classifier(
+            model,
+            train,
+            val,
+            _schedule(params),
+            augment=build_augmentation(params.augmentation, seed=params.seed),
+            on_epoch=run.epoch,
+            show_progress=sys.stderr.isatty(),
+        )
+        _save(model, history, paths.out)
+        write_json(paths.run, {"run_id": run.id})
 
-    _save(model, history, paths.out)
-    write_json(paths.run, {"run_id": run_id})
     best = history[best_epoch]
     program.save_metrics(
         paths.metrics,
@@ -98,17 +99,11 @@ def main() -> None:
 
 
 class LiveRun:
-    """The MLflow run of a training: parameters at once, numbers after each epoch.
+    """A training's run in MLflow, or none where `track` is off; `id` is None then."""
 
-    Does nothing when `track` is off.
-    """
-
-    def __init__(self, params: TrainParams, store: tracking.TrackingParams) -> None:
-        self._mlflow = tracking.connect(store) if params.track else None
-        self._id: str | None = None
-        if self._mlflow is not None:
-            self._id = self._mlflow.start_run(run_name=params.run_name).info.run_id
-            self._mlflow.log_params(params.model_dump(mode="json"))
+    def __init__(self, mlflow: Any = None, run_id: str | None = None) -> None:
+        self._mlflow = mlflow
+        self.id = run_id
 
     def epoch(self, number: int, row: dict[str, float]) -> None:
         """Log the numbers of an epoch in one call."""
@@ -118,11 +113,29 @@ class LiveRun:
             finite = {key: value for key, value in row.items() if np.isfinite(value)}
             self._mlflow.log_metrics(finite, step=number)
 
-    def close(self) -> str | None:
-        """End the run; returns its id."""
-        if self._mlflow is not None:
-            self._mlflow.end_run()
-        return self._id
+
+@contextmanager
+def live_run(params: TrainParams, store: tracking.TrackingParams) -> Iterator[LiveRun]:
+    """The run while it trains: parameters at once, numbers after each epoch, then how it ended.
+
+    That is FINISHED, FAILED by an exception, or KILLED by the keyboard. A process that is killed
+    outright can say nothing: its run stays RUNNING.
+    """
+    if not params.track:
+        yield LiveRun()
+        return
+    mlflow = tracking.connect(store)
+    run_id = mlflow.start_run(run_name=params.run_name).info.run_id
+    status = "FAILED"
+    try:
+        mlflow.log_params(params.model_dump(mode="json"))
+        yield LiveRun(mlflow, run_id)
+        status = "FINISHED"
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the second out of the first
+        status = "KILLED"
+        raise
+    finally:
+        mlflow.end_run(status)
 
 
 def _quiet_lightning() -> None:

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from inspection.classifier import load_classifier
 from inspection.crops import Crops, save_crops
 from inspection.errors import InspectionError
 from stages import train
+from stages.tracking import TrackingParams
 from tests.lines import run_stage
 from tests.networks import TINY
 from tests.squares import draw_crops, joined
+from tests.stages.conftest import statuses
 
 PARAMS: dict[str, Any] = {
     "train": {
@@ -33,7 +36,12 @@ def squares() -> Crops:
 
 
 def run(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, crops: Crops, **changes: Any
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    crops: Crops,
+    *,
+    store: TrackingParams | None = None,
+    **changes: Any,
 ) -> dict[str, Any]:
     """Run the stage on these crops; returns its metrics."""
     save_crops(folder / "crops", "part", crops)
@@ -41,7 +49,10 @@ def run(
         train,
         folder,
         monkeypatch,
-        params=PARAMS | {"train": PARAMS["train"] | changes},
+        params={
+            "train": PARAMS["train"] | changes,
+            "tracking": store.model_dump() if store else PARAMS["tracking"],
+        },
         crops="crops",
         out="classifier",
         run="run.json",
@@ -139,3 +150,49 @@ def test_a_rare_class_can_be_balanced_in_other_ways(
     crops = squares()
     rare = crops.rows(np.flatnonzero(~crops.index["part_id"].isin(["train1-2", "train1-5"])))
     assert run(tmp_path, monkeypatch, rare, epochs=1, balance=balance)["epochs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("stopped_by", "status"),
+    [
+        (RuntimeError("the disk is full"), "FAILED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (SystemExit(1), "KILLED"),
+    ],
+)
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_training_that_was_stopped_is_not_finished_in_the_registry(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tracked: TrackingParams,
+    stopped_by: BaseException,
+    status: str,
+) -> None:
+    def stop(*_: Any, on_epoch: Callable[[int, dict[str, float]], None], **__: Any) -> None:
+        on_epoch(0, {"val_loss": 1.0})
+        raise stopped_by
+
+    monkeypatch.setattr(train, "fit_classifier", stop)
+    with pytest.raises(type(stopped_by)):
+        run(tmp_path, monkeypatch, squares(), store=tracked, track=True)
+    assert statuses(tracked) == [status]
+    assert not (tmp_path / "run.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_training_that_ended_well_is_finished_and_its_run_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracked: TrackingParams
+) -> None:
+    run(tmp_path, monkeypatch, squares(), store=tracked, epochs=1, track=True)
+    assert statuses(tracked) == ["FINISHED"]
+    assert json.loads((tmp_path / "run.json").read_text())["run_id"]
+
+
+def test_a_network_that_cannot_be_built_opens_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InspectionError, match="timm knows no"):
+        run(tmp_path, monkeypatch, squares(), backbone="resnet10x", track=True)
+    assert not (tmp_path / "mlruns").exists()
