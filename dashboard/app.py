@@ -14,7 +14,6 @@ from dashboard.explorer import (
     FOLDS,
     Mistake,
     heat_scale,
-    label_of_part,
     labels_in,
     marked_frame,
     mistakes,
@@ -27,6 +26,7 @@ from inspection.errors import InspectionError
 from inspection.heat import overlay
 from inspection.images import decode
 from inspection.inspector import Inspector, PartVerdict, Seen, View, ViewVerdict, judge_part
+from inspection.parts import part_label
 from inspection.storage import read_table
 
 DATA = Path("data")
@@ -169,7 +169,7 @@ def _mistakes(
     groups = _in_fold.groupby("part_id", sort=False)
     for number, (part_id, of_part) in enumerate(groups, start=1):
         verdict = _inspector.inspect([View(path, _content(path)) for path in of_part["path"]])
-        label = label_of_part(list(of_part["label"]), card.line.normal)
+        label = part_label(list(of_part["label"]), card.line.normal)
         parts.append((str(part_id), label, verdict))
         bar.progress(number / len(groups), "Inspecting the fold")
     bar.empty()

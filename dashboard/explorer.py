@@ -139,12 +139,6 @@ def mistakes(parts: Sequence[tuple[str, str, PartVerdict]], card: Card) -> list[
     )
 
 
-def label_of_part(labels: Sequence[str], normal: str) -> str:
-    """The label of a part from those of its views: a defect in one view is the part's."""
-    defects = sorted(label for label in labels if label != normal)
-    return defects[0] if defects else normal
-
-
 def _kind(label: str, verdict: PartVerdict, card: Card) -> str:
     if label == card.line.normal:
         return "overkill" if verdict.verdict == "reject" else ""

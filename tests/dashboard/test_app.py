@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -62,6 +63,21 @@ def test_the_worst_errors_are_listed_and_can_be_jumped_to(app: AppTest) -> None:
     app.selectbox(key="jump").select(2).run()
     assert app.selectbox(key="part").value == "7"
     assert headline(app) == ":red[reject]: dent (the part fell in transfer); labelled slide"
+
+
+def test_a_part_has_the_label_that_the_numbers_count_it_by(app: AppTest, line_folder: Path) -> None:
+    """Two views say slide and one says dent: as in the metrics, the most frequent defect."""
+    manifest = line_folder / "artifacts/labels/manifest.parquet"
+    folds = line_folder / "artifacts/folds/folds.parquet"
+    views = pd.read_parquet(manifest)
+    third = views[views["view_id"] == "71"].assign(view_id="73", label="dent")
+    pd.concat([views, third]).to_parquet(manifest, index=False)
+    fold = pd.DataFrame({"view_id": ["73"], "fold": ["val"]})
+    pd.concat([pd.read_parquet(folds), fold]).to_parquet(folds, index=False)
+    app.run()
+    app.button[0].click().run()
+    options = app.selectbox(key="jump").options
+    assert "wrong defect: part 7, slide, said dent" in [o.split(" (")[0] for o in options]
 
 
 @pytest.mark.parametrize(

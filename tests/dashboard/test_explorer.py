@@ -9,7 +9,6 @@ from dashboard.explorer import (
     GREEN,
     ORANGE,
     heat_scale,
-    label_of_part,
     labels_in,
     marked_frame,
     mistakes,
@@ -125,8 +124,3 @@ def test_escapes_come_first_and_the_worst_of_each_kind_leads(card: Card) -> None
     ]
     assert found[0].suspicion < 0 < found[2].suspicion
     assert str(found[0]).startswith("escape: part worse escape, dent passed (-")
-
-
-def test_a_defect_in_one_view_is_the_parts() -> None:
-    assert label_of_part(["normal", "dent", "normal"], "normal") == "dent"
-    assert label_of_part(["normal"], "normal") == "normal"
