@@ -9,6 +9,8 @@ UV_VERSION := 0.13.9
 READY := .venv/.ready
 DATA ?=
 REPLACE ?=
+NORMAL ?=
+NAME ?=
 
 include project.env
 export $(shell sed -n 's/^\([A-Z_]*\)=.*/\1/p' project.env)
@@ -37,9 +39,11 @@ lint: $(READY)  ## style and types
 	ruff format --check .
 	mypy inspection stages pipelines serving dashboard samples benchmarks
 
-adopt: $(READY)  ## bring in your own parts: make adopt DATA=<folder> [REPLACE=1]
-	@test -n "$(DATA)" || { echo "make adopt DATA=<folder> [REPLACE=1]: say which folder" >&2; exit 1; }
-	@python -m pipelines.adopt "$(DATA)" $(if $(REPLACE),--replace)
+adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [REPLACE=1] [NORMAL=<class>] [NAME=<line>]
+	@test -n "$(DATA)" || { echo "make adopt DATA=<folder> [REPLACE=1] [NORMAL=<class>] [NAME=<line>]:" \
+		"say which folder" >&2; exit 1; }
+	@python -m pipelines.adopt "$(DATA)" $(if $(REPLACE),--replace) $(if $(NORMAL),--normal "$(NORMAL)") \
+		$(if $(NAME),--name "$(NAME)")
 
 serve: $(READY)  ## the inspection service on http://127.0.0.1:3000
 	bentoml serve serving.service:Inspection --host 127.0.0.1 --port 3000
