@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from inspection.bundle import CARD, Card, verified
+from inspection.bundle import CARD, Card, read_card, verified
 from inspection.errors import InspectionError
 from inspection.storage import locked, read_json, sha256_of, write_bytes, write_json
 
@@ -35,15 +35,34 @@ def release(bundle: Path, releases: Path, version: str) -> Path:
     return target
 
 
+def replace_broken(bundle: Path, releases: Path, version: str) -> Path:
+    """As `release`, but a folder of this version that is no longer whole is taken away first."""
+    _check_version(version)
+    target = releases / version
+    with locked(releases / LOCK, holder="a release"):
+        try:
+            verified(target)
+        except InspectionError:
+            broken = releases / f".{version}.broken"
+            shutil.rmtree(broken, ignore_errors=True)
+            if target.exists():
+                target.rename(broken)
+    return release(bundle, releases, version)
+
+
 def promote(releases: Path, version: str) -> None:
-    """Make a released version the champion, by one atomic write; a broken one is refused."""
+    """Make a released version the champion, by one atomic write; a broken one is refused.
+
+    The pointer holds `version`, `folder`, the `line` that it serves, and the hash of the card.
+    """
     _check_version(version)
     folder = releases / version
     with locked(releases / LOCK, holder="a release"):
-        verified(folder)
+        card = verified(folder)
         pointer = {
             "version": version,
             "folder": folder.name,
+            "line": card.line.name,
             "card_sha256": sha256_of(folder / CARD),
         }
         write_json(releases / POINTER, pointer)
@@ -64,6 +83,12 @@ def champion(releases: Path) -> Path:
             f"{folder / CARD}: is not the card that was promoted; promote a release again"
         )
     return folder
+
+
+def champion_line(releases: Path) -> str:
+    """The line that the champion serves; pointers of before they held it lead to the card."""
+    folder = champion(releases)
+    return str(read_json(releases / POINTER).get("line") or read_card(folder).line.name)
 
 
 def _read_pointer(path: Path) -> tuple[Path, str]:

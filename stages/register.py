@@ -1,4 +1,4 @@
-"""Register the bundle in MLflow with its lineage; the first version also becomes champion."""
+"""Register the bundle in MLflow with its lineage; a line's first version becomes its champion."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -7,15 +7,13 @@ from typing import Any
 import pandas as pd
 
 from inspection.bundle import CARD, Card, verified
-from inspection.releases import POINTER, promote, release
+from inspection.releases import release
 from inspection.storage import read_table, sha256_of, write_json
-from stages import program, tracking
+from stages import champions, program, tracking
 
 MODEL_CODE = Path(__file__).with_name("registered_model.py")
 REQUIREMENTS = ("mlflow", "onnxruntime", "opencv-python-headless", "pandas", "pydantic",
                 "simplejpeg")  # fmt: skip
-CHALLENGER = "challenger"
-CHAMPION = "champion"
 
 
 def main() -> None:
@@ -35,36 +33,41 @@ def main() -> None:
     table = pd.DataFrame({"part_id": [str(example["part_id"])], "image": [content]})
 
     mlflow = tracking.connect(params)
-    number = _register(mlflow, paths.bundle, card, table)
     client = mlflow.MlflowClient()
     name = card.line.name
     releases = paths.bundle.parent / "releases"
-    released = f"{name}-{number}-{sha256_of(paths.bundle / CARD)[:8]}"
-    release(paths.bundle, releases, released)
-    client.set_registered_model_alias(name, CHALLENGER, number)
-    client.set_model_version_tag(name, number, "release", released)
-    aliases = client.get_registered_model(name).aliases
-    first = CHAMPION not in aliases or not (releases / POINTER).exists()
-    if first:
-        client.set_registered_model_alias(name, CHAMPION, number)
-        promote(releases, released)
+    with tracking.changing_aliases(params):
+        champions.restore(mlflow, name, releases)
+        lost = champions.unregistered(client, name, releases)
+        if lost is not None and sha256_of(lost / CARD) != sha256_of(paths.bundle / CARD):
+            again, released = _registered(mlflow, lost, table, releases)
+            champions.appoint(client, name, again, releases, released)
+            program.log.info("%s: the registry had lost it; it is version %s now", lost, again)
+        number, released = _registered(mlflow, paths.bundle, table, releases)
+        aliases = champions.appoint(client, name, number, releases, released)
 
     receipt = {
         "model": name,
         "version": number,
         "release": released,
-        "aliases": [CHALLENGER, CHAMPION] if first else [CHALLENGER],
+        "aliases": aliases,
         "card_sha256": sha256_of(paths.bundle / CARD),
         "store": params.store,
     }
     write_json(paths.out, receipt)
-    program.save_metrics(paths.metrics, {"version": int(number), "champion": first})
+    metrics = {"version": int(number), "champion": champions.CHAMPION in aliases}
+    program.save_metrics(paths.metrics, metrics)
 
 
-def _register(mlflow: Any, bundle: Path, card: Card, example: pd.DataFrame) -> str:
-    """Log the bundle as a new version of the line's model; returns the version's number."""
-    run_id = card.lineage["mlflow_run"]
-    with mlflow.start_run(run_id=run_id) as run:
+def _registered(
+    mlflow: Any, bundle: Path, example: pd.DataFrame, releases: Path
+) -> tuple[str, str]:
+    """Log a bundle as a new version of its line's model and release it: version and release."""
+    card = verified(bundle)
+    digest = sha256_of(bundle / CARD)
+    name, tags = card.line.name, _tags(card) | {champions.CARD_TAG: digest}
+    client = mlflow.MlflowClient()
+    with mlflow.start_run(run_id=_known_run(client, card.lineage["mlflow_run"])) as run:
         mlflow.log_metrics(_numbers(card.metrics))
         info = mlflow.pyfunc.log_model(
             name="bundle",
@@ -74,15 +77,29 @@ def _register(mlflow: Any, bundle: Path, card: Card, example: pd.DataFrame) -> s
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
             signature=_signature(mlflow),
             input_example=example,
-            registered_model_name=card.line.name,
-            tags=_tags(card),
+            registered_model_name=name,
+            tags=tags,
         )
-        mlflow.set_tags(_tags(card))
+        mlflow.set_tags(tags)
     number = str(info.registered_model_version)
-    client = mlflow.MlflowClient()
-    for key, value in (_tags(card) | {"run_id": run.info.run_id}).items():
-        client.set_model_version_tag(card.line.name, number, key, value)
-    return number
+    released = f"{name}-{number}-{digest[:8]}"
+    release(bundle, releases, released)
+    for key, value in (tags | {"run_id": run.info.run_id, "release": released}).items():
+        client.set_model_version_tag(name, number, key, value)
+    return number, released
+
+
+def _known_run(client: Any, run_id: str | None) -> str | None:
+    """The run that trained the bundle; None, for a new one, where this store does not know it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(run_id).info.run_id if run_id else None
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        program.log.info("run %s: trained in another MLflow store; a new run names it", run_id)
+        return None
 
 
 def _signature(mlflow: Any) -> Any:
@@ -102,6 +119,7 @@ def _tags(card: Card) -> dict[str, str]:
         "git_clean": str(lineage["git_clean"]),
         "data_dvc": lineage["data"][:5000],
         "params": lineage["params"][:5000],
+        "trained_in_run": str(lineage["mlflow_run"]),
         **{f"sha256_{name}": digest for name, digest in card.files.items()},
     }
 

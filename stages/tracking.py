@@ -1,7 +1,13 @@
-"""The MLflow store of the project: sqlite, made once, written ahead so that readers do not wait."""
+"""The MLflow store of the project: sqlite, made once, written ahead so that readers do not wait.
+
+MLflow makes every local artifact location absolute and stores it with experiment, run and version.
+A checkout that is moved takes its numbers and aliases along, but its registry looks for artifacts
+at the old place: move the folder back to read them. What serves, models/releases, moves along.
+"""
 
 import os
 import sqlite3
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +45,9 @@ def connect(params: TrackingParams) -> Any:
             database.execute("PRAGMA journal_mode=WAL")
     mlflow.set_experiment(params.experiment)
     return mlflow
+
+
+def changing_aliases(params: TrackingParams) -> AbstractContextManager[None]:
+    """Hold the right to change aliases; MLflow's last writer wins, whatever it had read before."""
+    lock = Path(params.store) / ".aliases.lock"
+    return locked(lock, holder="another change of the registry's aliases", wait_s=PATIENCE_S)

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from inspection.bundle import read_card
+from inspection.bundle import read_card, verified
 from inspection.errors import InspectionError
 from inspection.inspector import Inspector, View
-from inspection.releases import champion, promote, release
-from inspection.storage import locked, read_json, sha256_of
+from inspection.releases import champion, champion_line, promote, release, replace_broken
+from inspection.storage import locked, read_json, sha256_of, write_json
 from tests.bundles import draw_jpeg, make_bundle
 
 
@@ -32,14 +32,38 @@ def test_a_promoted_release_is_the_champion_and_judges_like_the_bundle(
     assert (served.verdict, served.views[0].scores) == (built.verdict, built.views[0].scores)
 
 
-def test_the_pointer_names_version_folder_and_card_hash(bundle: Path, releases: Path) -> None:
+def test_the_pointer_names_version_folder_line_and_card_hash(bundle: Path, releases: Path) -> None:
     folder = release(bundle, releases, "7")
     promote(releases, "7")
     assert read_json(releases / "champion.json") == {
         "version": "7",
         "folder": "7",
+        "line": "test-line",
         "card_sha256": sha256_of(folder / "card.json"),
     }
+
+
+def test_the_line_that_serves_is_told_also_by_a_pointer_of_before_it_held_it(
+    bundle: Path, releases: Path
+) -> None:
+    release(bundle, releases, "7")
+    promote(releases, "7")
+    assert champion_line(releases) == "test-line"
+    pointer = read_json(releases / "champion.json")
+    write_json(releases / "champion.json", {k: v for k, v in pointer.items() if k != "line"})
+    assert champion_line(releases) == "test-line"
+
+
+@pytest.mark.parametrize("broken", ["card.json", "anomaly.onnx"])
+def test_a_release_that_broke_on_disk_can_be_replaced_a_whole_one_never(
+    bundle: Path, releases: Path, broken: str
+) -> None:
+    folder = release(bundle, releases, "7")
+    (folder / broken).write_bytes(b"broken")
+    assert verified(replace_broken(bundle, releases, "7")) == read_card(bundle)
+    make_bundle(bundle, version="another")
+    with pytest.raises(InspectionError, match="holds another bundle already"):
+        replace_broken(bundle, releases, "7")
 
 
 def test_a_release_holds_only_the_card_and_the_files_it_names(bundle: Path, releases: Path) -> None:
