@@ -14,13 +14,13 @@ from inspection.bundle import Card
 from inspection.heat import overlay, scaled
 from inspection.inspector import Seen
 from inspection.outcomes import Parts
-from inspection.regions import Image
+from inspection.regions import Floats, Image
 from inspection.storage import read_json
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 N_ERRORS = 12
 N_ISSUES = 15
-SEVERITY = {"pass": 0, "review": 1, "reject": 2}
+N_NORMALS = 6
 
 
 def render_report(paths: Any, card: Card, table: pd.DataFrame, parts: Parts) -> str:
@@ -31,6 +31,7 @@ def render_report(paths: Any, card: Card, table: pd.DataFrame, parts: Parts) -> 
     environment.filters["percent"] = percent
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     curves = pd.read_csv(paths.classifier / "curves.csv")
+    quarantined, noted = split_findings(_records(paths.quarantine))
     return page.render(
         card=card,
         metrics=card.metrics,
@@ -42,11 +43,25 @@ def render_report(paths: Any, card: Card, table: pd.DataFrame, parts: Parts) -> 
         recipes=_records(paths.cam / "table.csv"),
         gallery=_gallery(paths.cam / "gallery"),
         errors=_errors(table, parts, card),
-        quarantine=_records(paths.quarantine),
+        normals=_normals(table, parts, card),
+        quarantined=quarantined,
+        noted=noted,
         issues=_records(paths.issues)[:N_ISSUES],
         n_issues=len(_records(paths.issues)),
         split=read_json(paths.split_metrics),
     )
+
+
+def split_findings(
+    findings: Sequence[dict[str, Any]],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The files that were set aside, as `metrics/validate.json` counts them, and the mere notes.
+
+    >>> split_findings([{"path": "a", "view_kept": "False"}, {"path": "b", "view_kept": "True"}])
+    ([{'path': 'a', 'view_kept': 'False'}], [{'path': 'b', 'view_kept': 'True'}])
+    """
+    noted = [row for row in findings if row["view_kept"] == "True"]
+    return [row for row in findings if row["view_kept"] != "True"], noted
 
 
 def percent(value: float | None) -> str:
@@ -96,6 +111,22 @@ def _gallery(folder: Path) -> list[dict[str, str]]:
     return entries
 
 
+def _normals(table: pd.DataFrame, parts: Parts, card: Card) -> list[dict[str, Any]]:
+    """The worst view of the first normal parts by id, crop above heat, with the heat's peak.
+
+    The heat is that of the likeliest defect, as the service shows it.
+    """
+    found: list[dict[str, Any]] = []
+    normal = table[table["label"] == card.line.normal].sort_values("part_id")
+    for row in _rows(normal):
+        seen = _worst_view(row, parts)
+        if seen.raw_heat is not None and len(found) < N_NORMALS:
+            crop, heat = seen.crops[card.line.classify], _classifier_heat(seen, card)
+            picture = np.vstack([overlay(crop, np.zeros_like(heat)), overlay(crop, heat)])
+            found.append({**row, "uri": data_uri(picture), "peak": float(heat.max())})
+    return found
+
+
 def _errors(table: pd.DataFrame, parts: Parts, card: Card) -> list[dict[str, Any]]:
     """The worst errors: escapes first, then normals rejected, then defects named wrongly."""
     normal = card.line.normal
@@ -107,22 +138,31 @@ def _errors(table: pd.DataFrame, parts: Parts, card: Card) -> list[dict[str, Any
     found = []
     for kind, rows in (("escape", escapes), ("overkill", overkill), ("wrong name", misnamed)):
         for row in _rows(rows):
-            seen = next(s for s in parts[row["part_id"]] if s.name == row["worst_view"])
-            found.append({"kind": kind, **row, "pictures": _pictures(seen, card)})
+            pictures = _pictures(_worst_view(row, parts), card)
+            found.append({"kind": kind, **row, "pictures": pictures})
     return found[:N_ERRORS]
 
 
 def _pictures(seen: Seen, card: Card) -> list[str]:
     pictures = []
     line = card.line
-    if seen.raw_heat is not None and seen.logits is not None:
-        likeliest = int(seen.logits[1:].argmax())
-        heat = scaled(seen.raw_heat[likeliest], card.classifier.heat.cold, card.classifier.heat.hot)
-        pictures.append(overlay(seen.crops[line.classify], heat))
+    if seen.raw_heat is not None:
+        pictures.append(overlay(seen.crops[line.classify], _classifier_heat(seen, card)))
     if seen.raw_map is not None:
         heat = scaled(seen.raw_map, card.anomaly.heat.cold, card.anomaly.heat.hot)
         pictures.append(overlay(seen.crops[line.detect_anomalies], heat))
     return [data_uri(picture) for picture in pictures]
+
+
+def _worst_view(row: dict[str, Any], parts: Parts) -> Seen:
+    return next(seen for seen in parts[row["part_id"]] if seen.name == row["worst_view"])
+
+
+def _classifier_heat(seen: Seen, card: Card) -> Floats:
+    """The heat of the likeliest defect on the absolute scale."""
+    heats, logits = np.asarray(seen.raw_heat), np.asarray(seen.logits)
+    scale = card.classifier.heat
+    return scaled(heats[int(logits[1:].argmax())], scale.cold, scale.hot)
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
