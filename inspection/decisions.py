@@ -8,30 +8,45 @@ import numpy as np
 from inspection.bundle import Card
 from inspection.calibration import calibration_error, fit_temperature
 from inspection.inspector import CHANNELS, Seen
-from inspection.outcomes import Parts, channel_scores
-from inspection.verdicts import Costs, choose_thresholds
+from inspection.outcomes import Parts, channel_scores, claim
+from inspection.rates import allowed_failures
+from inspection.verdicts import Costs, choose_thresholds, cross_decided
 
 
-def decided(card: Card, parts: Parts, view_labels: Mapping[str, str], costs: Costs) -> Card:
+def decided(
+    card: Card,
+    parts: Parts,
+    view_labels: Mapping[str, str],
+    costs: Costs,
+    max_escape_rate: float,
+) -> tuple[Card, dict[str, Any]]:
     """The card with the temperature and the thresholds of least expected cost on val parts.
 
+    No more parts may escape than `max_escape_rate` allows, where val holds enough defective ones
+    to claim it at all. Also returns that claim, judged by thresholds chosen without the part.
     `view_labels` holds the label of each view by its name; a part with any defective view is
     defective.
     """
     card = _cooled(card, parts, view_labels)
     normal = card.line.normal
     defective = [any(view_labels[v.name] != normal for v in views) for views in parts.values()]
-    choice = choose_thresholds(channel_scores(parts, card), defective, costs)
+    scores = channel_scores(parts, card)
+    allowed = allowed_failures(sum(defective), max_escape_rate)
+    choice = choose_thresholds(scores, defective, costs, max_escapes=allowed)
     limits = dict(zip(CHANNELS, choice.thresholds, strict=True))
-    return card.model_copy(
+    told = costs.model_dump() | {
+        "expected_cost_on_val": choice.expected_cost,
+        "max_escape_rate": max_escape_rate,
+    }
+    card = card.model_copy(
         update={
             "classifier": card.classifier.model_copy(update={"thresholds": limits["classifier"]}),
             "anomaly": card.anomaly.model_copy(update={"thresholds": limits["anomaly"]}),
-            "costs": card.costs
-            | costs.model_dump()
-            | {"expected_cost_on_val": choice.expected_cost},
+            "costs": card.costs | told,
         }
     )
+    verdicts = cross_decided(scores, defective, costs, max_escapes=allowed)
+    return card, claim(verdicts, defective, max_escape_rate)
 
 
 def _cooled(card: Card, parts: Parts, view_labels: Mapping[str, str]) -> Card:

@@ -27,6 +27,7 @@ from inspection.verdicts import worst
 
 CHANNELS = ("classifier", "anomaly")
 UNKNOWN_DEFECT = "anomaly"
+NOT_SEEN = "not_seen"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,11 @@ class ViewVerdict:
 
 @dataclass(frozen=True)
 class PartVerdict:
-    """The verdict on a part: that of its worst view, which names the defect and its cause."""
+    """The verdict on a part: that of its worst view, which names the defect and its cause.
+
+    `label` is a class of the line, `anomaly` for a defect without a name, or `not_seen` where a
+    region was not found and nothing else is wrong.
+    """
 
     verdict: str
     label: str
@@ -193,10 +198,7 @@ def judge_part(views: Sequence[Seen], card: Card) -> PartVerdict:
     """The verdict on a part from what was seen in its views."""
     judged = [judge_view(seen, card) for seen in views]
     verdict = worst([view.verdict for view in judged])
-    guilty = max(
-        (view for view in judged if view.verdict == verdict),
-        key=lambda view: max(view.scores.values(), default=0.0),
-    )
+    guilty = max((view for view in judged if view.verdict == verdict), key=_guilt)
     cause = card.line.classes[guilty.label].cause if guilty.label in card.line.classes else ""
     return PartVerdict(verdict, guilty.label, cause, guilty.name, judged)
 
@@ -231,6 +233,24 @@ def judge_view(seen: Seen, card: Card) -> ViewVerdict:
     )
 
 
+def _decisive(verdicts: dict[str, str]) -> str | None:
+    """The channel that calls for the worst verdict; the classifier where both do: it knows names.
+
+    None where every channel passes, or where only a region that was not found calls for review.
+    """
+    severity = worst(list(verdicts.values()))
+    calls = (name for name in CHANNELS if verdicts.get(name) == severity)
+    return next(calls, None) if severity != "pass" else None
+
+
+def _guilt(view: ViewVerdict) -> tuple[int, float]:
+    """Orders views of one verdict: by the channel that decides, then by that channel's score."""
+    channel = _decisive(view.verdicts)
+    if channel is None:
+        return 0, 0.0
+    return len(CHANNELS) - CHANNELS.index(channel), view.scores[channel]
+
+
 def _probabilities(seen: Seen, card: Card) -> dict[str, float]:
     if seen.logits is None:
         return {}
@@ -239,13 +259,14 @@ def _probabilities(seen: Seen, card: Card) -> dict[str, float]:
 
 
 def _label(verdicts: dict[str, str], probabilities: dict[str, float], card: Card) -> str:
-    if verdicts.get("classifier", "pass") != "pass":
+    decisive = _decisive(verdicts)
+    if decisive == "classifier":
         defects = {name: p for name, p in probabilities.items() if name != card.line.normal}
         return max(defects, key=lambda name: defects[name])
-    if verdicts.get("anomaly", "pass") != "pass":
+    if decisive == "anomaly":
         shown = card.line.regions[card.line.detect_anomalies].shows
         return shown[0] if len(shown) == 1 else UNKNOWN_DEFECT
-    return card.line.normal
+    return card.line.normal if worst(list(verdicts.values())) == "pass" else NOT_SEEN
 
 
 def _heat(seen: Seen, card: Card, probabilities: dict[str, float]) -> dict[str, Floats]:

@@ -1,6 +1,6 @@
 """What verdicts are worth: escapes and overkill counted per part, with n and a bound."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,10 @@ import pandas as pd
 from inspection.bundle import Card
 from inspection.cam_scores import measures
 from inspection.crops import Crops
-from inspection.inspector import CHANNELS, PartVerdict, Seen, judge_part, scores_of
+from inspection.inspector import CHANNELS, NOT_SEEN, PartVerdict, Seen, judge_part, scores_of
 from inspection.line import Line
 from inspection.parts import confusion, macro_f1, part_label
-from inspection.rates import CONFIDENCE, parts_needed, rate, upper_bound
+from inspection.rates import CONFIDENCE, bootstrap_bound, parts_needed, rate, upper_bound
 from inspection.verdicts import Costs
 
 Parts = dict[str, list[Seen]]
@@ -65,10 +65,13 @@ def outcomes(parts: Parts, labels: dict[str, str], card: Card) -> pd.DataFrame:
 
 
 def classified(part: PartVerdict, card: Card) -> str:
-    """The class that the classifier gives a part: the likeliest one of its worst view."""
+    """The class that the classifier gives a part: the likeliest one of its worst view.
+
+    `not_seen` where its region was found in no view.
+    """
     views = [view for view in part.views if view.probabilities]
     if not views:
-        return card.line.normal
+        return NOT_SEEN
     worst = max(views, key=lambda view: view.scores["classifier"])
     return max(worst.probabilities, key=lambda name: worst.probabilities[name])
 
@@ -132,27 +135,42 @@ def class_auroc(table: pd.DataFrame, name: str, line: Line) -> float | None:
     return float(roc_auc_score(is_defect, rows[channel]))
 
 
-def anomaly_auroc(table: pd.DataFrame, line: Line) -> float | None:
-    """AUROC of the anomaly score for the defects that show in its region, against normal parts."""
+def anomaly_measures(table: pd.DataFrame, line: Line) -> dict[str, float | None]:
+    """AUROC of the anomaly score for the defects that show in its region, against normal parts.
+
+    With n and a lower bound, one-sided 95 % by bootstrap; None without parts of either kind.
+    """
     from sklearn.metrics import roc_auc_score
 
     shown = (*line.regions[line.detect_anomalies].shows, line.normal)
     rows = table[table["label"].isin(shown)].dropna(subset=["anomaly"])
     is_defect = (rows["label"] != line.normal).to_numpy()
-    if not len(rows) or is_defect.all() or not is_defect.any():
-        return None
-    return float(roc_auc_score(is_defect, rows["anomaly"]))
+    known = bool(is_defect.any() and not is_defect.all())
+    return {
+        "anomaly_auroc": float(roc_auc_score(is_defect, rows["anomaly"])) if known else None,
+        "anomaly_auroc_lower_bound": (
+            bootstrap_bound(roc_auc_score, is_defect, rows["anomaly"]) if known else None
+        ),
+        "anomaly_n_defective": int(is_defect.sum()),
+        "anomaly_n_normal": int((~is_defect).sum()),
+    }
 
 
 def classification(table: pd.DataFrame, line: Line) -> dict[str, Any]:
-    """Macro-F1 and confusion of the classifier by part, on labels as seen in its region."""
+    """Macro-F1 and confusion of the classifier by part, on labels as seen in its region.
+
+    A part whose region was not found was not classified: it is counted as `n_not_seen` and left
+    out of both. The lower bound of macro-F1 is one-sided 95 %, by bootstrap over parts.
+    """
     classes = line.classifier_classes
-    labels = [line.label_in(line.classify, label) for label in table["label"]]
-    predicted = table["classified"].tolist()
+    rows = confusion_rows(table, line)
+    labels, predicted = rows["actual"].tolist(), rows["predicted"].tolist()
     return {
         "classes": list(classes),
         "macro_f1": macro_f1(labels, predicted, classes),
-        "n_parts": len(table),
+        "macro_f1_lower_bound": bootstrap_bound(_f1_of(classes), labels, predicted),
+        "n_parts": len(rows),
+        "n_not_seen": len(table) - len(rows),
         "confusion": confusion(labels, predicted, classes).tolist(),
     }
 
@@ -163,7 +181,7 @@ def test_metrics(table: pd.DataFrame, line: Line, costs: Costs) -> dict[str, Any
         "classifier": classification(table, line),
         "verdicts": verdict_table(table, line),
         "totals": totals(table, line),
-        "anomaly_auroc": anomaly_auroc(table, line),
+        **anomaly_measures(table, line),
         "expected_cost": expected_cost(table, line, costs),
     }
 
@@ -171,7 +189,9 @@ def test_metrics(table: pd.DataFrame, line: Line, costs: Costs) -> dict[str, Any
 def cam_truth(parts: Parts, card: Card, crops: Crops) -> dict[str, Any]:
     """The deployed heatmap against the labelled place, on views whose defect is truly predicted.
 
-    Means of the measures of `inspection.cam_scores` and `n`, the number of such views.
+    Means of the measures of `inspection.cam_scores` and `n`, the number of such views; the bound
+    of `pointing` is one-sided 95 % by view. `pointing_of_centre` is what a heatmap would reach
+    that always points at the middle of the crop.
     """
     row_of = {path: row for row, path in enumerate(crops.index["path"])}
     seen = [view for views in parts.values() for view in views if view.name in row_of]
@@ -182,8 +202,10 @@ def cam_truth(parts: Parts, card: Card, crops: Crops) -> dict[str, Any]:
     ]
     if not measured:
         return {"n": 0}
-    means = pd.DataFrame(measured).mean()
-    return {"n": len(measured), **{str(name): float(value) for name, value in means.items()}}
+    means = {str(name): float(value) for name, value in pd.DataFrame(measured).mean().items()}
+    misses = round(len(measured) * (1 - means["pointing"]))
+    bound = 1 - upper_bound(misses, len(measured))
+    return {"n": len(measured), "pointing_lower_bound": bound, **means}
 
 
 def _heat_measures(view: Seen, card: Card, crops: Crops, row: int) -> dict[str, float] | None:
@@ -193,27 +215,39 @@ def _heat_measures(view: Seen, card: Card, crops: Crops, row: int) -> dict[str, 
         return None
     if int(view.logits.argmax()) != number:
         return None
-    return measures(view.raw_heat[number - 1], np.array(crops.targets[row]))
+    target = np.array(crops.targets[row])
+    centre = np.zeros(target.shape, np.float32)
+    centre[target.shape[0] // 2, target.shape[1] // 2] = 1.0
+    by_chance = {"pointing_of_centre": measures(centre, target)["pointing"]}
+    return measures(view.raw_heat[number - 1], target) | by_chance
 
 
 def confusion_rows(table: pd.DataFrame, line: Line) -> pd.DataFrame:
-    """One row per part with the columns `actual` and `predicted`, as `dvc plots` reads them."""
+    """One row per classified part: columns `actual` and `predicted`, as `dvc plots` reads them."""
+    table = table[table["classified"] != NOT_SEEN]
     actual = [line.label_in(line.classify, label) for label in table["label"]]
-    return pd.DataFrame({"actual": actual, "predicted": table["classified"]})
+    return pd.DataFrame({"actual": actual, "predicted": table["classified"].tolist()})
 
 
-def claim(table: pd.DataFrame, line: Line, max_escape_rate: float) -> dict[str, Any]:
-    """Whether the parts given support the escape rate asked for, with 95 % confidence.
+def _f1_of(classes: Sequence[str]) -> Callable[[Any, Any], float]:
+    def f1(labels: Any, predicted: Any) -> float:
+        return macro_f1(list(labels), list(predicted), classes)
+
+    return f1
+
+
+def claim(verdicts: Sequence[str], defective: Any, max_escape_rate: float) -> dict[str, Any]:
+    """Whether verdicts on parts support the escape rate asked for, with 95 % confidence.
 
     `n_parts_needed` is how many defective parts without an escape it takes to claim it.
     """
-    defective = table[table["label"] != line.normal]
-    escapes = int((defective["verdict"] == "pass").sum())
-    bound = upper_bound(escapes, len(defective)) if len(defective) else 1.0
+    on_bad = [one for one, bad in zip(verdicts, defective, strict=True) if bad]
+    escapes = on_bad.count("pass")
+    bound = upper_bound(escapes, len(on_bad)) if on_bad else 1.0
     return {
         "max_escape_rate": max_escape_rate,
         "confidence": CONFIDENCE,
-        "n_defective": len(defective),
+        "n_defective": len(on_bad),
         "escapes": escapes,
         "escape_upper_bound": bound,
         "supported": bound <= max_escape_rate,

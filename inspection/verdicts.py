@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 VERDICTS = ("pass", "review", "reject")
 MAX_CUTS = 1000
 STARTS = (1.0, 0.9, 0.5)
+MAX_RAISES = 6
+N_FOLDS = 5
 
 Levels = np.ndarray[Any, np.dtype[np.int64]]
 Scores = np.ndarray[Any, np.dtype[np.float64]]
@@ -64,26 +66,60 @@ def worst(verdicts: Sequence[str]) -> str:
     return max(verdicts, key=VERDICTS.index)
 
 
-def choose_thresholds(scores: Scores, defective: Any, costs: Costs) -> Choice:
+def choose_thresholds(
+    scores: Scores, defective: Any, costs: Costs, *, max_escapes: int | None = None
+) -> Choice:
     """The thresholds of least expected cost on parts (parts, channels), higher = more suspicious.
+
+    Where more than `max_escapes` defective parts would pass, the price of an escape is raised
+    until no more do; the expected cost is told at the true price.
 
     A part gets the worst verdict of its channels. Channels are set in turn until nothing gains,
     from several starts: a channel that is blind to a defect would otherwise send all parts to
     review before the one that sees it has been set. Cuts lie a quarter into the gap between two
     neighbouring scores, from either side, so what falls where no part has been seen goes to
-    review. A channel without evidence has NaN scores.
+    review. A channel that did not see a part has a NaN score, and calls for review.
     """
     bad = np.asarray(defective, bool)
-    weights = _weights(bad, costs)
-    found = [_descended(scores, weights, start) for start in _starts(scores, bad)]
-    best = min(found, key=lambda choice: choice.expected_cost)
-    finite = [_finite(limits, scores[:, c]) for c, limits in enumerate(best.thresholds)]
-    return Choice(finite, best.expected_cost)
+    price = costs
+    limits = _cheapest(scores, bad, price)
+    for _ in range(MAX_RAISES):
+        if max_escapes is None or _levels(scores, limits)[bad].tolist().count(0) <= max_escapes:
+            break
+        price = price.model_copy(update={"escape_cost": 10 * price.escape_cost})
+        limits = _cheapest(scores, bad, price)
+    cost = _weights(bad, costs)[np.arange(len(bad)), _levels(scores, limits)].sum()
+    return Choice([_finite(one, scores[:, c]) for c, one in enumerate(limits)], float(cost))
+
+
+def cross_decided(
+    scores: Scores, defective: Any, costs: Costs, *, max_escapes: int | None = None, seed: int = 0
+) -> list[str]:
+    """The verdict on each part by thresholds that were chosen without it, in five folds.
+
+    What thresholds are worth on the parts that they were chosen on is too kind to them.
+    """
+    bad = np.asarray(defective, bool)
+    fold = np.empty(len(bad), np.int64)
+    generator = np.random.default_rng(seed)
+    for kind in (bad, ~bad):
+        fold[kind] = generator.permutation(np.arange(kind.sum()) % N_FOLDS)
+    verdicts = np.full(len(bad), "", dtype=object)
+    for held in (fold == number for number in np.unique(fold)):
+        rest = choose_thresholds(scores[~held], bad[~held], costs, max_escapes=max_escapes)
+        verdicts[held] = decide(scores[held], rest.thresholds)
+    return verdicts.tolist()
 
 
 def decide(scores: Scores, thresholds: Sequence[Thresholds]) -> list[str]:
     """The verdict on each part (parts, channels): the worst of its channels."""
-    return [VERDICTS[level] for level in _levels(scores, thresholds, skip=None)]
+    return [VERDICTS[level] for level in _levels(scores, thresholds)]
+
+
+def _cheapest(scores: Scores, defective: Any, costs: Costs) -> list[Thresholds]:
+    weights = _weights(defective, costs)
+    found = [_descended(scores, weights, start) for start in _starts(scores, defective)]
+    return min(found, key=lambda choice: choice.expected_cost).thresholds
 
 
 def _starts(scores: Scores, defective: Any) -> list[list[Thresholds]]:
@@ -119,7 +155,7 @@ def _weights(defective: Any, costs: Costs) -> Scores:
     return np.where(defective[:, None], on_bad, on_good)
 
 
-def _levels(scores: Scores, thresholds: Sequence[Thresholds], skip: int | None) -> Levels:
+def _levels(scores: Scores, thresholds: Sequence[Thresholds], skip: int | None = None) -> Levels:
     levels = np.zeros(len(scores), np.int64)
     for channel, limits in enumerate(thresholds):
         if channel != skip:
@@ -131,7 +167,7 @@ def _channel_levels(scores: Scores, limits: Thresholds) -> Levels:
     known = ~np.isnan(scores)
     passes = scores < limits.accept_below
     rejects = scores > limits.reject_above
-    return np.where(known, np.where(passes, 0, np.where(rejects, 2, 1)), 0)
+    return np.where(known, np.where(passes, 0, np.where(rejects, 2, 1)), 1)
 
 
 def _best_for_channel(scores: Scores, others: Levels, weights: Scores) -> tuple[Thresholds, float]:
@@ -150,7 +186,7 @@ def _best_for_channel(scores: Scores, others: Levels, weights: Scores) -> tuple[
     )
     low, high = np.searchsorted(ranked, lower, "left"), np.searchsorted(ranked, upper, "right")
     cost = (passed[low] - reviewed[low])[:, None] + (reviewed[high] - rejected[high])[None, :]
-    cost += rejected[-1] + weights[~known, others[~known]].sum()
+    cost += rejected[-1] + weights[~known, np.maximum(others[~known], 1)].sum()
     cost[lower[:, None] > upper[None, :]] = np.inf
     first = int(np.flatnonzero(cost <= cost.min() + 1e-12)[0])
     i, j = np.unravel_index(first, cost.shape)

@@ -10,7 +10,6 @@ from pydantic import Field
 from tqdm import tqdm
 
 from inspection import outcomes
-from inspection.bundle import Card
 from inspection.crops import load_crops
 from inspection.decisions import decided
 from inspection.folds import with_folds
@@ -65,17 +64,17 @@ def main() -> None:
     inspector = open_inspector(folder, card)
     val = views[views["fold"] == "val"]
     seen, _ = see_parts(inspector, val, paths.data)
-    card = decided(card, seen, dict(zip(val["path"], val["label"], strict=True)), params.costs)
-    metrics = {"claim": claimed(seen, val, card, params.max_escape_rate)}
+    view_labels = dict(zip(val["path"], val["label"], strict=True))
+    card, claim = decided(card, seen, view_labels, params.costs, params.max_escape_rate)
     parity = golden_parity(trained, paths.crops, line, card, folder, params.golden_crops)
     require_parity(parity, tolerance=params.parity_tolerance)
 
     test = views[views["fold"] == "test"]
     parts, seconds = see_parts(inspector, test, paths.data)
     table = outcomes.outcomes(parts, outcomes.labels_by_part(test, line.normal), card)
-    metrics |= outcomes.test_metrics(table, line, params.costs) | {
+    metrics = outcomes.test_metrics(table, line, params.costs) | {
+        "claim": claim,
         "cam": outcomes.cam_truth(parts, card, load_crops(paths.crops, line.classify)),
-        "ms_per_part": 1000 * seconds / max(1, len(parts)),
         "parity": {name: report.as_json() for name, report in parity.items()},
     }
     card = card.model_copy(
@@ -87,7 +86,8 @@ def main() -> None:
     write_table(paths.report / "test_parts.csv", table)
     write_table(paths.report / "confusion.csv", outcomes.confusion_rows(table, line))
     write_text(paths.report / "index.html", render_report(paths, card, table, parts))
-    program.save_metrics(paths.metrics, metrics)
+    timing = {"ms_per_part": 1000 * seconds / max(1, len(parts))}
+    program.save_metrics(paths.metrics, metrics | timing)
     _log_totals(metrics["totals"])
 
 
@@ -102,15 +102,6 @@ def see_parts(
     ]
     seconds = time.perf_counter() - began
     return outcomes.group_by_part(seen, views["part_id"].tolist()), seconds
-
-
-def claimed(
-    parts: outcomes.Parts, views: pd.DataFrame, card: Card, max_escape_rate: float
-) -> dict[str, Any]:
-    """Whether the parts of val support the escape rate asked for."""
-    labels = outcomes.labels_by_part(views, card.line.normal)
-    table = outcomes.outcomes(parts, labels, card)
-    return outcomes.claim(table, card.line, max_escape_rate)
 
 
 def _log_totals(found: dict[str, Any]) -> None:

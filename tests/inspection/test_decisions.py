@@ -41,7 +41,7 @@ PARTS = {
 
 
 def test_thresholds_from_val_separate_what_each_channel_sees(card: Card) -> None:
-    new = decided(card, PARTS, LABELS, Costs())
+    new, _ = decided(card, PARTS, LABELS, Costs(), 0.01)
     limits = {"classifier": new.classifier.thresholds, "anomaly": new.anomaly.thresholds}
     assert limits["anomaly"].verdict(5.0) == "reject"
     assert limits["anomaly"].verdict(0.4) == "pass"
@@ -51,20 +51,38 @@ def test_thresholds_from_val_separate_what_each_channel_sees(card: Card) -> None
 
 
 def test_the_temperature_of_a_classifier_that_is_always_right_is_below_one(card: Card) -> None:
-    new = decided(card, PARTS, LABELS, Costs())
+    new, _ = decided(card, PARTS, LABELS, Costs(), 0.01)
     assert new.classifier.temperature < 1
     assert 0 <= new.costs["calibration_error_on_val"] < 0.1
 
 
 def test_a_part_with_one_defective_view_is_defective(card: Card) -> None:
     two_views = {"2": PARTS["2"], "3": [PARTS["1"][0], PARTS["3"][0]]}
-    new = decided(card, two_views, LABELS, Costs())
+    new, _ = decided(card, two_views, LABELS, Costs(), 0.01)
     assert new.costs["expected_cost_on_val"] == 0
     assert new.classifier.thresholds.verdict(0.97) == "reject"
 
 
 def test_a_channel_that_saw_nothing_on_val_sends_to_review(card: Card) -> None:
     blind = {name: [view(name, [1, 0, 0], None)] for name in ("good", "fair")}
-    new = decided(card, blind, LABELS, Costs())
+    new, _ = decided(card, blind, LABELS, Costs(), 0.01)
     later = judge_part([view("good", [9, 0, 0], 0.0)], new)
     assert later.views[0].verdicts["anomaly"] == "review"
+
+
+def test_the_rate_of_escapes_asked_for_binds_where_val_can_support_it(card: Card) -> None:
+    """Of 400 dents 40 look normal: 2 % lets 3 of them pass; 400 parts cannot support 0.1 %."""
+    logits = [*[[2.0, n / 40, 0.0] for n in range(40)], *[[0.0, 6.0, 0.0]] * 360]
+    logits += [[3.0, n / 60, 0.0] for n in range(60)]
+    parts = {str(n): [view(str(n), one, 0.0)] for n, one in enumerate(logits)}
+    labels = {str(n): "dent" if n < 400 else "normal" for n in range(len(logits))}
+    cheap = Costs(escape_cost=0.02, review_cost=1.0, overkill_cost=100.0)
+    escapes = {}
+    for wanted in (0.02, 0.001):
+        new, claim = decided(card, parts, labels, cheap, wanted)
+        verdicts = [judge_part(parts[str(n)], new).verdict for n in range(400)]
+        escapes[wanted] = verdicts.count("pass")
+        assert claim["n_defective"] == 400
+        assert new.costs["max_escape_rate"] == wanted
+    assert escapes[0.02] <= 3
+    assert escapes[0.001] >= 40

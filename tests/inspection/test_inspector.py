@@ -18,7 +18,7 @@ from inspection.inspector import (
     probabilities_of,
     scores_of,
 )
-from inspection.regions import Box, intersection_over_union
+from inspection.regions import Box, CropWindow, intersection_over_union
 from tests.bundles import RIVET, ROD, draw_part, make_bundle
 from tests.pictures import encoded
 
@@ -177,3 +177,32 @@ def test_a_score_between_the_thresholds_is_reviewed_with_its_reason(inspector: I
     judged = judge_part([between], inspector.card)
     assert (judged.verdict, judged.label) == ("review", "dent")
     assert judged.views[0].reasons == ["classifier: score 0.600 calls for review"]
+
+
+def channels(classifier: float, anomaly: float, name: str = "top") -> Seen:
+    """What is seen where the classifier's P(slide) and the anomaly score are as given."""
+    logits = np.log(np.array([1 - classifier, 1e-9, classifier]))
+    windows = {region: CropWindow(0, 0, 80, 80, size_px=(80, 80)) for region in ("rod", "rivet")}
+    return Seen(name, "", (320, 256), windows, {}, logits, None, anomaly, None)
+
+
+@pytest.mark.parametrize(
+    ("classifier", "anomaly", "label"),
+    [
+        (0.5, 9.0, "under_press"),  # one doubts, the other is sure: the sure one names it
+        (0.95, 1.5, "slide"),
+        (0.95, 9.0, "slide"),  # both are sure: the classifier knows names
+        (0.1, 1.5, "under_press"),
+    ],
+)
+def test_the_defect_is_named_by_the_channel_that_calls_for_the_verdict(
+    inspector: Inspector, classifier: float, anomaly: float, label: str
+) -> None:
+    assert judge_view(channels(classifier, anomaly), inspector.card).label == label
+
+
+def test_views_are_not_compared_across_the_scales_of_two_channels(inspector: Inspector) -> None:
+    views = [channels(0.1, 9.0, "loose"), channels(0.99, 0.0, "slid")]
+    assert judge_part(views, inspector.card).worst_view == "slid"
+    views = [channels(0.5, 9.0, "loose"), channels(0.6, 0.0, "slid")]
+    assert judge_part(views, inspector.card).worst_view == "loose"

@@ -11,7 +11,7 @@ from inspection.bundle import Card
 from inspection.crops import Crops
 from inspection.inspector import Seen
 from inspection.outcomes import (
-    anomaly_auroc,
+    anomaly_measures,
     cam_truth,
     channel_scores,
     claim,
@@ -111,8 +111,8 @@ def test_outcomes_have_one_row_per_part(card: Card) -> None:
               "hidden": "normal"}  # fmt: skip
     table = outcomes(parts, labels, card).set_index("part_id")
     assert table["verdict"].tolist() == ["pass", "reject", "review", "reject", "review"]
-    assert table["named"].tolist() == ["normal", "dent", "slide", "under_press", "normal"]
-    assert table["classified"].tolist() == ["normal", "dent", "normal", "normal", "normal"]
+    assert table["named"].tolist() == ["normal", "dent", "slide", "under_press", "not_seen"]
+    assert table["classified"].tolist() == ["normal", "dent", "normal", "normal", "not_seen"]
     assert table["worst_view"].tolist()[1:] == ["4", "5", "6", "7"]
     assert table["n_views"].tolist() == [2, 2, 1, 1, 1]
     assert table["label"].to_dict() == labels
@@ -151,13 +151,16 @@ def test_auroc_is_that_of_scikit_learn_by_the_channel_that_sees_the_defect() -> 
     assert class_auroc(TABLE, "dent", LINE) == pytest.approx(expected)
     by_anomaly = roc_auc_score([0, 0, 0, 0, 1], [0.0, 1.0, 0.5, 3.0, 2.0])
     assert class_auroc(TABLE, "under_press", LINE) == pytest.approx(by_anomaly)
-    assert anomaly_auroc(TABLE, LINE) == pytest.approx(by_anomaly)
+    found = anomaly_measures(TABLE, LINE)
+    assert found["anomaly_auroc"] == pytest.approx(by_anomaly)
+    assert (found["anomaly_n_defective"], found["anomaly_n_normal"]) == (1, 4)
 
 
 def test_there_is_no_auroc_without_parts_of_either_kind() -> None:
     assert class_auroc(TABLE[TABLE["label"] != "normal"], "dent", LINE) is None
-    assert anomaly_auroc(TABLE[TABLE["label"] == "normal"], LINE) is None
-    assert anomaly_auroc(TABLE[:0], LINE) is None
+    for table in (TABLE[TABLE["label"] == "normal"], TABLE[:0]):
+        found = anomaly_measures(table, LINE)
+        assert (found["anomaly_auroc"], found["anomaly_auroc_lower_bound"]) == (None, None)
 
 
 def test_the_classifier_is_judged_on_what_its_region_can_show() -> None:
@@ -168,17 +171,15 @@ def test_the_classifier_is_judged_on_what_its_region_can_show() -> None:
 
 
 def test_a_claim_needs_the_parts_that_support_it() -> None:
-    few = TABLE[TABLE["verdict"] != "pass"]
-    many = pd.concat([few] * 110)
-    refused, supported = (claim(table, LINE, 0.01) for table in (few, many))
+    refused, supported = (claim(["reject"] * n, [True] * n, 0.01) for n in (3, 330))
     assert (refused["n_defective"], refused["escapes"], refused["supported"]) == (3, 0, False)
     assert (supported["n_defective"], supported["supported"]) == (330, True)
     assert refused["n_parts_needed"] == 299
 
 
-def test_one_escape_in_a_few_parts_supports_no_claim_and_no_part_supports_none() -> None:
-    assert claim(TABLE, LINE, 0.01)["escapes"] == 2
-    nothing = claim(TABLE[TABLE["label"] == "normal"], LINE, 0.5)
+def test_normals_that_pass_are_no_escapes_and_no_defective_part_supports_no_claim() -> None:
+    assert claim(["pass", "pass", "review"], [False, True, True], 0.01)["escapes"] == 1
+    nothing = claim(["pass"], [False], 0.5)
     assert (nothing["escape_upper_bound"], nothing["supported"]) == (1.0, False)
 
 
@@ -210,8 +211,16 @@ def test_heat_is_judged_only_where_the_defect_is_truly_predicted_and_its_place_k
     targets[:5, 9:12, 19:22] = 255
     crops = Crops(np.zeros((6, 80, 160, 1), np.uint8), targets, index)
     assert cam_truth(parts, card, crops) == pytest.approx(
-        {"n": 2, "pointing": 0.5, "energy": 0.5, "edge": 0.0}
+        {
+            "n": 2,
+            "pointing": 0.5,
+            "pointing_lower_bound": 1 - 0.95**0.5,
+            "pointing_of_centre": 1.0,
+            "energy": 0.5,
+            "edge": 0.0,
+        }
     )
+    # Of two, one miss or fewer has probability 5 % at a hit rate of 1 - sqrt(0.95).
     assert cam_truth({"good": parts["good"]}, card, crops) == {"n": 0}
 
 
@@ -219,3 +228,11 @@ def test_the_confusion_is_of_labels_as_seen_in_the_classifiers_region() -> None:
     rows = confusion_rows(TABLE, LINE)
     assert list(rows["actual"]) == [*["normal"] * 4, *["dent"] * 3, "slide", "normal"]
     assert list(rows["predicted"]) == list(TABLE["classified"])
+
+
+def test_a_part_that_was_not_seen_is_not_counted_as_rightly_classified() -> None:
+    blind = TABLE.assign(classified=["not_seen", *TABLE["classified"][1:]])
+    found = classification(blind, LINE)
+    assert (found["n_parts"], found["n_not_seen"]) == (8, 1)
+    assert found["confusion"][0] == [2, 2, 0]
+    assert found["macro_f1"] < classification(TABLE, LINE)["macro_f1"]

@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from inspection.rates import parts_needed, rate, upper_bound
+from inspection.rates import bootstrap_bound, parts_needed, rate, upper_bound
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,25 @@ def test_so_many_parts_without_failure_claim_a_rate_and_one_less_does_not(
 ) -> None:
     assert parts_needed(max_rate) == n
     assert upper_bound(0, n) <= max_rate < upper_bound(0, n - 1)
+
+
+def test_a_bootstrap_bound_of_a_mean_is_that_of_the_normal_approximation() -> None:
+    right = np.random.default_rng(0).random(400) < 0.8
+
+    def accuracy(_: object, hits: np.ndarray) -> float:
+        return float(hits.mean())
+
+    wanted = right.mean() - 1.645 * right.std() / 20
+    assert bootstrap_bound(accuracy, np.zeros(400), right) == pytest.approx(wanted, abs=0.005)
+
+
+def test_a_bootstrap_keeps_the_number_of_parts_of_each_label() -> None:
+    labels = np.array(["a"] * 7 + ["b"] * 2)
+    counts: list[int] = []
+
+    def count(drawn: np.ndarray, _: object) -> float:
+        counts.append(int((drawn == "b").sum()))
+        return 0.0
+
+    bootstrap_bound(count, labels, labels, n=20)
+    assert counts == [2] * 20

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from inspection.verdicts import Costs, Thresholds, choose_thresholds, decide, worst
+from inspection.verdicts import (
+    Costs,
+    Thresholds,
+    choose_thresholds,
+    cross_decided,
+    decide,
+    worst,
+)
 
 COSTS = Costs()
 PASS, REVIEW, REJECT = "pass", "review", "reject"
@@ -122,18 +129,18 @@ def test_channels_that_see_different_defects_leave_each_other_what_they_are_blin
     assert decide(noise, choice.thresholds) == [PASS] * 20 + [REJECT] * 24
 
 
-def test_a_channel_without_evidence_on_a_part_leaves_it_to_the_other() -> None:
+def test_a_part_that_a_channel_did_not_see_is_reviewed_unless_another_rejects_it() -> None:
     nan = float("nan")
     scores = np.array([[1, 1], [2, nan], [8, nan], [nan, 2], [nan, 9]])
     defective = np.array([0, 0, 1, 0, 1], bool)
     choice = choose_thresholds(scores, defective, COSTS)
-    assert decide(scores, choice.thresholds) == [PASS, PASS, REJECT, PASS, REJECT]
+    assert decide(scores, choice.thresholds) == [PASS, REVIEW, REJECT, REVIEW, REJECT]
 
 
-def test_a_channel_without_any_evidence_does_not_stand_in_the_way() -> None:
+def test_a_channel_without_any_evidence_passes_nothing_and_leaves_rejecting_to_the_other() -> None:
     scores = np.c_[[1.0, 2.0, 8.0], np.full(3, np.nan)]
     choice = choose_thresholds(scores, np.array([0, 0, 1], bool), COSTS)
-    assert decide(scores, choice.thresholds) == [PASS, PASS, REJECT]
+    assert decide(scores, choice.thresholds) == [REVIEW, REVIEW, REJECT]
     assert choice.thresholds[1].verdict(0.5) == "review"
 
 
@@ -154,3 +161,43 @@ def test_many_scores_are_thinned_to_few_cuts_at_little_cost() -> None:
 def test_costs_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         Costs(**wrong)
+
+
+def overlapping(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of 200 normal and 200 defective parts that one cannot tell apart for sure."""
+    generator = np.random.default_rng(seed)
+    return one_channel(*generator.normal(0, 1, 200), *generator.normal(2, 1, 200)), (
+        np.arange(400) >= 200
+    )
+
+
+def test_no_more_parts_escape_than_allowed_however_cheap_an_escape_is() -> None:
+    scores, defective = overlapping()
+    cheap = Costs(escape_cost=0.5)
+    free, bound = (
+        choose_thresholds(scores, defective, cheap, max_escapes=allowed) for allowed in (None, 2)
+    )
+    passed = [np.array(decide(scores, one.thresholds))[defective] == PASS for one in (free, bound)]
+    assert passed[0].sum() > 10
+    assert passed[1].sum() <= 2
+    assert bound.expected_cost > free.expected_cost
+
+
+def test_a_part_is_judged_by_thresholds_that_were_chosen_without_it() -> None:
+    scores = one_channel(*range(10), *range(20, 29), 5.5)
+    defective = np.arange(20) >= 10
+    seen = decide(scores, choose_thresholds(scores, defective, COSTS).thresholds)
+    unseen = cross_decided(scores, defective, COSTS)
+    assert seen[-1] != PASS
+    assert unseen[-1] == PASS
+    assert unseen == cross_decided(scores, defective, COSTS)
+
+
+def test_what_is_told_of_unseen_parts_holds_for_new_ones() -> None:
+    scores, defective = overlapping()
+    told = np.array(cross_decided(scores, defective, COSTS))
+    limits = choose_thresholds(scores, defective, COSTS).thresholds
+    new, new_defective = overlapping(seed=1)
+    came = np.array(decide(new, limits))
+    escape_rates = [(told[defective] == PASS).mean(), (came[new_defective] == PASS).mean()]
+    assert escape_rates[0] == pytest.approx(escape_rates[1], abs=0.02)
