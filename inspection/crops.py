@@ -74,6 +74,14 @@ def window_of(row: Any) -> CropWindow:
     )
 
 
+def drawn(rows: Any, n: int, seed: int) -> Any:
+    """At most `n` of the row numbers, drawn at random and put in order.
+
+    Crops lie in the order of their paths, so the first ones are those of one camera.
+    """
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:n])
+
+
 def window_columns(window: CropWindow) -> dict[str, int | bool]:
     """The columns of an index row that hold a crop window."""
     return {

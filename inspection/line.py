@@ -72,6 +72,13 @@ class Line(Frozen):
             unknown = sorted(set(region.shows) - set(self.defects))
             if unknown:
                 problems.append(f"regions.{name}.shows: {unknown} are not defect classes")
+            if len(set(region.shows)) < len(region.shows):
+                problems.append(f"regions.{name}.shows: {list(region.shows)} names a class twice")
+        shown = {name for region in self.regions.values() for name in region.shows}
+        for name in sorted(set(self.defects) - shown):
+            problems.append(f"classes.{name}: shows in no region; name it in one region's shows")
+        if self.classify in self.regions and not self.regions[self.classify].shows:
+            problems.append(f"regions.{self.classify}.shows: empty, and this region is classified")
         problems += _ambiguous_aliases(self)
         if problems:
             raise ValueError("; ".join(problems))

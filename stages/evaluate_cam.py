@@ -12,7 +12,7 @@ from pydantic import Field
 from inspection.cam import EXPORTABLE, FUSED, METHODS, as_tensor, layer_names, raw_cams
 from inspection.cam_scores import absolute_scale, score
 from inspection.classifier import DefectClassifier, load_classifier
-from inspection.crops import Crops, load_crops
+from inspection.crops import Crops, drawn, load_crops
 from inspection.heat import overlay, scaled
 from inspection.line import Line
 from inspection.regions import Floats, Image
@@ -29,6 +29,7 @@ class EvaluateCamParams(program.Params):
     max_defects: int = Field(default=150, ge=1)
     max_normals: int = Field(default=80, ge=1)
     gallery_size: int = Field(default=24, ge=0, le=200)
+    seed: int = 0
 
 
 def main() -> None:
@@ -47,11 +48,12 @@ def main() -> None:
     classes = model.architecture.classes
     labels = np.array([classes.index(label) for label in val.index["label"]])
     placed = val.index["target"].isin(PLACED).to_numpy()
-    true_defects = np.flatnonzero((labels > 0) & (predicted == labels) & placed)
-    defects = val.rows(true_defects[: params.max_defects])
-    normals = val.rows(np.flatnonzero(labels == 0)[: params.max_normals])
+    is_true = (labels > 0) & (predicted == labels) & placed
+    shown = drawn(np.flatnonzero(is_true), params.max_defects, params.seed)
+    defects = val.rows(shown)
+    normals = val.rows(drawn(np.flatnonzero(labels == 0), params.max_normals, params.seed))
 
-    heats = _all_heats(model, defects, labels[true_defects[: params.max_defects]].tolist())
+    heats = _all_heats(model, defects, labels[shown].tolist())
     likeliest = _likeliest_defects(model, normals)
     cold_heats = _all_heats(model, normals, likeliest)
     table = _table(model, heats, defects, cold_heats)

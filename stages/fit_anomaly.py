@@ -11,7 +11,7 @@ from pydantic import Field
 from inspection.anomaly import KINDS, AnomalyModel, anomalies, fit_anomaly_model, own_weights
 from inspection.cam_scores import absolute_scale, best_threshold
 from inspection.classifier import DefectClassifier, load_classifier
-from inspection.crops import Crops, load_crops
+from inspection.crops import Crops, drawn, load_crops
 from inspection.errors import raise_all
 from inspection.line import Line
 from inspection.rates import rate
@@ -61,7 +61,8 @@ def main() -> None:
     line, params = program.params(line=Line, fit_anomaly=FitAnomalyParams)
     crops = load_crops(paths.crops, line.detect_anomalies)
     is_normal = (crops.index["part_label"] == line.normal).to_numpy()
-    train = np.flatnonzero(is_normal & (crops.index["fold"] == "train"))[: params.max_normals]
+    train = np.flatnonzero(is_normal & (crops.index["fold"] == "train"))
+    train = drawn(train, params.max_normals, params.seed)
     val = crops.in_fold("val")
     val_normal = (val.index["part_label"] == line.normal).to_numpy()
     _require_normals(len(train), int(val_normal.sum()))

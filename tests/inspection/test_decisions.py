@@ -72,7 +72,7 @@ def test_a_channel_that_saw_nothing_on_val_sends_to_review(card: Card) -> None:
 
 def test_the_rate_of_escapes_asked_for_binds_where_val_can_support_it(card: Card) -> None:
     """Of 400 dents 40 look normal: 2 % lets 3 of them pass; 400 parts cannot support 0.1 %."""
-    logits = [*[[2.0, n / 40, 0.0] for n in range(40)], *[[0.0, 6.0, 0.0]] * 360]
+    logits = [*[[3.0, n / 40, 0.0] for n in range(40)], *[[0.0, 6.0, 0.0]] * 360]
     logits += [[3.0, n / 60, 0.0] for n in range(60)]
     parts = {str(n): [view(str(n), one, 0.0)] for n, one in enumerate(logits)}
     labels = {str(n): "dent" if n < 400 else "normal" for n in range(len(logits))}
@@ -85,4 +85,4 @@ def test_the_rate_of_escapes_asked_for_binds_where_val_can_support_it(card: Card
         assert claim["n_defective"] == 400
         assert new.costs["max_escape_rate"] == wanted
     assert escapes[0.02] <= 3
-    assert escapes[0.001] >= 40
+    assert escapes[0.001] >= 20

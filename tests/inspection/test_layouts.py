@@ -20,7 +20,7 @@ LINE = Line.model_validate(
         "name": "line",
         "normal": "good",
         "classes": {"good": {}, "dent": {"aliases": ["찍힘", "MT_Dent"]}},
-        "regions": {"part": {"size_px": [32, 32], "whole_frame": True}},
+        "regions": {"part": {"size_px": [32, 32], "whole_frame": True, "shows": ["dent"]}},
         "classify": "part",
         "detect_anomalies": "part",
     }
