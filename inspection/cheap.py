@@ -12,13 +12,15 @@ HOG_CELL_PX = 16
 BORDER_FRACTION = 0.08
 
 
-def hog_features(frame: Image) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Histogram of oriented gradients of a frame (H, W) or (H, W, 3), shrunk to 128 x 128 px."""
+def hog_features(
+    frame: Image, size_px: tuple[int, int] = HOG_SIZE_PX
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Histogram of oriented gradients of an image (H, W) or (H, W, 3), stretched to `size_px`."""
     from skimage.feature import hog
 
     return np.asarray(
         hog(
-            locator_input(frame, HOG_SIZE_PX),
+            locator_input(frame, size_px),
             orientations=9,
             pixels_per_cell=(HOG_CELL_PX, HOG_CELL_PX),
             cells_per_block=(2, 2),

@@ -14,6 +14,8 @@ from inspection.errors import InspectionError
 
 N_STAGES = 3
 POOL_SHARPNESS = 2.0
+SIZED = ("vit", "swin", "deit", "beit", "eva", "mvit", "maxvit", "coat")
+NOT_BUILT = (RuntimeError, TypeError, ValueError, AssertionError, AttributeError, LookupError)
 
 log = logging.getLogger("knurl")
 
@@ -126,6 +128,29 @@ def centre_of(architecture: Architecture) -> tuple[int, int, int, int]:
     return left, top, width, height
 
 
+def new_classifier(
+    architecture: Architecture, *, pretrained: bool, weights: str | None
+) -> DefectClassifier:
+    """A classifier to be trained, once it has looked at an empty crop.
+
+    Raises InspectionError where the backbone cannot be built so, or cannot look at such crops.
+    """
+    _, _, width, height = centre_of(architecture)
+    try:
+        model = DefectClassifier(architecture, pretrained=pretrained, weights=weights)
+        with torch.inference_mode():
+            model.eval()(torch.zeros(2, len(architecture.mean), *architecture.size_px[::-1]))
+    except NOT_BUILT as error:
+        told = (str(error).splitlines() or [""])[0][:200]
+        raise InspectionError(
+            f"params.yaml: train.backbone: {architecture.backbone!r} with backbone_args "
+            f"{architecture.backbone_args} cannot look at crops of {width} x {height} px "
+            f"({type(error).__name__}: {told}); take another backbone, another size_px of the "
+            "region, or set train.backbone_args to null"
+        ) from error
+    return model.train()
+
+
 def load_classifier(folder: Path) -> DefectClassifier:
     """Rebuild a trained classifier from `architecture.json` and `weights.safetensors`."""
     from safetensors.torch import load_file
@@ -192,8 +217,11 @@ def fixed_size(architecture: Architecture) -> tuple[int, int] | None:
 
     Architectures with a fixed grid of tokens are built for the size of the centre.
     """
+    from timm.models import get_pretrained_cfg
+
     family = architecture.backbone.split("_")[0]
-    if not family.startswith(("vit", "swin", "deit", "beit", "eva", "mvit", "maxvit", "coat")):
+    known = get_pretrained_cfg(architecture.backbone)
+    if not family.startswith(SIZED) and not (known is not None and known.fixed_input_size):
         return None
     _, _, width, height = centre_of(architecture)
     return height, width

@@ -94,6 +94,10 @@ def verdict_table(table: pd.DataFrame, line: Line) -> dict[str, dict[str, Any]]:
             "rate": rate(hurts, len(of_class)).value,
             "upper_bound": rate(hurts, len(of_class)).upper_bound if len(of_class) else None,
             "auroc": None if name == line.normal else class_auroc(table, name, line),
+            "auroc_by_channel": {
+                channel: None if name == line.normal else channel_auroc(table, name, channel, line)
+                for channel in CHANNELS
+            },
         }
     return found
 
@@ -125,9 +129,20 @@ def class_auroc(table: pd.DataFrame, name: str, line: Line) -> float | None:
 
     Where both channels see its region, the classifier's. None without parts of either kind.
     """
+    channel = "classifier" if name in line.regions[line.classify].shows else "anomaly"
+    return channel_auroc(table, name, channel, line)
+
+
+def channel_auroc(table: pd.DataFrame, name: str, channel: str, line: Line) -> float | None:
+    """AUROC of a channel's score for a defect's parts against normal ones.
+
+    None without parts of either kind, and where the defect does not show in the channel's region.
+    """
     from sklearn.metrics import roc_auc_score
 
-    channel = "classifier" if name in line.regions[line.classify].shows else "anomaly"
+    region = line.classify if channel == "classifier" else line.detect_anomalies
+    if name not in line.regions[region].shows:
+        return None
     rows = table[table["label"].isin([name, line.normal])].dropna(subset=[channel])
     is_defect = (rows["label"] == name).to_numpy()
     if is_defect.all() or not is_defect.any():

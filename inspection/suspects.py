@@ -24,6 +24,7 @@ MARGIN_FRACTION = 0.08
 MAX_FOLDS = 5
 LEAST_PROBABILITY = 1e-4
 LEAST_VOTE = 0.02
+LEAST_RECALL = 0.5
 DOUBT = 0.5
 ISSUE_COLUMNS = ("rank", "view_id", "path", "part_id", "label", "suggested", "score", "reason")
 Window = tuple[int, int, int, int]
@@ -136,7 +137,8 @@ def ranked(
     """Suspects, the likeliest wrong label first: all in conflict, and `n_issues` that look wrong.
 
     The score 0..1 is 1 - quality of the label, and higher where a rule is sure by itself. Reviewed
-    views are settled and do not appear.
+    views are settled and do not appear. Of a class that is not recognised nobody is doubted
+    without a conflict: there the model is at fault more often than the label.
     """
     of_view: dict[str, list[Conflict]] = {}
     for conflict in conflicts:
@@ -163,9 +165,17 @@ def ranked(
     issues = issues.sort_values(["score", "view_id"], ascending=[False, True], kind="stable")
     doubted = ~issues["in_conflict"] & (issues["score"] > DOUBT)
     doubted &= issues["suggested"] != issues["label"]
+    doubted &= issues["label"].isin(_recognised(likely, list(table["label"])))
     listed = issues["in_conflict"] | (doubted & (doubted.cumsum() <= n_issues))
     issues = issues[listed].reset_index(drop=True)
     return issues.assign(rank=issues.index + 1)[list(ISSUE_COLUMNS)]
+
+
+def _recognised(likely: pd.DataFrame, labels: Sequence[str]) -> set[str]:
+    """The classes of which at least half of the views look like what they are called."""
+    told = pd.Series(list(labels), index=likely.index)
+    hits = (likely.idxmax(axis=1) == told).groupby(told).mean()
+    return set(hits.index[hits >= LEAST_RECALL])
 
 
 def _classifier(kind: str) -> Any:

@@ -40,7 +40,7 @@ def summary(card: Card) -> str:
     metrics = card.metrics
     normal = card.line.normal
     rows: list[tuple[str, ...]] = [
-        ("class", "parts", "pass", "review", "reject", "hurts", "at most", "AUROC")
+        ("class", "parts", "pass", "review", "reject", "hurts", "at most", "AUROC", "anomaly")
     ]
     rows += [_row(name, row, normal) for name, row in metrics["verdicts"].items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -57,14 +57,15 @@ def summary(card: Card) -> str:
         f"{_percent(found['escape_upper_bound'])}; overkill {found['overkill']} of "
         f"{found['n_normal']}, at most {_percent(found['overkill_upper_bound'])}; "
         f"to review {found['reviewed']} of {found['n_parts']}",
-        f"macro-F1 {classified['macro_f1']:.3f} over {len(classified['classes'])} classes, "
-        f"{classified['n_parts']} parts; {metrics['ms_per_part']:.0f} ms per part",
+        "AUROC: of the classifier, and of the anomaly model, where the defect shows in its region",
+        f"macro-F1 {classified['macro_f1']:.3f} "
+        f"(at least {classified['macro_f1_lower_bound']:.3f}) over {len(classified['classes'])} classes, {classified['n_parts']} parts",
     ]
     if not claim["supported"]:
         notes.append(
             f"{_percent(claim['max_escape_rate'])} escapes cannot be claimed: val has "
-            f"{claim['n_defective']} defective parts, and it takes {claim['n_parts_needed']} "
-            "without an escape"
+            f"{claim['n_defective']} defective parts, of which {claim['escapes']} escape when "
+            f"judged unseen; it takes {claim['n_parts_needed']} without an escape"
         )
     title = f"{card.line.name}: test fold by part, bounds one-sided 95 %, bundle {card.version}"
     return "\n".join(["", title, "", *lines, "", *notes, ""])
@@ -73,14 +74,18 @@ def summary(card: Card) -> str:
 def _row(name: str, row: dict[str, Any], normal: str) -> tuple[str, ...]:
     hurts = row["overkill"] if name == normal else row["escapes"]
     counts = [str(row[key]) for key in ("n_parts", "pass", "review", "reject")]
-    auroc = "-" if row["auroc"] is None else f"{row['auroc']:.3f}"
     return (
         name,
         *counts,
         f"{hurts} ({_percent(row['rate'])})",
         _percent(row["upper_bound"]),
-        auroc,
+        _number(row["auroc_by_channel"]["classifier"]),
+        _number(row["auroc_by_channel"]["anomaly"]),
     )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _percent(value: float | None) -> str:

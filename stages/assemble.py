@@ -2,9 +2,11 @@
 
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
@@ -13,16 +15,20 @@ from inspection import outcomes
 from inspection.crops import load_crops
 from inspection.decisions import decided
 from inspection.folds import with_folds
+from inspection.images import decode
 from inspection.inspector import Inspector, View
 from inspection.line import Line
 from inspection.parity import require_parity
+from inspection.regions import Image
 from inspection.storage import read_table, replace_folder, write_table, write_text
 from inspection.verdicts import Costs
 from stages import program
-from stages.golden import golden_parity
+from stages.golden import golden_parity, locator_parity
 from stages.graphs import export_graphs, load_trained, open_inspector, write_card
 from stages.lineage import lineage
 from stages.report import render_report
+
+N_GOLDEN_FRAMES = 16
 
 
 class AssembleParams(program.Params):
@@ -60,13 +66,14 @@ def main() -> None:
 
     folder = paths.out.with_name(f".{paths.out.name}.incoming")
     shutil.rmtree(folder, ignore_errors=True)
-    card = export_graphs(trained, paths.crops, line, folder)
+    card = export_graphs(trained, line, folder)
     inspector = open_inspector(folder, card)
     val = views[views["fold"] == "val"]
     seen, _ = see_parts(inspector, val, paths.data)
     view_labels = dict(zip(val["path"], val["label"], strict=True))
     card, claim = decided(card, seen, view_labels, params.costs, params.max_escape_rate)
     parity = golden_parity(trained, paths.crops, line, card, folder, params.golden_crops)
+    parity |= locator_parity(trained, card, folder, some_frames(val, paths.data, line.channels))
     require_parity(parity, tolerance=params.parity_tolerance)
 
     test = views[views["fold"] == "test"]
@@ -102,6 +109,13 @@ def see_parts(
     ]
     seconds = time.perf_counter() - began
     return outcomes.group_by_part(seen, views["part_id"].tolist()), seconds
+
+
+def some_frames(views: pd.DataFrame, data: Path, channels: int) -> Iterator[Image]:
+    """A few frames, drawn evenly from the table."""
+    rows = np.unique(np.linspace(0, len(views) - 1, N_GOLDEN_FRAMES).round().astype(int))
+    for path in views["path"].iloc[rows]:
+        yield decode((data / path).read_bytes(), channels=channels)
 
 
 def _log_totals(found: dict[str, Any]) -> None:

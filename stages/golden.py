@@ -1,5 +1,6 @@
 """Golden crops: val crops on which every runtime must agree with torch."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from inspection.crops import load_crops
 from inspection.heat import scaled
 from inspection.inspector import probabilities_of
 from inspection.line import Line
+from inspection.locator import locate
 from inspection.parity import Parity, compare
-from inspection.regions import Image
+from inspection.regions import Floats, Image, box_from_mask, locator_input
 from stages.graphs import Trained
 
 RUNTIMES = ("onnxruntime", "openvino")
@@ -23,7 +25,7 @@ def golden_parity(
     trained: Trained, folder: Path, line: Line, card: Card, bundle: Path, n_crops: int
 ) -> dict[str, Parity]:
     """Parity of each runtime's classifier and anomaly model with torch, on val crops."""
-    reports = {}
+    reports: dict[str, Parity] = {}
     crops = _golden(folder, line.classify, n_crops)
     with torch.inference_mode():
         wanted = [value.numpy() for value in trained.classifier(torch.tensor(crops))]
@@ -38,8 +40,44 @@ def golden_parity(
     return reports
 
 
+def locator_parity(
+    trained: Trained, card: Card, bundle: Path, frames: Iterable[Image]
+) -> dict[str, Parity]:
+    """Parity of each runtime's locator with torch on val frames: what it finds, and where.
+
+    The score is the probability of a cell; `heat_difference` is how far the edges of a box lie
+    apart, as a fraction of the frame; a frame is flipped when a region is found by one alone.
+    """
+    if trained.locator is None or card.locator is None:
+        return {}
+    size = card.locator.size_px
+    shrunk = np.stack([locator_input(frame, size) for frame in frames])
+    wanted = locate(trained.locator, shrunk)
+    reports = {}
+    for runtime in RUNTIMES:
+        (got,) = run(runtime, bundle / card.locator.file, shrunk)
+        reports[f"locator on {runtime}"] = compare(
+            wanted, got, *(_edges(maps) for maps in (wanted, got)),
+            *(_found(maps) for maps in (wanted, got)),
+        )  # fmt: skip
+    return reports
+
+
+def _edges(maps: Floats) -> list[list[tuple[float, ...]]]:
+    """The edges of each region's box in each frame, as fractions of it; zeros where not found."""
+    found = [[box_from_mask(one, (1, 1)) for one in regions] for regions in maps]
+    return [
+        [tuple(vars(one[0]).values()) if one else (0.0,) * 4 for one in regions]
+        for regions in found
+    ]
+
+
+def _found(maps: Floats) -> list[bool | list[bool]]:
+    return [[box_from_mask(one, (1, 1)) is not None for one in regions] for regions in maps]
+
+
 def run(runtime: str, graph: Path, crops: Image) -> list[Any]:
-    """The outputs of a graph on crops (N, H, W, C), one crop at a time as the service does."""
+    """The outputs of a graph on images (N, ...), one at a time as the service does."""
     if runtime == "openvino":
         import openvino
 
@@ -49,7 +87,8 @@ def run(runtime: str, graph: Path, crops: Image) -> list[Any]:
         import onnxruntime
 
         session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-        rows = [session.run(None, {"crops": crop[None]}) for crop in crops]
+        name = session.get_inputs()[0].name
+        rows = [session.run(None, {name: crop[None]}) for crop in crops]
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
 

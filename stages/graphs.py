@@ -34,6 +34,8 @@ class Trained:
 
     classifier: ClassifierWithHeat
     anomaly: AnomalyModel
+    locator: Locator | None
+    locator_settings: dict[str, Any]
     recipe: dict[str, Any]
     calibration: dict[str, Any]
 
@@ -42,15 +44,19 @@ def load_trained(paths: Any) -> Trained:
     """Load classifier, CAM recipe and anomaly model from their stages' folders."""
     classifier = load_classifier(paths.classifier)
     recipe = read_json(paths.cam / "recipe.json")
+    settings_file = paths.crops / "locator.json"
+    settings = read_json(settings_file) if settings_file.exists() else {}
     return Trained(
         classifier=ClassifierWithHeat(classifier, recipe["method"]),
         anomaly=load_anomaly_model(paths.anomaly, classifier),
+        locator=_load_locator(paths.crops, settings),
+        locator_settings=settings,
         recipe=recipe,
         calibration=read_json(paths.anomaly / "calibration.json"),
     )
 
 
-def export_graphs(trained: Trained, crops: Path, line: Line, folder: Path) -> Card:
+def export_graphs(trained: Trained, line: Line, folder: Path) -> Card:
     """Write the graphs into `folder`; the card's temperature and thresholds are still to be set."""
     export_classifier(trained.classifier, folder / "classifier.onnx")
     export_anomaly(trained.anomaly, folder / "anomaly.onnx")
@@ -59,7 +65,7 @@ def export_graphs(trained: Trained, crops: Path, line: Line, folder: Path) -> Ca
         schema_version=SCHEMA_VERSION,
         version="",
         line=line,
-        locator=_export_locator(crops, folder),
+        locator=_export_locator(trained, folder),
         classifier=ClassifierCard(
             file="classifier.onnx",
             classes=trained.classifier.model.architecture.classes,
@@ -105,14 +111,19 @@ def open_inspector(folder: Path, card: Card) -> Inspector:
     return Inspector(folder, threads=os.cpu_count() or 1)
 
 
-def _export_locator(crops: Path, folder: Path) -> LocatorCard | None:
-    settings = crops / "locator.json"
-    if not settings.exists():
+def _load_locator(crops: Path, settings: dict[str, Any]) -> Locator | None:
+    if not settings:
         return None
     from safetensors.torch import load_file
 
-    known = read_json(settings)
-    model = Locator(len(known["regions"]))
+    model = Locator(len(settings["regions"]))
     model.load_state_dict(load_file(crops / "locator.safetensors"))
-    export_locator(model.eval(), tuple(known["size_px"]), folder / "locator.onnx")
+    return model.eval()
+
+
+def _export_locator(trained: Trained, folder: Path) -> LocatorCard | None:
+    if trained.locator is None:
+        return None
+    known = trained.locator_settings
+    export_locator(trained.locator, tuple(known["size_px"]), folder / "locator.onnx")
     return LocatorCard(file="locator.onnx", **known)

@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from inspection.augmentations import AUGMENTATIONS, build_augmentation
-from inspection.classifier import Architecture, DefectClassifier
+from inspection.classifier import Architecture, DefectClassifier, new_classifier
 from inspection.crops import Crops, load_crops
 from inspection.errors import raise_all
 from inspection.line import Line
@@ -26,7 +26,7 @@ class TrainParams(program.Params):
     """How the classifier is made and trained. See params.yaml for the reasons."""
 
     backbone: str = "resnet10t"
-    backbone_args: dict[str, Any] = Field(default_factory=dict)
+    backbone_args: dict[str, Any] | None = None
     pretrained: bool = False
     weights: str | None = None
     augmentation: str = "line"
@@ -151,7 +151,7 @@ def _new_classifier(params: TrainParams, train: Crops, line: Line) -> DefectClas
     pixels = train.images[:: max(1, len(train) // 200)].astype(np.float64)
     architecture = Architecture(
         backbone=params.backbone,
-        backbone_args=params.backbone_args,
+        backbone_args=params.backbone_args or {},
         classes=line.classifier_classes,
         size_px=line.regions[line.classify].size_px,
         mean=tuple(pixels.mean(axis=(0, 1, 2)).round(3).tolist()),
@@ -159,7 +159,7 @@ def _new_classifier(params: TrainParams, train: Crops, line: Line) -> DefectClas
         centre_fraction=AUGMENTATIONS[params.augmentation].centre_fraction,
     )
     torch.manual_seed(params.seed)
-    return DefectClassifier(architecture, pretrained=params.pretrained, weights=params.weights)
+    return new_classifier(architecture, pretrained=params.pretrained, weights=params.weights)
 
 
 def _schedule(params: TrainParams) -> Schedule:

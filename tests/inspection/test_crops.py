@@ -8,6 +8,7 @@ import pytest
 from inspection.crops import (
     box_target,
     boxes_of,
+    drawn,
     load_crops,
     mask_target,
     part_box,
@@ -102,3 +103,12 @@ def test_there_is_no_defect_outside_the_frame() -> None:
     target = mask_target(np.ones((80, 120), np.uint8), beyond)
     assert (target[:, :8] == 0).all()
     assert (target[:, 8:] == 255).all()
+
+
+def test_rows_are_drawn_from_all_along_the_table_and_kept_in_order() -> None:
+    rows = np.arange(1000, 2000)
+    some = drawn(rows, 100, seed=0)
+    assert len(set(some.tolist())) == 100
+    assert (np.diff(some) > 0).all()
+    assert 1400 < some.mean() < 1600
+    assert drawn(rows[:5], 100, seed=0).tolist() == [1000, 1001, 1002, 1003, 1004]

@@ -66,6 +66,21 @@ def test_an_alias_of_two_classes_is_refused() -> None:
         ({"orient": ["knurling", "thread"]}, "orient: .*'thread'.* are not both among"),
         ({"regions": {"knurling": {"size_px": [64, 64], "shows": ["crack"]}}}, "'crack'"),
         ({"regions": {"knurling": {"size_px": [64, 8]}}}, "greater than or equal to 16"),
+        (
+            {"regions": SETTINGS["regions"] | {"rivet": {"size_px": [80, 128]}}},
+            "classes.under_press: shows in no region",
+        ),
+        (
+            {"regions": SETTINGS["regions"] | {"knurling": {"size_px": [64, 64]}}},
+            "regions.knurling.shows: empty, and this region is classified",
+        ),
+        (
+            {
+                "regions": SETTINGS["regions"]
+                | {"knurling": {"size_px": [64, 64], "shows": ["dent"] * 2}}
+            },
+            r"shows: \['dent', 'dent'\] names a class twice",
+        ),
         ({"name": "a/b"}, "should match pattern"),
         ({"clases": {}}, "Extra inputs are not permitted"),
     ],
