@@ -58,8 +58,8 @@ def summary(card: Card) -> str:
         f"{found['n_normal']}, at most {_percent(found['overkill_upper_bound'])}; "
         f"to review {found['reviewed']} of {found['n_parts']}",
         "AUROC: of the classifier, and of the anomaly model, where the defect shows in its region",
-        f"macro-F1 {classified['macro_f1']:.3f}, at least {classified['macro_f1_lower_bound']:.3f}; "
-        f"{len(classified['classes'])} classes, {classified['n_parts']} parts",
+        f"macro-F1 {classified['macro_f1']:.3f} over {len(classified['classes'])} classes, "
+        f"{classified['n_parts']} parts, at least {classified['macro_f1_lower_bound']:.3f}",
     ]
     if not claim["supported"]:
         notes.append(
