@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ from inspection.storage import locked, write_json
 
 PARAMS_FILE = Path("params.yaml")
 LOCK_DIR = Path(".state/locks")
+SECTIONS = ("line", "validate", "clean_labels", "split", "crop", "train", "evaluate_cam",
+            "fit_anomaly", "assemble", "tracking")  # fmt: skip
 
 log = logging.getLogger("knurl")
 Section = TypeVar("Section", bound=BaseModel)
@@ -56,18 +59,22 @@ def arguments(description: str | None, **paths: str) -> argparse.Namespace:
 def params(**sections: type[Section]) -> Any:
     """Read sections of params.yaml, each by its model; returned in the order asked for.
 
-    A single section is returned bare. All problems of all sections are reported at once, as
+    A single section is returned bare. A section that is asked for must be there (`{}` takes every
+    default), and none may have a name that no stage knows. All problems are reported at once, as
     `params.yaml: split.val_fraction: should be < 1, got 20`.
     """
     content = _read_yaml(PARAMS_FILE)
-    problems: list[str] = []
+    problems = [_unknown(str(name)) for name in content if name not in SECTIONS]
     loaded = []
     for name, model in sections.items():
+        if content.get(name) is None:
+            problems.append(f"{name}: missing; add the section")
+            continue
         try:
-            loaded.append(model.model_validate(content.get(name) or {}))
+            loaded.append(model.model_validate(content[name]))
         except ValidationError as error:
-            problems += [f"{PARAMS_FILE}: {line}" for line in describe(name, error)]
-    raise_all(problems)
+            problems += describe(name, error)
+    raise_all(f"{PARAMS_FILE}: {problem}" for problem in problems)
     return loaded[0] if len(loaded) == 1 else tuple(loaded)
 
 
@@ -81,6 +88,12 @@ def save_metrics(path: Path, metrics: dict[str, Any]) -> None:
     write_json(path, metrics)
     numbers = [f"{key} {_short(value)}" for key, value in metrics.items() if _is_number(value)]
     log.info("%s: %s", path.stem, ", ".join(numbers))
+
+
+def _unknown(section: str) -> str:
+    near = get_close_matches(section, SECTIONS, n=1)
+    remedy = f"mend its spelling to {near[0]!r}" if near else f"use one of {', '.join(SECTIONS)}"
+    return f"{section}: unknown section; remove it or {remedy}"
 
 
 def _describe_one(section: str, problem: Any) -> str:

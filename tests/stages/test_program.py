@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pytest
 from pydantic import Field
+from ruamel.yaml import YAML
 
 from inspection.errors import InspectionError
 from inspection.storage import read_json
@@ -126,9 +127,9 @@ def test_arguments_are_paths_and_all_are_required(
 def test_a_section_is_read_by_its_model_and_one_section_comes_bare(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_params(tmp_path, "split: {val_fraction: 0.1, seed: 3}\nother: {}\n", monkeypatch)
+    write_params(tmp_path, "split: {val_fraction: 0.1, seed: 3}\ncrop: {}\n", monkeypatch)
     assert program.params(split=SplitParams) == SplitParams(val_fraction=0.1, seed=3)
-    both = program.params(split=SplitParams, other=program.Params)
+    both = program.params(split=SplitParams, crop=program.Params)
     assert both == (SplitParams(val_fraction=0.1, seed=3), program.Params())
 
 
@@ -159,10 +160,46 @@ def test_a_wrong_value_is_told_by_key_value_and_what_was_expected(
 def test_problems_of_all_sections_are_told_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_params(tmp_path, "split: {val_fraction: 20}\nother: {key: 1}\n", monkeypatch)
+    write_params(tmp_path, "split: {val_fraction: 20}\ncrop: {key: 1}\n", monkeypatch)
     with pytest.raises(InspectionError) as caught:
-        program.params(split=SplitParams, other=program.Params)
+        program.params(split=SplitParams, crop=program.Params)
     assert len(str(caught.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("crop: {}\n", ["split: missing; add the section"]),
+        ("split:\n", ["split: missing; add the section"]),
+        (
+            "spilt: {seed: 1}\n",
+            [
+                "spilt: unknown section; remove it or mend its spelling to 'split'",
+                "split: missing; add the section",
+            ],
+        ),
+        (
+            "split: {seed: 1}\ntrackings: {}\n3: {}\n",
+            [
+                "trackings: unknown section; remove it or mend its spelling to 'tracking'",
+                f"3: unknown section; remove it or use one of {', '.join(program.SECTIONS)}",
+            ],
+        ),
+        ("split: []\n", ["split: should be a dictionary or instance of SplitParams, got []"]),
+    ],
+)
+def test_an_unknown_section_and_one_that_is_missing_are_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: list[str]
+) -> None:
+    write_params(tmp_path, text, monkeypatch)
+    with pytest.raises(InspectionError) as caught:
+        program.params(split=SplitParams)
+    assert str(caught.value).splitlines() == [f"params.yaml: {line}" for line in told]
+
+
+def test_the_known_sections_are_those_of_the_projects_params() -> None:
+    content = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert sorted(content) == sorted(program.SECTIONS)
 
 
 @pytest.mark.parametrize(
