@@ -11,9 +11,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+from pydantic import AfterValidator, Field
 
 from inspection.errors import InspectionError, first_three
 from inspection.line import Frozen, Line
@@ -23,15 +24,25 @@ SUITE = "manifest"
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+def _in_order(extent: tuple[int, int]) -> tuple[int, int]:
+    if extent[0] > extent[1]:
+        raise ValueError("should be [least, most], the smaller first")
+    return extent
+
+
+Pixels = Annotated[int, Field(ge=1, le=65535)]
+Extent = Annotated[tuple[Pixels, Pixels], AfterValidator(_in_order)]
+
+
 class Expected(Frozen):
     """What the line expects of its data; `width_px` and `height_px` are (least, most) of a frame.
 
     `max_quarantined_fraction` is the share of image files that may be set aside.
     """
 
-    width_px: tuple[int, int] = (32, 16384)
-    height_px: tuple[int, int] = (32, 16384)
-    max_quarantined_fraction: float = 0.1
+    width_px: Extent = (32, 16384)
+    height_px: Extent = (32, 16384)
+    max_quarantined_fraction: float = Field(default=0.1, ge=0, le=1)
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Failure:
-    """An expectation that does not hold: where, how often, and the first rows."""
+    """An expectation that does not hold: where, how often, the first rows, and what should be."""
 
     name: str
     column: str
@@ -53,12 +64,15 @@ class Failure:
     n_rows: int
     first: tuple[str, ...]
     observed: str
+    wanted: str
 
     def __str__(self) -> str:
-        told = f"{self.name} fails on {self.column}"
+        told = [f"found {self.observed}"] if self.observed else []
         if self.first:
-            return f"{told}: {self.n_rows} rows, first {first_three(self.first)}"
-        return f"{told}: found {self.observed}" if self.observed else told
+            told = [f"{self.n_rows} rows, first {first_three(self.first)}"]
+        told += [f"expected {self.wanted}"] if self.wanted else []
+        where = f"{self.name} fails on {self.column}"
+        return f"{where}: {', '.join(told)}" if told else where
 
 
 @dataclass(frozen=True)
@@ -158,7 +172,21 @@ def _failure(outcome: Mapping[str, Any]) -> Failure:
     first = tuple(", ".join(str(value) for value in row.values()) for row in rows[:3])
     observed = result.get("observed_value", "")
     n_rows = int(result.get("unexpected_count", 0))
-    return Failure(config["type"], str(column), config["severity"], n_rows, first, str(observed))
+    return Failure(
+        name=config["type"],
+        column=str(column),
+        severity=config["severity"],
+        n_rows=n_rows,
+        first=first,
+        observed=str(observed),
+        wanted=_bounds(arguments.get("min_value"), arguments.get("max_value")),
+    )
+
+
+def _bounds(least: float | None, most: float | None) -> str:
+    told = [] if least is None else [f"at least {int(least)}"]
+    told += [] if most is None else [f"at most {int(most)}"]
+    return " and ".join(told)
 
 
 def _data_docs(suite: Any, outcome: Any) -> dict[str, str]:

@@ -195,6 +195,19 @@ def test_a_file_name_that_no_unicode_can_spell_is_set_aside(run: Run, data: Path
         ({"unknown": {"action": "ignore"}}, "validate.unknown.action"),
         ({"pattern": "("}, "validate.pattern: should be a regular expression"),
         ({"yolo": ["labels/*"]}, "yolo needs yolo_names"),
+        (
+            {"expected": {"width_px": [16384, 64]}},
+            "validate.expected.width_px: should be [least, most], the smaller first, got [16384",
+        ),
+        ({"expected": {"height_px": [0, 64]}}, "validate.expected.height_px.0: should be >= 1"),
+        (
+            {"expected": {"max_quarantined_fraction": -3}},
+            "validate.expected.max_quarantined_fraction: should be >= 0, got -3",
+        ),
+        (
+            {"expected": {"max_quarantined_fraction": 10}},
+            "validate.expected.max_quarantined_fraction: should be <= 1, got 10",
+        ),
     ],
 )
 def test_wrong_settings_are_told_by_key_and_value(
@@ -244,6 +257,18 @@ def test_the_program_writes_the_same_data_docs_twice(data: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
+def test_too_many_broken_files_stop_the_stage_with_how_many_views_it_takes(
+    data: Path, tmp_path: Path
+) -> None:
+    for path in sorted((data / "images").iterdir())[2:6:2]:
+        path.write_bytes(b"")
+    write_params(tmp_path, expected={"max_quarantined_fraction": 0.05})
+    done = real(tmp_path)
+    assert done.returncode == 1
+    assert "fails on the table: found 14, expected at least 16; mend the data" in done.stderr
+
+
+@pytest.mark.slow
 def test_a_failed_expectation_stops_the_stage_and_names_the_rows(
     data: Path, tmp_path: Path
 ) -> None:
@@ -252,6 +277,7 @@ def test_a_failed_expectation_stops_the_stage_and_names_the_rows(
     assert done.returncode == 1
     assert "expect_column_values_to_be_between fails on width_px: 16 rows, first" in done.stderr
     assert "C0_000_정상_0.png" in done.stderr
+    assert ", expected at least 65 and at most 128; mend the data" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "artifacts/manifest.parquet").exists()
     assert (tmp_path / "artifacts/data_docs/index.html").exists()
