@@ -95,6 +95,22 @@ def sort_files(paths: Iterable[str], layout: Layout) -> SortedFiles:
     return SortedFiles(tuple(images), tuple(masks), tuple(yolo), tuple(coco), names, tuple(left))
 
 
+def missing_annotations(paths: Iterable[str], layout: Layout) -> list[str]:
+    """A problem for each annotation file or glob of the layout that no file fits."""
+    found = list(paths)
+    labels = [path for path in found if nfc(path) != nfc(layout.yolo_names)]
+    globs = [("coco", glob, ".json") for glob in layout.coco]
+    globs += [("yolo", glob, ".txt") for glob in layout.yolo]
+    problems = [
+        f"no {suffix} file fits validate.{key} {glob!r}"
+        for key, glob, suffix in globs
+        if not _take(labels, [glob_regex(glob)], frozenset({suffix}))[0]
+    ]
+    if layout.yolo_names and len(labels) == len(found):
+        problems.append(f"{layout.yolo_names!r} of validate.yolo_names is not there")
+    return [f"{problem}; put it there, or mend params.yaml" for problem in problems]
+
+
 def glob_regex(glob: str) -> re.Pattern[str]:
     """A glob on composed posix paths as a regular expression, in which case does not count.
 

@@ -12,12 +12,12 @@ from tqdm import tqdm
 
 from inspection.annotations import Annotations, joined, read_class_names, read_coco, read_yolo
 from inspection.classes import check_classes
-from inspection.errors import InspectionError
+from inspection.errors import InspectionError, raise_all
 from inspection.expectations import Expected, Report, check, of_manifest, raise_if_critical
 from inspection.findings import Finding, as_table
 from inspection.images import MAX_PIXELS
 from inspection.labelling import Unknown
-from inspection.layouts import ImageIndex, Layout, SortedFiles, sort_files
+from inspection.layouts import ImageIndex, Layout, SortedFiles, missing_annotations, sort_files
 from inspection.line import Line
 from inspection.manifest import (
     COLUMNS,
@@ -56,11 +56,7 @@ def main() -> None:
     on_disk, nameless = _paths_under(paths.data)
     check_spelling(on_disk)
     files = sort_files(on_disk, params)
-    if not files.images:
-        raise InspectionError(
-            f"{paths.data}: no image fits validate.images {list(params.images)}; mend these globs, "
-            "or put images there"
-        )
+    _check_files(paths.data, on_disk, files, params)
     images = _each(examine, paths.data, files.images, params.max_pixels, "images")
     masks = _each(examine_mask, paths.data, files.masks, params.max_pixels, "masks")
     examined = [one for one in images if isinstance(one, Examined)]
@@ -106,6 +102,19 @@ def _paths_under(data_dir: Path) -> tuple[list[str], list[Finding]]:
     return spelled, [Finding(name, "name_not_utf8", "rename it in UTF-8") for name in strange]
 
 
+def _check_files(
+    data_dir: Path, on_disk: Sequence[str], files: SortedFiles, params: ValidateParams
+) -> None:
+    """Raise InspectionError that lists all that is configured and not there."""
+    problems = missing_annotations(on_disk, params)
+    if not files.images:
+        problems.append(
+            f"no image fits validate.images {list(params.images)}; mend these globs, or put "
+            "images there"
+        )
+    raise_all(f"{data_dir}: {problem}" for problem in problems)
+
+
 def _each(
     examine_one: Callable[..., Result], data_dir: Path, paths: Sequence[str], limit: int, what: str
 ) -> list[Result]:
@@ -124,9 +133,6 @@ def _annotations(
 ) -> Annotations:
     parts: list[Annotations] = []
     if files.yolo:
-        names_path = data_dir / params.yolo_names
-        if not files.yolo_names:
-            raise InspectionError(f"{names_path}: not found; mend validate.yolo_names")
         names, told = read_class_names(files.yolo_names, (data_dir / files.yolo_names).read_bytes())
         parts += [
             Annotations(findings=told),

@@ -9,6 +9,7 @@ from inspection.layouts import (
     class_folder,
     glob_regex,
     mask_path,
+    missing_annotations,
     raw_label,
     sort_files,
 )
@@ -60,6 +61,20 @@ def test_files_are_told_apart_by_glob_suffix_and_name() -> None:
     assert told.yolo_names == "labels/classes.txt"
     assert told.coco == ("boxes.json",)
     assert told.ignored == ("images/note.md", "other/c.png")
+
+
+def test_each_annotation_glob_is_to_fit_a_file_whichever_glob_takes_it() -> None:
+    wanted = layout(
+        coco=["**/*.json", "boxes.json", "gone.json"],
+        yolo=["labels/*"],
+        yolo_names=unicodedata.normalize("NFD", "labels/이름.txt"),
+    )
+    files = ["boxes.json", "labels/a.png", "labels/이름.txt"]
+    assert missing_annotations(files, wanted) == [
+        "no .json file fits validate.coco 'gone.json'; put it there, or mend params.yaml",
+        "no .txt file fits validate.yolo 'labels/*'; put it there, or mend params.yaml",
+    ]
+    assert missing_annotations([*files, "labels/a.txt", "gone.json"], wanted) == []
 
 
 def test_a_mask_is_never_an_image() -> None:

@@ -216,11 +216,17 @@ def test_wrong_settings_are_told_by_key_and_value(
     assert told in failure(run, **changes)
 
 
-def test_the_names_file_of_yolo_labels_must_be_there(run: Run, data: Path) -> None:
+def test_annotation_files_that_are_not_there_are_told_at_once(run: Run, data: Path) -> None:
     (data / "labels").mkdir()
-    (data / "labels/a.txt").write_text("")
-    told = failure(run, yolo=["labels/*"], yolo_names="labels/classes.txt")
-    assert "mend validate.yolo_names" in told
+    (data / "labels/names.txt").write_text("dent")
+    told = failure(run, yolo=["boxes/*"], yolo_names="boxes/classes.txt", coco=["a.json", "b.json"])
+    assert told.splitlines() == [
+        "data: no .json file fits validate.coco 'a.json'; put it there, or mend params.yaml",
+        "data: no .json file fits validate.coco 'b.json'; put it there, or mend params.yaml",
+        "data: no .txt file fits validate.yolo 'boxes/*'; put it there, or mend params.yaml",
+        "data: 'boxes/classes.txt' of validate.yolo_names is not there; put it there, or mend "
+        "params.yaml",
+    ]
 
 
 def test_expectations_follow_the_line_and_what_it_expects() -> None:
