@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -12,6 +13,8 @@ from inspection.errors import InspectionError
 from inspection.findings import Finding
 from inspection.layouts import ImageIndex
 from inspection.names import nfc
+
+COCO_IDS = {"images": ("id",), "categories": ("id",), "annotations": ("image_id", "category_id")}
 
 
 @dataclass
@@ -95,17 +98,22 @@ def read_coco(path: str, content: bytes, *, images: ImageIndex) -> Annotations:
     """Boxes of one COCO file; raises InspectionError when it is not COCO."""
     told = _coco_content(path, content)
     result = Annotations()
+    n_boxes = Counter(entry.get("image_id") for entry in told["annotations"])
     image_of, strangers = _coco_images(told["images"], images)
-    for stranger in strangers:
-        detail = f"{path} names it, and no image or several have this name"
-        result.findings.append(Finding(stranger, "label_without_image", detail, view_kept=True))
+    for stranger, name in strangers.items():
+        detail = (
+            f"{path} names it with {n_boxes[stranger]} boxes, and no image or several have this "
+            "name"
+        )
+        result.findings.append(Finding(name, "label_without_image", detail, view_kept=True))
     boxes: dict[str, list[Box]] = {image: [] for image in image_of.values()}
     category_of = {entry["id"]: nfc(str(entry["name"])) for entry in told["categories"]}
-    for entry in told["annotations"]:
-        image = image_of.get(entry.get("image_id"))
-        if image is not None:
-            category = category_of.get(entry.get("category_id"), str(entry.get("category_id")))
-            boxes[image].append(_coco_box(category, entry.get("bbox")))
+    for number, entry in enumerate(told["annotations"]):
+        category = category_of.get(entry.get("category_id"), str(entry.get("category_id")))
+        if entry.get("image_id") in image_of:
+            boxes[image_of[entry["image_id"]]].append(_coco_box(category, entry.get("bbox")))
+        elif entry.get("image_id") not in strangers:
+            result.findings.append(_of_no_image(path, number, entry, category))
     for image, found in boxes.items():
         result.add(image, "coco", found)
     return result
@@ -196,18 +204,51 @@ def _coco_content(path: str, content: bytes) -> Any:
     bad += [e for e in told["annotations"] if not isinstance(e, dict)]
     if bad:
         raise InspectionError(f"{path}: {len(bad)} entries lack id or name, first {bad[0]!r}")
+    _check_ids(path, told)
     return told
+
+
+def _check_ids(path: str, told: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Raise InspectionError where an id cannot be named by another entry, or names two images."""
+    ids = [
+        (f"{part}[{number}].{key}", entry[key])
+        for part, keys in COCO_IDS.items()
+        for number, entry in enumerate(told[part])
+        for key in keys
+        if key == "id" or entry.get(key) is not None
+    ]
+    bad = [f"{where} is {it!r}" for where, it in ids if not isinstance(it, int | float | str)]
+    if bad:
+        raise InspectionError(
+            f"{path}: {len(bad)} ids are neither a number nor text: {'; '.join(bad[:3])}; export "
+            "it again"
+        )
+    names = Counter(one for one, _ in {(e["id"], str(e.get("file_name"))) for e in told["images"]})
+    twice = sorted(repr(one) for one, n in names.items() if n > 1)
+    if twice:
+        raise InspectionError(
+            f"{path}: {len(twice)} ids stand for two images each: {', '.join(twice[:3])}; number "
+            "the images anew"
+        )
+
+
+def _of_no_image(path: str, number: int, entry: Mapping[str, Any], category: str) -> Finding:
+    told = f"annotations[{number}]: {category} at {entry.get('bbox')!r}"
+    detail = f"{told}; no image has its image_id {entry.get('image_id')!r}"
+    return Finding(path, "box_without_image", detail, view_kept=True)
 
 
 def _coco_images(
     entries: Sequence[Mapping[str, Any]], images: ImageIndex
-) -> tuple[dict[Any, str], list[str]]:
-    image_of, strangers = {}, []
+) -> tuple[dict[Any, str], dict[Any, str]]:
+    """Paths of the images by id, and the file names of those that are not there by id."""
+    image_of: dict[Any, str] = {}
+    strangers: dict[Any, str] = {}
     for entry in entries:
         name = str(entry.get("file_name", ""))
         found = images.find(name)
         if found is None:
-            strangers.append(name)
+            strangers[entry["id"]] = name
         else:
             image_of[entry["id"]] = found
     return image_of, strangers

@@ -113,11 +113,57 @@ def test_coco_boxes_find_their_image_in_either_unicode_form() -> None:
     assert (box.category, box.x_px, box.height_px, box.source) == ("dent", 1, 40, "coco")
 
 
-def test_a_coco_image_that_is_not_there_is_told() -> None:
+def test_a_coco_image_that_is_not_there_is_told_with_the_number_of_its_boxes() -> None:
     content = coco(images=[{"id": 1, "file_name": "gone.png"}])
     found = read_coco("x.json", content, images=ImageIndex(["a.png"], suffixes=True))
     assert [(f.path, f.reason) for f in found.findings] == [("gone.png", "label_without_image")]
+    assert found.findings[0].detail == (
+        "x.json names it with 1 boxes, and no image or several have this name"
+    )
     assert found.boxes == {}
+
+
+def test_coco_boxes_of_no_image_are_told_one_by_one() -> None:
+    stray = {"image_id": 9, "category_id": 7, "bbox": [1, 2, 3, 4]}
+    nameless = {"category_id": 8, "bbox": [1, 2, 3, 4]}
+    content = coco(annotations=[stray, stray, nameless, stray | {"image_id": 1}])
+    found = read_coco("x.json", content, images=ImageIndex(["a.png"], suffixes=True))
+    assert len(found.boxes["a.png"]) == 1
+    assert [(f.path, f.reason, f.view_kept) for f in set(found.findings)] == [
+        ("x.json", "box_without_image", True)
+    ] * 3
+    assert sorted(f.detail for f in found.findings)[1:] == [
+        "annotations[1]: dent at [1, 2, 3, 4]; no image has its image_id 9",
+        "annotations[2]: 8 at [1, 2, 3, 4]; no image has its image_id None",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"images": [{"id": [1], "file_name": "a.png"}]}, "images[0].id is [1]"),
+        ({"categories": [{"id": {"n": 7}, "name": "dent"}]}, "categories[0].id is {'n': 7}"),
+        ({"annotations": [{"image_id": [1]}]}, "annotations[0].image_id is [1]"),
+        ({"annotations": [{"category_id": []}]}, "annotations[0].category_id is []"),
+        ({"images": [{"id": None, "file_name": "a.png"}]}, "images[0].id is None"),
+    ],
+)
+def test_an_id_that_is_no_number_and_no_text_is_an_error_that_shows_it(
+    parts: dict[str, object], told: str
+) -> None:
+    with pytest.raises(InspectionError) as caught:
+        read_coco("x.json", coco(**parts), images=ImageIndex(["a.png"], suffixes=True))
+    assert str(caught.value) == (
+        f"x.json: 1 ids are neither a number nor text: {told}; export it again"
+    )
+
+
+def test_an_id_of_two_coco_images_is_an_error_and_an_image_told_twice_is_not() -> None:
+    index = ImageIndex(["a.png", "b.png"], suffixes=True)
+    one, other = {"id": 1, "file_name": "a.png"}, {"id": 1, "file_name": "b.png"}
+    assert len(read_coco("x.json", coco(images=[one, one]), images=index).boxes["a.png"]) == 1
+    with pytest.raises(InspectionError, match=r"x.json: 1 ids stand for two images each: 1; "):
+        read_coco("x.json", coco(images=[one, other]), images=index)
 
 
 @pytest.mark.parametrize("bbox", [None, [1, 2, 3], ["a", 1, 2, 3]])
