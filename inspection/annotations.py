@@ -21,12 +21,14 @@ COCO_IDS = {"images": ("id",), "categories": ("id",), "annotations": ("image_id"
 class Annotations:
     """What annotation files say: boxes by image path, in the files' own category names (NFC).
 
-    `sources` names what tells of an image, with boxes or without: 'yolo', 'coco' or both.
+    `sources` names what tells of an image, with boxes or without: 'yolo', 'coco' or both. `unread`
+    are images of which a file might tell that could not be read.
     """
 
     boxes: dict[str, list[Box]] = field(default_factory=dict)
     sources: dict[str, set[str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
 
     def add(self, path: str, source: str, boxes: Sequence[Box]) -> None:
         """Add the boxes that one source tells of the image at `path`."""
@@ -60,7 +62,7 @@ def read_class_names(path: str, content: bytes) -> tuple[list[str], list[Finding
 
 
 def read_yolo(
-    files: Mapping[str, bytes],
+    files: Mapping[str, bytes | OSError],
     *,
     class_names: Sequence[str],
     images: ImageIndex,
@@ -68,8 +70,9 @@ def read_yolo(
 ) -> Annotations:
     """Boxes of YOLO text files (`class cx cy w h`, relative; or a polygon, boxed).
 
-    `sizes` is (width, height) in pixels of every readable image by its path; the labels of an
-    unreadable one are passed over, for the image itself is told.
+    `files` holds what each file says, or why it could not be read. `sizes` is (width, height) in
+    pixels of every readable image by its path; the labels of an unreadable one are passed over,
+    for the image itself is told.
     """
     result = Annotations()
     for path, content in sorted(files.items()):
@@ -79,13 +82,12 @@ def read_yolo(
             result.findings.append(Finding(path, "label_without_image", detail, view_kept=True))
         if image is None or image not in sizes:
             continue
-        try:
-            text, encoding = read_text(content)
-        except UnicodeDecodeError:
-            result.findings.append(
-                Finding(path, "label_file_not_utf8", "neither UTF-8 nor cp949", view_kept=True)
-            )
+        told = _label_text(path, content)
+        if isinstance(told, Finding):
+            result.findings.append(told)
+            result.unread.add(image)
             continue
+        text, encoding = told
         if encoding == "cp949":
             result.findings.append(_in_cp949(path))
         boxes, bad = _yolo_boxes(text, class_names, sizes[image])
@@ -127,7 +129,18 @@ def joined(parts: Sequence[Annotations]) -> Annotations:
             result.boxes.setdefault(path, []).extend(part.boxes[path])
             result.sources.setdefault(path, set()).update(sources)
         result.findings += part.findings
+        result.unread |= part.unread
     return result
+
+
+def _label_text(path: str, content: bytes | OSError) -> tuple[str, str] | Finding:
+    if isinstance(content, OSError):
+        detail = f"{content.strerror}; mend the link or its permissions"
+        return Finding(path, "label_file_unreadable", detail, view_kept=True)
+    try:
+        return read_text(content)
+    except UnicodeDecodeError:
+        return Finding(path, "label_file_not_utf8", "neither UTF-8 nor cp949", view_kept=True)
 
 
 def _in_cp949(path: str) -> Finding:

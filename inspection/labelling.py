@@ -61,20 +61,22 @@ def by_boxes(
 ) -> tuple[dict[str, Labelled], list[Finding]]:
     """Labels by path, as boxes tell them: the defect that covers most, normal without a defect.
 
-    `boxes` are those that can be. A view is not told where no annotation file knows of it, or
-    where the only boxes of it were dropped: a bad box is no evidence of a good part.
+    `boxes` are those that can be. A view is not told where no annotation file knows of it, where
+    the only boxes of it were dropped, or where it has no box and a file that might tell of one
+    could not be read: none of this is evidence of a good part.
     """
     labels: dict[str, Labelled] = {}
     strange: list[Finding] = []
     for path in paths:
         defects = [box for box in boxes[path] if box.category in line.defects]
         dropped = len(boxes[path]) == 0 and bool(annotations.boxes.get(path))
+        unread = path in annotations.unread
         known = path in annotations.sources or unlabelled_is_normal
-        if defects or (known and not dropped):
+        if defects or (known and not dropped and not unread):
             told = _largest(defects) if defects else line.normal
             labels[path] = Labelled(told, told)
         else:
-            detail = "all its boxes were dropped" if dropped else "no annotation file tells of it"
+            detail = _why_untold(dropped=dropped, unread=unread)
             strange.append(Finding(path, "unlabelled", detail))
     return labels, strange
 
@@ -118,6 +120,12 @@ def check_unknown(strange: Sequence[Finding], *, n_images: int, unknown: Unknown
         if paths:
             problems.append(f"data: {len(paths)} x {reason}: {first_three(paths)}; {remedy}")
     raise InspectionError("\n".join(problems))
+
+
+def _why_untold(*, dropped: bool, unread: bool) -> str:
+    if unread:
+        return "its label file could not be read"
+    return "all its boxes were dropped" if dropped else "no annotation file tells of it"
 
 
 def _largest(defects: Sequence[Box]) -> str:

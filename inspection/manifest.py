@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -73,6 +73,17 @@ def examine_mask(path: str, content: bytes, *, max_pixels: int) -> Mask | Findin
     except ImageError as error:
         return Finding(path, f"mask_{error.code}", str(error), view_kept=True)
     return Mask(path, pixels.shape[1], pixels.shape[0], bool(pixels.any()))
+
+
+def unreadable(path: str, error: OSError) -> Finding:
+    """An image file that is there and cannot be read: a broken link, say, or no permission."""
+    return Finding(path, "unreadable", f"{error.strerror}; mend the link or its permissions")
+
+
+def unreadable_mask(path: str, error: OSError) -> Finding:
+    """A mask file that is there and cannot be read."""
+    told = unreadable(path, error)
+    return replace(told, reason=f"mask_{told.reason}", view_kept=True)
 
 
 def check_spelling(paths: Sequence[str]) -> None:

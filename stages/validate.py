@@ -1,5 +1,6 @@
 """Raw files to a manifest of views: what is broken, double or unknown is set aside and listed."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ from inspection.manifest import (
     counts,
     examine,
     examine_mask,
+    unreadable,
+    unreadable_mask,
 )
 from inspection.storage import write_json, write_table, write_text
 from stages import program
@@ -57,8 +60,8 @@ def main() -> None:
     check_spelling(on_disk)
     files = sort_files(on_disk, params)
     _check_files(paths.data, on_disk, files, params)
-    images = _each(examine, paths.data, files.images, params.max_pixels, "images")
-    masks = _each(examine_mask, paths.data, files.masks, params.max_pixels, "masks")
+    images = _each(examine, unreadable, paths.data, files.images, params.max_pixels)
+    masks = _each(examine_mask, unreadable_mask, paths.data, files.masks, params.max_pixels)
     examined = [one for one in images if isinstance(one, Examined)]
     annotations = _annotations(paths.data, files, examined, params)
 
@@ -88,18 +91,41 @@ def main() -> None:
 
 
 def _paths_under(data_dir: Path) -> tuple[list[str], list[Finding]]:
-    """Every file below `data_dir` as a relative posix path, and those no Unicode can spell."""
+    """Every file below `data_dir` as a relative posix path; what is told instead of taken.
+
+    That is a file whose name no Unicode can spell, and a folder that is only linked.
+    """
     if not data_dir.is_dir():
         raise InspectionError(f"{data_dir}: no such folder; put images there, or run `make adopt`")
-    raw = [
-        os.fsencode((Path(folder) / name).relative_to(data_dir).as_posix())
-        for folder, _, names in os.walk(data_dir)
-        for name in names
+    raw, linked = _walked(data_dir)
+    shown = {path: path.decode(errors="backslashreplace") for path in [*raw, *linked]}
+    spelled = [shown[path] for path in raw if shown[path].encode() == path]
+    strange = [shown[path] for path in raw if shown[path].encode() != path]
+    findings = [Finding(name, "name_not_utf8", "rename it in UTF-8") for name in strange]
+    detail = "a linked folder is not followed; put its files there"
+    return spelled, findings + [
+        Finding(shown[path], "ignored", detail, view_kept=True) for path in linked
     ]
-    shown = {path: path.decode(errors="backslashreplace") for path in sorted(raw)}
-    spelled = [name for path, name in shown.items() if name.encode() == path]
-    strange = [name for path, name in shown.items() if name.encode() != path]
-    return spelled, [Finding(name, "name_not_utf8", "rename it in UTF-8") for name in strange]
+
+
+def _walked(data_dir: Path) -> tuple[list[bytes], list[bytes]]:
+    """The files and the linked folders below `data_dir`, sorted relative posix paths.
+
+    Raises InspectionError for folders that cannot be read: nobody knows what is in them.
+    """
+    files, linked, closed = list[Path](), list[Path](), list[OSError]()
+    for folder, below, names in os.walk(data_dir, onerror=closed.append):
+        files += [Path(folder, name) for name in names]
+        linked += [path for name in below if (path := Path(folder, name)).is_symlink()]
+    raise_all(
+        f"{error.filename}: cannot be read ({error.strerror}); mend its permissions"
+        for error in closed
+    )
+    raw = [
+        sorted(os.fsencode(path.relative_to(data_dir).as_posix()) for path in paths)
+        for paths in (files, linked)
+    ]
+    return raw[0], raw[1]
 
 
 def _check_files(
@@ -116,16 +142,41 @@ def _check_files(
 
 
 def _each(
-    examine_one: Callable[..., Result], data_dir: Path, paths: Sequence[str], limit: int, what: str
-) -> list[Result]:
-    """Read and examine every file once."""
+    examine_one: Callable[..., Result],
+    refuse: Callable[[str, OSError], Finding],
+    data_dir: Path,
+    paths: Sequence[str],
+    limit: int,
+) -> list[Result | Finding]:
+    """Read and examine every file once; what cannot be read is refused."""
 
-    def one(path: str) -> Result:
-        return examine_one(path, (data_dir / path).read_bytes(), max_pixels=limit)
+    def one(path: str) -> Result | Finding:
+        try:
+            content = _content(data_dir / path)
+        except OSError as error:
+            return refuse(path, error)
+        return examine_one(path, content, max_pixels=limit)
 
     with ThreadPoolExecutor(READERS) as pool:
         results = pool.map(one, paths)
-        return list(tqdm(results, total=len(paths), desc=f"reading {what}", disable=None))
+        return list(tqdm(results, total=len(paths), desc="reading", disable=None))
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file; raises OSError also for a pipe or device, which might never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file")
+    return path.read_bytes()
+
+
+def _told_by(path: Path) -> bytes:
+    """The bytes of a file without which no view can be understood."""
+    try:
+        return _content(path)
+    except OSError as error:
+        raise InspectionError(
+            f"{path}: cannot be read ({error.strerror}); mend the link or its permissions"
+        ) from error
 
 
 def _annotations(
@@ -133,19 +184,26 @@ def _annotations(
 ) -> Annotations:
     parts: list[Annotations] = []
     if files.yolo:
-        names, told = read_class_names(files.yolo_names, (data_dir / files.yolo_names).read_bytes())
+        names, told = read_class_names(files.yolo_names, _told_by(data_dir / files.yolo_names))
         parts += [
             Annotations(findings=told),
             read_yolo(
-                {path: (data_dir / path).read_bytes() for path in files.yolo},
+                {path: _label_file(data_dir / path) for path in files.yolo},
                 class_names=names,
                 images=ImageIndex(files.images, suffixes=False),
                 sizes={one.path: (one.facts.width_px, one.facts.height_px) for one in examined},
             ),
         ]
     index = ImageIndex(files.images, suffixes=True)
-    parts += [read_coco(p, (data_dir / p).read_bytes(), images=index) for p in files.coco]
+    parts += [read_coco(p, _told_by(data_dir / p), images=index) for p in files.coco]
     return joined(parts)
+
+
+def _label_file(path: Path) -> bytes | OSError:
+    try:
+        return _content(path)
+    except OSError as error:
+        return error
 
 
 def _save_data_docs(folder: Path, report: Report) -> None:

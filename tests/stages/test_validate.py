@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import subprocess
 import sys
 import unicodedata
@@ -110,6 +112,99 @@ def test_broken_files_are_set_aside_with_their_reasons(run: Run, data: Path) -> 
         "images/C0_103_정상_0.png": "duplicate",
         "note.txt": "ignored",
     }
+
+
+def test_what_cannot_be_read_is_set_aside_with_its_reason(
+    run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = data / "images"
+    (images / "C0_100_정상_0.png").symlink_to("gone.png")
+    (images / "C0_101_정상_0.png").symlink_to("C0_101_정상_0.png")
+    os.mkfifo(images / "C0_102_정상_0.png")
+    (images / "C0_103_정상_0.png").write_bytes(b"private")
+    (images / "linked").symlink_to(images, target_is_directory=True)
+    read_bytes = Path.read_bytes
+
+    def read_if_allowed(path: Path) -> bytes:
+        if path.name == "C0_103_정상_0.png":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_if_allowed)
+    assert len(run()) == 16
+    table = pd.read_csv("artifacts/quarantine.csv").set_index("path")
+    assert quarantine() == {
+        **{f"images/C0_{number}_정상_0.png": "unreadable" for number in (100, 101, 102, 103)},
+        "images/linked": "ignored",
+    }
+    assert list(table["view_kept"]) == [False] * 4 + [True]
+    assert table.loc["images/C0_103_정상_0.png", "detail"] == (
+        "Permission denied; mend the link or its permissions"
+    )
+    metrics = json.loads(Path("metrics/validate.json").read_text(encoding="utf-8"))
+    assert (metrics["n_files"], metrics["n_quarantined"]) == (20, 4)
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def scan_if_allowed(path: str) -> Any:
+        if Path(path).name == "images":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_if_allowed)
+    assert failure(run) == ("data/images: cannot be read (Permission denied); mend its permissions")
+
+
+def test_annotation_files_that_cannot_be_read_are_told(run: Run, data: Path) -> None:
+    (data / "labels").mkdir()
+    (data / "labels/classes.txt").write_text("dent\n")
+    (data / "labels/C0_004_찍힘_0.txt").symlink_to("gone.txt")
+    yolo = {"yolo": ["labels/*"], "yolo_names": "labels/classes.txt"}
+    run(**yolo)
+    assert quarantine() == {"labels/C0_004_찍힘_0.txt": "label_file_unreadable"}
+    (data / "boxes.json").symlink_to("gone.json")
+    assert failure(run, coco=["boxes.json"]) == (
+        "data/boxes.json: cannot be read (No such file or directory); mend the link or its "
+        "permissions"
+    )
+
+
+def test_a_view_whose_label_file_cannot_be_read_is_not_taken_for_a_good_part(
+    run: Run, data: Path
+) -> None:
+    (data / "labels").mkdir()
+    (data / "labels/classes.txt").write_text("dent\n")
+    for image in sorted((data / "images").iterdir()):
+        defect = "찍힘" in image.name
+        (data / f"labels/{image.stem}.txt").write_text("0 0.5 0.5 0.2 0.2\n" * defect)
+    unread = data / "labels/C0_004_찍힘_0.txt"
+    unread.unlink()
+    unread.symlink_to("gone.txt")
+    pattern = "(?P<camera>[^_]+)_(?P<part>[^_]+)_.+"
+    table = run(layout="yolo", yolo=["labels/*"], yolo_names="labels/classes.txt",
+                unlabelled="normal", pattern=pattern)  # fmt: skip
+    assert table["label"].value_counts().to_dict() == {"normal": 8, "dent": 7}
+    assert quarantine()["images/C0_004_찍힘_0.png"] == "unlabelled"
+
+
+def test_a_mask_that_cannot_be_read_leaves_its_view(run: Run, tmp_path: Path) -> None:
+    for label in ("정상", "찍힘"):
+        for n in range(2):
+            put(tmp_path / f"data/{label}/{n}.jpg", part(n, defect=label == "찍힘"))
+    (tmp_path / "data/찍힘/0.png").symlink_to("gone.png")
+    table = run(
+        layout="class_folders_with_masks",
+        images=["**/*.jpg"],
+        pattern=".+",
+        part_from={"rule": "file"},
+        masks="{folder}/{stem}.png",
+    )
+    assert len(table) == 4
+    assert quarantine() == {"찍힘/0.png": "mask_unreadable"}
 
 
 def test_boxes_in_both_forms_count_once_and_impossible_ones_are_told(run: Run, data: Path) -> None:
