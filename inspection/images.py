@@ -2,6 +2,9 @@
 
 Used by training, service and dashboard alike. Every decoder we know returns something for a
 broken file (cv2 grey rows, PIL white for 16 bit), so nothing here trusts a decoder's silence.
+
+MAX_PIXELS is what is decoded of a stranger's file unless a limit is given; CEILING_PIXELS is what a
+line may raise that limit to, and so the limit for files that stage validate let through.
 """
 
 import io
@@ -19,6 +22,7 @@ from inspection.errors import InspectionError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 MAX_PIXELS = 64_000_000
+CEILING_PIXELS = 256_000_000
 ORIENTATION = 0x0112
 BITS_PER_SAMPLE = 258
 PLUGINS: dict[bytes, type[ImageFile]] = {

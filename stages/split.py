@@ -12,7 +12,7 @@ from tqdm import tqdm
 from inspection.cheap import circumstances, fit_svm, fit_tree, hog_features, stack
 from inspection.errors import raise_all
 from inspection.folds import FOLDS, assign_folds, leakage_price, shortcut_audit, thin_classes
-from inspection.images import decode
+from inspection.images import CEILING_PIXELS, decode
 from inspection.line import Line
 from inspection.storage import read_table, write_table
 from stages import program
@@ -90,7 +90,7 @@ def _audit(views: pd.DataFrame, params: SplitParams, data: Path) -> dict[str, An
     sample = views.iloc[np.sort(keep)].reset_index(drop=True)
 
     def look(path: str) -> tuple[Any, dict[str, float]]:
-        frame = decode((data / path).read_bytes(), channels=1)
+        frame = decode((data / path).read_bytes(), channels=1, max_pixels=CEILING_PIXELS)
         return hog_features(frame), circumstances(frame)
 
     with ThreadPoolExecutor() as pool:

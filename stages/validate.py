@@ -16,7 +16,7 @@ from inspection.classes import check_classes
 from inspection.errors import InspectionError, raise_all
 from inspection.expectations import Expected, Report, check, of_manifest, raise_if_critical
 from inspection.findings import Finding, as_table
-from inspection.images import MAX_PIXELS
+from inspection.images import CEILING_PIXELS, MAX_PIXELS
 from inspection.labelling import Unknown
 from inspection.layouts import ImageIndex, Layout, SortedFiles, missing_annotations, sort_files
 from inspection.line import Line
@@ -42,7 +42,7 @@ Result = TypeVar("Result")
 class ValidateParams(Layout):
     """The `validate` section: the layout of the data, what to do with strangers, what to expect."""
 
-    max_pixels: int = Field(default=MAX_PIXELS, ge=1024)
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1024, le=CEILING_PIXELS)
     unknown: Unknown = Unknown()
     expected: Expected = Expected()
 

@@ -8,7 +8,7 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageOps
 
-from inspection.images import ImageError, ImageFacts, decode, describe
+from inspection.images import CEILING_PIXELS, ImageError, ImageFacts, decode, describe
 from tests.pictures import encoded, part
 
 FRAME = part(1)
@@ -125,6 +125,12 @@ def test_a_bomb_is_refused_by_its_header_before_it_is_decoded() -> None:
     assert refusal(encoded(FRAME, ".jpg"), max_pixels=1000) == "too_large"
     with pytest.raises(ImageError, match="send a smaller image"):
         describe(encoded(FRAME, ".jpg"), max_pixels=1000)
+
+
+def test_no_limit_given_is_the_limit_for_strangers_and_not_what_a_line_may_raise_it_to() -> None:
+    content = encoded(np.zeros((8001, 8001), np.uint8), ".jpg")
+    assert refusal(content) == "too_large"
+    assert decode(content, channels=1, max_pixels=CEILING_PIXELS).shape == (8001, 8001)
 
 
 def test_several_images_in_one_file_are_refused() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
@@ -12,7 +13,7 @@ from ruamel.yaml import YAML
 from inspection.errors import InspectionError
 from inspection.expectations import Report
 from stages import clean_labels, validate
-from tests.pictures import encoded, flat_line, part
+from tests.pictures import encoded, flat_line, part, put
 from tests.stages.test_validate import PARAMS
 
 HEADER = "image_sha256,label,reviewer,note\n"
@@ -119,6 +120,18 @@ def test_a_copy_under_another_part_number_is_joined_to_its_original(
     assert pair["near_duplicate_group"].nunique() == 1
     assert pair["group_id"].nunique() == 1
     assert len(pd.read_csv("out/duplicates.csv")) == 2
+
+
+def test_a_frame_as_large_as_validate_was_told_to_take_is_cleaned_as_well(
+    run: Run, line: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(line / "data/images/C1_800_정상_0.jpg", np.zeros((7200, 9600), np.uint8))
+    larger = {**PARAMS, "validate": {**PARAMS["validate"], "max_pixels": 70_000_000}}
+    with (line / "params.yaml").open("w", encoding="utf-8") as file:
+        YAML().dump(larger, file)
+    argue(monkeypatch, "validate", data="data", out="manifest", metrics="m.json")
+    validate.main()
+    assert "images/C1_800_정상_0.jpg" in run().index
 
 
 def test_the_same_data_gives_the_same_bytes(run: Run) -> None:

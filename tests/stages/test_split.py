@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -90,6 +91,16 @@ def test_the_audit_prices_the_leak_and_finds_no_class_in_the_camera(
     assert metrics["leakage"]["siblings_in_train_rate"] > 0.2
     assert metrics["shortcuts"]["camera"] <= metrics["shortcuts"]["chance"] + 0.1
     assert metrics["shortcuts"]["brightness"] > 0.45  # a bright defect is bright
+
+
+def test_a_frame_as_large_as_validate_was_told_to_take_is_audited_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Path
+) -> None:
+    put(data / "large.jpg", np.zeros((8001, 8001), np.uint8))
+    table = manifest()
+    table.loc[0, "path"] = "large.jpg"
+    folds, _ = run(tmp_path, monkeypatch, data, table)
+    assert len(folds) == len(table)
 
 
 def test_classes_of_one_part_or_none_are_told_at_once_with_what_to_do(
