@@ -4,6 +4,7 @@ All frames of a line look alike, so a hash alone would merge different parts. A 
 proposes candidates, and the fine texture of the aligned frames decides.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -60,9 +61,9 @@ def check_spread(table: pd.DataFrame) -> None:
     largest, n_parts = int(sizes.max()), int(table["part_id"].nunique())
     if largest > max(LARGEST_GROUP, LARGEST_SHARE * n_parts):
         raise InspectionError(
-            f"data: near-duplicates join {largest} of {n_parts} parts (group "
-            f"{sizes.idxmax()!r}), so they cannot be split; raise clean_labels.min_correlation, or "
-            "mend validate.part_from"
+            f"data: duplicates join {largest} of {n_parts} parts (group {sizes.idxmax()!r}), so "
+            "they cannot be split; exclude frames that show no part in reviews/labels.csv, raise "
+            "clean_labels.min_correlation, or mend validate.part_from"
         )
 
 
@@ -86,13 +87,15 @@ def with_groups(table: pd.DataFrame, pairs: Sequence[tuple[int, int, float]]) ->
     """Columns `near_duplicate_group` ('' if alone) and `group_id`, the unit of splitting.
 
     A group of near-duplicates is named by its first view; a `group_id` joins parts that share
-    near-duplicates, and is named by the first of them.
+    near-duplicates or, by the column `copies`, a file of the same bytes. It is named by the first
+    of them.
     """
     roots = components(len(table), [(i, j) for i, j, _ in pairs])
     shared = np.bincount(roots, minlength=len(table))[roots] > 1
     names = table["view_id"].to_numpy()[roots]
     groups = np.where(shared, names, "")
-    joined = _joined_parts(list(table["part_id"]), list(groups))
+    of_copies = [[copy["part_id"] for copy in json.loads(cell)] for cell in table["copies"]]
+    joined = _joined_parts(list(table["part_id"]), of_copies, list(groups))
     return table.assign(near_duplicate_group=groups, group_id=joined)
 
 
@@ -107,13 +110,15 @@ def as_table(table: pd.DataFrame, pairs: Sequence[tuple[int, int, float]]) -> pd
     return ordered[[*columns, "correlation"]].reset_index(drop=True)
 
 
-def _joined_parts(part_ids: Sequence[str], groups: Sequence[str]) -> list[str]:
+def _joined_parts(
+    part_ids: Sequence[str], of_copies: Sequence[Sequence[str]], groups: Sequence[str]
+) -> list[str]:
     first_of: dict[tuple[str, str], int] = {}
     pairs = []
-    for i, (part, group) in enumerate(zip(part_ids, groups, strict=True)):
-        for key in (("part", part), ("group", group)):
-            if key[1]:
-                pairs.append((first_of.setdefault(key, i), i))
+    for i, (part, others, group) in enumerate(zip(part_ids, of_copies, groups, strict=True)):
+        keys = [("part", one) for one in (part, *others)]
+        keys += [("group", group)] if group else []
+        pairs += [(first_of.setdefault(key, i), i) for key in keys]
     roots = components(len(part_ids), pairs)
     first_part: dict[int, str] = {}
     for root, part in zip(roots, part_ids, strict=True):

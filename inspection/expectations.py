@@ -89,7 +89,7 @@ def of_manifest(
 ) -> list[Expectation]:
     """The expectations on the manifest of `n_images` image files."""
     least = math.ceil((1 - expected.max_quarantined_fraction) * n_images)
-    never_empty = ("view_id", "path", "image_sha256", "part_id", "label", "boxes")
+    never_empty = ("view_id", "path", "image_sha256", "part_id", "label", "boxes", "copies")
     ranges = {"width_px": expected.width_px, "height_px": expected.height_px}
     sets = {"label": list(line.classes), "channels": [1, 3], "bit_depth": [8, 16]}
     checks = [
@@ -97,6 +97,7 @@ def of_manifest(
         Expectation("ExpectTableRowCountToBeBetween", {"min_value": max(1, least)}),
         Expectation("ExpectColumnValuesToMatchRegex", _on("image_sha256", regex="^[0-9a-f]{64}$")),
         Expectation("ExpectColumnValuesToBeJsonParseable", _on("boxes")),
+        Expectation("ExpectColumnValuesToBeJsonParseable", _on("copies")),
     ]
     for column in never_empty:
         checks.append(Expectation("ExpectColumnValuesToNotBeNull", _on(column)))

@@ -1,4 +1,9 @@
-"""The manifest: one row per view, made from what the files, their names and annotations say."""
+"""The manifest: one row per view, made from what the files, their names and annotations say.
+
+Lists within a row are JSON. `boxes` are the labelled boxes in pixels; `copies` are the other files
+with the same bytes, as path, part_id and label: one shot filed twice joins two part numbers, and
+may be filed as two classes. A label is '' where a copy tells none.
+"""
 
 import hashlib
 import json
@@ -34,6 +39,7 @@ COLUMNS = {
     "bit_depth": "int64",
     "boxes": "str",
     "mask_path": "str",
+    "copies": "str",
 }
 
 
@@ -134,13 +140,22 @@ def assemble(
             "bit_depth": one.facts.bit_depth,
             "boxes": json.dumps([box.as_row() for box in boxes[one.path]], ensure_ascii=False),
             "mask_path": masked[one.path].path if one.path in masked else "",
+            "copies": "[]",
         }
         for one in examined
         if one.path in labels
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
-    findings = [*annotations.findings, *odd_boxes, *odd_masks, *strange, *untold, *_copies(table)]
-    return _first_of_copies(table), findings
+    findings = [
+        *annotations.findings,
+        *odd_boxes,
+        *odd_masks,
+        *strange,
+        *untold,
+        *_told_copies(table),
+    ]
+    same = _same_bytes([one for one in examined if one.path in names], parts, labels)
+    return _first_of_copies(table, same), findings
 
 
 def counts(table: pd.DataFrame, quarantine: pd.DataFrame) -> dict[str, object]:
@@ -233,11 +248,30 @@ def _masked(
     return masked, findings + alone
 
 
-def _first_of_copies(table: pd.DataFrame) -> pd.DataFrame:
-    return table.drop_duplicates("image_sha256").reset_index(drop=True)
+def _same_bytes(
+    examined: Sequence[Examined], parts: Mapping[str, str], labels: Mapping[str, Labelled]
+) -> dict[str, list[dict[str, str]]]:
+    """By hash all files of the same bytes: path, part_id and label ('' if untold)."""
+    same: dict[str, list[dict[str, str]]] = {}
+    for one in examined:
+        label = labels[one.path].label if one.path in labels else ""
+        told = {"path": one.path, "part_id": parts[one.path], "label": label}
+        same.setdefault(one.sha256, []).append(told)
+    return same
 
 
-def _copies(table: pd.DataFrame) -> list[Finding]:
+def _first_of_copies(
+    table: pd.DataFrame, same: Mapping[str, Sequence[Mapping[str, str]]]
+) -> pd.DataFrame:
+    first = table.drop_duplicates("image_sha256").reset_index(drop=True)
+    copies = [
+        [copy for copy in same[sha256] if copy["path"] != path]
+        for sha256, path in zip(first["image_sha256"], first["path"], strict=True)
+    ]
+    return first.assign(copies=[json.dumps(some, ensure_ascii=False) for some in copies])
+
+
+def _told_copies(table: pd.DataFrame) -> list[Finding]:
     """Every later file with the bytes of an earlier one, and what else the two tell apart."""
     first = table.drop_duplicates("image_sha256").set_index("image_sha256")
     return [

@@ -1,3 +1,5 @@
+import json
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -82,9 +84,14 @@ def test_components_join_what_is_linked_through_others() -> None:
     assert list(components(5, [(0, 3), (3, 1)])) == [0, 0, 2, 0, 4]
 
 
-def table(parts: list[str]) -> pd.DataFrame:
+def table(parts: list[str], copies: dict[int, list[str]] | None = None) -> pd.DataFrame:
+    """One view of each of `parts`; `copies` are part numbers of copies by the number of a view."""
     ids = [f"v{i}" for i in range(len(parts))]
-    return pd.DataFrame({"view_id": ids, "path": ids, "part_id": parts, "label": "normal"})
+    cells = [
+        json.dumps([{"part_id": p} for p in (copies or {}).get(i, [])]) for i in range(len(ids))
+    ]
+    columns = {"view_id": ids, "path": ids, "part_id": parts, "label": "normal", "copies": cells}
+    return pd.DataFrame(columns)
 
 
 def test_groups_join_the_parts_of_duplicates_with_all_their_views() -> None:
@@ -94,6 +101,17 @@ def test_groups_join_the_parts_of_duplicates_with_all_their_views() -> None:
     listed = as_table(grouped, [(0, 1, 0.9)])
     assert list(listed["view_id"]) == ["v0", "v1"]
     assert list(listed["correlation"]) == [0.9, 0.9]
+
+
+def test_groups_join_the_part_numbers_under_which_one_file_was_filed() -> None:
+    grouped = with_groups(table(["a", "b", "c", "d"], {0: ["c"], 2: ["d", "e"]}), [])
+    assert list(grouped["group_id"]) == ["a", "b", "a", "a"]
+    assert list(grouped["near_duplicate_group"]) == [""] * 4
+
+
+def test_groups_join_parts_through_a_number_that_only_copies_bear() -> None:
+    grouped = with_groups(table(["a", "b", "c"], {0: ["z"], 2: ["z"]}), [])
+    assert list(grouped["group_id"]) == ["a", "b", "a"]
 
 
 def test_duplicates_that_join_most_parts_are_an_error_with_its_remedy() -> None:

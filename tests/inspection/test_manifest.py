@@ -107,6 +107,24 @@ def test_of_equal_files_the_first_is_kept_and_a_conflict_of_labels_is_told() -> 
     assert "label 'dent', there 'normal'" in findings[1].detail
 
 
+def test_the_kept_file_knows_its_copies_with_their_parts_and_labels() -> None:
+    images = [seen("1_양품.png", "s"), seen("2_찍힘.png", "s"), seen("3_gone.png", "s")]
+    table, _ = made([*images, seen("4_양품.png")])
+    assert [json.loads(cell) for cell in table["copies"]] == [
+        [
+            {"path": "2_찍힘.png", "part_id": "2", "label": "dent"},
+            {"path": "3_gone.png", "part_id": "3", "label": ""},
+        ],
+        [],
+    ]
+
+
+def test_thousands_of_copies_of_one_file_are_listed_once() -> None:
+    images = [seen(f"{n}_양품.png", "s") for n in range(3000)]
+    table, findings = made(images)
+    assert len(json.loads(table.loc[0, "copies"])) == len(findings) == 2999
+
+
 def test_few_strangers_are_set_aside_with_their_reason() -> None:
     images = [seen("1_양품.png"), seen("2_gone.png"), seen("IMG.png")]
     table, findings = made(images)

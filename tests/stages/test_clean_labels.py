@@ -12,10 +12,12 @@ from ruamel.yaml import YAML
 
 from inspection.errors import InspectionError
 from inspection.expectations import Report
+from samples.draw import draw_line
 from stages import clean_labels, validate
 from tests.pictures import encoded, flat_line, part, put
 from tests.stages.test_validate import PARAMS
 
+ROOT = Path(__file__).parents[2]
 HEADER = "image_sha256,label,reviewer,note\n"
 Run = Callable[..., pd.DataFrame]
 
@@ -40,16 +42,7 @@ def run(line: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def run(**changes: Any) -> pd.DataFrame:
         dump(line, changes)
-        argue(
-            monkeypatch,
-            "clean_labels",
-            data="data",
-            manifest="manifest/manifest.parquet",
-            reviews="reviews.csv",
-            out="out",
-            metrics="metrics.json",
-        )
-        clean_labels.main()
+        clean(monkeypatch)
         return pd.read_parquet("out/manifest.parquet").set_index("path")
 
     return run
@@ -63,6 +56,19 @@ def dump(folder: Path, changes: dict[str, Any]) -> None:
 def argue(monkeypatch: pytest.MonkeyPatch, stage: str, **paths: str) -> None:
     words = [word for name, path in paths.items() for word in (f"--{name}", path)]
     monkeypatch.setattr(sys, "argv", [stage, *words])
+
+
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    argue(
+        monkeypatch,
+        "clean_labels",
+        data="data",
+        manifest="manifest/manifest.parquet",
+        reviews="reviews.csv",
+        out="out",
+        metrics="metrics.json",
+    )
+    clean_labels.main()
 
 
 def sha_of(path: str) -> str:
@@ -120,6 +126,40 @@ def test_a_copy_under_another_part_number_is_joined_to_its_original(
     assert pair["near_duplicate_group"].nunique() == 1
     assert pair["group_id"].nunique() == 1
     assert len(pd.read_csv("out/duplicates.csv")) == 2
+
+
+def test_an_exact_copy_under_another_part_number_joins_both_numbers(
+    run: Run, line: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = line / "data/images"
+    shutil.copy(images / "C0_003_정상_0.png", images / "C0_001_정상_7.png")
+    argue(monkeypatch, "validate", data="data", out="manifest", metrics="m.json")
+    validate.main()
+    table = run()
+    assert "images/C0_003_정상_0.png" not in table.index
+    assert table.loc["images/C0_003_정상_1.png", "group_id"] == "001"
+    assert (table["group_id"] == "001").sum() == 4
+
+
+@pytest.mark.parametrize("seed", [8, 16])
+def test_views_drawn_of_one_part_of_the_sample_line_lie_in_one_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(validate, "check", lambda table, wanted: Report({}, (), {}))
+    truth = tmp_path / "truth"
+    draw_line(out=tmp_path / "data", truth=truth, n_parts=30, size=(308, 257), seed=seed, workers=1)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "reviews.csv").write_text(HEADER, encoding="utf-8")
+    argue(monkeypatch, "validate", data="data", out="manifest", metrics="m.json")
+    validate.main()
+    clean(monkeypatch)
+    table = pd.read_parquet("out/manifest.parquet")
+    views = json.loads((truth / "truth.json").read_text(encoding="utf-8"))["views"]
+    drawn = table["path"].map(lambda path: views[Path(path).name]["drawn_part"])
+    assert "duplicate" in set(pd.read_csv("manifest/quarantine.csv")["reason"])
+    assert table.groupby(drawn)["group_id"].nunique().max() == 1
+    assert table.assign(drawn=drawn).groupby("group_id")["drawn"].nunique().max() == 1
 
 
 def test_a_frame_as_large_as_validate_was_told_to_take_is_cleaned_as_well(

@@ -354,7 +354,7 @@ def test_the_program_writes_the_same_data_docs_twice(data: Path, tmp_path: Path)
         pages.append({path.name: path.read_bytes() for path in sorted(docs.iterdir())})
     assert pages[0] == pages[1]
     assert set(pages[0]) == {"index.html", "validation.html", "expectations.html", "result.json"}
-    assert b"24 of 24 expectations hold" in pages[0]["index.html"]
+    assert b"27 of 27 expectations hold" in pages[0]["index.html"]
     assert done.stderr.strip().startswith("validate: n_files 16, n_views 16, n_parts 8")
 
 
