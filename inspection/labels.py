@@ -39,9 +39,7 @@ def conflicts(table: pd.DataFrame, line: Line, actions: Mapping[str, str]) -> li
     found = {
         "box_conflict": lambda: box_conflicts(table, line),
         "part_disagreement": lambda: disagreements(table, by="part_id", rule="part_disagreement"),
-        "duplicate_conflict": lambda: disagreements(
-            table, by="near_duplicate_group", rule="duplicate_conflict"
-        ),
+        "duplicate_conflict": lambda: duplicate_conflicts(table),
     }
     return [one for rule, find in found.items() if actions[rule] != "off" for one in find()]
 
@@ -56,6 +54,29 @@ def box_conflicts(table: pd.DataFrame, line: Line) -> list[Conflict]:
             suggested = defects.most_common(1)[0][0]
             reason = f"boxed as {', '.join(sorted(defects))}, labelled {label}"
             conflicts.append(Conflict(str(view_id), "box_conflict", reason, suggested, 0.9))
+    return conflicts
+
+
+def duplicate_conflicts(table: pd.DataFrame) -> list[Conflict]:
+    """Views of which a copy, of the same bytes or nearly, is labelled otherwise."""
+    rule = "duplicate_conflict"
+    return copy_conflicts(table) + disagreements(table, by="near_duplicate_group", rule=rule)
+
+
+def copy_conflicts(table: pd.DataFrame) -> list[Conflict]:
+    """Views whose very bytes are filed a second time under another label; settled by a review."""
+    conflicts = []
+    unsettled = table[table["label_source"] != "review"]
+    columns = (unsettled[name] for name in ("view_id", "label", "copies"))
+    for view_id, label, cell in zip(*columns, strict=True):
+        paths: dict[str, list[str]] = {}
+        for copy in json.loads(cell):
+            if copy["label"] not in ("", label):
+                paths.setdefault(copy["label"], []).append(copy["path"])
+        if paths:
+            told = [f"{first_three(some)}, labelled {name}" for name, some in sorted(paths.items())]
+            reason = f"same bytes as {' and as '.join(told)}"
+            conflicts.append(Conflict(str(view_id), "duplicate_conflict", reason, "", 0.0))
     return conflicts
 
 

@@ -41,8 +41,15 @@ def views(*rows: tuple[str, str, list[str], str]) -> pd.DataFrame:
             ],
             "near_duplicate_group": [group for *_, group in rows],
             "label_source": "file",
+            "copies": "[]",
         }
     )
+
+
+def with_copies(table: pd.DataFrame, *copies: tuple[str, str]) -> pd.DataFrame:
+    """The first view of the table with copies of these paths and labels."""
+    told = json.dumps([{"path": path, "label": label} for path, label in copies])
+    return table.assign(copies=[told, *table["copies"][1:]])
 
 
 def reviews(*rows: tuple[str, str]) -> pd.DataFrame:
@@ -75,6 +82,28 @@ def test_views_of_one_part_that_disagree_are_all_in_conflict() -> None:
 def test_near_duplicates_with_different_labels_are_in_conflict() -> None:
     table = views(("a", "dent", [], "g"), ("b", "normal", [], "g"), ("c", "dent", [], ""))
     assert found(table) == [("v0", "duplicate_conflict"), ("v1", "duplicate_conflict")]
+
+
+def test_a_view_whose_copy_is_labelled_otherwise_is_in_conflict_and_told_the_copy() -> None:
+    table = with_copies(
+        views(("a", "normal", [], ""), ("b", "dent", [], "")),
+        ("x.png", "dent"), ("y.png", "normal"), ("z.png", "slide"), ("unknown.png", ""),
+    )  # fmt: skip
+    (told,) = conflicts(table, LINE, ALL)
+    assert (told.view_id, told.rule) == ("v0", "duplicate_conflict")
+    assert told.reason == "same bytes as 'x.png', labelled dent and as 'z.png', labelled slide"
+    assert found(table, duplicate_conflict="off") == []
+
+
+def test_copies_that_agree_or_tell_no_label_are_no_conflict() -> None:
+    table = views(("a", "normal", [], ""))
+    assert found(with_copies(table, ("x.png", "normal"), ("unknown.png", ""))) == []
+
+
+def test_a_review_settles_a_view_and_its_copies() -> None:
+    raw = with_copies(views(("a", "normal", [], "")), ("x.png", "dent"))
+    table = with_reviews(raw, read_reviews(reviews(("sha0", "normal")), raw, LINE))
+    assert found(table) == []
 
 
 def test_a_rule_that_is_off_finds_nothing_and_one_that_reports_holds_nothing() -> None:

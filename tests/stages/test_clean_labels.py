@@ -141,6 +141,30 @@ def test_an_exact_copy_under_another_part_number_joins_both_numbers(
     assert (table["group_id"] == "001").sum() == 4
 
 
+def test_an_exact_copy_with_another_label_holds_the_view_until_it_is_reviewed(
+    run: Run, line: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, copy = "images/C0_007_정상_9.png", "images/C0_007_찍힘_0.png"
+    shutil.copy(line / "data" / copy, line / "data" / kept)
+    argue(monkeypatch, "validate", data="data", out="manifest", metrics="m.json")
+    validate.main()
+    quarantine = pd.read_csv("manifest/quarantine.csv").set_index("path")
+    assert quarantine.loc[copy, "reason"] == "duplicate_conflict"
+    rules = {"part_disagreement": "off"}
+    table = run(rules=rules)
+    told = f"duplicate_conflict: same bytes as {copy!r}, labelled dent"
+    assert table.loc[table["held"], "held_reason"].to_dict() == {kept: told}
+    issues = pd.read_csv("out/issues.csv").set_index("path")
+    assert issues.loc[kept, "reason"].startswith(told)
+    assert list(pd.read_csv("out/changes.csv")["source"]) == ["rule:duplicate_conflict"]
+    assert not run(rules={**rules, "duplicate_conflict": "report"})["held"].any()
+    assert kept in set(pd.read_csv("out/issues.csv")["path"])
+    review = f"{sha_of(kept)},찍힘,kim,a dent\n"
+    (line / "reviews.csv").write_text(HEADER + review, encoding="utf-8")
+    table = run(rules=rules)
+    assert table.loc[kept, ["label", "held"]].tolist() == ["dent", False]
+
+
 @pytest.mark.parametrize("seed", [8, 16])
 def test_views_drawn_of_one_part_of_the_sample_line_lie_in_one_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
