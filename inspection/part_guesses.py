@@ -1,5 +1,6 @@
 """Which views show one part, guessed from the names, and what speaks for the guess."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from inspection.name_shapes import Shape
 from inspection.names import PartFrom
 
 LEAST_PURITY = 0.85
+LEAST_RARE_PURITY = 0.6
 VIEWS_A_PART = (1.3, 30.0)
 MOST_VIEWS = 24
 LEAST_PARTS = 4
@@ -19,6 +21,10 @@ LEAST_SEPARATION = 0.75
 LEAST_MODAL_SHARE = 0.3
 LEAST_NUMBERED = 0.9
 GROUP = "part"
+COUNTED_ANEW = re.compile(
+    r"(?:20)?\d{2}([-_. ]?)\d{2}\1\d{2}|"
+    r"(?:lot|batch|day|date|shift|run|session|week|box|tray|로트|배치)[-_. ]*\d*"
+)
 
 
 @dataclass(frozen=True)
@@ -53,18 +59,25 @@ def guess_part(
 def guess_folder(folders: Sequence[str], labels: Sequence[str]) -> PartGuess | None:
     """The rule `folder`, where the images lie in many small folders of one label each.
 
-    A folder that is named by the label, by a split or generally is no part.
+    A folder that is named by the label, by a split, a day or a lot, or generally, is no part; nor
+    is one whose name stands under several labels.
     """
     n_parts = len(set(folders))
     few, many = VIEWS_A_PART
     fits = n_parts >= 2 * len(set(labels)) and few <= len(folders) / n_parts <= many
     names = {PurePosixPath(folder).name for folder in folders}
-    if not fits or names & set(labels) or {one.lower() for one in names} & (GENERIC | SPLITS):
+    named, told = {one.lower() for one in names}, set(labels)
+    general = named & (GENERIC | SPLITS) or any(map(COUNTED_ANEW.fullmatch, named))
+    if not fits or names & set(labels) or general:
         return None
-    if _purity(folders, labels) < LEAST_PURITY:
+    beside_classes = [
+        tuple(part for part in PurePosixPath(folder).parts if part not in told)
+        for folder in folders
+    ]
+    if not _agree(beside_classes, labels):
         return None
-    told = f"{n_parts} folders of {len(folders) / n_parts:.1f} images each, of one label each"
-    return PartGuess(PartFrom(rule="folder"), None, told)
+    evidence = f"{n_parts} folders of {len(folders) / n_parts:.1f} images each, of one label each"
+    return PartGuess(PartFrom(rule="folder"), None, evidence)
 
 
 def each_file_a_part() -> PartGuess:
@@ -106,7 +119,7 @@ def _by_key(
                 keys = _keys(shape, first, last, folders if per_folder else None)
                 if _look_like_parts(
                     shape, keys, labels, first, last, label_column
-                ) and not _counted_anew_in_splits(keys, folders):
+                ) and not _counted_anew(keys, folders):
                     n_parts = len(set(keys))
                     candidates.append((per_folder, n_parts, last - first, first, last))
     if not candidates:
@@ -153,7 +166,7 @@ def _look_like_parts(
         and few <= len(keys) / n_parts <= many
         and all(column.n_distinct <= MOST_VIEWS for column in others)
         and not any(set(column.told) <= SPLITS for column in others if column.n_distinct > 1)
-        and _purity(keys, labels) >= LEAST_PURITY
+        and _agree(keys, labels)
     )
 
 
@@ -174,7 +187,7 @@ def _by_runs(shape: Shape, labels: Sequence[str]) -> PartGuess | None:
             runs.separation >= LEAST_SEPARATION
             and VIEWS_A_PART[0] <= mean <= VIEWS_A_PART[1]
             and n_usual >= LEAST_MODAL_SHARE * n_parts
-            and purity >= LEAST_PURITY
+            and _agree(runs.keys, labels)
         ):
             told = (
                 f"the numbers come in {n_parts} runs with steps up to {runs.max_gap} within and "
@@ -187,22 +200,39 @@ def _by_runs(shape: Shape, labels: Sequence[str]) -> PartGuess | None:
     return None
 
 
+def _agree(keys: Sequence[object], labels: Sequence[str]) -> bool:
+    """Whether groups of equal keys mostly have one label, those of a rare label among them.
+
+    Where nine of ten views are normal, groups put together by chance agree as well, but hardly one
+    of those that hold a defect does.
+    """
+    usual = Counter(labels).most_common(1)[0][0]
+    rare = {key for key, label in zip(keys, labels, strict=True) if label != usual}
+    among = [pair for pair in zip(keys, labels, strict=True) if pair[0] in rare]
+    of_rare = _purity([key for key, _ in among], [label for _, label in among])
+    return _purity(keys, labels) >= LEAST_PURITY and of_rare >= LEAST_RARE_PURITY
+
+
 def _purity(keys: Sequence[object], labels: Sequence[str]) -> float:
-    """Share of the groups of several views that have one label; a single view always has."""
+    """Share of the groups of several views that have one label; 1 where no group has several."""
     told: dict[object, list[str]] = {}
     for key, label in zip(keys, labels, strict=True):
         told.setdefault(key, []).append(label)
     several = [labels for labels in told.values() if len(labels) > 1]
-    return sum(len(set(one)) == 1 for one in several) / max(1, len(several))
+    return float(np.mean([len(set(one)) == 1 for one in several])) if several else 1.0
 
 
-def _counted_anew_in_splits(keys: Sequence[object], folders: Sequence[str]) -> bool:
-    """Whether views of equal keys lie in different splits: `train/001` is not `test/001`."""
-    splits: dict[object, set[str]] = {}
+def _counted_anew(keys: Sequence[object], folders: Sequence[str]) -> bool:
+    """Whether views of equal keys lie in different splits, days or lots.
+
+    `train/001` is not `test/001`, nor is `2024-03-01/001` the part of `2024-03-02/001`.
+    """
+    places: dict[object, set[tuple[str, ...]]] = {}
     for key, folder in zip(keys, folders, strict=True):
-        found = {part.lower() for part in PurePosixPath(folder).parts} & SPLITS
-        splits.setdefault(key, set()).update(found)
-    return any(len(one) > 1 for one in splits.values())
+        parts = tuple(part.lower() for part in PurePosixPath(folder).parts)
+        found = tuple(part for part in parts if part in SPLITS or COUNTED_ANEW.fullmatch(part))
+        places.setdefault(key, set()).add(found)
+    return any(len(one) > 1 for one in places.values())
 
 
 def _otsu(values: np.ndarray) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inspection.name_shapes import shapes_of
-from inspection.part_guesses import PartGuess, guess_part, runs_of
+from inspection.part_guesses import PartGuess, guess_folder, guess_part, runs_of
 
 Named = tuple[str, str]
 
@@ -56,6 +56,55 @@ def test_a_counter_with_holes_is_not_taken_for_runs() -> None:
 def test_the_split_in_a_name_is_no_view_of_a_part() -> None:
     names = [("good", f"a{n}_{split}") for n in range(20) for split in ("train", "test")]
     assert guessed(names) is None
+
+
+def in_folders(folders: list[str], bad: set[int], n: int = 30) -> tuple[list[str], list[str]]:
+    """Folders and labels of `n` numbered images in each folder; `{label}` is OK or NG."""
+    labels = ["NG" if k in bad else "OK" for _ in folders for k in range(n)]
+    where = [folder for folder in folders for _ in range(n)]
+    return [f.format(label=one) for f, one in zip(where, labels, strict=True)], labels
+
+
+@pytest.mark.parametrize(
+    ("folders", "rule"),
+    [
+        (["cam1/{label}", "cam2/{label}"], "pattern"),
+        (["{label}/lot1", "{label}/lot2"], None),
+        (["2024-03-01/{label}", "2024-03-02/{label}"], None),
+        (["train/{label}", "test/{label}"], None),
+    ],
+)
+def test_equal_numbers_are_one_part_in_two_cameras_and_not_in_two_lots(
+    folders: list[str], rule: str | None
+) -> None:
+    where, labels = in_folders(folders, bad={3, 9, 20})
+    (shape, *_) = shapes_of([f"{k:03d}" for _ in folders for k in range(30)])
+    guess = guess_part(shape, where, labels, label_column=None)
+    assert (guess.part_from.rule if guess else None) == rule
+
+
+def test_groups_that_agree_only_because_defects_are_rare_are_no_parts() -> None:
+    """Numbers begin anew in folders of no telling name, and six of 120 views are defects."""
+    bad = {"a": {3}, "b": {9, 20}, "c": {11}, "d": {5, 25}}
+    names = [(f, k) for f in bad for k in range(30)]
+    labels = ["NG" if k in bad[f] else "OK" for f, k in names]
+    (shape, *_) = shapes_of([f"{k:03d}" for _, k in names])
+    folders = [f"{label}/{f}" for label, (f, _) in zip(labels, names, strict=True)]
+    assert guess_part(shape, folders, labels, label_column=None) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "n_each", "rule"), [("SN4{k}", 1, "folder"), ("lot{k}", 1, None), ("{k}", 2, None)]
+)
+def test_a_folder_is_a_part_unless_it_is_a_lot_or_stands_under_two_labels(
+    name: str, n_each: int, rule: str | None
+) -> None:
+    labels = [label for label in ("OK", "NG") for _ in range(40)]
+    folders = [
+        f"{label}/{name.format(k=k % (80 // n_each) // 4)}" for k, label in enumerate(labels)
+    ]
+    guess = guess_folder(folders, labels)
+    assert (guess.part_from.rule if guess else None) == rule
 
 
 def clustered(seed: int = 0) -> list[Named]:
