@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from inspection import folder_guesses, region_guesses
+from inspection import folder_guesses, mask_guesses, region_guesses
 from inspection.class_guesses import Labels, classes_of, labels_of
 from inspection.errors import InspectionError
 from inspection.expectations import Expected
@@ -52,7 +52,8 @@ class Names:
 class Plan:
     """The sections `line` and `validate`, the files to copy, and all that was understood.
 
-    `classes` and `n_parts` hold every class that was found, also those left out of the line.
+    `classes` and `n_parts` hold every class that was found, also those left out of the line;
+    `black_and_white` names folders beside the classes that were left out as masks.
     """
 
     line: dict[str, Any]
@@ -66,6 +67,7 @@ class Plan:
     names: Names
     boxes: Boxes | None
     looked: tuple[Looked, ...]
+    black_and_white: tuple[str, ...] = ()
 
     @property
     def part_disagreement(self) -> str:
@@ -83,12 +85,12 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
         raise InspectionError(
             "no image (JPEG, PNG, BMP, TIFF) in the folder; name the one that holds the images"
         )
-    masks = folder_guesses.mask_files(images, {p: one.is_mask for p, one in seen.looked.items()})
-    photos = [path for path in images if path not in masks]
-    looked = {path: one for path, one in seen.looked.items() if path not in masks}
+    masks, odd, photos = _told_apart(images, seen)
+    known_photos = set(photos)
+    looked = {path: one for path, one in seen.looked.items() if path in known_photos}
     boxes = find_boxes(photos, seen.contents, sizes=_sizes(photos, looked))
     folders = set(folder_guesses.class_of_folder(photos).values())
-    template = folder_guesses.mask_template(masks, photos, folders)
+    template = mask_guesses.mask_template(masks, photos, folders)
     labels = labels_of(photos, boxes, _marked(photos, template, folders, seen.looked), normal)
     classes = classes_of(labels, normal)
     photos = [path for path in photos if path in labels.raw or labels.layout != "class_folders"]
@@ -99,8 +101,10 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
     line = _line_section(name, kept, boxes, list(looked.values()))
     known = {"", *(raw for one in kept.values() for raw in one)}
     left_out = 1 - sum(raw in known for raw in labels.raw.values()) / len(labels.raw)
-    validate = _validate_section(photos, masks, template, labels, names, boxes, looked, left_out)
-    used = {*photos, *masks, *(boxes.files if boxes else ())}
+    validate = _validate_section(
+        photos, set(images) - known_photos, template, labels, names, boxes, looked, left_out
+    )
+    used = {*photos, *(masks if template else ()), *(boxes.files if boxes else ())}
     return Plan(
         line,
         validate,
@@ -113,7 +117,18 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
         names=names,
         boxes=boxes,
         looked=tuple(looked.values()),
+        black_and_white=tuple(odd),
     )
+
+
+def _told_apart(images: Sequence[str], seen: Folder) -> tuple[frozenset[str], list[str], list[str]]:
+    """The masks, the folders beside the classes that hold masks alone, and the photographs."""
+    looks = {path: one.is_mask for path, one in seen.looked.items()}
+    masks = mask_guesses.mask_files(images, looks)
+    photos = [path for path in images if path not in masks]
+    by_folder = folder_guesses.class_of_folder(photos)
+    odd = mask_guesses.mask_classes(by_folder, looks)
+    return masks, odd, [path for path in photos if by_folder.get(path) not in odd]
 
 
 def _check_enough(
@@ -216,7 +231,7 @@ def _marked(
 ) -> dict[str, bool]:
     """Whether the mask of each photograph marks anything, for the masks that were looked at."""
     at = {nfc(path): one.is_marked for path, one in looked.items()}
-    where = {path: folder_guesses.filled(template, path, folders) for path in photos}
+    where = {path: mask_guesses.filled(template, path, folders) for path in photos}
     return {path: at[mask] for path, mask in where.items() if template and mask in at}
 
 

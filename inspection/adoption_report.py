@@ -26,7 +26,12 @@ def told(plan: Plan) -> list[str]:
 
 def warned(plan: Plan) -> list[str]:
     """What may be wrong or is missing, with the lines of params.yaml to mend."""
-    return [*_few_parts(plan), *_guessed_parts(plan), *_strange_boxes(plan)]
+    return [
+        *_taken_for_masks(plan),
+        *_few_parts(plan),
+        *_guessed_parts(plan),
+        *_strange_boxes(plan),
+    ]
 
 
 def _files(plan: Plan) -> str:
@@ -78,6 +83,15 @@ def _regions(plan: Plan) -> list[str]:
         told_of = len(plan.boxes.annotations.boxes)
         lines.append(f"boxes: {told_of} images, of {first_three(plan.boxes.categories)}")
     return lines
+
+
+def _taken_for_masks(plan: Plan) -> list[str]:
+    if not plan.black_and_white:
+        return []
+    return [
+        f"the images in {first_three(plan.black_and_white)} are black and white alone, so they are "
+        "taken for masks and make no class; if they are photographs, save them as grey ones"
+    ]
 
 
 def _few_parts(plan: Plan) -> list[str]:

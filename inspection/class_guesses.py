@@ -1,16 +1,16 @@
 """Which source tells the class of an image, guessed: folder, name or boxes; and which is normal."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from inspection.errors import InspectionError, first_three
-from inspection.folder_guesses import class_of_folder, several_lines
+from inspection.folder_guesses import class_of_folder, several_lines, split_apart
 from inspection.label_guesses import Boxes, label_column, region_categories
 from inspection.line import fold_name
 from inspection.name_shapes import shapes_of
-from inspection.vocabulary import canonical_names, means_normal
+from inspection.vocabulary import canonical_names, normal_among
 
 NORMAL = "normal"
 DEFECT = "defect"
@@ -33,13 +33,9 @@ def labels_of(
     `is_marked` tells of the photographs that have a mask whether anything is marked in it.
     """
     by_folder = class_of_folder(photos)
-    lines = several_lines(by_folder)
-    if lines:
-        raise InspectionError(
-            f"holds {len(lines)} data sets with classes of their own: {first_three(lines)}; "
-            "adopt one of these folders"
-        )
-    if by_folder and _has_normal(by_folder.values(), normal):
+    by_folder_alone = bool(_normal(by_folder.values(), normal))
+    _check_one_line(photos, by_folder, set(by_folder.values()) if by_folder_alone else set())
+    if by_folder_alone:
         return Labels("class_folders", by_folder)
     for shape in shapes_of([PurePosixPath(path).stem for path in photos]):
         column = label_column(shape, normal)
@@ -63,12 +59,25 @@ def labels_of(
     )
 
 
-def _has_normal(names: Collection[str], normal: str) -> bool:
-    return any(_is_normal(name, normal) for name in names)
+def _check_one_line(
+    photos: Sequence[str], by_folder: Mapping[str, str], classes: Collection[str]
+) -> None:
+    for lines, own in (
+        (several_lines(by_folder), "classes"),
+        (split_apart(photos, classes), "splits"),
+    ):
+        if lines:
+            raise InspectionError(
+                f"holds {len(lines)} data sets with {own} of their own: {first_three(lines)}; "
+                "adopt one of these folders"
+            )
 
 
-def _is_normal(name: str, normal: str) -> bool:
-    return fold_name(name) == fold_name(normal) if normal else means_normal(name)
+def _normal(names: Iterable[str], normal: str) -> set[str]:
+    """Those of the raw names that are the normal class: as the user said, or as they mean."""
+    if normal:
+        return {name for name in names if fold_name(name) == fold_name(normal)}
+    return set(normal_among(names))
 
 
 def _told_by_boxes(photos: Sequence[str], boxes: Boxes) -> dict[str, str]:
@@ -93,7 +102,7 @@ def classes_of(labels: Labels, normal: str) -> dict[str, list[str]]:
     """Raw names by canonical class, normal first."""
     raw = sorted({name for name in labels.raw.values() if name})
     canonical = canonical_names(raw)
-    meant = {canonical[name] for name in raw if _is_normal(name, normal)}
+    meant = {canonical[name] for name in _normal(raw, normal)}
     if "" in labels.raw.values() and not meant:
         meant.add(NORMAL)
     if len(meant) != 1:

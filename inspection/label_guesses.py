@@ -13,7 +13,7 @@ from inspection.layouts import ImageIndex
 from inspection.line import fold_name
 from inspection.name_shapes import Shape
 from inspection.names import nfc
-from inspection.vocabulary import means_normal
+from inspection.vocabulary import normal_among
 
 NAMES_FILES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
 COCO_KEYS = (b'"images"', b'"annotations"', b'"categories"')
@@ -55,7 +55,7 @@ def label_column(shape: Shape, normal: str) -> int | None:
     """
     for i, column in enumerate(shape.columns):
         words = set(column.told)
-        means = {word for word in words if word == normal or (not normal and means_normal(word))}
+        means = words & {normal} if normal else normal_among(words)
         few = 2 <= len(words) <= MOST_CLASSES and len(column.told) / len(words) >= LEAST_VIEWS
         if means and few and not column.is_number:
             return i

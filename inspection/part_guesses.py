@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from inspection.folder_guesses import GENERIC, SPLITS
+from inspection.folder_guesses import CAMERA, GENERIC, SPLITS
 from inspection.name_shapes import Shape
 from inspection.names import PartFrom
 
@@ -17,9 +17,11 @@ LEAST_RARE_PURITY = 0.6
 VIEWS_A_PART = (1.3, 30.0)
 MOST_VIEWS = 24
 LEAST_PARTS = 4
+LEAST_RUNS = 8
 LEAST_SEPARATION = 0.75
 LEAST_MODAL_SHARE = 0.3
 LEAST_NUMBERED = 0.9
+LEAST_ACROSS = 2
 GROUP = "part"
 COUNTED_ANEW = re.compile(
     r"(?:20)?\d{2}([-_. ]?)\d{2}\1\d{2}|"
@@ -66,15 +68,11 @@ def guess_folder(folders: Sequence[str], labels: Sequence[str]) -> PartGuess | N
     few, many = VIEWS_A_PART
     fits = n_parts >= 2 * len(set(labels)) and few <= len(folders) / n_parts <= many
     names = {PurePosixPath(folder).name for folder in folders}
-    named, told = {one.lower() for one in names}, set(labels)
+    named = {one.lower() for one in names}
     general = named & (GENERIC | SPLITS) or any(map(COUNTED_ANEW.fullmatch, named))
     if not fits or names & set(labels) or general:
         return None
-    beside_classes = [
-        tuple(part for part in PurePosixPath(folder).parts if part not in told)
-        for folder in folders
-    ]
-    if not _agree(beside_classes, labels):
+    if not _agree(_beside_classes(folders, labels), labels):
         return None
     evidence = f"{n_parts} folders of {len(folders) / n_parts:.1f} images each, of one label each"
     return PartGuess(PartFrom(rule="folder"), None, evidence)
@@ -109,7 +107,7 @@ def _by_key(
     shape: Shape, folders: Sequence[str], labels: Sequence[str], label_column: int | None
 ) -> PartGuess | None:
     """The span of columns that makes the fewest groups which still look like parts."""
-    n = len(shape.columns)
+    n, beside = len(shape.columns), _beside_classes(folders, labels)
     candidates: list[tuple[bool, int, int, int, int]] = []
     for first in range(n):
         for last in range(first, n):
@@ -119,7 +117,7 @@ def _by_key(
                 keys = _keys(shape, first, last, folders if per_folder else None)
                 if _look_like_parts(
                     shape, keys, labels, first, last, label_column
-                ) and not _counted_anew(keys, folders):
+                ) and not _counted_anew(keys, beside, labels):
                     n_parts = len(set(keys))
                     candidates.append((per_folder, n_parts, last - first, first, last))
     if not candidates:
@@ -185,6 +183,7 @@ def _by_runs(shape: Shape, labels: Sequence[str]) -> PartGuess | None:
         purity = _purity(runs.keys, labels)
         if (
             runs.separation >= LEAST_SEPARATION
+            and n_parts >= max(LEAST_RUNS, 2 * len(set(labels)))
             and VIEWS_A_PART[0] <= mean <= VIEWS_A_PART[1]
             and n_usual >= LEAST_MODAL_SHARE * n_parts
             and _agree(runs.keys, labels)
@@ -222,17 +221,37 @@ def _purity(keys: Sequence[object], labels: Sequence[str]) -> float:
     return float(np.mean([len(set(one)) == 1 for one in several])) if several else 1.0
 
 
-def _counted_anew(keys: Sequence[object], folders: Sequence[str]) -> bool:
-    """Whether views of equal keys lie in different splits, days or lots.
+def _beside_classes(folders: Sequence[str], labels: Sequence[str]) -> list[tuple[str, ...]]:
+    """The folders that views lie in, in lower case, without those that are named by a label."""
+    classes = set(labels)
+    return [
+        tuple(part.lower() for part in PurePosixPath(folder).parts if part not in classes)
+        for folder in folders
+    ]
 
-    `train/001` is not `test/001`, nor is `2024-03-01/001` the part of `2024-03-02/001`.
+
+def _counted_anew(
+    keys: Sequence[object], folders: Sequence[tuple[str, ...]], labels: Sequence[str]
+) -> bool:
+    """Whether numbers begin anew in each folder, so that equal ones do not speak of one part.
+
+    `train/001` is not `test/001`, nor is `2024-03-01/001` the part of `2024-03-02/001`. In other
+    folders they are one part where these are called after cameras, or parts with a defect lie in
+    several of them.
     """
+    usual = Counter(labels).most_common(1)[0][0]
     places: dict[object, set[tuple[str, ...]]] = {}
-    for key, folder in zip(keys, folders, strict=True):
-        parts = tuple(part.lower() for part in PurePosixPath(folder).parts)
-        found = tuple(part for part in parts if part in SPLITS or COUNTED_ANEW.fullmatch(part))
-        places.setdefault(key, set()).add(found)
-    return any(len(one) > 1 for one in places.values())
+    rare = set()
+    for key, folder, label in zip(keys, folders, labels, strict=True):
+        places.setdefault(key, set()).add(folder)
+        rare |= {key} if label != usual else set()
+    across = {key: lie_in for key, lie_in in places.items() if len(lie_in) > 1}
+    parts = {frozenset(folder) for lie_in in across.values() for folder in lie_in}
+    differing = {part for one in parts for part in one if not all(part in p for p in parts)}
+    if any(part in SPLITS or COUNTED_ANEW.fullmatch(part) for part in differing):
+        return True
+    told = all(map(CAMERA.fullmatch, differing)) or len(rare & across.keys()) >= LEAST_ACROSS
+    return bool(across) and not told
 
 
 def _otsu(values: np.ndarray) -> tuple[float, float]:

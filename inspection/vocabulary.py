@@ -12,6 +12,7 @@ NORMAL_WORDS = frozenset(
     | {"intact", "undamaged", "flawless", "nodefect", "negative", "healthy"}
 )
 ABSENT = frozenset({"no", "non", "not", "without", "free"})
+NEGATIONS = ("no", "non", "not", "un", "without")
 DEFECT_WORDS = frozenset({"defect", "defects", "defective", "fault", "faulty", "damage", "anomaly"})
 KOREAN_NORMAL = ("정상", "양품", "합격")
 KOREAN_NOT = ("비정상", "불합격", "비양품")
@@ -67,6 +68,30 @@ def means_normal(name: str) -> bool:
     return bool(NORMAL_WORDS & set(words)) and not ({"not", "no", "non"} & set(words))
 
 
+def normal_among(names: Iterable[str]) -> frozenset[str]:
+    """Those of the class names that mean normal, by themselves or as the absence of another.
+
+    >>> sorted(normal_among(["crack", "no_crack"])), sorted(normal_among(["ok", "not ok"]))
+    (['no_crack'], ['ok'])
+    """
+    known = set(names)
+    plain = {name: re.sub(r"[\W_]+", "", fold_name(name)).removesuffix("s") for name in known}
+    normal = {name for name in known if means_normal(name)}
+    defects = {plain[name] for name in known - normal} - {""}
+    absent = {name for name in known - normal if _absent(plain[name]) & defects}
+    return frozenset(normal | absent)
+
+
+def any_normal(names: Iterable[str]) -> bool:
+    """Whether one of the class names means normal."""
+    return bool(normal_among(names))
+
+
+def _absent(name: str) -> set[str]:
+    """What `nocrack`, `uncracked` or `withoutcrack` may say is not there."""
+    return {name.removeprefix(one) for one in NEGATIONS if name.startswith(one)}
+
+
 def canonical_names(raw: Iterable[str]) -> dict[str, str]:
     """A plain ASCII name in snake case for each raw class name; equal names are one class.
 
@@ -81,7 +106,8 @@ def canonical_names(raw: Iterable[str]) -> dict[str, str]:
     plain = {
         name: plain_name(name[len(prefix) :]) or f"class_{i}" for i, name in enumerate(names, 1)
     }
-    normal = [name for name in names if means_normal(name)]
+    known = normal_among(names)
+    normal = [name for name in names if name in known]
     shared = plain[normal[0]] if len({plain[name] for name in normal}) == 1 else "normal"
     return plain | dict.fromkeys(normal, shared)
 

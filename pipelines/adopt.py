@@ -16,14 +16,15 @@ from tqdm import tqdm
 from inspection.adoption import Folder, Plan, plan
 from inspection.adoption_report import told, warned
 from inspection.errors import InspectionError, first_three
-from inspection.folder_guesses import class_of_folder, is_image, mask_files
+from inspection.folder_guesses import class_of_folder, is_image
 from inspection.images import ImageError, decode, describe
 from inspection.layouts import Layout
 from inspection.line import Line
+from inspection.mask_guesses import mask_files
 from inspection.params_text import as_block, with_section, with_value
 from inspection.region_guesses import Looked, look
 from inspection.storage import locked, write_bytes, write_text
-from inspection.vocabulary import plain_name
+from inspection.vocabulary import any_normal, plain_name
 
 DATA = Path("data")
 DATA_FILE = Path("data.dvc")
@@ -34,6 +35,8 @@ INCOMING = Path("data.incoming")
 OUTGOING = Path("data.outgoing")
 BEFORE = ".before-adopt"
 LOOK_AT = 200
+LOOK_IN = 4
+MOST_MASKS = 5000
 TEXT_SUFFIXES = (".txt", ".json", ".yaml", ".yml", ".names")
 MAX_TEXT_BYTES = 512 * 1024 * 1024
 
@@ -149,18 +152,33 @@ def _is_unicode(path: bytes) -> bool:
 
 
 def _looked(source: Path, images: Sequence[str]) -> dict[str, Looked]:
-    """A sample of the images decoded, as many of each kind of file."""
+    """A sample of the images decoded, and all masks where these alone can tell the classes."""
+    looked = _decoded(source, _sample(images), "looking")
+    masks = mask_files(images, {path: one.is_mask for path, one in looked.items()})
+    photos = [path for path in images if path not in masks]
+    if not any_normal(set(class_of_folder(photos).values())) and len(masks) <= MOST_MASKS:
+        looked |= _decoded(source, sorted(masks - looked.keys()), "looking at masks")
+    return looked
+
+
+def _sample(images: Sequence[str]) -> list[str]:
+    """As many of each kind of file, and a few of each folder where these are not too many."""
     of_suffix: dict[str, list[str]] = {}
+    of_folder: dict[tuple[str, str], list[str]] = {}
     for path in images:
-        of_suffix.setdefault(PurePosixPath(path).suffix.lower(), []).append(path)
+        suffix = PurePosixPath(path).suffix.lower()
+        of_suffix.setdefault(suffix, []).append(path)
+        of_folder.setdefault((str(PurePosixPath(path).parent), suffix), []).append(path)
     sample = {path for some in of_suffix.values() for path in some[:: -(-len(some) // LOOK_AT)]}
-    masks = mask_files(images, {})
-    sample |= (
-        masks if not class_of_folder([path for path in images if path not in masks]) else set()
-    )
+    if len(of_folder) <= LOOK_AT:
+        sample |= {p for some in of_folder.values() for p in some[:: -(-len(some) // LOOK_IN)]}
+    return sorted(sample)
+
+
+def _decoded(source: Path, sample: Sequence[str], what: str) -> dict[str, Looked]:
     looked: dict[str, Looked] = {}
     refused: list[str] = []
-    for path in tqdm(sorted(sample), desc="looking", unit="image", disable=None):
+    for path in tqdm(sample, desc=what, unit="image", disable=None):
         content = (source / path).read_bytes()
         try:
             looked[path] = look(decode(content, channels=3), describe(content))

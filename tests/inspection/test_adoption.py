@@ -79,6 +79,38 @@ def test_masks_beside_their_images_are_known_by_their_looks() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("photo", "mask", "template"),
+    [
+        ("images/{c}/{n}.jpg", "annotations/{c}/{n}.png", "annotations/{class}/{stem}.png"),
+        ("{c}/{n}.png", "{c}/label/{n}_label.png", "{class}/label/{stem}_label.png"),
+        ("{c}_images/{n}.png", "Mask_images/{n}_mask.png", "Mask_images/{stem}_mask.png"),
+        ("{c}/{n}.png", "other/{n}.png", "other/{stem}.png"),
+    ],
+)
+def test_black_and_white_images_named_as_a_photograph_are_its_masks_wherever_they_lie(
+    photo: str, mask: str, template: str
+) -> None:
+    images = [photo.format(c="good", n=n) for n in range(30, 60)]
+    images += [photo.format(c="bad", n=n) for n in range(20)]
+    masks = [mask.format(c="bad", n=n) for n in range(20)]
+    found = understood(images, masks=masks)
+    assert found.validate["masks"] == template
+    assert sorted(found.n_parts.values()) == [20, 30]
+
+
+def test_a_label_folder_of_photographs_is_no_folder_of_masks() -> None:
+    found = understood([*many("labels/good/{n}.png", 20), *many("labels/bad/{n}.png", 20)])
+    assert found.n_masks == 0
+
+
+def test_a_class_of_black_and_white_images_alone_is_left_out() -> None:
+    images = [*many("good/{n}.png", 20), *many("bad/{n}.png", 20)]
+    found = understood(images, masks=many("shapes/x{n}.png", 20))
+    assert list(found.line["classes"]) == ["good", "bad"]
+    assert any("'shapes' are black and white alone" in line for line in warned(found))
+
+
 def test_hangul_folders_in_either_form_become_plain_names_with_aliases() -> None:
     folders = {form: unicodedata.normalize("NFD", form) for form in ("정상", "긁힘")}
     images = [f"{folder}/사진 {n}.JPG" for folder in folders.values() for n in range(9)]
@@ -215,6 +247,10 @@ def test_days_repeat_their_classes_and_products_do_not() -> None:
     ]
     with pytest.raises(InspectionError, match="2 data sets with classes of their own: 'bottle'"):
         understood(products)
+    split = [path.replace("test/good", "train/good").replace("cut", "broken") for path in products]
+    with pytest.raises(InspectionError, match="2 data sets with splits of their own: 'bottle'"):
+        understood(split)
+    assert understood([path.replace("bottle", "cam1").replace("cable", "cam2") for path in split])
 
 
 def test_a_stray_picture_does_not_hide_the_class_folders() -> None:

@@ -3,7 +3,7 @@ import unicodedata
 
 import pytest
 
-from inspection.vocabulary import canonical_names, common_prefix, means_normal
+from inspection.vocabulary import canonical_names, common_prefix, means_normal, normal_among
 
 NORMAL = re.split(
     ", ",
@@ -50,3 +50,18 @@ def test_a_prefix_ends_at_a_separator() -> None:
     assert common_prefix(["MT_Free", "MT_Fray"]) == "MT_"
     assert common_prefix(["broken_large", "broken_small", "good"]) == ""
     assert common_prefix(["alone_name"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "normal"),
+    [
+        (["crack", "no_crack"], ["no_crack"]),
+        (["Cracked", "Non-cracked"], ["Non-cracked"]),
+        (["uncracked", "cracked"], ["uncracked"]),
+        (["crack", "no cracks"], ["no cracks"]),
+        (["ok", "not ok", "no_good"], ["ok"]),
+        (["notch", "pit"], []),
+    ],
+)
+def test_the_absence_of_another_class_means_normal(names: list[str], normal: list[str]) -> None:
+    assert sorted(normal_among(names)) == normal
