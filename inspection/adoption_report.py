@@ -45,7 +45,7 @@ def _layout(plan: Plan) -> str:
     if "masks" in plan.validate:
         line += f"; masks lie at {plan.validate['masks']}"
     splits = split_folders(list(plan.labels.raw))
-    if splits:
+    if len(splits) > 1:
         line += f"; {', '.join(splits)} are merged, and stage split makes folds by part"
     return line
 

@@ -113,7 +113,7 @@ def read_coco(path: str, content: bytes, *, images: ImageIndex) -> Annotations:
     for number, entry in enumerate(told["annotations"]):
         category = category_of.get(entry.get("category_id"), str(entry.get("category_id")))
         if entry.get("image_id") in image_of:
-            boxes[image_of[entry["image_id"]]].append(_coco_box(category, entry.get("bbox")))
+            boxes[image_of[entry["image_id"]]].append(_coco_box(category, entry))
         elif entry.get("image_id") not in strangers:
             result.findings.append(_of_no_image(path, number, entry, category))
     for image, found in boxes.items():
@@ -267,9 +267,28 @@ def _coco_images(
     return image_of, strangers
 
 
-def _coco_box(category: str, edges: Any) -> Box:
+def _coco_box(category: str, entry: Mapping[str, Any]) -> Box:
+    """The box an annotation gives, or the extent of its segmentation where it gives none."""
     try:
+        edges = entry.get("bbox") or _extent(entry.get("segmentation"))
         x, y, width, height = (float(edge) for edge in edges)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, KeyError):
         x = y = width = height = math.nan
     return Box(category, x, y, width, height, "coco")
+
+
+def _extent(segmentation: Any) -> Sequence[float]:
+    """Left, top, width and height of polygons (`[[x, y, x, y, ...], ...]`) or a run-length mask."""
+    if isinstance(segmentation, Mapping):
+        from pycocotools import mask
+
+        height, width = map(int, segmentation["size"])
+        if min(height, width) < 1:
+            raise ValueError("a mask without pixels")
+        coded = segmentation
+        if not isinstance(segmentation["counts"], str | bytes):
+            coded = mask.frPyObjects(segmentation, height, width)
+        return [float(edge) for edge in mask.toBbox(coded)]
+    xs = [float(x) for polygon in segmentation for x in polygon[::2]]
+    ys = [float(y) for polygon in segmentation for y in polygon[1::2]]
+    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)

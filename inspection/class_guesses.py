@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import PurePosixPath
 
 from inspection.errors import InspectionError, first_three
@@ -93,7 +94,8 @@ def _told_by_boxes(photos: Sequence[str], boxes: Boxes) -> dict[str, str]:
         area: Counter[str] = Counter()
         for box in boxes.annotations.boxes.get(path, ()):
             if box.category not in regions:
-                area[box.category] += max(1, round(box.width_px * box.height_px))
+                px = box.width_px * box.height_px
+                area[box.category] += max(1, round(px)) if isfinite(px) else 1
         labels[path] = max(area, key=lambda name: area[name]) if area else ""
     return labels
 

@@ -21,17 +21,23 @@ MOST_CLASSES = 40
 LEAST_VIEWS = 2.0
 REGION_SHARE = 0.5
 REGION_SPREAD = 0.25
+EVERYWHERE_SHARE = 0.8
+PLACE_SPREAD = 0.5
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """Annotation files as `validate` wants them, and what they tell by image path."""
+    """Annotation files as `validate` wants them, and what they tell by image path.
+
+    `n_images` counts all photographs, also those that no file tells of.
+    """
 
     yolo: tuple[str, ...]
     yolo_names: str
     coco: tuple[str, ...]
     annotations: Annotations
     files: tuple[str, ...]
+    n_images: int
 
     @property
     def categories(self) -> list[str]:
@@ -92,7 +98,7 @@ def find_boxes(
     folders = {str(PurePosixPath(nfc(path)).parent) for path in yolo} if names_file else set()
     globs = sorted("*" if folder == "." else f"{folder}/*" for folder in folders)
     files = [*coco, *(yolo if names_file else ()), *([names_file] if names_file else ())]
-    return Boxes(tuple(globs), names_file, tuple(coco), joined(parts), tuple(files))
+    return Boxes(tuple(globs), names_file, tuple(coco), joined(parts), tuple(files), len(images))
 
 
 def is_coco(path: str, content: bytes) -> bool:
@@ -103,15 +109,15 @@ def is_coco(path: str, content: bytes) -> bool:
 def region_categories(boxes: Boxes, known: Collection[str]) -> list[str]:
     """Categories that mark a region of the part rather than a defect of it.
 
-    Those that are none of the `known` class names, and stand once in most views, always of about
-    one size.
+    Those that are none of the `known` class names and do not mean normal, and stand once in most
+    photographs, always of about one size. Where nothing is `known`, boxes tell the classes, and
+    some category is left for a defect.
     """
     folded = {fold_name(name) for name in known}
-    return [
-        name
-        for name in boxes.categories
-        if fold_name(name) not in folded and _marks_a_region(name, boxes)
-    ]
+    categories = boxes.categories
+    others = sorted(set(categories) - normal_among(categories))
+    regions = [n for n in others if fold_name(n) not in folded and _marks_a_region(n, boxes)]
+    return [] if not known and regions == others else regions
 
 
 def shown_in(region: str, categories: Sequence[str], boxes: Boxes) -> list[str]:
@@ -131,13 +137,18 @@ def shown_in(region: str, categories: Sequence[str], boxes: Boxes) -> list[str]:
 
 
 def _marks_a_region(name: str, boxes: Boxes) -> bool:
+    """Once in nearly every photograph, or in most in one row or column, and always of one size."""
     views = [[b for b in one if b.category == name] for one in boxes.annotations.boxes.values()]
     having = [one for one in views if one]
     once = all(max(Counter(box.source for box in one).values()) == 1 for one in having)
-    if len(having) < REGION_SHARE * len(views) or not once:
+    share = len(having) / boxes.n_images
+    if share < REGION_SHARE or not once or len(having) <= 5:
         return False
     sizes = np.array([(one[0].width_px, one[0].height_px) for one in having])
-    return bool((sizes.std(axis=0) < REGION_SPREAD * sizes.mean(axis=0)).all()) and len(having) > 5
+    centres = np.array([_centre(one[0]) for one in having])
+    of_one_size = (sizes.std(axis=0) < REGION_SPREAD * sizes.mean(axis=0)).all()
+    at_one_place = (centres.std(axis=0) < PLACE_SPREAD * sizes.mean(axis=0)).any()
+    return bool(of_one_size and (share >= EVERYWHERE_SHARE or at_one_place))
 
 
 def _is_yolo(content: bytes) -> bool:

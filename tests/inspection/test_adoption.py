@@ -170,6 +170,26 @@ def test_coco_boxes_tell_classes_and_regions_apart() -> None:
     assert found.n_parts == {"normal": 20, "deep_scratch": 10}
 
 
+@pytest.mark.parametrize(
+    ("names", "n_boxed", "place", "found_classes"),
+    [
+        ("hole", 22, "0.{n} 0.{n}", {"normal": 18, "hole": 22}),  # of one size in most, anywhere
+        ("good\nbad", 40, "0.5 0.5", {"good": 20, "bad": 20}),  # the part itself is boxed
+    ],
+)
+def test_a_defect_of_one_size_is_no_region_of_the_part(
+    names: str, n_boxed: int, place: str, found_classes: dict[str, int]
+) -> None:
+    kinds = len(names.split())
+    contents = {
+        f"labels/{n}.txt": f"{n % kinds} {place.format(n=n + 10)} 0.10 0.10" for n in range(n_boxed)
+    }
+    contents["classes.txt"] = names
+    found = understood(many("images/{n}.jpg", 40), contents=contents)
+    assert found.n_parts == found_classes
+    assert list(found.line["regions"]) == ["part"]
+
+
 def test_parts_that_lie_both_ways_are_to_be_turned() -> None:
     heads = ["0.70", "0.75"] * 10
     lines = [f"0 0.{40 + n % 3} 0.5 0.3 0.4\n1 {at} 0.5 0.2 0.2" for n, at in enumerate(heads)]

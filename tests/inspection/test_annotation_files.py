@@ -174,6 +174,36 @@ def test_a_coco_box_without_four_numbers_is_not_a_number(bbox: object) -> None:
 
 
 @pytest.mark.parametrize(
+    "segmentation",
+    [
+        [[2, 1, 5, 1, 5, 3], [3, 1, 2, 3]],
+        {"size": [4, 6], "counts": [9, 2, 2, 2, 2, 2, 5]},
+        {"size": [4, 6], "counts": "9220003"},
+    ],
+)
+def test_a_coco_annotation_without_a_box_has_the_extent_of_its_segmentation(
+    segmentation: object,
+) -> None:
+    told = {"image_id": 1, "category_id": 7, "segmentation": segmentation}
+    found = read_coco(
+        "x.json", coco(annotations=[told]), images=ImageIndex(["a.png"], suffixes=True)
+    )
+    (box,) = found.boxes["a.png"]
+    assert (box.x_px, box.y_px, box.width_px, box.height_px) == (2, 1, 3, 2)
+
+
+@pytest.mark.parametrize("segmentation", [None, [], [[]], "x", {"size": [0, 0], "counts": []}, {}])
+def test_a_coco_annotation_with_neither_box_nor_segmentation_is_not_a_number(
+    segmentation: object,
+) -> None:
+    told = {"image_id": 1, "category_id": 7, "bbox": [], "segmentation": segmentation}
+    found = read_coco(
+        "x.json", coco(annotations=[told]), images=ImageIndex(["a.png"], suffixes=True)
+    )
+    assert math.isnan(found.boxes["a.png"][0].x_px)
+
+
+@pytest.mark.parametrize(
     ("content", "told"),
     [
         (b"{", "is not JSON"),
