@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from inspection import folder_guesses, mask_guesses, region_guesses
+from inspection import folder_guesses, mask_guesses, region_guesses, training_guesses
 from inspection.class_guesses import Labels, classes_of, labels_of
 from inspection.errors import InspectionError
 from inspection.expectations import Expected
@@ -68,6 +68,16 @@ class Plan:
     boxes: Boxes | None
     looked: tuple[Looked, ...]
     black_and_white: tuple[str, ...] = ()
+
+    @property
+    def epochs(self) -> int:
+        """How long to train: some hundred steps, however many views there are."""
+        return training_guesses.epochs_for(len(self.labels.raw))
+
+    @property
+    def patience(self) -> int:
+        """How many epochs without a better one are waited for."""
+        return training_guesses.patience_for(self.epochs)
 
     @property
     def part_disagreement(self) -> str:

@@ -8,6 +8,7 @@ from inspection.adoption import Plan, known_names
 from inspection.errors import first_three
 from inspection.folder_guesses import split_folders
 from inspection.line import fold_name
+from inspection.training_guesses import steps_of
 
 FEW_PARTS = 6
 WHERE = {
@@ -21,7 +22,14 @@ WHERE = {
 
 def told(plan: Plan) -> list[str]:
     """What was understood, one line each."""
-    return [_files(plan), _layout(plan), *_classes(plan), _part(plan), *_regions(plan)]
+    return [
+        _files(plan),
+        _layout(plan),
+        *_classes(plan),
+        _part(plan),
+        *_regions(plan),
+        _training(plan),
+    ]
 
 
 def warned(plan: Plan) -> list[str]:
@@ -83,6 +91,12 @@ def _regions(plan: Plan) -> list[str]:
         told_of = len(plan.boxes.annotations.boxes)
         lines.append(f"boxes: {told_of} images, of {first_three(plan.boxes.categories)}")
     return lines
+
+
+def _training(plan: Plan) -> str:
+    n_steps = steps_of(len(plan.labels.raw), plan.epochs)
+    told = f"{plan.epochs} epochs, some {n_steps} steps, patience {plan.patience}"
+    return f"training: {told} (train.epochs, train.patience)"
 
 
 def _taken_for_masks(plan: Plan) -> list[str]:

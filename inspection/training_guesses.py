@@ -17,6 +17,11 @@ def epochs_for(n_views: int) -> int:
     return min(most, max(least, round(WANTED_STEPS / steps)))
 
 
+def steps_of(n_views: int, epochs: int) -> int:
+    """How many steps that is, of 16 crops each."""
+    return round(epochs * max(1.0, n_views * TRAIN_SHARE / CROPS_A_STEP))
+
+
 def patience_for(epochs: int) -> int:
     """Half of the epochs: under one cycle of the learning rate the best ones come late."""
     return max(8, epochs // 2)

@@ -71,7 +71,10 @@ def adopt(
     _say(*(f"mind: {line}" for line in warned(found)))
     if dry_run:
         _say(
-            "nothing was changed (--dry-run); the sections would be:", "", *_blocks(found).values()
+            "nothing was changed (--dry-run); the sections would be:",
+            "",
+            *_blocks(found).values(),
+            *(f"{section}: ... {key}: {value}" for section, key, value in _values(found)),
         )
         return found
     _check_project(source, found.files, replace=replace)
@@ -262,9 +265,18 @@ def _write_params(found: Plan) -> None:
     text = PARAMS.read_text(encoding="utf-8")
     for section, block in _blocks(found).items():
         text = with_section(text, section, block)
-    write_text(
-        PARAMS, with_value(text, "clean_labels", "part_disagreement", found.part_disagreement)
-    )
+    for section, key, value in _values(found):
+        text = with_value(text, section, key, value)
+    write_text(PARAMS, text)
+
+
+def _values(found: Plan) -> list[tuple[str, str, str]]:
+    """Single values of other sections that follow from the data: section, key, value."""
+    return [
+        ("clean_labels", "part_disagreement", found.part_disagreement),
+        ("train", "epochs", str(found.epochs)),
+        ("train", "patience", str(found.patience)),
+    ]
 
 
 def _say(*lines: str) -> None:

@@ -16,6 +16,7 @@ clean_labels:
     part_disagreement: hold
 train:
   epochs: 3  # few
+  patience: 2
 """
 
 
@@ -67,11 +68,13 @@ def test_a_folder_becomes_the_data_and_stays_as_it_was(
     assert params["line"]["classes"] == {"good": {}, "bent_rod": {"aliases": ["bent rod"]}}
     assert params["validate"]["layout"] == "class_folders"
     assert params["clean_labels"]["rules"]["part_disagreement"] == "hold"
-    assert "epochs: 3  # few" in (project / "params.yaml").read_text(encoding="utf-8")
+    assert params["train"] == {"epochs": 80, "patience": 40}
+    assert "epochs: 80  # few" in (project / "params.yaml").read_text(encoding="utf-8")
     assert (project / "dvc.log").read_text() == "('add', 'data')\n"
     said = capsys.readouterr().out
     assert "class bent_rod: 6 images, 6 parts, called 'bent rod'" in said
     assert "1 ignored ('Thumbs.db')" in said
+    assert "training: 80 epochs, some 80 steps, patience 40" in said
     assert said.endswith("next: dvc repro\n")
 
 
