@@ -116,7 +116,8 @@ def _few_parts(plan: Plan) -> list[str]:
             lines.append(
                 f"class {one} has {n_parts} part, too few to learn and to judge by: it is left "
                 "out, and its images are set aside as unknown_class; add parts, and "
-                f"`{one}: {{aliases: [{aliases}]}}` under line.classes"
+                f"`{one}: {{aliases: [{aliases}]}}` under line.classes, and {one} to "
+                f"line.regions.{plan.line['classify']}.shows (or of the region that shows it)"
             )
         elif n_parts < FEW_PARTS:
             lines.append(

@@ -233,6 +233,7 @@ def test_a_class_of_one_part_is_left_out_and_the_user_told_what_to_do() -> None:
     assert list(found.line["classes"]) == ["good", "bad"]
     (line,) = (line for line in warned(found) if "weird" in line)
     assert "`weird: {aliases: ['weird']}` under line.classes" in line
+    assert "weird to line.regions.part.shows" in line
 
 
 def test_a_class_left_out_leaves_room_for_its_images_in_the_quarantine() -> None:
