@@ -6,7 +6,7 @@ guessed is told, with the line of params.yaml to mend.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,9 +19,15 @@ from inspection.expectations import Expected
 from inspection.label_guesses import Boxes, find_boxes, region_categories
 from inspection.labelling import Unknown
 from inspection.line import fold_name
-from inspection.name_shapes import Shape, shapes_of
+from inspection.name_shapes import EXPORTED, Shape, shapes_of, without_export
 from inspection.names import ViewName, nfc, part_ids, take_apart
-from inspection.part_guesses import PartGuess, each_file_a_part, guess_folder, guess_part
+from inspection.part_guesses import (
+    PartGuess,
+    each_file_a_part,
+    guess_copies,
+    guess_folder,
+    guess_part,
+)
 from inspection.region_guesses import Looked
 from inspection.vocabulary import canonical_names
 
@@ -81,8 +87,15 @@ class Plan:
 
     @property
     def part_disagreement(self) -> str:
-        """What to do about a part with two labels: say so and no more where parts are guessed."""
-        return "report" if self.validate["part_from"]["rule"] == "consecutive" else "hold"
+        """What to do about a part with two labels.
+
+        Nothing where masks or boxes tell a label of each view, for a view of a bad part may show
+        nothing of it; say so and no more where parts are guessed.
+        """
+        rule = self.validate["part_from"]["rule"]
+        if self.labels.by_view and rule != "file":
+            return "off"
+        return "report" if rule == "consecutive" else "hold"
 
 
 def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
@@ -104,7 +117,7 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
     labels = labels_of(photos, boxes, _marked(photos, template, folders, seen.looked), normal)
     classes = classes_of(labels, normal)
     photos = [path for path in photos if path in labels.raw or labels.layout != "class_folders"]
-    names = _names(photos, labels)
+    names = _names(photos, labels, next(iter(classes.values())))
     n_parts = _parts_per_class(photos, names, labels, classes)
     kept = {one: raw for one, raw in classes.items() if n_parts[one] > 1}
     _check_enough(next(iter(classes)), kept, n_parts)
@@ -152,21 +165,29 @@ def _check_enough(
         )
 
 
-def _names(photos: Sequence[str], labels: Labels) -> Names:
-    shapes = shapes_of([PurePosixPath(path).stem for path in photos])
+def _names(photos: Sequence[str], labels: Labels, normal: Collection[str]) -> Names:
+    """The shape of the names and the part; what an export put behind them is left aside.
+
+    `normal` are the raw names of the normal class.
+    """
+    stems = [nfc(PurePosixPath(path).stem) for path in photos]
+    cores = without_export(stems)
+    tail = f"(?:{EXPORTED})?" if cores != stems else ""
     folders = [str(PurePosixPath(nfc(path)).parent) for path in photos]
     told = [labels.raw.get(path, "") for path in photos]
-    for shape in shapes:
+    judged = ["" if labels.by_view and raw in normal else raw for raw in told]
+    copies = guess_copies(cores, folders, judged) if tail else None
+    alone = copies or guess_folder(folders, judged) or each_file_a_part()
+    for shape in shapes_of(cores):
         column = labels.column
         if column is not None and tuple(told) != shape.columns[column].values:
             continue
-        guess = guess_part(shape, folders, told, label_column=column)
+        guess = None if copies else guess_part(shape, folders, judged, label_column=column)
+        if guess is None and column is not None:
+            guess = replace(alone, span=shape.whole) if copies and shape.whole else alone
         if guess is not None:
-            return Names(guess, shape.pattern(_named_columns(shape, guess, column)))
-        if column is not None:
-            alone = guess_folder(folders, told) or each_file_a_part()
-            return Names(alone, shape.pattern(_named_columns(shape, alone, column)))
-    return Names(guess_folder(folders, told) or each_file_a_part(), ".+")
+            return Names(guess, shape.pattern(_named_columns(shape, guess, column)) + tail)
+    return Names(alone, f"(?P<{alone.part_from.group}>.+?){tail}" if copies else ".+")
 
 
 def _named_columns(shape: Shape, guess: PartGuess, label: int | None) -> dict[tuple[int, int], str]:

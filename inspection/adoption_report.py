@@ -71,7 +71,10 @@ def _classes(plan: Plan) -> list[str]:
 
 
 def _part(plan: Plan) -> str:
-    return f"part: {plan.names.guess.part_from.rule}: {plan.names.guess.evidence}"
+    line = f"part: {plan.names.guess.part_from.rule}: {plan.names.guess.evidence}"
+    if plan.part_disagreement == "off":
+        line += "; a view of a bad part may be normal (clean_labels.rules.part_disagreement: 'off')"
+    return line
 
 
 def _regions(plan: Plan) -> list[str]:

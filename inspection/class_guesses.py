@@ -10,7 +10,7 @@ from inspection.errors import InspectionError, first_three
 from inspection.folder_guesses import class_of_folder, several_lines, split_apart
 from inspection.label_guesses import Boxes, label_column, region_categories
 from inspection.line import fold_name
-from inspection.name_shapes import shapes_of
+from inspection.name_shapes import shapes_of, without_export
 from inspection.vocabulary import canonical_names, normal_among
 
 NORMAL = "normal"
@@ -25,6 +25,11 @@ class Labels:
     raw: Mapping[str, str]
     column: int | None = None
 
+    @property
+    def by_view(self) -> bool:
+        """Whether boxes or masks tell the class: then a view of a bad part may well be normal."""
+        return self.layout in ("coco", "yolo", "masks")
+
 
 def labels_of(
     photos: Sequence[str], boxes: Boxes | None, is_marked: Mapping[str, bool], normal: str
@@ -38,7 +43,7 @@ def labels_of(
     _check_one_line(photos, by_folder, set(by_folder.values()) if by_folder_alone else set())
     if by_folder_alone:
         return Labels("class_folders", by_folder)
-    for shape in shapes_of([PurePosixPath(path).stem for path in photos]):
+    for shape in shapes_of(without_export([PurePosixPath(path).stem for path in photos])):
         column = label_column(shape, normal)
         if column is not None:
             told = dict(zip(photos, shape.columns[column].values, strict=True))

@@ -13,6 +13,7 @@ COARSE = re.compile(rf"{WORDS}(?![^\W_])|[^{SEPARATORS}]+")
 MARK = re.compile(rf"[{SEPARATORS}]")
 FINE = re.compile(rf"{WORDS}|\d+")
 LEAST_COVERAGE = 0.95
+EXPORTED = r"(?:_(?:jpe?g|png|bmp|tiff?))?\.rf\.[\w\-]+"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Shape:
     around: str
     last_is_optional: bool
 
+    @property
+    def whole(self) -> tuple[int, int] | None:
+        """The span of all columns, or None where the last may be missing."""
+        return None if self.last_is_optional else (0, len(self.columns) - 1)
+
     def pattern(self, named: Mapping[tuple[int, int], str]) -> str:
         """The regular expression, with a named group for each span (first, last) of columns.
 
@@ -68,6 +74,15 @@ def shapes_of(stems: Sequence[str]) -> list[Shape]:
     composed = [nfc(stem) for stem in stems]
     shapes = [_shape(composed, tokens) for tokens in (COARSE, FINE)]
     return [shape for shape in shapes if shape is not None]
+
+
+def without_export(stems: Sequence[str]) -> list[str]:
+    """The stems without what Roboflow puts behind them, the same for all copies but for a hash.
+
+    >>> without_export(["cap_12_jpg.rf.0a1b", "cap_12_jpg.rf.ff03"])
+    ['cap_12', 'cap_12']
+    """
+    return [re.sub(rf"{EXPORTED}$", "", stem) or stem for stem in stems]
 
 
 def _shape(stems: Sequence[str], tokens: re.Pattern[str]) -> Shape | None:

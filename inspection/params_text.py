@@ -41,7 +41,9 @@ def with_section(text: str, name: str, block: str) -> str:
 
 def with_value(text: str, section: str, key: str, value: str) -> str:
     """The text with the plain value of `key` within a section replaced; as it is without one."""
-    pattern = rf"(?m)(^{section}:.*\n(?:[ #].*\n|\n)*?[ ]+{key}: )[\w.\-]+"
+    pattern = (
+        rf"(?m)(^{section}:.*\n(?:[ #].*\n|\n)*?[ ]+{key}: )(?:[\w.\-]+|'[^'\n]*'|\"[^\"\n]*\")"
+    )
     return re.sub(pattern, lambda match: match[1] + value, text, count=1)
 
 

@@ -22,6 +22,7 @@ LEAST_SEPARATION = 0.75
 LEAST_MODAL_SHARE = 0.3
 LEAST_NUMBERED = 0.9
 LEAST_ACROSS = 2
+LEAST_ALIKE = 0.5
 GROUP = "part"
 COUNTED_ANEW = re.compile(
     r"(?:20)?\d{2}([-_. ]?)\d{2}\1\d{2}|"
@@ -52,7 +53,8 @@ def guess_part(
 ) -> PartGuess | None:
     """The rule that makes parts of several views with one label each, or None.
 
-    `folders` and `labels` ('' if unknown) are those of the views, in the order of the columns.
+    `folders` and `labels` are those of the views, in the order of the columns. A label '' speaks
+    neither for nor against a part: a view may show nothing of the defect that another shows.
     """
     by_key = _by_key(shape, folders, labels, label_column)
     return by_key or _by_runs(shape, labels)
@@ -61,7 +63,8 @@ def guess_part(
 def guess_folder(folders: Sequence[str], labels: Sequence[str]) -> PartGuess | None:
     """The rule `folder`, where the images lie in many small folders of one label each.
 
-    A folder that is named by the label, by a split, a day or a lot, or generally, is no part; nor
+    Where not all views have a label, the folders must be many and mostly of one size. A folder
+    that is named by the label, by a split, a day or a lot, or generally, is no part; nor
     is one whose name stands under several labels.
     """
     n_parts = len(set(folders))
@@ -72,9 +75,12 @@ def guess_folder(folders: Sequence[str], labels: Sequence[str]) -> PartGuess | N
     general = named & (GENERIC | SPLITS) or any(map(COUNTED_ANEW.fullmatch, named))
     if not fits or names & set(labels) or general:
         return None
-    if not _agree(_beside_classes(folders, labels), labels):
+    sizes = Counter(Counter(folders).values())
+    alike = n_parts >= LEAST_RUNS and max(sizes.values()) >= LEAST_ALIKE * n_parts
+    if not _agree(_beside_classes(folders, labels), labels) or ("" in labels and not alike):
         return None
-    evidence = f"{n_parts} folders of {len(folders) / n_parts:.1f} images each, of one label each"
+    agree = "" if "" in labels else ", of one label each"
+    evidence = f"{n_parts} folders of {len(folders) / n_parts:.1f} images each{agree}"
     return PartGuess(PartFrom(rule="folder"), None, evidence)
 
 
@@ -131,6 +137,21 @@ def _by_key(
         "have one label"
     )
     return PartGuess(rule, (first, last), told)
+
+
+def guess_copies(
+    cores: Sequence[str], folders: Sequence[str], labels: Sequence[str]
+) -> PartGuess | None:
+    """The whole name as the part, where augmented copies of an image share it; else None.
+
+    Where equal names have several labels, each folder counts for itself.
+    """
+    if len(set(cores)) == len(cores):
+        return None
+    per_folder = not _agree(cores, labels)
+    n_parts = len(set(zip(folders, cores, strict=True) if per_folder else cores))
+    told = f"{len(cores)} images are copies of {n_parts}, of one name but for `.rf.` and a hash"
+    return PartGuess(PartFrom(rule="pattern", group=GROUP, per_folder=per_folder), None, told)
 
 
 def _keys(
@@ -217,8 +238,8 @@ def _purity(keys: Sequence[object], labels: Sequence[str]) -> float:
     told: dict[object, list[str]] = {}
     for key, label in zip(keys, labels, strict=True):
         told.setdefault(key, []).append(label)
-    several = [labels for labels in told.values() if len(labels) > 1]
-    return float(np.mean([len(set(one)) == 1 for one in several])) if several else 1.0
+    several = [set(labels) - {""} for labels in told.values() if len(labels) > 1]
+    return float(np.mean([len(one) <= 1 for one in several])) if several else 1.0
 
 
 def _beside_classes(folders: Sequence[str], labels: Sequence[str]) -> list[tuple[str, ...]]:
@@ -250,8 +271,8 @@ def _counted_anew(
     differing = {part for one in parts for part in one if not all(part in p for p in parts)}
     if any(part in SPLITS or COUNTED_ANEW.fullmatch(part) for part in differing):
         return True
-    told = all(map(CAMERA.fullmatch, differing)) or len(rare & across.keys()) >= LEAST_ACROSS
-    return bool(across) and not told
+    agree = "" not in labels and len(rare & across.keys()) >= LEAST_ACROSS
+    return bool(across) and not agree and not all(map(CAMERA.fullmatch, differing))
 
 
 def _otsu(values: np.ndarray) -> tuple[float, float]:

@@ -273,7 +273,7 @@ def _write_params(found: Plan) -> None:
 def _values(found: Plan) -> list[tuple[str, str, str]]:
     """Single values of other sections that follow from the data: section, key, value."""
     return [
-        ("clean_labels", "part_disagreement", found.part_disagreement),
+        ("clean_labels", "part_disagreement", f"'{found.part_disagreement}'"),
         ("train", "epochs", str(found.epochs)),
         ("train", "patience", str(found.patience)),
     ]

@@ -214,6 +214,35 @@ def test_masks_alone_tell_defect_from_normal() -> None:
     assert found.n_parts == {"normal": 13, "defect": 7}
 
 
+def test_parts_in_folders_may_show_a_defect_in_one_view_alone() -> None:
+    images = [f"kos{n:02}/Part{view}.png" for n in range(30) for view in range(8)]
+    masks = [path.replace(".png", "_label.bmp") for path in images]
+    marked = [f"kos{n:02}/Part{n % 8}_label.bmp" for n in range(20)]
+    found = understood(images, masks=masks, marked=marked)
+    assert found.validate["layout"] == "masks"
+    assert found.validate["part_from"] == {"rule": "folder"}
+    assert found.n_parts == {"normal": 30, "defect": 20}
+    assert found.part_disagreement == "off"
+    assert any("30 folders of 8.0 images each" in line for line in told(found))
+
+
+def test_copies_of_an_exported_image_are_one_part_in_whatever_split() -> None:
+    images = [
+        f"{split}/{'ok' if n < 20 else 'bad'}/cap_0_{n}_jpg.rf.{n}a{copy}.jpg"
+        for n in range(40)
+        for copy, split in enumerate(("train", "train", "valid"))
+    ]
+    found = understood(images)
+    assert found.validate["part_from"] == {"rule": "pattern"}
+    assert found.n_parts == {"ok": 20, "bad": 20}
+    told_in_names = [
+        f"{n}_{'ok' if n < 9 else 'bad'}_png.rf.{c}x.png" for n in range(20) for c in "ab"
+    ]
+    found = understood(told_in_names)
+    assert found.validate["layout"] == "flat"
+    assert found.n_parts == {"ok": 9, "bad": 11}
+
+
 def test_numbers_that_cluster_make_parts_that_are_only_reported_when_they_disagree() -> None:
     images = [
         f"{'free' if tile % 2 else 'crack'}/e{view}_num_{tile * 1500 + 20 * view}.jpg"

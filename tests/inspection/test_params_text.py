@@ -42,6 +42,13 @@ def test_one_value_changes_within_its_section_alone() -> None:
     changed = with_value(TEXT, "clean_labels", "part_disagreement", "report")
     assert changed == TEXT.replace("part_disagreement: hold", "part_disagreement: report")
     assert with_value(TEXT, "split", "part_disagreement", "report") == TEXT
+
+
+def test_a_value_in_quotes_is_replaced_with_its_quotes() -> None:
+    """YAML 1.1 reads a plain off as false."""
+    quoted = with_value(TEXT, "clean_labels", "part_disagreement", "'off'")
+    assert "part_disagreement: 'off'  # views" in quoted
+    assert with_value(quoted, "clean_labels", "part_disagreement", "hold") == TEXT
     assert with_value(TEXT, "split", "seed", "7").count("seed: 7") == 1
 
 
