@@ -64,20 +64,31 @@ def duplicate_conflicts(table: pd.DataFrame) -> list[Conflict]:
 
 
 def copy_conflicts(table: pd.DataFrame) -> list[Conflict]:
-    """Views whose very bytes are filed a second time under another label; settled by a review."""
-    conflicts = []
+    """Views whose very bytes are filed a second time under another label; settled by a review.
+
+    Of such files some are wrong, whatever they look like: the sureness is the share of the files
+    that say otherwise.
+    """
     unsettled = table[table["label_source"] != "review"]
     columns = (unsettled[name] for name in ("view_id", "label", "copies"))
-    for view_id, label, cell in zip(*columns, strict=True):
-        paths: dict[str, list[str]] = {}
-        for copy in json.loads(cell):
-            if copy["label"] not in ("", label):
-                paths.setdefault(copy["label"], []).append(copy["path"])
-        if paths:
-            told = [f"{first_three(some)}, labelled {name}" for name, some in sorted(paths.items())]
-            reason = f"same bytes as {' and as '.join(told)}"
-            conflicts.append(Conflict(str(view_id), "duplicate_conflict", reason, "", 0.0))
-    return conflicts
+    found = [_copy_conflict(*row) for row in zip(*columns, strict=True)]
+    return [one for one in found if one is not None]
+
+
+def _copy_conflict(view_id: str, label: str, cell: str) -> Conflict | None:
+    paths: dict[str, list[str]] = {}
+    for copy in json.loads(cell):
+        paths.setdefault(copy["label"], []).append(copy["path"])
+    n_alike = 1 + len(paths.pop(label, []))
+    paths.pop("", None)
+    if not paths:
+        return None
+    told = [f"{first_three(some)}, labelled {name}" for name, some in sorted(paths.items())]
+    reason = f"same bytes as {' and as '.join(told)}"
+    suggested = max(sorted(paths), key=lambda name: len(paths[name]))
+    n_others = sum(map(len, paths.values()))
+    sureness = n_others / (n_others + n_alike)
+    return Conflict(view_id, "duplicate_conflict", reason, suggested, sureness)
 
 
 def disagreements(table: pd.DataFrame, *, by: str, rule: str) -> list[Conflict]:

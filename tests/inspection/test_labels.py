@@ -92,6 +92,7 @@ def test_a_view_whose_copy_is_labelled_otherwise_is_in_conflict_and_told_the_cop
     (told,) = conflicts(table, LINE, ALL)
     assert (told.view_id, told.rule) == ("v0", "duplicate_conflict")
     assert told.reason == "same bytes as 'x.png', labelled dent and as 'z.png', labelled slide"
+    assert (told.suggested, told.sureness) == ("dent", 0.5)
     assert found(table, duplicate_conflict="off") == []
 
 

@@ -156,6 +156,8 @@ def test_an_exact_copy_with_another_label_holds_the_view_until_it_is_reviewed(
     assert table.loc[table["held"], "held_reason"].to_dict() == {kept: told}
     issues = pd.read_csv("out/issues.csv").set_index("path")
     assert issues.loc[kept, "reason"].startswith(told)
+    assert issues.loc[kept, "suggested"] == "dent"
+    assert issues.loc[kept, "score"] >= 0.5
     assert list(pd.read_csv("out/changes.csv")["source"]) == ["rule:duplicate_conflict"]
     assert not run(rules={**rules, "duplicate_conflict": "report"})["held"].any()
     assert kept in set(pd.read_csv("out/issues.csv")["path"])
