@@ -3,7 +3,7 @@
 WANTED_STEPS = 600
 CROPS_A_STEP = 16
 TRAIN_SHARE = 0.6
-EPOCHS = (8, 80)
+EPOCHS = (8, 150)
 
 
 def epochs_for(n_views: int) -> int:

@@ -90,11 +90,11 @@ def main() -> None:
 
     card = write_card(folder, card)
     replace_folder(folder, paths.out)
+    ms_per_part = 1000 * seconds / max(1, len(parts))
     write_table(paths.report / "test_parts.csv", table)
     write_table(paths.report / "confusion.csv", outcomes.confusion_rows(table, line))
-    write_text(paths.report / "index.html", render_report(paths, card, table, parts))
-    timing = {"ms_per_part": 1000 * seconds / max(1, len(parts))}
-    program.save_metrics(paths.metrics, metrics | timing)
+    write_text(paths.report / "index.html", render_report(paths, card, table, parts, ms_per_part))
+    program.save_metrics(paths.metrics, metrics | {"ms_per_part": ms_per_part})
     _log_totals(metrics["totals"])
 
 

@@ -22,7 +22,7 @@ from inspection.framing import (
     locator_targets,
     require_boxes,
 )
-from inspection.images import decode
+from inspection.images import CEILING_PIXELS, decode
 from inspection.line import Line
 from inspection.locator import STRIDE, Locator, fit_locator, locate
 from inspection.regions import Floats, Image, crop_window, cut, is_turned, locator_input
@@ -189,13 +189,13 @@ def _target(
     if is_normal:
         return box_target([], window), "normal"
     if view.mask_path:
-        mask = decode((data / view.mask_path).read_bytes(), channels=1)
+        mask = decode((data / view.mask_path).read_bytes(), channels=1, max_pixels=CEILING_PIXELS)
         return mask_target(mask, window), "mask"
     return box_target(boxes, window), "box" if boxes else "unknown"
 
 
 def _frame(data: Path, view: Any, channels: int) -> Image:
-    return decode((data / view.path).read_bytes(), channels=channels)
+    return decode((data / view.path).read_bytes(), channels=channels, max_pixels=CEILING_PIXELS)
 
 
 def _in_threads(work: Callable[[int, Any], Any], views: pd.DataFrame, what: str) -> Iterator[Any]:

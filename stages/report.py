@@ -16,6 +16,7 @@ from inspection.inspector import Seen
 from inspection.outcomes import Parts
 from inspection.regions import Floats, Image
 from inspection.storage import read_json
+from inspection.verdicts import Thresholds
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 N_ERRORS = 12
@@ -23,18 +24,21 @@ N_ISSUES = 15
 N_NORMALS = 6
 
 
-def render_report(paths: Any, card: Card, table: pd.DataFrame, parts: Parts) -> str:
+def render_report(
+    paths: Any, card: Card, table: pd.DataFrame, parts: Parts, ms_per_part: float
+) -> str:
     """The page, from the card, the outcome of every test part, and what was seen in them."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["percent"] = percent
+    environment.filters |= {"percent": percent, "limits": limits}
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     curves = pd.read_csv(paths.classifier / "curves.csv")
     quarantined, noted = split_findings(_records(paths.quarantine))
     return page.render(
         card=card,
         metrics=card.metrics,
+        ms_per_part=ms_per_part,
         shades=_shades(card.metrics["classifier"]["confusion"]),
         curves=[
             svg_curves(curves, ["train_loss", "val_loss"], "loss"),
@@ -67,6 +71,17 @@ def split_findings(
 def percent(value: float | None) -> str:
     """A rate as a percentage; a dash where there is none."""
     return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def limits(thresholds: Thresholds, lowest: float = -np.inf, highest: float = np.inf) -> str:
+    """Thresholds in words; one that no score between `lowest` and `highest` reaches says so."""
+    accept, reject = thresholds.accept_below, thresholds.reject_above
+    passes = "everything passes" if accept > highest else f"pass below {accept:.4g}"
+    if accept <= lowest:
+        passes = "nothing passes"
+    return f"{passes}, " + (
+        "nothing is rejected" if reject >= highest else f"reject above {reject:.4g}"
+    )
 
 
 def svg_curves(table: pd.DataFrame, columns: Sequence[str], title: str) -> str:

@@ -13,8 +13,8 @@ from inspection import outcomes
 from inspection.bundle import Card
 from inspection.inspector import Inspector, View
 from inspection.storage import write_bytes, write_json
-from inspection.verdicts import Costs
-from stages.report import render_report
+from inspection.verdicts import Costs, Thresholds
+from stages.report import limits, render_report
 from tests.bundles import draw_jpeg, make_bundle
 from tests.report_page import ReportPage
 
@@ -46,7 +46,7 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
     }
     labels = {name: label for name, (_, label) in labelled.items()}
     table = outcomes.outcomes(parts, labels, inspector.card)
-    return render_report(saved(folder), finished(inspector.card, table), table, parts)
+    return render_report(saved(folder), finished(inspector.card, table), table, parts, 5.0)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +57,8 @@ def page(html: str) -> ReportPage:
 def finished(card: Card, table: pd.DataFrame) -> Card:
     """The card with the metrics and the lineage that the stage adds."""
     metrics: dict[str, Any] = outcomes.test_metrics(table, card.line, Costs()) | {
-        "claim": outcomes.claim(table, card.line, 0.01),
+        "claim": outcomes.claim(table["verdict"], table["label"] != card.line.normal, 0.01),
         "cam": {"n": 2, "pointing": 1.0, "energy": 0.8, "edge": 0.1},
-        "ms_per_part": 5.0,
         "parity": {},
     }
     lineage = {"git_revision": None, "git_clean": None, "mlflow_run": None, "data": "md5: 1"}
@@ -144,3 +143,13 @@ def test_nothing_is_loaded_from_elsewhere(page: ReportPage) -> None:
 def test_no_change_is_claimed_where_there_is_no_git(html: str) -> None:
     assert "revision unknown." in html
     assert "not committed" not in html
+
+
+def test_a_threshold_that_no_score_reaches_is_told_in_words() -> None:
+    usual = Thresholds(accept_below=0.25, reject_above=0.75)
+    assert limits(usual, 0, 1) == "pass below 0.25, reject above 0.75"
+    blind = Thresholds(accept_below=1.5881, reject_above=1.6)
+    assert limits(blind, 0, 1) == "everything passes, nothing is rejected"
+    assert limits(Thresholds(accept_below=-1e9, reject_above=1e9), 0, 1) == (
+        "nothing passes, nothing is rejected"
+    )
