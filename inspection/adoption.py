@@ -177,7 +177,7 @@ def _names(photos: Sequence[str], labels: Labels, normal: Collection[str]) -> Na
     told = [labels.raw.get(path, "") for path in photos]
     judged = ["" if labels.by_view and raw in normal else raw for raw in told]
     copies = guess_copies(cores, folders, judged) if tail else None
-    alone = copies or guess_folder(folders, judged) or each_file_a_part()
+    alone = copies or guess_folder(folders, judged) or each_file_a_part(folders, judged)
     for shape in shapes_of(cores):
         column = labels.column
         if column is not None and tuple(told) != shape.columns[column].values:

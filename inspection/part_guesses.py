@@ -84,13 +84,16 @@ def guess_folder(folders: Sequence[str], labels: Sequence[str]) -> PartGuess | N
     return PartGuess(PartFrom(rule="folder"), None, evidence)
 
 
-def each_file_a_part() -> PartGuess:
-    """What is left when nothing in the names groups the images."""
-    return PartGuess(
-        PartFrom(rule="file"),
-        None,
-        "nothing in the names groups several images, so each image is a part of its own",
-    )
+def each_file_a_part(folders: Sequence[str], labels: Sequence[str]) -> PartGuess:
+    """What is left when nothing groups the images, or no group of them would be normal."""
+    told = "nothing in the names groups several images"
+    by_folder = guess_folder(folders, [""] * len(folders)) if "" in labels else None
+    if by_folder is not None:
+        told = (
+            f"{by_folder.evidence} look like parts, but hardly one of them is normal in all "
+            "images, and overkill could not be judged"
+        )
+    return PartGuess(PartFrom(rule="file"), None, f"{told}, so each image is a part of its own")
 
 
 def runs_of(numbers: Sequence[int]) -> Runs:
@@ -224,13 +227,16 @@ def _agree(keys: Sequence[object], labels: Sequence[str]) -> bool:
     """Whether groups of equal keys mostly have one label, those of a rare label among them.
 
     Where nine of ten views are normal, groups put together by chance agree as well, but hardly one
-    of those that hold a defect does.
+    of those that hold a defect does. Where views may be normal by themselves (''), some groups
+    are normal throughout: without normal parts there is nothing to judge overkill by.
     """
     usual = Counter(labels).most_common(1)[0][0]
     rare = {key for key, label in zip(keys, labels, strict=True) if label != usual}
     among = [pair for pair in zip(keys, labels, strict=True) if pair[0] in rare]
     of_rare = _purity([key for key, _ in among], [label for _, label in among])
-    return _purity(keys, labels) >= LEAST_PURITY and of_rare >= LEAST_RARE_PURITY
+    agree = _purity(keys, labels) >= LEAST_PURITY and of_rare >= LEAST_RARE_PURITY
+    bad = {key for key, label in zip(keys, labels, strict=True) if label}
+    return agree and ("" not in labels or len(set(keys) - bad) >= LEAST_PARTS)
 
 
 def _purity(keys: Sequence[object], labels: Sequence[str]) -> float:

@@ -226,6 +226,15 @@ def test_parts_in_folders_may_show_a_defect_in_one_view_alone() -> None:
     assert any("30 folders of 8.0 images each" in line for line in told(found))
 
 
+def test_where_no_part_would_be_normal_each_image_is_one() -> None:
+    images = [f"kos{n:02}/Part{view}.png" for n in range(30) for view in range(8)]
+    masks = [path.replace(".png", "_label.bmp") for path in images]
+    found = understood(images, masks=masks, marked=masks[::8])
+    assert found.validate["part_from"] == {"rule": "file"}
+    assert found.part_disagreement == "hold"
+    assert any("hardly one of them is normal in all images" in line for line in told(found))
+
+
 def test_copies_of_an_exported_image_are_one_part_in_whatever_split() -> None:
     images = [
         f"{split}/{'ok' if n < 20 else 'bad'}/cap_0_{n}_jpg.rf.{n}a{copy}.jpg"
