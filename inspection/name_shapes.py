@@ -4,8 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from inspection.names import nfc
+from inspection.names import moment, nfc
 
 SEPARATORS = r"_\-\s.()#+"
 WORDS = r"[^\W\d_]+(?:[_\-\s.]+[^\W\d_]+)*"
@@ -13,6 +14,7 @@ COARSE = re.compile(rf"{WORDS}(?![^\W_])|[^{SEPARATORS}]+")
 MARK = re.compile(rf"[{SEPARATORS}]")
 FINE = re.compile(rf"{WORDS}|\d+")
 LEAST_COVERAGE = 0.95
+MOST_TIME_COLUMNS = 7
 EXPORTED = r"(?:_(?:jpe?g|png|bmp|tiff?))?\.rf\.[\w\-]+"
 
 
@@ -52,6 +54,24 @@ class Shape:
     def whole(self) -> tuple[int, int] | None:
         """The span of all columns, or None where the last may be missing."""
         return None if self.last_is_optional else (0, len(self.columns) - 1)
+
+    @cached_property
+    def time_span(self) -> tuple[int, int] | None:
+        """The span of columns that hold a date and a time of day, or None."""
+        for first in range(len(self.columns)):
+            for last in range(first, min(first + MOST_TIME_COLUMNS, len(self.columns))):
+                columns = self.columns[first : last + 1]
+                parts = zip(*(column.values for column in columns), strict=True)
+                texts = ["".join(one) for one in parts if all(one)]
+                plain = last == first or (
+                    columns[0].is_number
+                    and columns[-1].is_number
+                    and all(c.is_number or c.n_distinct == 1 for c in columns)
+                )
+                n_times = sum(moment(text) is not None for text in texts)
+                if plain and n_times >= LEAST_COVERAGE * len(columns[0].values):
+                    return first, last
+        return None
 
     def pattern(self, named: Mapping[tuple[int, int], str]) -> str:
         """The regular expression, with a named group for each span (first, last) of columns.
@@ -118,10 +138,10 @@ def _between(marks: str, stems: Sequence[str], *, touching: bool) -> str:
 
 
 def _regex(values: Sequence[str], marks: str) -> str:
-    """The narrowest simple expression for the values of a column."""
+    """The narrowest simple expression for the values of a column; its digits may be others."""
     told = [value for value in values if value]
     if len(set(told)) == 1:
-        return re.escape(told[0])
+        return re.sub(r"\d+", r"\\d+", re.escape(told[0]))
     if all(value.isdecimal() for value in told):
         return r"\d+"
     if any(mark in value for mark in marks for value in told):

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Literal, Self
 
@@ -11,6 +12,7 @@ from pydantic import Field, model_validator
 
 from inspection.line import Frozen
 
+YEARS = range(1990, 2100)
 GROUPS = ("camera", "part", "label", "view")
 
 
@@ -32,7 +34,8 @@ class PartFrom(Frozen):
     """How the part is told from the name.
 
     `pattern`: views whose group `group` is equal show one part. `consecutive`: the group holds a
-    number, and views whose sorted numbers follow each other by at most `max_gap` show one part.
+    number, and views whose sorted numbers follow each other by at most `max_gap` show one part;
+    with `in_seconds` it holds a date and a time of day, and `max_gap` is in seconds.
     `folder`: the images of one folder show one part. `file`: each image is a part of its own (if
     one part was shot several times, its views then leak between folds).
     `per_folder`: the key counts anew in each folder.
@@ -42,6 +45,7 @@ class PartFrom(Frozen):
     group: str = "part"
     max_gap: int = Field(default=0, ge=0)
     per_folder: bool = False
+    in_seconds: bool = False
 
     @model_validator(mode="after")
     def _gap_is_given(self) -> Self:
@@ -76,7 +80,8 @@ def part_ids(names: Sequence[ViewName], part_from: PartFrom) -> list[str]:
     if part_from.rule == "pattern":
         keys = [name[part_from.group] for name in names]
     else:
-        keys = _runs(folders, [int(name[part_from.group]) for name in names], part_from.max_gap)
+        keys = _runs(folders, _numbers(names, part_from), part_from.max_gap)
+        keys = [_stamp(int(key)) for key in keys] if part_from.in_seconds else keys
     return [f"{folder}/{key}" if folder else key for folder, key in zip(folders, keys, strict=True)]
 
 
@@ -84,7 +89,25 @@ def names_without_part(names: Sequence[ViewName], part_from: PartFrom) -> list[V
     """The names from which the rule can make no part."""
     if part_from.rule in ("file", "folder"):
         return []
-    return [name for name in names if not _has_key(name[part_from.group], part_from.rule)]
+    return [name for name in names if not _has_key(name[part_from.group], part_from)]
+
+
+def moment(text: str) -> int | None:
+    """Seconds since 1970 of a date and a time of day, year first; None for anything else.
+
+    Only the first 14 digits count, whatever stands between them.
+
+    >>> moment("2024-03-01 10.15.12"), moment("20240301_101512_337"), moment("20249901_101512")
+    (1709288112, 1709288112, None)
+    """
+    digits = re.sub(r"\D", "", text)[:14]
+    if len(digits) < 14:
+        return None
+    try:
+        told = datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(told.timestamp()) if told.year in YEARS else None
 
 
 def spelled_twice(paths: Sequence[str]) -> list[tuple[str, ...]]:
@@ -100,8 +123,25 @@ def _folder(name: ViewName) -> str:
     return "" if parent == "." else parent
 
 
-def _has_key(key: str, rule: str) -> bool:
-    return bool(key) if rule == "pattern" else key.isdecimal()
+def _has_key(key: str, part_from: PartFrom) -> bool:
+    if part_from.rule == "pattern":
+        return bool(key)
+    return moment(key) is not None if part_from.in_seconds else key.isdecimal()
+
+
+def _numbers(names: Sequence[ViewName], part_from: PartFrom) -> list[int]:
+    keys = [name[part_from.group] for name in names]
+    if not part_from.in_seconds:
+        return [int(key) for key in keys]
+    moments = [moment(key) for key in keys]
+    if None in moments:
+        raise ValueError(f"no date and time: {keys[moments.index(None)]!r}")
+    return [one for one in moments if one is not None]
+
+
+def _stamp(seconds: int) -> str:
+    """Date and time in 14 digits, as `moment` reads them."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d%H%M%S")
 
 
 def _runs(folders: Sequence[str], numbers: Sequence[int], max_gap: int) -> list[str]:

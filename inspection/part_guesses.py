@@ -6,28 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-import numpy as np
+from inspection.folder_guesses import GENERIC, SPLITS
+from inspection.name_shapes import Column, Shape
+from inspection.names import PartFrom, moment
+from inspection.part_evidence import (
+    COUNTED_ANEW,
+    LEAST_PARTS,
+    agree,
+    beside_classes,
+    counted_anew,
+    purity,
+)
+from inspection.runs import runs_of
 
-from inspection.folder_guesses import CAMERA, GENERIC, SPLITS
-from inspection.name_shapes import Shape
-from inspection.names import PartFrom
-
-LEAST_PURITY = 0.85
-LEAST_RARE_PURITY = 0.6
 VIEWS_A_PART = (1.3, 30.0)
 MOST_VIEWS = 24
-LEAST_PARTS = 4
 LEAST_RUNS = 8
 LEAST_SEPARATION = 0.75
 LEAST_MODAL_SHARE = 0.3
 LEAST_NUMBERED = 0.9
-LEAST_ACROSS = 2
 LEAST_ALIKE = 0.5
 GROUP = "part"
-COUNTED_ANEW = re.compile(
-    r"(?:20)?\d{2}([-_. ]?)\d{2}\1\d{2}|"
-    r"(?:lot|batch|day|date|shift|run|session|week|box|tray|로트|배치)[-_. ]*\d*"
-)
+LEAST_TIMES = 10
+PAUSE_S = 600
+TIME_OF_DAY = re.compile(r"([01]\d|2[0-3])[0-5]\d[0-5]\d")
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,6 @@ class PartGuess:
     part_from: PartFrom
     span: tuple[int, int] | None
     evidence: str
-
-
-@dataclass(frozen=True)
-class Runs:
-    """How the numbers of views cluster: the gap that parts the runs, and how clearly."""
-
-    max_gap: int
-    separation: float
-    keys: tuple[int, ...]
 
 
 def guess_part(
@@ -77,10 +70,10 @@ def guess_folder(folders: Sequence[str], labels: Sequence[str]) -> PartGuess | N
         return None
     sizes = Counter(Counter(folders).values())
     alike = n_parts >= LEAST_RUNS and max(sizes.values()) >= LEAST_ALIKE * n_parts
-    if not _agree(_beside_classes(folders, labels), labels) or ("" in labels and not alike):
+    if not agree(beside_classes(folders, labels), labels) or ("" in labels and not alike):
         return None
-    agree = "" if "" in labels else ", of one label each"
-    evidence = f"{n_parts} folders of {len(folders) / n_parts:.1f} images each{agree}"
+    alike_labels = "" if "" in labels else ", of one label each"
+    evidence = f"{n_parts} folders of {len(folders) / n_parts:.1f} images each{alike_labels}"
     return PartGuess(PartFrom(rule="folder"), None, evidence)
 
 
@@ -96,37 +89,27 @@ def each_file_a_part(folders: Sequence[str], labels: Sequence[str]) -> PartGuess
     return PartGuess(PartFrom(rule="file"), None, f"{told}, so each image is a part of its own")
 
 
-def runs_of(numbers: Sequence[int]) -> Runs:
-    """Numbers split where the step to the next is large; the threshold is Otsu's on log steps.
-
-    `separation` 0..1 is the share of the variance of the log steps that the split explains (about
-    0.64 for numbers drawn at random). Keys are in the order given.
-    """
-    values = np.asarray(numbers, np.int64)
-    order = np.argsort(values, kind="stable")
-    steps = np.diff(values[order])
-    threshold, separation = _otsu(np.log(np.maximum(steps, 1)))
-    max_gap = max(1, int(np.exp(threshold)))
-    keys = np.empty(len(values), np.int64)
-    keys[order] = np.concatenate([[0], np.cumsum(steps > max_gap)])
-    return Runs(max_gap, separation, tuple(keys.tolist()))
-
-
 def _by_key(
     shape: Shape, folders: Sequence[str], labels: Sequence[str], label_column: int | None
 ) -> PartGuess | None:
     """The span of columns that makes the fewest groups which still look like parts."""
-    n, beside = len(shape.columns), _beside_classes(folders, labels)
+    n, beside, time = len(shape.columns), beside_classes(folders, labels), shape.time_span
     candidates: list[tuple[bool, int, int, int, int]] = []
     for first in range(n):
         for last in range(first, n):
-            if first < last == n - 1 and shape.last_is_optional:
+            cuts_time = (
+                time
+                and first <= time[1]
+                and last >= time[0]
+                and not (first <= time[0] and last >= time[1])
+            )
+            if cuts_time or (first < last == n - 1 and shape.last_is_optional):
                 continue
             for per_folder in (False, True):
                 keys = _keys(shape, first, last, folders if per_folder else None)
                 if _look_like_parts(
                     shape, keys, labels, first, last, label_column
-                ) and not _counted_anew(keys, beside, labels):
+                ) and not counted_anew(keys, beside, labels):
                     n_parts = len(set(keys))
                     candidates.append((per_folder, n_parts, last - first, first, last))
     if not candidates:
@@ -134,9 +117,10 @@ def _by_key(
     per_folder, n_parts, _, first, last = min(candidates)
     rule = PartFrom(rule="pattern", group=GROUP, per_folder=per_folder)
     keys = _keys(shape, first, last, folders if per_folder else None)
+    example = [column.told[0] for column in shape.columns[first : last + 1]]
     told = (
-        f"{len(keys)} images share {n_parts} values such as {shape.columns[first].told[0]!r} in "
-        f"their names, {len(keys) / n_parts:.1f} each; {_purity(keys, labels):.0%} of these groups "
+        f"{len(keys)} images share {n_parts} values such as {' '.join(example)!r} in "
+        f"their names, {len(keys) / n_parts:.1f} each; {purity(keys, labels):.0%} of these groups "
         "have one label"
     )
     return PartGuess(rule, (first, last), told)
@@ -151,7 +135,7 @@ def guess_copies(
     """
     if len(set(cores)) == len(cores):
         return None
-    per_folder = not _agree(cores, labels)
+    per_folder = not agree(cores, labels)
     n_parts = len(set(zip(folders, cores, strict=True) if per_folder else cores))
     told = f"{len(cores)} images are copies of {n_parts}, of one name but for `.rf.` and a hash"
     return PartGuess(PartFrom(rule="pattern", group=GROUP, per_folder=per_folder), None, told)
@@ -174,10 +158,12 @@ def _look_like_parts(
 ) -> bool:
     n_parts = len(set(keys))
     few, many = VIEWS_A_PART
+    time = shape.time_span
+    times = range(time[0], time[1] + 1) if time else range(0)
     others = [
         column
         for i, column in enumerate(shape.columns)
-        if not first <= i <= last and i != label_column
+        if not first <= i <= last and i != label_column and i not in times
     ]
     has_number = any(
         c.isdecimal() for key in keys[:100] for c in "".join(key[-(last - first + 1) :])
@@ -188,110 +174,58 @@ def _look_like_parts(
         and few <= len(keys) / n_parts <= many
         and all(column.n_distinct <= MOST_VIEWS for column in others)
         and not any(set(column.told) <= SPLITS for column in others if column.n_distinct > 1)
-        and _agree(keys, labels)
+        and agree(keys, labels)
     )
 
 
 def _by_runs(shape: Shape, labels: Sequence[str]) -> PartGuess | None:
-    """A column of numbers that cluster: shots of one part were numbered close together."""
+    """Numbers or times that cluster: shots of one part were taken close together."""
+    time = shape.time_span
+    if time is not None:
+        columns = (column.values for column in shape.columns[time[0] : time[1] + 1])
+        seconds = [moment("".join(values)) or 0 for values in zip(*columns, strict=True)]
+        rule = PartFrom(rule="consecutive", group="time", max_gap=1, in_seconds=True)
+        return _as_runs(seconds, labels, rule, time)
     for i, column in enumerate(shape.columns):
-        if not column.is_number or column.n_distinct < LEAST_NUMBERED * len(column.told):
-            continue
-        runs = runs_of([int(value or 0) for value in column.values])
-        sizes = Counter(Counter(runs.keys).values())
-        n_parts = sizes.total()
-        size, n_usual = max(
-            ((s, n) for s, n in sizes.items() if s > 1), key=lambda x: x[1], default=(1, 0)
-        )
-        mean = len(labels) / n_parts
-        purity = _purity(runs.keys, labels)
-        if (
-            runs.separation >= LEAST_SEPARATION
-            and n_parts >= max(LEAST_RUNS, 2 * len(set(labels)))
-            and VIEWS_A_PART[0] <= mean <= VIEWS_A_PART[1]
-            and n_usual >= LEAST_MODAL_SHARE * n_parts
-            and _agree(runs.keys, labels)
-        ):
-            told = (
-                f"the numbers come in {n_parts} runs with steps up to {runs.max_gap} within and "
-                f"larger ones between ({runs.separation:.0%} of the spread of steps explained); "
-                f"{n_usual / n_parts:.0%} of the runs have {size} images, and {purity:.0%} "
-                "have one label"
-            )
-            rule = PartFrom(rule="consecutive", group="number", max_gap=runs.max_gap)
-            return PartGuess(rule, (i, i), told)
+        if column.is_number and not _is_time_of_day(column):
+            if column.n_distinct < LEAST_NUMBERED * len(column.told):
+                continue
+            numbers = [int(value or 0) for value in column.values]
+            rule = PartFrom(rule="consecutive", group="number", max_gap=1)
+            guess = _as_runs(numbers, labels, rule, (i, i))
+            if guess is not None:
+                return guess
     return None
 
 
-def _agree(keys: Sequence[object], labels: Sequence[str]) -> bool:
-    """Whether groups of equal keys mostly have one label, those of a rare label among them.
-
-    Where nine of ten views are normal, groups put together by chance agree as well, but hardly one
-    of those that hold a defect does. Where views may be normal by themselves (''), some groups
-    are normal throughout: without normal parts there is nothing to judge overkill by.
-    """
-    usual = Counter(labels).most_common(1)[0][0]
-    rare = {key for key, label in zip(keys, labels, strict=True) if label != usual}
-    among = [pair for pair in zip(keys, labels, strict=True) if pair[0] in rare]
-    of_rare = _purity([key for key, _ in among], [label for _, label in among])
-    agree = _purity(keys, labels) >= LEAST_PURITY and of_rare >= LEAST_RARE_PURITY
-    bad = {key for key, label in zip(keys, labels, strict=True) if label}
-    return agree and ("" not in labels or len(set(keys) - bad) >= LEAST_PARTS)
-
-
-def _purity(keys: Sequence[object], labels: Sequence[str]) -> float:
-    """Share of the groups of several views that have one label; 1 where no group has several."""
-    told: dict[object, list[str]] = {}
-    for key, label in zip(keys, labels, strict=True):
-        told.setdefault(key, []).append(label)
-    several = [set(labels) - {""} for labels in told.values() if len(labels) > 1]
-    return float(np.mean([len(one) <= 1 for one in several])) if several else 1.0
-
-
-def _beside_classes(folders: Sequence[str], labels: Sequence[str]) -> list[tuple[str, ...]]:
-    """The folders that views lie in, in lower case, without those that are named by a label."""
-    classes = set(labels)
-    return [
-        tuple(part.lower() for part in PurePosixPath(folder).parts if part not in classes)
-        for folder in folders
-    ]
+def _as_runs(
+    numbers: Sequence[int], labels: Sequence[str], rule: PartFrom, span: tuple[int, int]
+) -> PartGuess | None:
+    runs = runs_of(numbers, pause=PAUSE_S if rule.in_seconds else None)
+    sizes = Counter(Counter(runs.keys).values())
+    n_parts = sizes.total()
+    several = ((size, n) for size, n in sizes.items() if size > 1)
+    size, n_usual = max(several, key=lambda x: x[1], default=(1, 0))
+    few, many = VIEWS_A_PART
+    if not (
+        runs.separation >= LEAST_SEPARATION
+        and n_parts >= max(LEAST_RUNS, 2 * len(set(labels)))
+        and few <= len(labels) / n_parts <= many
+        and n_usual >= LEAST_MODAL_SHARE * n_parts
+        and agree(runs.keys, labels)
+    ):
+        return None
+    what, unit = ("times", " s") if rule.in_seconds else ("numbers", "")
+    told = (
+        f"the {what} come in {n_parts} runs with steps up to {runs.max_gap}{unit} within and "
+        f"larger ones between ({runs.separation:.0%} of the spread of steps explained); "
+        f"{n_usual / n_parts:.0%} of the runs have {size} images, and "
+        f"{purity(runs.keys, labels):.0%} have one label"
+    )
+    return PartGuess(rule.model_copy(update={"max_gap": runs.max_gap}), span, told)
 
 
-def _counted_anew(
-    keys: Sequence[object], folders: Sequence[tuple[str, ...]], labels: Sequence[str]
-) -> bool:
-    """Whether numbers begin anew in each folder, so that equal ones do not speak of one part.
-
-    `train/001` is not `test/001`, nor is `2024-03-01/001` the part of `2024-03-02/001`. In other
-    folders they are one part where these are called after cameras, or parts with a defect lie in
-    several of them.
-    """
-    usual = Counter(labels).most_common(1)[0][0]
-    places: dict[object, set[tuple[str, ...]]] = {}
-    rare = set()
-    for key, folder, label in zip(keys, folders, labels, strict=True):
-        places.setdefault(key, set()).add(folder)
-        rare |= {key} if label != usual else set()
-    across = {key: lie_in for key, lie_in in places.items() if len(lie_in) > 1}
-    parts = {frozenset(folder) for lie_in in across.values() for folder in lie_in}
-    differing = {part for one in parts for part in one if not all(part in p for p in parts)}
-    if any(part in SPLITS or COUNTED_ANEW.fullmatch(part) for part in differing):
-        return True
-    agree = "" not in labels and len(rare & across.keys()) >= LEAST_ACROSS
-    return bool(across) and not agree and not all(map(CAMERA.fullmatch, differing))
-
-
-def _otsu(values: np.ndarray) -> tuple[float, float]:
-    """The threshold that explains most variance (Otsu 1979), and the share 0..1 it explains."""
-    ordered = np.sort(values.astype(np.float64))
-    spread = float(ordered.var()) if len(ordered) else 0.0
-    if spread < 1e-12:
-        return float(ordered[-1]) if len(ordered) else 0.0, 0.0
-    counts = np.arange(1, len(ordered))
-    sums = np.cumsum(ordered)[:-1]
-    low, high = sums / counts, (ordered.sum() - sums) / (len(ordered) - counts)
-    share = counts / len(ordered)
-    between = share * (1 - share) * (low - high) ** 2
-    between[ordered[1:] == ordered[:-1]] = -1.0
-    best = int(between.argmax())
-    return float((ordered[best] + ordered[best + 1]) / 2), float(between[best]) / spread
+def _is_time_of_day(column: Column) -> bool:
+    """Whether all values read hhmmss: 095959 and 100000 are neighbours, and not as numbers."""
+    valid = all(map(TIME_OF_DAY.fullmatch, column.told))
+    return valid and column.n_distinct >= LEAST_TIMES and max(column.told) > "000100"

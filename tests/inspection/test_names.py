@@ -89,3 +89,20 @@ def test_two_spellings_of_one_path_are_found() -> None:
     both = [unicodedata.normalize(form, "밀림_1.jpg") for form in ("NFC", "NFD")]
     assert spelled_twice([*both, "밀림_2.jpg"]) == [tuple(sorted(both))]
     assert nfc(both[1]) == both[0]
+
+
+def test_times_are_counted_in_seconds_over_days() -> None:
+    pattern = re.compile(r"(?P<time>\d+_\d+)")
+    stems = ["20240301_235958", "20240302_000001", "20240302_000012", "20240401_235958"]
+    names = [take_apart(stem, pattern) for stem in stems]
+    rule = PartFrom(rule="consecutive", group="time", max_gap=5, in_seconds=True)
+    told = [name for name in names if name is not None]
+    assert part_ids(told, rule) == [
+        "20240301235958",
+        "20240301235958",
+        "20240302000012",
+        "20240401235958",
+    ]
+    odd = take_apart("20241399_000000", pattern)
+    assert odd is not None
+    assert names_without_part([odd, *told], rule) == [odd]

@@ -1,10 +1,12 @@
 import re
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from inspection.name_shapes import shapes_of
-from inspection.part_guesses import PartGuess, guess_folder, guess_part, runs_of
+from inspection.part_guesses import PartGuess, guess_folder, guess_part
+from inspection.runs import runs_of
 
 Named = tuple[str, str]
 
@@ -128,6 +130,43 @@ def test_numbers_that_cluster_make_parts_of_neighbours() -> None:
     assert 30 <= guess.part_from.max_gap < 300
     assert "60 runs" in guess.evidence
     assert "100% of the runs have 6 images" in guess.evidence
+
+
+def test_times_cluster_over_midnight_and_hours_by_their_seconds() -> None:
+    names, second = [], 0
+    start = datetime(2024, 2, 28, 23, 50, tzinfo=UTC)
+    for tile in range(60):
+        for _ in range(2 + tile % 2):
+            at = start + timedelta(seconds=second)
+            names.append(("good" if tile % 3 else "bad", f"IMG_{at:%Y%m%d_%H%M%S}"))
+            second += 1 + tile % 2
+        second += 25 + tile % 30 + (86_400 if tile % 20 == 0 else 0)
+    guess = guessed(names)
+    assert guess is not None
+    assert guess.part_from.in_seconds
+    assert 2 <= guess.part_from.max_gap < 25
+    assert "60 runs" in guess.evidence
+
+
+def test_a_time_is_one_token_of_the_part_and_its_day_may_be_another() -> None:
+    stems = [
+        f"2024030{day}-10{n:02}{n % 60:02}-c{camera}"
+        for day in (1, 2)
+        for n in range(30)
+        for camera in (1, 2)
+    ]
+    shape = shapes_of(stems)[0]
+    assert shape.time_span == (0, 1)
+    folders = labels = ["x"] * len(stems)
+    guess = guess_part(shape, folders, labels, label_column=None)
+    assert guess is not None
+    assert guess.span == (0, 1)
+    assert re.fullmatch(shapes_of(stems[:60])[0].pattern({}), "20251231-235959-c1")
+
+
+def test_a_time_of_day_alone_is_no_number() -> None:
+    stems = [f"{n // 6:02}{n % 6 * 10:02}{second:02}" for n in range(60) for second in (1, 2, 3)]
+    assert guessed([("good", stem) for stem in stems]) is None
 
 
 def test_random_numbers_explain_less_than_the_threshold() -> None:
