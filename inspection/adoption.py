@@ -29,6 +29,7 @@ from inspection.part_guesses import (
     guess_part,
 )
 from inspection.region_guesses import Looked
+from inspection.untold import Besides
 from inspection.vocabulary import canonical_names
 
 CAMERA = re.compile(r"(?:cam|camera|ch|c|channel)[_\-]?\d{1,2}", re.IGNORECASE)
@@ -114,7 +115,9 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
     boxes = find_boxes(photos, seen.contents, sizes=_sizes(photos, looked))
     folders = set(folder_guesses.class_of_folder(photos).values())
     template = mask_guesses.mask_template(masks, photos, folders)
-    labels = labels_of(photos, boxes, _marked(photos, template, folders, seen.looked), normal)
+    besides = Besides(seen.paths, seen.contents, len(masks))
+    is_marked = _marked(photos, template, folders, seen.looked)
+    labels = labels_of(photos, boxes, is_marked, normal, besides)
     classes = classes_of(labels, normal)
     photos = [path for path in photos if path in labels.raw or labels.layout != "class_folders"]
     names = _names(photos, labels, next(iter(classes.values())))

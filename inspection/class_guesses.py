@@ -11,6 +11,7 @@ from inspection.folder_guesses import class_of_folder, several_lines, split_apar
 from inspection.label_guesses import Boxes, label_column, region_categories
 from inspection.line import fold_name
 from inspection.name_shapes import shapes_of, without_export
+from inspection.untold import SAY_NORMAL, Besides, untold
 from inspection.vocabulary import canonical_names, normal_among
 
 NORMAL = "normal"
@@ -32,11 +33,16 @@ class Labels:
 
 
 def labels_of(
-    photos: Sequence[str], boxes: Boxes | None, is_marked: Mapping[str, bool], normal: str
+    photos: Sequence[str],
+    boxes: Boxes | None,
+    is_marked: Mapping[str, bool],
+    normal: str,
+    besides: Besides,
 ) -> Labels:
     """The first of folder, name, boxes and masks that tells classes with a normal one among them.
 
-    `is_marked` tells of the photographs that have a mask whether anything is marked in it.
+    `is_marked` tells of the photographs that have a mask whether anything is marked in it; what
+    lies `besides` is for the error that says why nothing tells a class.
     """
     by_folder = class_of_folder(photos)
     by_folder_alone = bool(_normal(by_folder.values(), normal))
@@ -56,13 +62,9 @@ def labels_of(
         found = ", ".join(sorted(set(by_folder.values())))
         raise InspectionError(
             f"folders name the classes {found}, and none of them means that nothing is wrong; "
-            "say which with --normal NAME, or add a folder of normal parts"
+            f"{SAY_NORMAL}, or add a folder of normal parts"
         )
-    raise InspectionError(
-        "nothing tells the class of an image: no folders named after classes, no class word such "
-        "as good or 정상 in the file names, no COCO or YOLO boxes, no masks; sort the images "
-        "into a folder per class, or name the normal class with --normal NAME"
-    )
+    raise InspectionError("\n".join(untold(photos, len(is_marked), besides)))
 
 
 def _check_one_line(
@@ -116,7 +118,7 @@ def classes_of(labels: Labels, normal: str) -> dict[str, list[str]]:
         raise InspectionError(
             f"the classes are {', '.join(raw)}, and "
             + (f"{first_three(sorted(meant))} all mean normal" if meant else "none is normal")
-            + "; say which is with --normal NAME, or add normal parts"
+            + f"; {SAY_NORMAL}, or add normal parts"
         )
     ordered = [*meant, *sorted(set(canonical.values()) - meant)]
     return {one: [name for name in raw if canonical[name] == one] for one in ordered}

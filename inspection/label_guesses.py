@@ -1,5 +1,6 @@
 """Where the class of an image is told, guessed: in its name, or by its boxes."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from inspection.names import nfc
 from inspection.vocabulary import normal_among
 
 NAMES_FILES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
+YAML_SUFFIXES = (".yaml", ".yml")
 COCO_KEYS = (b'"images"', b'"annotations"', b'"categories"')
 MOST_CLASSES = 40
 LEAST_VIEWS = 2.0
@@ -59,13 +61,22 @@ def label_column(shape: Shape, normal: str) -> int | None:
 
     `normal` is the word for it where the user said so, or ''.
     """
-    for i, column in enumerate(shape.columns):
-        words = set(column.told)
-        means = words & {normal} if normal else normal_among(words)
-        few = 2 <= len(words) <= MOST_CLASSES and len(column.told) / len(words) >= LEAST_VIEWS
-        if means and few and not column.is_number:
+    for i in word_columns(shape):
+        words = set(shape.columns[i].told)
+        if (words & {normal}) if normal else normal_among(words):
             return i
     return None
+
+
+def word_columns(shape: Shape) -> list[int]:
+    """The columns that hold words, few and repeated."""
+    found = []
+    for i, column in enumerate(shape.columns):
+        n_words = column.n_distinct
+        few = 2 <= n_words <= MOST_CLASSES and len(column.told) / n_words >= LEAST_VIEWS
+        if few and not column.is_number:
+            found.append(i)
+    return found
 
 
 def find_boxes(
@@ -169,10 +180,26 @@ def _beside_images(path: str) -> str:
 
 
 def _names_file(contents: Mapping[str, bytes]) -> str:
-    """The file that names the classes of YOLO labels: the one least deep, or ''."""
-    known = [path for path in contents if PurePosixPath(path).name.lower() in NAMES_FILES]
-    telling = [path for path in known if not path.endswith("ml") or b"names" in contents[path]]
-    return min(telling, key=lambda path: (path.count("/"), path), default="")
+    """The file that names the classes of YOLO labels, or ''.
+
+    One of a usual name before any other YAML with `names`, and of these the one least deep.
+    """
+    named = {path: PurePosixPath(path).name.lower() in NAMES_FILES for path in contents}
+    telling = [
+        path
+        for path, is_usual in named.items()
+        if (_has_names(contents[path]) if path.lower().endswith(YAML_SUFFIXES) else is_usual)
+    ]
+    return min(telling, key=lambda path: (not named[path], path.count("/"), path), default="")
+
+
+def _has_names(content: bytes) -> bool:
+    return re.search(rb"(?m)^[\"']?names[\"']?\s*:", content) is not None
+
+
+def looks_like_yolo(path: str, content: bytes) -> bool:
+    """True for a text file whose first line is a class and relative numbers."""
+    return path.lower().endswith(".txt") and bool(content.strip()) and _is_yolo(content)
 
 
 def boxes_of(category: str, boxes: Boxes) -> list[Box]:

@@ -344,6 +344,11 @@ def test_the_user_may_say_which_class_is_normal() -> None:
         ([], "no image"),
         (["a.txt", "b.docx"], "no image"),
         (many("IMG_{n}.jpg", 20), "nothing tells the class"),
+        (many("good/{n}.jpg", 20), "all 20 images lie in 'good', which means normal"),
+        ([*many("{n}.jpg", 20), "labels.csv"], "only tables may tell the classes .'labels.csv'"),
+        ([f"{w}_{n}.jpg" for w in ("pit", "rust") for n in range(9)], "the words pit, rust, and"),
+        ([*many("{n}.jpg", 20), "a/1.xml"], "1 XML files are not read; convert Pascal VOC"),
+        ([*many("{n}.jpg", 20), *many("masks/{n}.png", 5)], "5 masks are found, for 5 of 20"),
     ],
 )
 def test_a_folder_that_cannot_be_understood_is_an_error_with_its_remedy(
@@ -351,6 +356,22 @@ def test_a_folder_that_cannot_be_understood_is_an_error_with_its_remedy(
 ) -> None:
     with pytest.raises(InspectionError, match=told_of):
         understood(paths)
+
+
+def test_yolo_labels_without_names_are_told_and_names_are_found_in_any_yaml() -> None:
+    contents = {f"labels/{n}.txt": f"{n % 2} 0.5 0.5 0.2 0.{n + 1}" for n in range(16)}
+    with pytest.raises(InspectionError, match="no file names their classes"):
+        understood(many("images/{n}.jpg", 40), contents=contents)
+    contents |= {"hyp.yaml": "lr: 1\nnames_of: x", "steel.yaml": "nc: 2\nnames: [crack, burr]"}
+    found = understood(many("images/{n}.jpg", 40), contents=contents)
+    assert found.validate["yolo_names"] == "steel.yaml"
+
+
+def test_a_remedy_names_the_words_of_make_adopt() -> None:
+    images = many("0/{n}.png", 9) + many("1/{n}.png", 9)
+    with pytest.raises(InspectionError, match=r"make adopt DATA=.* NORMAL=<name>"):
+        understood(images)
+    assert understood(images, normal="0").line["normal"] == "0"
 
 
 def test_an_image_is_judged_by_its_pixels() -> None:
