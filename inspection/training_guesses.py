@@ -10,7 +10,7 @@ def epochs_for(n_views: int) -> int:
     """Enough epochs for some 600 steps of 16 crops, where six of ten views are trained on.
 
     >>> [epochs_for(n) for n in (50, 400, 1344, 20000)]
-    [80, 40, 12, 8]
+    [150, 40, 12, 8]
     """
     steps = max(1.0, n_views * TRAIN_SHARE / CROPS_A_STEP)
     least, most = EPOCHS
