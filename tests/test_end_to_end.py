@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,11 @@ from ruamel.yaml import YAML
 from inspection.bundle import verified
 from inspection.inspector import Inspector, View
 from inspection.releases import champion
-from inspection.storage import read_json, read_table
+from inspection.storage import read_json, read_table, write_table
 from samples.draw import draw_line
 from tests.architecture import ROOT
+from tests.readme import COMMANDS, IN_THE_PROJECT
+from tests.report_page import ReportPage
 from tests.test_architecture import STAGES
 
 pytestmark = pytest.mark.slow
@@ -50,6 +55,9 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     quicken(copy / "params.yaml")
     run(["git", "init", "--quiet"], copy)
     run([*dvc(), "add", "--quiet", "data"], copy)
+    run(["git", "add", "."], copy)
+    who = ("-c", "user.name=Knurl", "-c", "user.email=knurl@localhost")
+    run(["git", *who, "commit", "--quiet", "-m", "Forty parts"], copy)
     run([*dvc(), "repro"], copy)
     return copy
 
@@ -70,16 +78,23 @@ def dvc() -> list[str]:
     return [sys.executable, "-m", "dvc"]
 
 
-def run(command: list[str], folder: Path, expect: int = 0) -> str:
+def environment(folder: Path) -> dict[str, str]:
     bin_dir = Path(sys.executable).parent
-    environment = os.environ | {
+    return os.environ | {
         "PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "1",
         "DO_NOT_TRACK": "true",
         "NO_ALBUMENTATIONS_UPDATE": "1",
         "PYTHONPATH": "",
+        "BENTOML_HOME": str(folder / ".state/bentoml"),
+        "KNURL_TOKEN": "",
     }
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def run(command: list[str], folder: Path, expect: int = 0) -> str:
+    done = subprocess.run(
+        command, cwd=folder, env=environment(folder), capture_output=True, text=True
+    )
     assert done.returncode == expect, done.stdout[-3000:] + done.stderr[-6000:]
     return done.stdout + (done.stderr if expect else "")
 
@@ -110,16 +125,51 @@ def test_the_card_traces_back_to_data_and_run(line: Path) -> None:
 
     assert "md5:" in lineage["data"]
     assert lineage["mlflow_run"] == read_json(line / "artifacts/train_run.json")["run_id"]
+    assert lineage["git_revision"] == run(["git", "rev-parse", "HEAD"], line).strip()
+    assert lineage["git_clean"] is True
 
 
-def test_the_thresholds_do_not_change_when_the_test_fold_does(line: Path) -> None:
-    """What is counted on test says nothing to the card's thresholds: val has its own parts."""
-    card = verified(line / "models/bundle")
+def test_nothing_that_decides_changes_when_the_test_fold_does(line: Path) -> None:
+    """Assembled again with half of the test parts gone and the labels of the others turned round.
+
+    Temperature, thresholds, the scales of scores and heat, and the claim stay to the last digit.
+    """
+    other = line / "another-test-fold"
     folds = read_table(line / "artifacts/folds/folds.parquet")
-    n_test = folds[folds["fold"] == "test"]["part_id"].nunique()
+    manifest = read_table(line / "artifacts/labels/manifest.parquet")
+    in_test = manifest["view_id"].isin(folds.loc[folds["fold"] == "test", "view_id"])
+    parts = sorted(set(manifest.loc[in_test, "part_id"]))
+    turned = manifest["label"].where(~in_test, manifest["label"].map(turned_round))
+    write_table(other / "manifest.parquet", manifest.assign(label=turned))
+    write_table(other / "folds.parquet", folds[~folds["part_id"].isin(parts[::2])])
 
-    assert card.metrics["totals"]["n_parts"] == n_test
-    assert card.metrics["claim"]["n_defective"] < n_test
+    changed = {"folds": "folds.parquet", "manifest": "manifest.parquet", "out": "bundle",
+               "report": "report", "metrics": "metrics.json"}  # fmt: skip
+    run(stage_command("assemble", {name: str(other / place) for name, place in changed.items()}),
+        line)  # fmt: skip
+    was, now = verified(line / "models/bundle"), verified(other / "bundle")
+    shutil.rmtree(other)
+
+    assert now.metrics["totals"]["n_parts"] == len(parts) // 2
+    assert now.metrics["verdicts"] != was.metrics["verdicts"]
+    assert now.classifier == was.classifier
+    assert now.anomaly == was.anomaly
+    assert now.costs == was.costs
+    assert now.metrics["claim"] == was.metrics["claim"]
+    assert now.files == was.files
+
+
+def turned_round(label: str) -> str:
+    return "dent" if label == "normal" else "normal"
+
+
+def stage_command(name: str, changed: dict[str, str]) -> list[str]:
+    """The command of a stage as dvc.yaml has it, with other paths for some of its flags."""
+    stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    words = shlex.split(stages[name]["cmd"])
+    for flag, place in changed.items():
+        words[words.index(f"--{flag}") + 1] = place
+    return [sys.executable, *words[1:]]
 
 
 def test_dvc_shows_metrics_plots_and_the_graph(line: Path) -> None:
@@ -132,12 +182,48 @@ def test_dvc_shows_metrics_plots_and_the_graph(line: Path) -> None:
     assert all(stage in graph for stage in STAGES)
 
 
-def test_the_report_needs_nothing_but_itself(line: Path) -> None:
-    page = (line / "reports/index.html").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def page(line: Path) -> ReportPage:
+    return ReportPage((line / "reports/index.html").read_text(encoding="utf-8"))
 
-    assert "Verdicts by class" in page
-    assert 'src="http' not in page
-    assert "<link" not in page
+
+def test_the_report_loads_nothing_from_elsewhere(page: ReportPage) -> None:
+    assert page.loaded == []
+
+
+def test_the_report_has_confusion_curves_gallery_errors_and_data_issues(
+    page: ReportPage, line: Path
+) -> None:
+    card = verified(line / "models/bundle")
+    n_classes = len(card.line.classifier_classes)
+    looks, data = page.images["Where the model looks"], page.text("Data")
+    quarantined = read_json(line / "metrics/validate.json")["n_quarantined"]
+    suspects = (line / "artifacts/labels/issues.csv").read_text(encoding="utf-8").splitlines()[1:]
+
+    assert page.tags["Confusion of the classifier"].count("td") == n_classes * (n_classes + 1)
+    assert page.tags["Training"].count("polyline") == 3
+    assert len([alt for alt in looks if alt.startswith("val crop")]) == len(
+        read_json(line / "artifacts/cam/gallery/index.json")
+    )
+    assert len([alt for alt in looks if alt.startswith("normal part")]) == min(
+        6, card.metrics["totals"]["n_normal"]
+    )
+    assert (card.metrics["totals"]["escapes"] > 0) == ("escape" in page.images["Worst errors"])
+    assert "Worst errors" in page.images or "No escape, no overkill" in page.text("Worst errors")
+    assert f"Files quarantined: {quarantined}." in data
+    assert f"Label suspects: {len(suspects)}." in data
+
+
+@pytest.mark.parametrize("command", [c for start in IN_THE_PROJECT for c in COMMANDS
+                                     if (c + " ").startswith(start + " ")])  # fmt: skip
+def test_the_readmes_command_works(line: Path, command: str) -> None:
+    """As it is written, in a shell, in the finished project: nothing is trained again."""
+    metrics = {path: path.read_bytes() for path in (line / "metrics").glob("*.json")}
+    said = run(["bash", "-c", command], line)
+
+    assert said.strip()
+    assert "Running stage" not in said
+    assert {path: path.read_bytes() for path in (line / "metrics").glob("*.json")} == metrics
 
 
 def test_the_first_version_is_registered_as_challenger_and_champion(line: Path) -> None:
@@ -169,36 +255,51 @@ def test_a_stage_that_fails_names_the_key_without_traceback_and_nothing_is_lost(
     assert folds.read_bytes() == good
 
 
-@pytest.fixture(scope="module")
-def address(line: Path) -> Iterator[str]:
-    """The service as `make serve` starts it, on a free port."""
+@contextmanager
+def serving(command: list[str], folder: Path, ready: str) -> Iterator[str]:
+    """A server on a free port, given as the last argument; yields its address once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Inspection"]
-    log = line / "serve.log"
+    log = folder / "serve.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=line,
-            env=os.environ | {"BENTOML_HOME": str(line / ".state/bentoml"), "KNURL_TOKEN": ""},
+            [*command, str(port)],
+            cwd=folder,
+            env=environment(folder),
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
     try:
-        wait_until_ready(f"http://127.0.0.1:{port}", process, log)
+        wait_until_ready(f"http://127.0.0.1:{port}{ready}", process, log)
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=30)
 
 
+@pytest.fixture(scope="module")
+def address(line: Path) -> Iterator[str]:
+    """The service as `make serve` starts it, on a free port."""
+    with serving(recipe("serve", line), line, "/readyz") as started:
+        yield started
+
+
+def recipe(verb: str, folder: Path) -> list[str]:
+    """The server that a verb of the Makefile starts, up to its port."""
+    told = run(["make", "--dry-run", "--assume-old=.venv/.ready", verb], folder)
+    command = told.replace("\\\n", " ").strip().splitlines()[-1]
+    words, port = shlex.split(re.sub(r"(--port) \d+(.*)", r"\2 \1", command)), "--port"
+    assert words[-1] == port
+    return ["env", *words]
+
+
 def wait_until_ready(url: str, process: Any, log: Path) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{url}/readyz", timeout=2).status_code == 200:
+            if httpx.get(url, timeout=2).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.5)
@@ -219,3 +320,28 @@ def test_the_service_gives_the_verdict_of_the_bundle(line: Path, address: str) -
     assert (answer["verdict"], answer["label"]) == (expected.verdict, expected.label)
     for got, wanted in zip(answer["views"], expected.views, strict=True):
         assert got["scores"] == pytest.approx(wanted.scores, abs=1e-4)
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("curl ")])
+def test_the_service_answers_the_readmes_curl(
+    line: Path, address: str, command: str, tmp_path: Path
+) -> None:
+    """As it is written, but for the port, with two views of a part called a.jpg and b.jpg."""
+    manifest = read_table(line / "artifacts/labels/manifest.parquet")
+    for name, path in zip(("a.jpg", "b.jpg"), manifest["path"], strict=False):
+        shutil.copy(line / "data" / path, tmp_path / name)
+    answer = json.loads(run(["bash", "-c", command.replace("http://127.0.0.1:3000", address)],
+                            tmp_path))  # fmt: skip
+
+    assert answer["verdict"] in ("pass", "review", "reject")
+    assert len(answer["views"]) == command.count("views=@")
+    assert bool(answer["views"][0].get("heatmaps")) == ("heatmap=true" in command)
+
+
+def test_the_registry_opens(line: Path) -> None:
+    """As `make registry` starts it, on a free port: it knows the line's model."""
+    with serving(recipe("registry", line), line, "/health") as registry:
+        asked = {"name": "rod-assembly"}
+        found = httpx.get(f"{registry}/api/2.0/mlflow/registered-models/get", params=asked)
+
+    assert found.json()["registered_model"]["name"] == "rod-assembly"

@@ -1,4 +1,4 @@
-"""The README's commands exist: verbs of the Makefile, programs that answer --help, DVC's own."""
+"""The README's commands exist; each is run by a test, or it is said why not (tests/readme.py)."""
 
 import re
 import subprocess
@@ -7,20 +7,45 @@ import sys
 import pytest
 
 from tests.architecture import ROOT, file_of
+from tests.readme import COMMANDS, IN_THE_PROJECT, NOT_RUN, README, RUN_BY, runner
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-COMMANDS = [
-    line.removeprefix("$ ").split("  #")[0].strip()
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
-    if line.startswith("$ ")
-]
 PROGRAMS = sorted({match for c in COMMANDS for match in re.findall(r"python -m ([\w.]+)", c)})
 
 
 def test_the_readme_shows_commands() -> None:
     assert len(COMMANDS) > 10
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_it_is_known_who_runs_a_command_of_the_readme(command: str) -> None:
+    assert runner(command), f"{command}: run it in a test, and name that test in tests/readme.py"
+
+
+def test_a_command_that_nobody_runs_is_noticed() -> None:
+    assert runner("dvc metrics showing") == ""
+    assert runner("make demolition") == ""
+
+
+@pytest.mark.parametrize("place", sorted(set(RUN_BY.values())))
+def test_the_tests_that_are_said_to_run_a_command_exist(place: str) -> None:
+    path, _, name = place.partition("::")
+    text = (ROOT / path).read_text(encoding="utf-8")
+
+    assert f"def {name}(" in text if name else path == ".ci/run"
+
+
+@pytest.mark.parametrize("verb", [verb for verb, place in RUN_BY.items() if place == ".ci/run"])
+def test_ci_runs_what_it_is_said_to_run(verb: str) -> None:
+    """`make setup` stands behind every verb that needs the environment."""
+    text = (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+    assert verb in text or (verb == "make setup" and "lint: $(READY)" in MAKEFILE)
+
+
+@pytest.mark.parametrize("start", [*IN_THE_PROJECT, *RUN_BY, *NOT_RUN])
+def test_no_entry_outlives_its_command(start: str) -> None:
+    assert any((command + " ").startswith(start + " ") for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])

@@ -1,0 +1,58 @@
+"""The commands of the README, and who runs each of them."""
+
+import re
+
+from tests.architecture import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.removeprefix("$ ").split("  #")[0].strip()
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("$ ")
+]
+
+# What tests/test_end_to_end.py runs as it is written, in the project that it has finished; in this
+# order. By the beginning of the command, as are the tables below.
+IN_THE_PROJECT = (
+    "make help",
+    "dvc repro",
+    "dvc dag",
+    "dvc metrics show",
+    "dvc metrics diff",
+    "dvc plots show",
+    "python -m pipelines.summary",
+    "python -m benchmarks.yardstick",
+    "python -m benchmarks.label_issues",
+    "dvc exp run -S train.epochs=3",
+)
+RUN_BY = {
+    "make serve": "tests/test_end_to_end.py::test_the_service_gives_the_verdict_of_the_bundle",
+    "curl": "tests/test_end_to_end.py::test_the_service_answers_the_readmes_curl",
+    "make registry": "tests/test_end_to_end.py::test_the_registry_opens",
+    "make adopt": "tests/pipelines/test_adopt.py"
+    "::test_the_real_dvc_tracks_the_data_and_brings_the_old_back",
+    "make flow": "tests/pipelines/test_retrain.py"
+    "::test_a_run_brings_every_stage_up_to_date_and_publishes_what_it_did",
+    "make dashboard": "tests/dashboard/test_app.py"
+    "::test_it_opens_on_the_val_fold_and_shows_a_verdict",
+    "make sheet": "tests/samples/test_contact_sheet.py::test_the_sheet_fits_into_a_readme",
+    "make setup": ".ci/run",  # every verb that it runs needs the environment first
+    "make test": ".ci/run",
+    "make lint": ".ci/run",
+}
+NOT_RUN = {
+    "make demo": "installs anew; the programs it calls are run, with 40 parts, end to end",
+    "make test-fast": "a part of `make test`",
+    "make lock": "asks the package registry for every version there is",
+    "prefect": "wants a Prefect server and a worker; what it would deploy is loaded by a test",
+    "dvc exp run -S train.epochs=24": "an hour, on photographs that are not in the repository",
+}
+
+
+def runner(command: str) -> str:
+    """The test that runs a command, or why none does; empty where nothing is known of it."""
+    here = dict.fromkeys(IN_THE_PROJECT, "tests/test_end_to_end.py::test_the_readmes_command_works")
+    table = here | RUN_BY | NOT_RUN
+    fitting = [start for start in table if (command + " ").startswith(start + " ")]
+    return table[max(fitting, key=len)] if fitting else ""
