@@ -6,8 +6,7 @@ guessed is told, with the line of params.yaml to mend.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,22 +18,12 @@ from inspection.expectations import Expected
 from inspection.label_guesses import Boxes, find_boxes, region_categories
 from inspection.labelling import Unknown
 from inspection.line import fold_name
-from inspection.name_shapes import EXPORTED, Shape, shapes_of, without_export
+from inspection.name_guesses import Names, names_of
 from inspection.names import ViewName, nfc, part_ids, take_apart
-from inspection.part_guesses import (
-    PartGuess,
-    each_file_a_part,
-    guess_copies,
-    guess_folder,
-    guess_part,
-)
 from inspection.region_guesses import Looked
 from inspection.untold import Besides
 from inspection.vocabulary import canonical_names
 
-CAMERA = re.compile(r"(?:cam|camera|ch|c|channel)[_\-]?\d{1,2}", re.IGNORECASE)
-MOST_VIEWS = 24
-MOST_CAMERAS = 8
 SLACK = 0.02
 
 
@@ -48,19 +37,12 @@ class Folder:
 
 
 @dataclass(frozen=True)
-class Names:
-    """How file names are read: the shape, the guess of the part, the pattern that says both."""
-
-    guess: PartGuess
-    pattern: str
-
-
-@dataclass(frozen=True)
 class Plan:
     """The sections `line` and `validate`, the files to copy, and all that was understood.
 
     `classes` and `n_parts` hold every class that was found, also those left out of the line;
-    `black_and_white` names folders beside the classes that were left out as masks.
+    `black_and_white` names folders beside the classes that were left out as masks;
+    `n_masks_unseen` counts masks that should tell a class and were not looked at.
     """
 
     line: dict[str, Any]
@@ -68,6 +50,7 @@ class Plan:
     files: list[str]
     ignored: list[str]
     n_masks: int
+    n_masks_unseen: int
     labels: Labels
     classes: Mapping[str, Sequence[str]]
     n_parts: Mapping[str, int]
@@ -120,7 +103,7 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
     labels = labels_of(photos, boxes, is_marked, normal, besides)
     classes = classes_of(labels, normal)
     photos = [path for path in photos if path in labels.raw or labels.layout != "class_folders"]
-    names = _names(photos, labels, next(iter(classes.values())))
+    names = names_of(photos, labels, next(iter(classes.values())))
     n_parts = _parts_per_class(photos, names, labels, classes)
     kept = {one: raw for one, raw in classes.items() if n_parts[one] > 1}
     _check_enough(next(iter(classes)), kept, n_parts)
@@ -137,6 +120,7 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
         files=sorted(used),
         ignored=sorted(set(seen.paths) - used),
         n_masks=len(masks),
+        n_masks_unseen=len(masks - seen.looked.keys()) if labels.layout == "masks" else 0,
         labels=labels,
         classes=classes,
         n_parts=n_parts,
@@ -166,51 +150,6 @@ def _check_enough(
             "it takes two parts of the normal class and two of some defect, to learn from one and "
             f"judge by the other; parts found: {counted} ({normal} is normal); add parts"
         )
-
-
-def _names(photos: Sequence[str], labels: Labels, normal: Collection[str]) -> Names:
-    """The shape of the names and the part; what an export put behind them is left aside.
-
-    `normal` are the raw names of the normal class.
-    """
-    stems = [nfc(PurePosixPath(path).stem) for path in photos]
-    cores = without_export(stems)
-    tail = f"(?:{EXPORTED})?" if cores != stems else ""
-    folders = [str(PurePosixPath(nfc(path)).parent) for path in photos]
-    told = [labels.raw.get(path, "") for path in photos]
-    judged = ["" if labels.by_view and raw in normal else raw for raw in told]
-    copies = guess_copies(cores, folders, judged) if tail else None
-    alone = copies or guess_folder(folders, judged) or each_file_a_part(folders, judged)
-    for shape in shapes_of(cores):
-        column = labels.column
-        if column is not None and tuple(told) != shape.columns[column].values:
-            continue
-        guess = None if copies else guess_part(shape, folders, judged, label_column=column)
-        if guess is None and column is not None:
-            guess = replace(alone, span=shape.whole) if copies and shape.whole else alone
-        if guess is not None:
-            return Names(guess, shape.pattern(_named_columns(shape, guess, column)) + tail)
-    return Names(alone, f"(?P<{alone.part_from.group}>.+?){tail}" if copies else ".+")
-
-
-def _named_columns(shape: Shape, guess: PartGuess, label: int | None) -> dict[tuple[int, int], str]:
-    """Which columns become groups of the pattern: part or number, label, camera, view."""
-    named: dict[tuple[int, int], str] = {}
-    taken: set[int] = set()
-    if guess.span is not None:
-        named[guess.span] = guess.part_from.group
-        taken |= set(range(guess.span[0], guess.span[1] + 1))
-    if label is not None:
-        named[label, label] = "label"
-        taken.add(label)
-    for i, column in enumerate(shape.columns):
-        if i in taken or column.n_distinct < 2:
-            continue
-        is_camera = column.n_distinct <= MOST_CAMERAS and all(map(CAMERA.fullmatch, column.told))
-        role = "camera" if is_camera else "view"
-        if role not in named.values() and column.n_distinct <= MOST_VIEWS:
-            named[i, i] = role
-    return named
 
 
 def _parts_per_class(

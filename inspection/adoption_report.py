@@ -1,6 +1,7 @@
 """What adoption says: what was understood and what speaks for it, and what is left to a person."""
 
 from collections import Counter
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -8,9 +9,15 @@ from inspection.adoption import Plan, known_names
 from inspection.errors import first_three
 from inspection.folder_guesses import split_folders
 from inspection.line import fold_name
+from inspection.region_guesses import dark_by
 from inspection.training_guesses import steps_of
 
 FEW_PARTS = 6
+MOST_SPREAD = 2.0
+UNREAD_SUFFIXES = frozenset(
+    {".webp", ".gif", ".heic", ".heif", ".avif", ".jp2", ".jfif", ".tga", ".ppm", ".pgm", ".exr"}
+    | {".raw", ".dng", ".cr2", ".nef", ".arw", ".npy", ".dcm"}
+)
 WHERE = {
     "flat": "the class stands in the file names",
     "coco": "the class of a view is that of its boxes (COCO)",
@@ -35,7 +42,9 @@ def told(plan: Plan) -> list[str]:
 def warned(plan: Plan) -> list[str]:
     """What may be wrong or is missing, with the lines of params.yaml to mend."""
     return [
+        *_unread(plan),
         *_taken_for_masks(plan),
+        *_frames(plan),
         *_few_parts(plan),
         *_guessed_parts(plan),
         *_strange_boxes(plan),
@@ -109,6 +118,44 @@ def _taken_for_masks(plan: Plan) -> list[str]:
         f"the images in {first_three(plan.black_and_white)} are black and white alone, so they are "
         "taken for masks and make no class; if they are photographs, save them as grey ones"
     ]
+
+
+def _unread(plan: Plan) -> list[str]:
+    lines = []
+    unread = Counter(
+        suffix
+        for path in plan.ignored
+        if (suffix := PurePosixPath(path).suffix.lower()) in UNREAD_SUFFIXES
+    )
+    if unread:
+        kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(unread.items()))
+        lines.append(
+            f"images of a kind that is not read are left out: {kinds}; convert them to PNG"
+        )
+    if plan.n_masks_unseen:
+        lines.append(
+            f"{plan.n_masks_unseen} of {plan.n_masks} masks were not looked at, and their images "
+            "are counted as normal here: stage validate looks at all, and has the true numbers"
+        )
+    return lines
+
+
+def _frames(plan: Plan) -> list[str]:
+    lines = []
+    factor = dark_by(plan.looked)
+    if factor > 1:
+        lines.append(
+            f"16-bit images use 1/{factor} of their range at most, so they are nearly black where "
+            f"all of it is shown in 8 bits; multiply their values by {factor} and save them again"
+        )
+    aspects = [one.facts.width_px / one.facts.height_px for one in plan.looked]
+    low, high = (float(value) for value in np.quantile(aspects, (0.02, 0.98)))
+    if high > MOST_SPREAD * low:
+        lines.append(
+            f"frames are {low:.2f} to {high:.2f} times as wide as high, and all are stretched to "
+            "one crop; adopt those of one shape, or cut them to it"
+        )
+    return lines
 
 
 def _few_parts(plan: Plan) -> list[str]:

@@ -15,6 +15,7 @@ MOST_CROP_PX = 256
 LEAST_REGION_PX = 128
 MASK_LEVELS = 4
 MASK_SHARE = 0.95
+DARK_PEAK = 64
 COLOUR_LEVELS = 6.0
 COLOURED_SHARE = 0.1
 MARGIN_FRACTION = 0.05
@@ -25,22 +26,37 @@ TURNED_SHARE = 0.05
 class Looked:
     """One image that was decoded: its facts, and what its pixels are like.
 
-    `is_mask`: all black and white; `is_coloured`: its channels differ; `is_marked`: not all black.
+    `is_mask`: all black and white; `is_coloured`: its channels differ; `is_marked`: not all black;
+    `peak`: the brightest value 0..255 of any pixel.
     """
 
     facts: ImageFacts
     is_mask: bool
     is_coloured: bool
     is_marked: bool = True
+    peak: int = 255
 
 
 def look(pixels: np.ndarray, facts: ImageFacts) -> Looked:
     """Judge one image, uint8 (H, W, 3) RGB: a mask is all black and white, or nearly so."""
     spread = pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2)
     grey = pixels[..., 0]
+    peak = int(pixels.max())
+    dark = facts.bit_depth > 8 and peak < DARK_PEAK
     ends = (grey < 8) | (grey > 247)
-    is_mask = len(np.unique(grey)) <= MASK_LEVELS or bool(ends.mean() > MASK_SHARE)
-    return Looked(facts, is_mask, bool(spread.mean() > COLOUR_LEVELS), bool(grey.any()))
+    is_mask = len(np.unique(grey)) <= MASK_LEVELS or bool(ends.mean() > MASK_SHARE and not dark)
+    return Looked(facts, is_mask, bool(spread.mean() > COLOUR_LEVELS), bool(grey.any()), peak)
+
+
+def dark_by(looked: Sequence[Looked]) -> int:
+    """How often the range that 16-bit images use goes into 16 bits, a power of 2; 1 where it fills.
+
+    A camera of 12 bits that writes files of 16 leaves them nearly black: 16.
+    """
+    peaks = [one.peak for one in looked if one.facts.bit_depth > 8]
+    if not peaks or max(peaks) >= DARK_PEAK:
+        return 1
+    return 256 >> max(1, max(peaks).bit_length())
 
 
 def has_colour(looked: Sequence[Looked]) -> bool:

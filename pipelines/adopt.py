@@ -30,6 +30,7 @@ DATA = Path("data")
 DATA_FILE = Path("data.dvc")
 PARAMS = Path("params.yaml")
 REVIEWS = Path("reviews/labels.csv")
+METRICS = Path("metrics")
 LOCK = Path(".state/locks/adopt.lock")
 INCOMING = Path("data.incoming")
 OUTGOING = Path("data.outgoing")
@@ -82,12 +83,14 @@ def adopt(
         undo = _keep_old(keep_data=False)
     else:
         _copy(source, found.files)
-        undo = _keep_old(keep_data=DATA.exists())
+        undo = [*_keep_old(keep_data=DATA.exists()), *_put_numbers_aside()]
         _swap_data()
     _write_params(found)
     _dvc("add", str(DATA))
     _say(
-        f"{DATA}/ holds {len(found.files)} files, tracked by {DATA_FILE}", *undo, "next: dvc repro"
+        f"{DATA}/ holds {len(found.files)} files, tracked by {DATA_FILE}",
+        f"to undo: {' && '.join(undo)}",
+        "next: dvc repro",
     )
     return found
 
@@ -205,10 +208,7 @@ def _copy(source: Path, files: Sequence[str]) -> None:
 
 
 def _keep_old(*, keep_data: bool) -> list[str]:
-    """Put the old data into the DVC cache and copies of the old settings beside them.
-
-    Returns how to undo.
-    """
+    """Put the old data into the DVC cache and copies of the old settings beside them; returns the undo."""
     kept = [path for path in (PARAMS, DATA_FILE, REVIEWS) if path.exists()]
     if keep_data:
         _dvc(*(("commit", "-f", str(DATA_FILE)) if DATA_FILE.exists() else ("add", str(DATA))))
@@ -218,9 +218,20 @@ def _keep_old(*, keep_data: bool) -> list[str]:
     if REVIEWS.exists():
         header = REVIEWS.read_text(encoding="utf-8-sig").splitlines()[:1]
         write_text(REVIEWS, "".join(f"{line}\n" for line in header))
-    moves = " && ".join(f"mv {_before(path)} {path}" for path in kept)
-    checkout = " && dvc checkout data.dvc" if keep_data else ""
-    return [f"to undo: {moves}{checkout}"]
+    moves = [f"mv {_before(path)} {path}" for path in kept]
+    return [*moves, *(["dvc checkout data.dvc"] if keep_data else [])]
+
+
+def _put_numbers_aside() -> list[str]:
+    """Move away what the old line measured; returns the commands that undo it."""
+    numbers = sorted(METRICS.glob("*.json"))
+    if not numbers:
+        return []
+    shutil.rmtree(_before(METRICS), ignore_errors=True)
+    _before(METRICS).mkdir()
+    for path in numbers:
+        path.rename(_before(METRICS) / path.name)
+    return [f"mv {_before(METRICS)}/*.json {METRICS}/"]
 
 
 def _swap_data() -> None:

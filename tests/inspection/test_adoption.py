@@ -1,5 +1,6 @@
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from inspection.errors import InspectionError
 from inspection.images import ImageFacts
 from inspection.layouts import Layout, sort_files
 from inspection.line import Line
-from inspection.region_guesses import Looked, crop_size, has_colour, look
+from inspection.region_guesses import Looked, crop_size, dark_by, has_colour, look
 from tests.pictures import part
 
 
@@ -376,7 +377,7 @@ def test_a_remedy_names_the_words_of_make_adopt() -> None:
 
 def test_an_image_is_judged_by_its_pixels() -> None:
     grey = part(1)[..., None].repeat(3, axis=2)
-    assert look(grey, facts()) == Looked(facts(), False, False, True)
+    assert look(grey, facts()) == Looked(facts(), False, False, True, int(grey.max()))
     mask = (grey > 100).astype("uint8") * 255
     assert look(mask, facts()).is_mask
     assert not look(mask * 0, facts()).is_marked
@@ -385,6 +386,28 @@ def test_an_image_is_judged_by_its_pixels() -> None:
     assert look(tinted, facts()).is_coloured
     assert has_colour([look(tinted, facts()), look(grey, facts())])
     assert not has_colour([look(grey, facts())] * 20 + [look(tinted, facts())])
+
+
+def test_twelve_bits_in_sixteen_are_told_and_are_no_masks() -> None:
+    deep = ImageFacts(96, 64, 1, 16, "PNG")
+    dark = look((part(1)[..., None].repeat(3, axis=2) // 17).astype("uint8"), deep)
+    assert not dark.is_mask
+    assert dark_by([dark]) == 16
+    assert dark_by([dark, replace(dark, peak=200)]) == 1
+    assert dark_by([replace(dark, facts=facts())]) == 1
+    paths = [*many("good/{n}.png", 20), *many("bad/{n}.png", 20)]
+    found = plan(Folder(tuple(paths), dict.fromkeys(paths, dark), {}), name="x")
+    assert any("use 1/16 of their range" in line for line in warned(found))
+
+
+def test_frames_of_unlike_shapes_and_unread_kinds_are_told() -> None:
+    paths = [*many("good/{n}.png", 20), *many("bad/{n}.png", 20)]
+    strip = Looked(facts(200, 900), False, False)
+    frame = Looked(facts(640, 480), False, False)
+    looked = {path: strip if n % 3 == 0 else frame for n, path in enumerate(paths)}
+    found = plan(Folder((*paths, *many("good/{n}.webp", 9)), looked, {}), name="x")
+    assert any("0.22 to 1.33 times as wide as high" in line for line in warned(found))
+    assert any("not read are left out: 9 .webp; convert" in line for line in warned(found))
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,30 @@ def test_other_data_is_refused_unless_replaced_and_then_kept(
     assert "to undo: mv params.yaml.before-adopt params.yaml && " in capsys.readouterr().out
 
 
+def test_numbers_of_the_old_line_are_put_aside_and_come_back(
+    project: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = project / "metrics"
+    metrics.mkdir()
+    (metrics / "assemble.json").write_text("{}")
+    (metrics / ".gitignore").write_text("")
+    assert adopt.main([str(source), "--dry-run"]) == 0
+    assert (metrics / "assemble.json").exists()
+    assert adopt.main([str(source)]) == 0
+    assert [path.name for path in metrics.iterdir()] == [".gitignore"]
+    (undo,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith("to undo: "))
+    subprocess.run(["sh", "-c", undo.removeprefix("to undo: ")], check=True)
+    assert (metrics / "assemble.json").read_text() == "{}"
+
+
+def test_data_in_place_keeps_its_numbers(project: Path) -> None:
+    flat_line(project / "data", classes=["good", "dent"], n_parts=6)
+    (project / "metrics").mkdir()
+    (project / "metrics/assemble.json").write_text("{}")
+    assert adopt.main(["data"]) == 0
+    assert (project / "metrics/assemble.json").exists()
+
+
 def test_reviews_of_the_old_data_are_put_aside(project: Path, source: Path) -> None:
     assert adopt.main([str(source)]) == 0
     assert (project / "reviews/labels.csv").read_text() == "image_sha256,label,reviewer,note\n"
