@@ -208,7 +208,7 @@ def _copy(source: Path, files: Sequence[str]) -> None:
 
 
 def _keep_old(*, keep_data: bool) -> list[str]:
-    """Put the old data into the DVC cache and copies of the old settings beside them; returns the undo."""
+    """Cache the old data, copy the old settings aside; returns the commands that undo it."""
     kept = [path for path in (PARAMS, DATA_FILE, REVIEWS) if path.exists()]
     if keep_data:
         _dvc(*(("commit", "-f", str(DATA_FILE)) if DATA_FILE.exists() else ("add", str(DATA))))
