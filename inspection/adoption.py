@@ -111,7 +111,15 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
     known = {"", *(raw for one in kept.values() for raw in one)}
     left_out = 1 - sum(raw in known for raw in labels.raw.values()) / len(labels.raw)
     validate = _validate_section(
-        photos, set(images) - known_photos, template, labels, names, boxes, looked, left_out
+        photos,
+        set(images) - known_photos,
+        template,
+        labels,
+        names,
+        boxes,
+        looked,
+        left_out,
+        is_marked,
     )
     used = {*photos, *(masks if template else ()), *(boxes.files if boxes else ())}
     return Plan(
@@ -222,6 +230,7 @@ def _validate_section(
     boxes: Boxes | None,
     looked: Mapping[str, Looked],
     left_out: float,
+    masked: Mapping[str, bool],
 ) -> dict[str, Any]:
     """The `validate` section; `left_out` is the share of views whose class is not in the line."""
     with_masks = bool(template) and labels.layout == "class_folders"
@@ -241,6 +250,8 @@ def _validate_section(
     if boxes and boxes.coco:
         section["coco"] = list(boxes.coco)
     if labels.layout == "yolo" and boxes and not boxes.tells_empty:
+        section["unlabelled"] = "normal"
+    if labels.layout == "masks" and len(masked) < len(photos) and all(masked.values()):
         section["unlabelled"] = "normal"
     strange = round(left_out + SLACK, 2)
     if strange > Unknown().max_fraction:

@@ -132,6 +132,11 @@ def _unread(plan: Plan) -> list[str]:
         lines.append(
             f"images of a kind that is not read are left out: {kinds}; convert them to PNG"
         )
+    if plan.labels.layout == "masks" and "unlabelled" in plan.validate:
+        lines.append(
+            "every mask marks a defect, so images without a mask are taken for normal; if some "
+            "are only not yet marked, remove them, or set validate.unlabelled to quarantine"
+        )
     if plan.n_masks_unseen:
         lines.append(
             f"{plan.n_masks_unseen} of {plan.n_masks} masks were not looked at, and their images "

@@ -56,7 +56,8 @@ def labels_of(
             return Labels("flat", {path: raw for path, raw in told.items() if raw}, column)
     if boxes is not None:
         return Labels("yolo" if boxes.yolo else "coco", _told_by_boxes(photos, boxes))
-    if len(set(is_marked.values())) == 2:
+    some_lack = bool(is_marked) and len(is_marked) < len(photos)
+    if len(set(is_marked.values())) == 2 or (some_lack and all(is_marked.values())):
         return Labels("masks", {path: DEFECT if is_marked.get(path) else "" for path in photos})
     if by_folder:
         found = ", ".join(sorted(set(by_folder.values())))

@@ -82,11 +82,16 @@ def by_boxes(
 
 
 def by_masks(
-    paths: Collection[str], is_marked: Mapping[str, bool], *, line: Line
+    paths: Collection[str],
+    is_marked: Mapping[str, bool],
+    *,
+    unlabelled_is_normal: bool = False,
+    line: Line,
 ) -> tuple[dict[str, Labelled], list[Finding]]:
     """Labels by path, as masks tell them: the line's one defect where anything is marked.
 
-    `is_marked` tells of the views that have a mask. Raises InspectionError when the line has more
+    `is_marked` tells of the views that have a mask; without one a view is not told, or normal where
+    that is so. Raises InspectionError when the line has more
     defects than one.
     """
     if len(line.defects) != 1:
@@ -95,7 +100,8 @@ def by_masks(
             f"{len(line.defects)}: {first_three(line.defects)}; leave one"
         )
     told = {True: line.defects[0], False: line.normal}
-    labels = {p: Labelled(told[is_marked[p]], told[is_marked[p]]) for p in paths if p in is_marked}
+    marked = {p: is_marked.get(p, False) for p in paths if unlabelled_is_normal or p in is_marked}
+    labels = {path: Labelled(told[one], told[one]) for path, one in marked.items()}
     detail = "it has no mask to tell its class"
     return labels, [Finding(path, "unlabelled", detail) for path in paths if path not in labels]
 

@@ -212,11 +212,12 @@ def _labels(
     layout: Layout,
     line: Line,
 ) -> tuple[dict[str, Labelled], list[Finding]]:
+    is_normal = layout.unlabelled == "normal"
     if layout.layout in ("coco", "yolo"):
-        is_normal = layout.unlabelled == "normal"
         return by_boxes(names, boxes, annotations, unlabelled_is_normal=is_normal, line=line)
     if layout.layout == "masks":
-        return by_masks(names, {path: one.is_marked for path, one in masked.items()}, line=line)
+        is_marked = {path: one.is_marked for path, one in masked.items()}
+        return by_masks(names, is_marked, unlabelled_is_normal=is_normal, line=line)
     return by_name(names, layout=layout, line=line)
 
 

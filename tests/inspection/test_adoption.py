@@ -215,6 +215,14 @@ def test_masks_alone_tell_defect_from_normal() -> None:
     assert found.n_parts == {"normal": 13, "defect": 7}
 
 
+def test_masks_of_defects_alone_leave_the_other_images_normal() -> None:
+    masks = many("masks/{n}.png", 7)
+    found = understood(many("images/{n}.jpg", 20), masks=masks, marked=masks)
+    assert found.validate["unlabelled"] == "normal"
+    assert found.n_parts == {"normal": 13, "defect": 7}
+    assert any("images without a mask are taken for normal" in line for line in warned(found))
+
+
 def test_parts_in_folders_may_show_a_defect_in_one_view_alone() -> None:
     images = [f"kos{n:02}/Part{view}.png" for n in range(30) for view in range(8)]
     masks = [path.replace(".png", "_label.bmp") for path in images]
@@ -349,7 +357,7 @@ def test_the_user_may_say_which_class_is_normal() -> None:
         ([*many("{n}.jpg", 20), "labels.csv"], "only tables may tell the classes .'labels.csv'"),
         ([f"{w}_{n}.jpg" for w in ("pit", "rust") for n in range(9)], "the words pit, rust, and"),
         ([*many("{n}.jpg", 20), "a/1.xml"], "1 XML files are not read; convert Pascal VOC"),
-        ([*many("{n}.jpg", 20), *many("masks/{n}.png", 5)], "5 masks are found, for 5 of 20"),
+        ([*many("{n}.jpg", 20), *many("masks/x{n}.png", 5)], "5 masks are found, for none of 20"),
     ],
 )
 def test_a_folder_that_cannot_be_understood_is_an_error_with_its_remedy(

@@ -69,7 +69,7 @@ def test_a_folder_becomes_the_data_and_stays_as_it_was(
     assert params["validate"]["layout"] == "class_folders"
     assert params["clean_labels"]["rules"]["part_disagreement"] == "hold"
     assert params["train"] == {"epochs": 150, "patience": 75}
-    assert "epochs: 80  # few" in (project / "params.yaml").read_text(encoding="utf-8")
+    assert "epochs: 150  # few" in (project / "params.yaml").read_text(encoding="utf-8")
     assert (project / "dvc.log").read_text() == "('add', 'data')\n"
     said = capsys.readouterr().out
     assert "class bent_rod: 6 images, 6 parts, called 'bent rod'" in said
