@@ -74,7 +74,7 @@ def test_a_folder_becomes_the_data_and_stays_as_it_was(
     said = capsys.readouterr().out
     assert "class bent_rod: 6 images, 6 parts, called 'bent rod'" in said
     assert "1 ignored ('Thumbs.db')" in said
-    assert "training: 80 epochs, some 80 steps, patience 40" in said
+    assert "training: 150 epochs, some 150 steps, patience 75" in said
     assert said.endswith("next: dvc repro\n")
 
 
