@@ -58,7 +58,14 @@ def finished(card: Card, table: pd.DataFrame) -> Card:
     """The card with the metrics and the lineage that the stage adds."""
     metrics: dict[str, Any] = outcomes.test_metrics(table, card.line, Costs()) | {
         "claim": outcomes.claim(table["verdict"], table["label"] != card.line.normal, 0.01),
-        "cam": {"n": 2, "pointing": 1.0, "energy": 0.8, "edge": 0.1},
+        "cam": {
+            "n": 2,
+            "pointing": 1.0,
+            "pointing_lower_bound": 0.22,
+            "pointing_of_centre": 0.5,
+            "energy": 0.8,
+            "edge": 0.1,
+        },
         "parity": {},
     }
     lineage = {"git_revision": None, "git_clean": None, "mlflow_run": None, "data": "md5: 1"}
