@@ -27,6 +27,7 @@ from samples.draw import draw_line
 from tests.architecture import ROOT
 from tests.readme import COMMANDS, IN_THE_PROJECT
 from tests.report_page import ReportPage
+from tests.surroundings import plain_environment
 from tests.test_architecture import STAGES
 
 pytestmark = pytest.mark.slow
@@ -80,7 +81,7 @@ def dvc() -> list[str]:
 
 def environment(folder: Path) -> dict[str, str]:
     bin_dir = Path(sys.executable).parent
-    return os.environ | {
+    return plain_environment() | {
         "PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "1",
         "DO_NOT_TRACK": "true",

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from tests.architecture import ROOT
+from tests.surroundings import plain_environment
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -12,7 +13,9 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 def told(*words: str) -> subprocess.CompletedProcess[str]:
     """What `make --dry-run` prints; the environment counts as made."""
     made = ("--dry-run", "--assume-old=.venv/.ready")
-    return subprocess.run(["make", *made, *words], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        ["make", *made, *words], cwd=ROOT, env=plain_environment(), capture_output=True, text=True
+    )
 
 
 @pytest.mark.parametrize(
