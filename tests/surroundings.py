@@ -1,4 +1,4 @@
-"""The environment of a program that a test starts: nothing of the run of the tests leaks into it."""
+"""The environment of a program that a test starts: nothing of the tests' own run leaks into it."""
 
 import os
 
