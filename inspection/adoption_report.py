@@ -157,8 +157,8 @@ def _frames(plan: Plan) -> list[str]:
     low, high = (float(value) for value in np.quantile(aspects, (0.02, 0.98)))
     if high > MOST_SPREAD * low:
         lines.append(
-            f"frames are {low:.2f} to {high:.2f} times as wide as high, and all are stretched to "
-            "one crop; adopt those of one shape, or cut them to it"
+            f"frames are {low:.2f} to {high:.2f} times as wide as high; what one does not "
+            "fill of the crop repeats its edge; adopt those of one shape where you can"
         )
     return lines
 

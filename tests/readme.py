@@ -46,7 +46,6 @@ NOT_RUN = {
     "make test-fast": "a part of `make test`",
     "make lock": "asks the package registry for every version there is",
     "prefect": "wants a Prefect server and a worker; what it would deploy is loaded by a test",
-    "dvc exp run -S train.epochs=24": "an hour, on photographs that are not in the repository",
 }
 
 
