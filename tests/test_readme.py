@@ -55,6 +55,7 @@ def test_every_make_verb_of_the_readme_is_one(command: str) -> None:
     assert re.search(rf"^{verb}:.*##", MAKEFILE, re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [p for p in PROGRAMS if file_of(p)])
 def test_every_program_of_the_readme_answers_help(module: str) -> None:
     command = [sys.executable, "-m", module, "--help"]

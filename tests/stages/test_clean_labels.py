@@ -167,6 +167,7 @@ def test_an_exact_copy_with_another_label_holds_the_view_until_it_is_reviewed(
     assert table.loc[kept, ["label", "held"]].tolist() == ["dent", False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [8, 16])
 def test_views_drawn_of_one_part_of_the_sample_line_lie_in_one_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
