@@ -93,10 +93,9 @@ def verdict_table(table: pd.DataFrame, line: Line) -> dict[str, dict[str, Any]]:
             ("overkill" if name == line.normal else "escapes"): hurts,
             "rate": rate(hurts, len(of_class)).value,
             "upper_bound": rate(hurts, len(of_class)).upper_bound if len(of_class) else None,
-            "auroc": None if name == line.normal else class_auroc(table, name, line),
+            "auroc": class_auroc(table, name, line),
             "auroc_by_channel": {
-                channel: None if name == line.normal else channel_auroc(table, name, channel, line)
-                for channel in CHANNELS
+                channel: channel_auroc(table, name, channel, line) for channel in CHANNELS
             },
         }
     return found
@@ -136,7 +135,8 @@ def class_auroc(table: pd.DataFrame, name: str, line: Line) -> float | None:
 def channel_auroc(table: pd.DataFrame, name: str, channel: str, line: Line) -> float | None:
     """AUROC of a channel's score for a defect's parts against normal ones.
 
-    None without parts of either kind, and where the defect does not show in the channel's region.
+    None without parts of either kind, and where the class does not show in the channel's region,
+    as the normal one never does.
     """
     from sklearn.metrics import roc_auc_score
 

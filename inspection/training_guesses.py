@@ -12,16 +12,19 @@ def epochs_for(n_views: int) -> int:
     >>> [epochs_for(n) for n in (50, 400, 1344, 20000)]
     [150, 40, 12, 8]
     """
-    steps = max(1.0, n_views * TRAIN_SHARE / CROPS_A_STEP)
     least, most = EPOCHS
-    return min(most, max(least, round(WANTED_STEPS / steps)))
+    return min(most, max(least, round(WANTED_STEPS / _steps_an_epoch(n_views))))
 
 
 def steps_of(n_views: int, epochs: int) -> int:
     """How many steps that is, of 16 crops each."""
-    return round(epochs * max(1.0, n_views * TRAIN_SHARE / CROPS_A_STEP))
+    return round(epochs * _steps_an_epoch(n_views))
 
 
 def patience_for(epochs: int) -> int:
     """Half of the epochs: under one cycle of the learning rate the best ones come late."""
     return max(8, epochs // 2)
+
+
+def _steps_an_epoch(n_views: int) -> float:
+    return max(1.0, n_views * TRAIN_SHARE / CROPS_A_STEP)

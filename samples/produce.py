@@ -67,13 +67,15 @@ def summarise(views: dict[str, dict[str, object]]) -> dict[str, object]:
 
 def _run(jobs: list[Job], workers: int) -> Iterator[list[Developed]]:
     if workers == 1:
-        _one_thread()
+        _as_anywhere()
         yield from map(develop_job, jobs)
         return
-    with multiprocessing.get_context("spawn").Pool(workers, _one_thread) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, _as_anywhere) as pool:
         yield from pool.imap(develop_job, jobs, chunksize=4)
 
 
-def _one_thread() -> None:
-    """One thread a process: the processes already share the cores."""
+def _as_anywhere() -> None:
+    """One thread a process, since the processes share the cores; and OpenCV's own code instead of
+    Intel's primitives, which round in another way on each make of processor."""
     cv2.setNumThreads(1)
+    cv2.ipp.setUseIPP(False)

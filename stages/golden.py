@@ -53,27 +53,24 @@ def locator_parity(
     size = card.locator.size_px
     shrunk = np.stack([locator_input(frame, size) for frame in frames])
     wanted = locate(trained.locator, shrunk)
+    edges, found = _boxes(wanted)
     reports = {}
     for runtime in RUNTIMES:
         (got,) = run(runtime, bundle / card.locator.file, shrunk)
-        reports[f"locator on {runtime}"] = compare(
-            wanted, got, *(_edges(maps) for maps in (wanted, got)),
-            *(_found(maps) for maps in (wanted, got)),
-        )  # fmt: skip
+        got_edges, got_found = _boxes(got)
+        reports[f"locator on {runtime}"] = compare(wanted, got, edges, got_edges, found, got_found)
     return reports
 
 
-def _edges(maps: Floats) -> list[list[tuple[float, ...]]]:
-    """The edges of each region's box in each frame, as fractions of it; zeros where not found."""
-    found = [[box_from_mask(one, (1, 1)) for one in regions] for regions in maps]
-    return [
+def _boxes(maps: Floats) -> tuple[Any, Any]:
+    """Of each region in each frame the edges of its box, as fractions of the frame, and whether
+    it was found; the edges are zeros where it was not."""
+    boxes = [[box_from_mask(one, (1, 1)) for one in regions] for regions in maps]
+    edges = [
         [tuple(vars(one[0]).values()) if one else (0.0,) * 4 for one in regions]
-        for regions in found
+        for regions in boxes
     ]
-
-
-def _found(maps: Floats) -> list[bool | list[bool]]:
-    return [[box_from_mask(one, (1, 1)) is not None for one in regions] for regions in maps]
+    return edges, [[one is not None for one in regions] for regions in boxes]
 
 
 def run(runtime: str, graph: Path, crops: Image) -> list[Any]:

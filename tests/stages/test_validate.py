@@ -37,6 +37,14 @@ PARAMS: dict[str, Any] = {
         "expected": {"width_px": [32, 128], "max_quarantined_fraction": 0.5},
     },
 }
+MASKS_BESIDE: dict[str, Any] = {
+    "layout": "class_folders_with_masks",
+    "images": ["**/*.jpg"],
+    "pattern": ".+",
+    "part_from": {"rule": "file"},
+    "masks": "{folder}/{stem}.png",
+}
+
 Run = Callable[..., pd.DataFrame]
 
 
@@ -196,13 +204,7 @@ def test_a_mask_that_cannot_be_read_leaves_its_view(run: Run, tmp_path: Path) ->
         for n in range(2):
             put(tmp_path / f"data/{label}/{n}.jpg", part(n, defect=label == "찍힘"))
     (tmp_path / "data/찍힘/0.png").symlink_to("gone.png")
-    table = run(
-        layout="class_folders_with_masks",
-        images=["**/*.jpg"],
-        pattern=".+",
-        part_from={"rule": "file"},
-        masks="{folder}/{stem}.png",
-    )
+    table = run(**MASKS_BESIDE)
     assert len(table) == 4
     assert quarantine() == {"찍힘/0.png": "mask_unreadable"}
 
@@ -227,13 +229,7 @@ def test_masks_are_found_beside_their_images(run: Run, tmp_path: Path) -> None:
         for n in range(3):
             put(tmp_path / f"data/{label}/{n}.jpg", part(n, defect=label == "찍힘"))
             put(tmp_path / f"data/{label}/{n}.png", part(n) * 0)
-    table = run(
-        layout="class_folders_with_masks",
-        images=["**/*.jpg"],
-        pattern=".+",
-        part_from={"rule": "file"},
-        masks="{folder}/{stem}.png",
-    )
+    table = run(**MASKS_BESIDE)
     assert list(table["mask_path"]) == [path.replace(".jpg", ".png") for path in table["path"]]
 
 
