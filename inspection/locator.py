@@ -62,7 +62,7 @@ def fit_locator(
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = Locator(targets.shape[1])
+        model = Locator(targets.shape[1]).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=1e-4)
     steps = epochs * max(1, -(-len(frames) // batch_size))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps)
@@ -78,7 +78,7 @@ def fit_locator(
             schedule.step()
             losses.append(loss.item())
         progress(epoch, float(np.mean(losses)))
-    return model.eval()
+    return model.to(memory_format=torch.contiguous_format).eval()
 
 
 @torch.inference_mode()
@@ -97,7 +97,8 @@ def _augmented(frames: Image, targets: Floats, generator: torch.Generator) -> tu
     if torch.rand((), generator=generator) < 0.5:
         images, wanted = images.flip(2), wanted.flip(2)
     gain = 0.6 + 0.9 * torch.rand(len(images), 1, 1, 1, generator=generator)
-    return (images * gain).clamp(0, 255), wanted
+    images = (images * gain).clamp(0, 255)
+    return images.contiguous(memory_format=torch.channels_last), wanted
 
 
 def _masked_loss(logits: Tensor, wanted: Tensor) -> Tensor:

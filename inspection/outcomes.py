@@ -1,6 +1,6 @@
 """What verdicts are worth: escapes and overkill counted per part, with n and a bound."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ from inspection.cam_scores import measures
 from inspection.crops import Crops
 from inspection.inspector import CHANNELS, NOT_SEEN, PartVerdict, Seen, judge_part, scores_of
 from inspection.line import Line
-from inspection.parts import confusion, macro_f1, part_label
-from inspection.rates import CONFIDENCE, bootstrap_bound, parts_needed, rate, upper_bound
+from inspection.parts import confusion, macro_f1, macro_f1_bound, part_label
+from inspection.rates import CONFIDENCE, auroc_bound, parts_needed, rate, upper_bound
 from inspection.verdicts import Costs
 
 Parts = dict[str, list[Seen]]
@@ -153,21 +153,23 @@ def channel_auroc(table: pd.DataFrame, name: str, channel: str, line: Line) -> f
 def anomaly_measures(table: pd.DataFrame, line: Line) -> dict[str, float | None]:
     """AUROC of the anomaly score for the defects that show in its region, against normal parts.
 
-    With n and a lower bound, one-sided 95 % by bootstrap; None without parts of either kind.
+    With n and its one-sided 95 % lower bound; None without parts of either kind.
     """
     from sklearn.metrics import roc_auc_score
 
     shown = (*line.regions[line.detect_anomalies].shows, line.normal)
     rows = table[table["label"].isin(shown)].dropna(subset=["anomaly"])
     is_defect = (rows["label"] != line.normal).to_numpy()
-    known = bool(is_defect.any() and not is_defect.all())
+    n_defective, n_normal = int(is_defect.sum()), int((~is_defect).sum())
+    auroc = bound = None
+    if n_defective and n_normal:
+        auroc = float(roc_auc_score(is_defect, rows["anomaly"]))
+        bound = auroc_bound(auroc, n_defective, n_normal)
     return {
-        "anomaly_auroc": float(roc_auc_score(is_defect, rows["anomaly"])) if known else None,
-        "anomaly_auroc_lower_bound": (
-            bootstrap_bound(roc_auc_score, is_defect, rows["anomaly"]) if known else None
-        ),
-        "anomaly_n_defective": int(is_defect.sum()),
-        "anomaly_n_normal": int((~is_defect).sum()),
+        "anomaly_auroc": auroc,
+        "anomaly_auroc_lower_bound": bound,
+        "anomaly_n_defective": n_defective,
+        "anomaly_n_normal": n_normal,
     }
 
 
@@ -175,18 +177,19 @@ def classification(table: pd.DataFrame, line: Line) -> dict[str, Any]:
     """Macro-F1 and confusion of the classifier by part, on labels as seen in its region.
 
     A part whose region was not found was not classified: it is counted as `n_not_seen` and left
-    out of both. The lower bound of macro-F1 is one-sided 95 %, by bootstrap over parts.
+    out of both. The lower bound of macro-F1 is one-sided 95 %.
     """
     classes = line.classifier_classes
     rows = confusion_rows(table, line)
     labels, predicted = rows["actual"].tolist(), rows["predicted"].tolist()
+    counts = confusion(labels, predicted, classes)
     return {
         "classes": list(classes),
         "macro_f1": macro_f1(labels, predicted, classes),
-        "macro_f1_lower_bound": bootstrap_bound(_f1_of(classes), labels, predicted),
+        "macro_f1_lower_bound": macro_f1_bound(counts),
         "n_parts": len(rows),
         "n_not_seen": len(table) - len(rows),
-        "confusion": confusion(labels, predicted, classes).tolist(),
+        "confusion": counts.tolist(),
     }
 
 
@@ -242,13 +245,6 @@ def confusion_rows(table: pd.DataFrame, line: Line) -> pd.DataFrame:
     table = table[table["classified"] != NOT_SEEN]
     actual = [line.label_in(line.classify, label) for label in table["label"]]
     return pd.DataFrame({"actual": actual, "predicted": table["classified"].tolist()})
-
-
-def _f1_of(classes: Sequence[str]) -> Callable[[Any, Any], float]:
-    def f1(labels: Any, predicted: Any) -> float:
-        return macro_f1(list(labels), list(predicted), classes)
-
-    return f1
 
 
 def claim(verdicts: Sequence[str], defective: Any, max_escape_rate: float) -> dict[str, Any]:

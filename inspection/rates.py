@@ -1,11 +1,7 @@
 """Rates with their uncertainty: a count is worth nothing without the n behind it."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 CONFIDENCE = 0.95
 
@@ -44,20 +40,28 @@ def upper_bound(count: int, n: int, confidence: float = CONFIDENCE) -> float:
     return float(beta.ppf(confidence, count + 1, n - count))
 
 
-def bootstrap_bound(
-    measure: Callable[[Any, Any], float], labels: Any, guesses: Any, *, n: int = 1000, seed: int = 0
+def auroc_bound(
+    auroc: float, n_defective: int, n_normal: int, confidence: float = CONFIDENCE
 ) -> float:
-    """The one-sided 95 % lower bound of `measure(labels, guesses)` by bootstrap over parts.
+    """The lowest true AUROC that would still show `auroc`, one-sided (Newcombe 2006, method 5).
 
-    Parts are drawn anew within each label, `n` times; the bound is the 5 % quantile (Efron 1979).
-    It is too kind where the measure is perfect: no draw can be worse than what was seen.
+    The spread is that of Hanley and McNeil (1982) at the true value, so a perfect AUROC of few
+    parts is bounded too.
+
+    >>> [round(auroc_bound(1.0, n, n), 3) for n in (5, 50)]
+    [0.723, 0.972]
     """
-    labels, guesses = np.asarray(labels), np.asarray(guesses)
-    generator = np.random.default_rng(seed)
-    rows_of = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    drawn = (np.concatenate([generator.choice(rows, len(rows)) for rows in rows_of])
-             for _ in range(n))  # fmt: skip
-    return float(np.quantile([measure(labels[d], guesses[d]) for d in drawn], 1 - CONFIDENCE))
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    z, others = norm.ppf(confidence), (n_defective + n_normal) / 2 - 1
+
+    def surplus(true: float) -> float:
+        share = 1 + others * ((1 - true) / (2 - true) + true / (1 + true))
+        spread = true * (1 - true) * share / (n_defective * n_normal)
+        return float(auroc - true - z * math.sqrt(spread))
+
+    return float(brentq(surplus, 0.0, min(auroc, 1 - 1e-9))) if auroc > 0 else 0.0
 
 
 def allowed_failures(n: int, max_rate: float, confidence: float = CONFIDENCE) -> int | None:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
-from inspection.rates import bootstrap_bound, parts_needed, rate, upper_bound
+from inspection.rates import auroc_bound, parts_needed, rate, upper_bound
 
 
 @pytest.mark.parametrize(
@@ -43,23 +43,22 @@ def test_so_many_parts_without_failure_claim_a_rate_and_one_less_does_not(
     assert upper_bound(0, n) <= max_rate < upper_bound(0, n - 1)
 
 
-def test_a_bootstrap_bound_of_a_mean_is_that_of_the_normal_approximation() -> None:
-    right = np.random.default_rng(0).random(400) < 0.8
+@pytest.mark.parametrize(("auroc", "n", "m"), [(0.5, 10, 40), (0.9, 13, 48), (1.0, 13, 48)])
+def test_an_auroc_bound_is_seldom_above_the_truth(auroc: float, n: int, m: int) -> None:
+    bound = auroc_bound(auroc, n, m)
+    assert auroc - 0.2 < bound < auroc
+    shift = np.sqrt(2) * norm.ppf(bound)  # of two normal scores with such an AUROC
+    draws = np.random.default_rng(0)
+    shown = [
+        np.mean(draws.normal(shift, 1, n)[:, None] > draws.normal(0, 1, m)) for _ in range(2000)
+    ]
+    assert np.mean(np.array(shown) >= auroc) <= 0.06
 
-    def accuracy(_: object, hits: np.ndarray) -> float:
-        return float(hits.mean())
 
-    wanted = right.mean() - 1.645 * right.std() / 20
-    assert bootstrap_bound(accuracy, np.zeros(400), right) == pytest.approx(wanted, abs=0.005)
+def test_an_auroc_of_nothing_is_bounded_by_nothing() -> None:
+    assert auroc_bound(0.0, 3, 4) == 0.0
 
 
-def test_a_bootstrap_keeps_the_number_of_parts_of_each_label() -> None:
-    labels = np.array(["a"] * 7 + ["b"] * 2)
-    counts: list[int] = []
-
-    def count(drawn: np.ndarray, _: object) -> float:
-        counts.append(int((drawn == "b").sum()))
-        return 0.0
-
-    bootstrap_bound(count, labels, labels, n=20)
-    assert counts == [2] * 20
+def test_more_parts_bound_an_auroc_closer() -> None:
+    bounds = [auroc_bound(0.95, n, 2 * n) for n in (5, 20, 80, 320)]
+    assert bounds == sorted(bounds)

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,19 @@ def test_the_bytes_depend_on_the_seed_and_not_on_the_number_of_processes(tmp_pat
     assert digests(one.data) == digests(two.data)
     assert digests(one.truth_dir) == digests(two.truth_dir)
     assert digests(one.data) != digests(other.data)
+
+
+@pytest.mark.slow
+def test_the_bytes_do_not_depend_on_the_make_of_the_processor(tmp_path: Path) -> None:
+    for kernels in ("disabled", "sse42", "avx2"):
+        where = ["--out", str(tmp_path / kernels), "--truth", str(tmp_path / "truth" / kernels)]
+        subprocess.run(
+            [sys.executable, "-m", "samples.draw", *where, "--parts", "5", "--size", "154x129"],
+            env={**os.environ, "OPENCV_IPP": kernels},
+            check=True,
+        )
+    drawn = [digests(tmp_path / kernels) for kernels in ("disabled", "sse42", "avx2")]
+    assert drawn[0] == drawn[1] == drawn[2]
 
 
 def test_the_truth_lists_exactly_the_files_on_disk(line: Line) -> None:
