@@ -55,7 +55,7 @@ def test_the_bytes_do_not_depend_on_the_make_of_the_processor(tmp_path: Path) ->
     for kernels in ("disabled", "sse42", "avx2"):
         where = ["--out", str(tmp_path / kernels), "--truth", str(tmp_path / "truth" / kernels)]
         subprocess.run(
-            [sys.executable, "-m", "samples.draw", *where, "--parts", "5", "--size", "154x129"],
+            [sys.executable, "-m", "samples.draw", *where, "--parts", "5"],
             env={**os.environ, "OPENCV_IPP": kernels},
             check=True,
         )
