@@ -6,10 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspection.rates import CONFIDENCE
-
-N_DRAWS = 4000
-
 
 def part_label(labels: Sequence[str], normal: str) -> str:
     """The label of a part: its most frequent defect, or normal when every view is.
@@ -62,23 +58,3 @@ def f1_by_class(table: Any) -> Any:
 def macro_f1(labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> float:
     """Mean F1 over the classes that have parts or predictions, 0..1."""
     return float(np.nanmean(f1_by_class(confusion(labels, predicted, classes))))
-
-
-def macro_f1_bound(table: Any, confidence: float = CONFIDENCE, *, seed: int = 0) -> float:
-    """The one-sided lower bound of the macro-F1 of a confusion table (classes, classes).
-
-    What each class is taken for is drawn from its posterior, under a prior that weighs as much as
-    one part a class (Perks 1947), for as many parts as were seen; so a perfect table is bounded
-    too. Nothing is drawn for a class without parts and predictions; NaN where there is no other.
-
-    >>> [round(macro_f1_bound(np.diag([n, n])), 2) for n in (5, 50)]
-    [0.76, 0.97]
-    """
-    seen = (table.sum(axis=0) + table.sum(axis=1)) > 0
-    if not seen.any():
-        return float("nan")
-    table = table[np.ix_(seen, seen)]
-    sizes, generator = table.sum(axis=1), np.random.default_rng(seed)
-    shares = [generator.dirichlet(row + 1 / len(table), N_DRAWS) for row in table]
-    drawn = np.stack(shares, axis=1) * sizes[:, None]
-    return float(np.quantile(f1_by_class(drawn).mean(axis=-1), 1 - confidence))

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from inspection.bundle import Card
 from inspection.crops import Crops
+from inspection.errors import InspectionError
 from inspection.inspector import Seen
 from inspection.outcomes import (
     anomaly_measures,
@@ -21,10 +22,12 @@ from inspection.outcomes import (
     expected_cost,
     group_by_part,
     labels_by_part,
+    macro_f1_bound,
     outcomes,
     totals,
     verdict_table,
 )
+from inspection.parts import f1_by_class
 from inspection.regions import CropWindow
 from inspection.verdicts import Costs
 from tests.bundles import make_bundle, sample_line
@@ -236,3 +239,32 @@ def test_a_part_that_was_not_seen_is_not_counted_as_rightly_classified() -> None
     assert (found["n_parts"], found["n_not_seen"]) == (8, 1)
     assert found["confusion"][0] == [2, 2, 0]
     assert found["macro_f1"] < classification(TABLE, LINE)["macro_f1"]
+
+
+def test_a_macro_f1_bound_is_seldom_above_the_truth() -> None:
+    sizes = np.array([40, 12, 12])
+    shares = np.array([[0.95, 0.05, 0.0], [0.1, 0.85, 0.05], [0.0, 0.1, 0.9]])
+    truth = f1_by_class(sizes[:, None] * shares).mean()
+    draws = np.random.default_rng(0)
+    tables = (
+        np.stack([draws.multinomial(n, row) for n, row in zip(sizes, shares, strict=True)])
+        for _ in range(200)
+    )
+    bounds = np.array([macro_f1_bound(table) for table in tables])
+    assert np.mean(bounds > truth) <= 0.05
+    assert np.median(bounds) > truth - 0.15
+
+
+def test_a_perfect_macro_f1_is_bounded_the_closer_the_more_parts_there_are() -> None:
+    bounds = [macro_f1_bound(np.diag([4 * n, n, n])) for n in (1, 5, 25)]
+    assert 0 < bounds[0] < bounds[1] < bounds[2] < 1
+
+
+def test_a_class_without_parts_and_predictions_leaves_the_bound_as_it_is() -> None:
+    table = np.array([[20, 1, 0], [2, 8, 0], [0, 0, 0]])
+    assert macro_f1_bound(table) == macro_f1_bound(table[:2, :2])
+
+
+def test_a_classifier_that_saw_no_test_part_is_no_classifier_of_nan() -> None:
+    with pytest.raises(InspectionError, match="found in none of 9 test parts"):
+        classification(TABLE.assign(classified="not_seen"), LINE)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
-from inspection.parts import by_part, confusion, f1_by_class, macro_f1, macro_f1_bound, part_label
+from inspection.parts import by_part, confusion, f1_by_class, macro_f1, part_label
 
 CLASSES = ("normal", "dent", "slide")
 
@@ -53,28 +53,3 @@ def test_a_class_that_neither_is_nor_is_predicted_does_not_count() -> None:
     expected = f1_score(labels, predicted, average="macro")
     assert macro_f1(labels, predicted, CLASSES) == pytest.approx(expected)
     assert np.isnan(f1_by_class(confusion(labels, predicted, CLASSES))[2])
-
-
-def test_a_macro_f1_bound_is_seldom_above_the_truth() -> None:
-    sizes = np.array([40, 12, 12])
-    shares = np.array([[0.95, 0.05, 0.0], [0.1, 0.85, 0.05], [0.0, 0.1, 0.9]])
-    truth = f1_by_class(sizes[:, None] * shares).mean()
-    draws = np.random.default_rng(0)
-    tables = (
-        np.stack([draws.multinomial(n, row) for n, row in zip(sizes, shares, strict=True)])
-        for _ in range(200)
-    )
-    bounds = np.array([macro_f1_bound(table) for table in tables])
-    assert np.mean(bounds > truth) <= 0.05
-    assert np.median(bounds) > truth - 0.15
-
-
-def test_a_perfect_macro_f1_is_bounded_the_closer_the_more_parts_there_are() -> None:
-    bounds = [macro_f1_bound(np.diag([4 * n, n, n])) for n in (1, 5, 25)]
-    assert 0 < bounds[0] < bounds[1] < bounds[2] < 1
-
-
-def test_a_class_without_parts_and_predictions_leaves_the_bound_as_it_is() -> None:
-    table = np.array([[20, 1, 0], [2, 8, 0], [0, 0, 0]])
-    assert macro_f1_bound(table) == macro_f1_bound(table[:2, :2])
-    assert np.isnan(macro_f1_bound(np.zeros((3, 3), int)))
