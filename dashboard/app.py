@@ -107,7 +107,7 @@ def _show_part(view: pd.Series, inspector: Inspector) -> None:
     seen = inspector.see(View(view["path"], content))
     verdict = judge_part([seen], card)
     _show_verdict(verdict, view["label"])
-    frame = decode(content, channels=card.line.channels)
+    frame = decode(content, channels=card.line.channels, bit_depth=card.line.bit_depth)
     left, middle, right = st.columns([5, 4, 4])
     with left:
         st.image(marked_frame(frame, view["boxes"], verdict.views[0], card), width="stretch")

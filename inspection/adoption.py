@@ -182,6 +182,7 @@ def _line_section(
     name: str, classes: Mapping[str, Sequence[str]], boxes: Boxes | None, looked: Sequence[Looked]
 ) -> dict[str, Any]:
     normal, *defects = classes
+    bits = region_guesses.bits_used(looked)
     regions = canonical_names(region_categories(boxes, known_names(classes))) if boxes else {}
     if boxes and regions:
         boxed = {one: _categories_of(one, classes, boxes) for one in defects}
@@ -191,6 +192,7 @@ def _line_section(
     return {
         "name": name,
         "channels": 3 if region_guesses.has_colour(looked) else 1,
+        **({"bit_depth": bits} if bits < 16 else {}),
         "normal": normal,
         "classes": {one: _aliases(one, raw) for one, raw in classes.items()},
         **placed,

@@ -9,7 +9,7 @@ from inspection.adoption import Plan, known_names
 from inspection.errors import first_three
 from inspection.folder_guesses import split_folders
 from inspection.line import fold_name
-from inspection.region_guesses import dark_by
+from inspection.region_guesses import bits_used
 from inspection.training_guesses import steps_of
 
 FEW_PARTS = 6
@@ -147,11 +147,11 @@ def _unread(plan: Plan) -> list[str]:
 
 def _frames(plan: Plan) -> list[str]:
     lines = []
-    factor = dark_by(plan.looked)
-    if factor > 1:
+    bits = bits_used(plan.looked)
+    if bits < 16:
         lines.append(
-            f"16-bit images use 1/{factor} of their range at most, so they are nearly black where "
-            f"all of it is shown in 8 bits; multiply their values by {factor} and save them again"
+            f"16-bit images look like those of a camera of {bits} bits, so line.bit_depth is "
+            f"{bits}; a brighter one would be refused"
         )
     aspects = [one.facts.width_px / one.facts.height_px for one in plan.looked]
     low, high = (float(value) for value in np.quantile(aspects, (0.02, 0.98)))

@@ -11,6 +11,7 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -25,6 +26,8 @@ MAX_PIXELS = 64_000_000
 CEILING_PIXELS = 256_000_000
 ORIENTATION = 0x0112
 BITS_PER_SAMPLE = 258
+DEEPEST = 16
+JPEG_RINGING = 32
 PLUGINS: dict[bytes, type[ImageFile]] = {
     b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
     b"BM": BmpImagePlugin.BmpImageFile,
@@ -55,7 +58,8 @@ BROKEN = (
 class ImageError(InspectionError):
     """Bytes that are not an image we can inspect; `code` is the reason in one word.
 
-    Codes: empty, not_an_image, truncated, corrupt, too_large, unsupported_depth, several_images.
+    Codes: empty, not_an_image, truncated, corrupt, too_large, unsupported_depth, too_bright,
+    several_images.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -74,19 +78,47 @@ class ImageFacts:
     format: str
 
 
-def decode(content: bytes, *, channels: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode(
+    content: bytes, *, channels: int, bit_depth: int = DEEPEST, max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
     """Pixels of an image file: uint8 (H, W) for one channel, (H, W, 3) RGB for three.
 
-    The EXIF orientation is applied. 16 bit is scaled linearly over its full range (65535 becomes
-    255), so that the brightness of two frames stays comparable. Colour becomes grey by the
-    standard luma; alpha is dropped, palettes are resolved. Raises ImageError for anything else.
+    The EXIF orientation is applied. A 16-bit file is scaled linearly over the `bit_depth` bits
+    that the camera uses of it (of 12, 4095 becomes 255), so that the brightness of two frames stays
+    comparable. Colour becomes grey by the standard luma; alpha is dropped, palettes are resolved.
+    Raises ImageError for anything else.
     """
     _check_not_empty(content)
     if content.startswith(b"\xff\xd8"):
         return _decode_jpeg(content, channels=channels, max_pixels=max_pixels)
     image = _open(content, max_pixels=max_pixels)
-    turned = _oriented(_pixels(image, content), _orientation(image))
-    return _with_channels(turned, channels=channels)
+    pixels = _pixels(image, content)
+    if pixels.dtype == np.uint16:
+        pixels = _to_eight_bits(pixels, bit_depth)
+    return _with_channels(_oriented(pixels, _orientation(image)), channels=channels)
+
+
+def decode_mask(content: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """What a mask file marks: bool (H, W), oriented as its photograph is.
+
+    Marked is what is not black, be it 255 or the number of a class or of an object, in 8 bits or
+    16. A JPEG rings around its edges: there marked is what is brighter than half its brightest.
+    Raises ImageError as `decode` does.
+    """
+    _check_not_empty(content)
+    if content.startswith(b"\xff\xd8"):
+        grey = _decode_jpeg(content, channels=1, max_pixels=max_pixels)
+        return np.asarray(grey > max(JPEG_RINGING, int(grey.max()) // 2))
+    image = _open(content, max_pixels=max_pixels)
+    pixels = _pixels(image, content)
+    brightest = pixels if pixels.ndim == 2 else pixels.max(axis=2)
+    return _oriented(brightest, _orientation(image)) > 0
+
+
+def read_frame(path: Path, *, channels: int, bit_depth: int) -> np.ndarray:
+    """The pixels of a frame that stage validate has let through, however large it is."""
+    content = path.read_bytes()
+    return decode(content, channels=channels, bit_depth=bit_depth, max_pixels=CEILING_PIXELS)
 
 
 def describe(content: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
@@ -200,7 +232,7 @@ def _n_channels(image: ImageFile) -> int:
 
 
 def _pixels(image: ImageFile, content: bytes) -> np.ndarray:
-    """uint8 pixels (H, W) or (H, W, 3) RGB, not yet oriented."""
+    """uint8 pixels (H, W) or (H, W, 3) RGB, or uint16 ones of a deep file, not yet oriented."""
     try:
         image.load()
         if _bit_depth(image, content) > 8:
@@ -211,9 +243,9 @@ def _pixels(image: ImageFile, content: bytes) -> np.ndarray:
 
 
 def _deep_pixels(image: ImageFile, content: bytes) -> np.ndarray:
-    """16 bit to 8: PIL knows only grey, and cv2, which knows colour, hides truncation."""
+    """uint16: PIL knows only grey, and cv2, which knows colour, hides truncation."""
     if image.mode in DEEP_MODES:
-        return _to_eight_bits(np.asarray(image).astype(np.uint16))
+        return np.asarray(image).astype(np.uint16)
     flags = cv2.IMREAD_UNCHANGED
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR
@@ -222,11 +254,18 @@ def _deep_pixels(image: ImageFile, content: bytes) -> np.ndarray:
         raise ImageError("unsupported_depth", "more than 8 bits; convert it to 8 or 16 bit")
     if deep.ndim == 3 and deep.shape[2] >= 3:
         deep = deep[..., 2::-1]
-    return _to_eight_bits(deep if deep.ndim == 2 else deep[..., : _n_channels(image)].squeeze())
+    return deep if deep.ndim == 2 else deep[..., : _n_channels(image)].squeeze()
 
 
-def _to_eight_bits(deep: np.ndarray) -> np.ndarray:
-    return ((deep.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+def _to_eight_bits(deep: np.ndarray, bit_depth: int) -> np.ndarray:
+    white, brightest = 2**bit_depth - 1, int(deep.max())
+    if brightest > white:
+        raise ImageError(
+            "too_bright",
+            f"a pixel has the value {brightest}, and {bit_depth} bits hold {white} at most; "
+            f"set line.bit_depth to {brightest.bit_length()} or more",
+        )
+    return ((deep.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
 
 
 def _oriented(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -121,7 +121,9 @@ class Inspector:
 
     def see(self, view: View) -> Seen:
         """Decode, locate, cut and measure one view."""
-        frame = decode(view.content, channels=self.card.line.channels)
+        frame = decode(
+            view.content, channels=self.card.line.channels, bit_depth=self.card.line.bit_depth
+        )
         size = (frame.shape[1], frame.shape[0])
         windows = self._windows(frame)
         crops = {region: _crop(frame, window) for region, window in windows.items()}

@@ -44,7 +44,8 @@ class Line(Frozen):
     `classify` names the region whose defects the classifier tells apart; `detect_anomalies` the
     region on which the anomaly model, which knows only normal parts, is fitted. `orient` names two
     regions, the second of which is to lie right of the first: parts that lie the other way round
-    are turned by 180 degrees, all crops of them alike.
+    are turned by 180 degrees, all crops of them alike. `bit_depth` is how many bits of a 16-bit
+    file the camera uses, from the lowest on; files of 8 bits are not touched by it.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
@@ -55,6 +56,7 @@ class Line(Frozen):
     detect_anomalies: str
     orient: tuple[str, str] | None = None
     channels: int = Field(default=1, description="1 for grey crops, 3 for colour (RGB)")
+    bit_depth: int = Field(default=16, ge=9, le=16)
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

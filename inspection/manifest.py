@@ -17,7 +17,7 @@ from inspection.annotations import Annotations
 from inspection.boxes import Box, resolved
 from inspection.errors import InspectionError
 from inspection.findings import Finding
-from inspection.images import ImageError, ImageFacts, decode, describe
+from inspection.images import ImageError, ImageFacts, decode, decode_mask, describe
 from inspection.labelling import Labelled, Unknown, by_boxes, by_masks, by_name, check_unknown
 from inspection.layouts import Layout, mask_path
 from inspection.line import Line
@@ -62,11 +62,11 @@ class Mask:
     is_marked: bool
 
 
-def examine(path: str, content: bytes, *, max_pixels: int) -> Examined | Finding:
+def examine(path: str, content: bytes, *, bit_depth: int, max_pixels: int) -> Examined | Finding:
     """Hash and decode one image file; the pixels are checked, not kept."""
     try:
         facts = describe(content, max_pixels=max_pixels)
-        decode(content, channels=1, max_pixels=max_pixels)
+        decode(content, channels=1, bit_depth=bit_depth, max_pixels=max_pixels)
     except ImageError as error:
         return Finding(path, error.code, str(error))
     return Examined(path, hashlib.sha256(content).hexdigest(), facts)
@@ -75,10 +75,10 @@ def examine(path: str, content: bytes, *, max_pixels: int) -> Examined | Finding
 def examine_mask(path: str, content: bytes, *, max_pixels: int) -> Mask | Finding:
     """Decode one mask file."""
     try:
-        pixels = decode(content, channels=1, max_pixels=max_pixels)
+        marked = decode_mask(content, max_pixels=max_pixels)
     except ImageError as error:
         return Finding(path, f"mask_{error.code}", str(error), view_kept=True)
-    return Mask(path, pixels.shape[1], pixels.shape[0], bool(pixels.any()))
+    return Mask(path, marked.shape[1], marked.shape[0], bool(marked.any()))
 
 
 def unreadable(path: str, error: OSError) -> Finding:

@@ -1,12 +1,12 @@
 """What to crop, guessed: the whole frame or boxed regions, at what size, in grey or colour."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from inspection.images import ImageFacts
+from inspection.images import ImageError, ImageFacts, decode, decode_mask, describe
 from inspection.label_guesses import Boxes, boxes_of, shown_in
 
 STEP_PX = 32
@@ -15,7 +15,7 @@ MOST_CROP_PX = 256
 LEAST_REGION_PX = 128
 MASK_LEVELS = 4
 MASK_SHARE = 0.95
-DARK_PEAK = 64
+CAMERA_BITS = (10, 12, 14, 16)
 COLOUR_LEVELS = 6.0
 COLOURED_SHARE = 0.1
 MARGIN_FRACTION = 0.05
@@ -27,36 +27,31 @@ class Looked:
     """One image that was decoded: its facts, and what its pixels are like.
 
     `is_mask`: all black and white; `is_coloured`: its channels differ; `is_marked`: not all black;
-    `peak`: the brightest value 0..255 of any pixel.
+    `bits`: how many bits hold the values of a 16-bit image, of those that cameras have.
     """
 
     facts: ImageFacts
     is_mask: bool
     is_coloured: bool
     is_marked: bool = True
-    peak: int = 255
+    bits: int = 16
 
 
-def look(pixels: np.ndarray, facts: ImageFacts) -> Looked:
-    """Judge one image, uint8 (H, W, 3) RGB: a mask is all black and white, or nearly so."""
-    spread = pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2)
-    grey = pixels[..., 0]
-    peak = int(pixels.max())
-    dark = facts.bit_depth > 8 and peak < DARK_PEAK
-    ends = (grey < 8) | (grey > 247)
-    is_mask = len(np.unique(grey)) <= MASK_LEVELS or bool(ends.mean() > MASK_SHARE and not dark)
-    return Looked(facts, is_mask, bool(spread.mean() > COLOUR_LEVELS), bool(grey.any()), peak)
+def look_at(content: bytes) -> Looked:
+    """Judge the image of a file; raises ImageError where it cannot be read."""
+    facts = describe(content)
+    pixels, bits = _decoded(content) if facts.bit_depth > 8 else (decode(content, channels=3), 16)
+    looked = _judged(pixels, facts, bits)
+    if looked.is_mask:
+        return replace(looked, is_marked=bool(decode_mask(content).any()))
+    return looked
 
 
-def dark_by(looked: Sequence[Looked]) -> int:
-    """How often the range that 16-bit images use goes into 16 bits, a power of 2; 1 where it fills.
-
-    A camera of 12 bits that writes files of 16 leaves them nearly black: 16.
-    """
-    peaks = [one.peak for one in looked if one.facts.bit_depth > 8]
-    if not peaks or max(peaks) >= DARK_PEAK:
-        return 1
-    return 256 >> max(1, max(peaks).bit_length())
+def bits_used(looked: Sequence[Looked]) -> int:
+    """How many bits of 16-bit photographs are used: a camera of 12 that writes files of 16 leaves
+    them nearly black. 16 where there are none."""
+    deep = (one.bits for one in looked if one.facts.bit_depth > 8 and not one.is_mask)
+    return max(deep, default=max(CAMERA_BITS))
 
 
 def has_colour(looked: Sequence[Looked]) -> bool:
@@ -129,6 +124,27 @@ def orientation(regions: Sequence[str], boxes: Boxes) -> tuple[str, str] | None:
             is_right.append(at[second] > at[first])
     share = float(np.mean(is_right)) if is_right else 0.0
     return (first, second) if TURNED_SHARE < share < 1 - TURNED_SHARE else None
+
+
+def _judged(pixels: np.ndarray, facts: ImageFacts, bits: int) -> Looked:
+    """What uint8 pixels (H, W, 3) RGB look like: a mask is all black and white, or nearly so."""
+    spread = pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2)
+    grey = pixels[..., 0]
+    ends = (grey < 8) | (grey > 247)
+    is_mask = len(np.unique(grey)) <= MASK_LEVELS or bool(ends.mean() > MASK_SHARE)
+    return Looked(facts, is_mask, bool(spread.mean() > COLOUR_LEVELS), bool(grey.any()), bits)
+
+
+def _decoded(content: bytes) -> tuple[np.ndarray, int]:
+    """RGB pixels of a 16-bit image over as few bits as hold it, and how many these are."""
+    *fewer, most = CAMERA_BITS
+    for bits in fewer:
+        try:
+            return decode(content, channels=3, bit_depth=bits), bits
+        except ImageError as error:
+            if error.code != "too_bright":
+                raise
+    return decode(content, channels=3, bit_depth=most), most
 
 
 def _median_crop(category: str, boxes: Boxes) -> list[int]:

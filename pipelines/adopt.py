@@ -17,12 +17,12 @@ from inspection.adoption import Folder, Plan, plan
 from inspection.adoption_report import told, warned
 from inspection.errors import InspectionError, first_three
 from inspection.folder_guesses import class_of_folder, is_image
-from inspection.images import ImageError, decode, describe
+from inspection.images import ImageError
 from inspection.layouts import Layout
 from inspection.line import Line
 from inspection.mask_guesses import mask_files
 from inspection.params_text import as_block, with_section, with_value
-from inspection.region_guesses import Looked, look
+from inspection.region_guesses import Looked, look_at
 from inspection.storage import locked, write_bytes, write_text
 from inspection.vocabulary import any_normal, plain_name
 
@@ -187,7 +187,7 @@ def _decoded(source: Path, sample: Sequence[str], what: str) -> dict[str, Looked
     for path in tqdm(sample, desc=what, unit="image", disable=None):
         content = (source / path).read_bytes()
         try:
-            looked[path] = look(decode(content, channels=3), describe(content))
+            looked[path] = look_at(content)
         except ImageError as error:
             refused.append(f"{path} ({error.code})")
     if refused and not looked:

@@ -15,7 +15,7 @@ from inspection import outcomes
 from inspection.crops import load_crops
 from inspection.decisions import decided
 from inspection.folds import with_folds
-from inspection.images import decode
+from inspection.images import read_frame
 from inspection.inspector import Inspector, View
 from inspection.line import Line
 from inspection.parity import require_parity
@@ -73,7 +73,7 @@ def main() -> None:
     view_labels = dict(zip(val["path"], val["label"], strict=True))
     card, claim = decided(card, seen, view_labels, params.costs, params.max_escape_rate)
     parity = golden_parity(trained, paths.crops, line, card, folder, params.golden_crops)
-    parity |= locator_parity(trained, card, folder, some_frames(val, paths.data, line.channels))
+    parity |= locator_parity(trained, card, folder, some_frames(val, paths.data, line))
     require_parity(parity, tolerance=params.parity_tolerance)
 
     test = views[views["fold"] == "test"]
@@ -111,11 +111,11 @@ def see_parts(
     return outcomes.group_by_part(seen, views["part_id"].tolist()), seconds
 
 
-def some_frames(views: pd.DataFrame, data: Path, channels: int) -> Iterator[Image]:
+def some_frames(views: pd.DataFrame, data: Path, line: Line) -> Iterator[Image]:
     """A few frames, drawn evenly from the table."""
     rows = np.unique(np.linspace(0, len(views) - 1, N_GOLDEN_FRAMES).round().astype(int))
     for path in views["path"].iloc[rows]:
-        yield decode((data / path).read_bytes(), channels=channels)
+        yield read_frame(data / path, channels=line.channels, bit_depth=line.bit_depth)
 
 
 def _log_totals(found: dict[str, Any]) -> None:

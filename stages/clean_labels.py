@@ -13,7 +13,7 @@ from tqdm import tqdm
 from inspection import duplicates, labels, suspects
 from inspection.classes import check_classes
 from inspection.errors import InspectionError
-from inspection.images import CEILING_PIXELS, decode
+from inspection.images import read_frame
 from inspection.line import Line
 from inspection.storage import read_table, write_table
 from stages import program
@@ -90,7 +90,7 @@ def _looked_at(data_dir: Path, table: pd.DataFrame, line: Line) -> tuple[np.ndar
 
     def one(view: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
         path, camera = view
-        pixels = decode((data_dir / path).read_bytes(), channels=1, max_pixels=CEILING_PIXELS)
+        pixels = read_frame(data_dir / path, channels=1, bit_depth=line.bit_depth)
         features = suspects.texture_features(pixels, windows[camera])
         return duplicates.thumbnail(pixels), features
 

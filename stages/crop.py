@@ -22,7 +22,7 @@ from inspection.framing import (
     locator_targets,
     require_boxes,
 )
-from inspection.images import CEILING_PIXELS, decode
+from inspection.images import CEILING_PIXELS, decode_mask, read_frame
 from inspection.line import Line
 from inspection.locator import STRIDE, Locator, fit_locator, locate
 from inspection.regions import Floats, Image, crop_window, cut, is_turned, locator_input
@@ -101,7 +101,9 @@ def cut_region(
             margin_fraction=settings.margin_fraction,
             turned=is_turned(boxes_here, line.orient),
         )
-        image = cut(_frame(data, view, line.channels), window)
+        image = cut(
+            read_frame(data / view.path, channels=line.channels, bit_depth=line.bit_depth), window
+        )
         boxes = defect_boxes(view, settings.shows)
         label = line.label_in(region, view.label)
         target, known_from = _target(data, view, window, boxes, is_normal=label == line.normal)
@@ -143,7 +145,9 @@ def _located(
     size = params.locator_size_px
 
     def shrink(_: int, view: Any) -> Image:
-        return locator_input(_frame(data, view, 1), size)
+        return locator_input(
+            read_frame(data / view.path, channels=1, bit_depth=line.bit_depth), size
+        )
 
     frames = np.stack(list(_in_threads(shrink, views, "read frames")))
     cells = (size[0] // STRIDE, size[1] // STRIDE)
@@ -189,13 +193,9 @@ def _target(
     if is_normal:
         return box_target([], window), "normal"
     if view.mask_path:
-        mask = decode((data / view.mask_path).read_bytes(), channels=1, max_pixels=CEILING_PIXELS)
+        mask = decode_mask((data / view.mask_path).read_bytes(), max_pixels=CEILING_PIXELS)
         return mask_target(mask, window), "mask"
     return box_target(boxes, window), "box" if boxes else "unknown"
-
-
-def _frame(data: Path, view: Any, channels: int) -> Image:
-    return decode((data / view.path).read_bytes(), channels=channels, max_pixels=CEILING_PIXELS)
 
 
 def _in_threads(work: Callable[[int, Any], Any], views: pd.DataFrame, what: str) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from inspection.cheap import circumstances, fit_svm, fit_tree, hog_features, stack
 from inspection.errors import raise_all
 from inspection.folds import FOLDS, assign_folds, leakage_price, shortcut_audit, thin_classes
-from inspection.images import CEILING_PIXELS, decode
+from inspection.images import read_frame
 from inspection.line import Line
 from inspection.storage import read_table, write_table
 from stages import program
@@ -49,7 +49,7 @@ def main() -> None:
         seed=params.seed,
     )
     metrics = _counts(views) | {"n_held": int(manifest["held"].sum())} | _audit(
-        views, params, paths.data
+        views, params, paths.data, line.bit_depth
     )  # fmt: skip
 
     write_table(paths.out, views[["view_id", "part_id", "group_id", "label", "fold"]])
@@ -85,12 +85,12 @@ def _counts(views: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _audit(views: pd.DataFrame, params: SplitParams, data: Path) -> dict[str, Any]:
+def _audit(views: pd.DataFrame, params: SplitParams, data: Path, bit_depth: int) -> dict[str, Any]:
     keep = np.random.default_rng(params.seed).permutation(len(views))[: params.audit_max_views]
     sample = views.iloc[np.sort(keep)].reset_index(drop=True)
 
     def look(path: str) -> tuple[Any, dict[str, float]]:
-        frame = decode((data / path).read_bytes(), channels=1, max_pixels=CEILING_PIXELS)
+        frame = read_frame(data / path, channels=1, bit_depth=bit_depth)
         return hog_features(frame), circumstances(frame)
 
     with ThreadPoolExecutor() as pool:

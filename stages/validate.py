@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,7 +61,13 @@ def main() -> None:
     check_spelling(on_disk)
     files = sort_files(on_disk, params)
     _check_files(paths.data, on_disk, files, params)
-    images = _each(examine, unreadable, paths.data, files.images, params.max_pixels)
+    images = _each(
+        partial(examine, bit_depth=line.bit_depth),
+        unreadable,
+        paths.data,
+        files.images,
+        params.max_pixels,
+    )
     masks = _each(examine_mask, unreadable_mask, paths.data, files.masks, params.max_pixels)
     examined = [one for one in images if isinstance(one, Examined)]
     annotations = _annotations(paths.data, files, examined, params)

@@ -2,6 +2,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from inspection.adoption import Folder, Plan, plan
@@ -10,8 +11,8 @@ from inspection.errors import InspectionError
 from inspection.images import ImageFacts
 from inspection.layouts import Layout, sort_files
 from inspection.line import Line
-from inspection.region_guesses import Looked, crop_size, dark_by, has_colour, look
-from tests.pictures import part
+from inspection.region_guesses import Looked, bits_used, crop_size, has_colour, look_at
+from tests.pictures import encoded, part
 
 
 def facts(width: int = 96, height: int = 64) -> ImageFacts:
@@ -384,28 +385,35 @@ def test_a_remedy_names_the_words_of_make_adopt() -> None:
 
 
 def test_an_image_is_judged_by_its_pixels() -> None:
-    grey = part(1)[..., None].repeat(3, axis=2)
-    assert look(grey, facts()) == Looked(facts(), False, False, True, int(grey.max()))
-    mask = (grey > 100).astype("uint8") * 255
-    assert look(mask, facts()).is_mask
-    assert not look(mask * 0, facts()).is_marked
-    tinted = grey.copy()
-    tinted[..., 0] //= 2
-    assert look(tinted, facts()).is_coloured
-    assert has_colour([look(tinted, facts()), look(grey, facts())])
-    assert not has_colour([look(grey, facts())] * 20 + [look(tinted, facts())])
+    grey = part(1)
+    assert look_at(encoded(grey)) == Looked(ImageFacts(64, 48, 1, 8, "PNG"), False, False)
+    mask = (grey > 100).astype(np.uint8) * 255
+    assert look_at(encoded(mask)).is_mask
+    assert not look_at(encoded(mask * 0)).is_marked
+    tinted = encoded(np.dstack([grey, grey, grey // 2]))
+    assert look_at(tinted).is_coloured
+    assert has_colour([look_at(tinted), look_at(encoded(grey))])
+    assert not has_colour([look_at(encoded(grey))] * 20 + [look_at(tinted)])
 
 
-def test_twelve_bits_in_sixteen_are_told_and_are_no_masks() -> None:
-    deep = ImageFacts(96, 64, 1, 16, "PNG")
-    dark = look((part(1)[..., None].repeat(3, axis=2) // 17).astype("uint8"), deep)
-    assert not dark.is_mask
-    assert dark_by([dark]) == 16
-    assert dark_by([dark, replace(dark, peak=200)]) == 1
-    assert dark_by([replace(dark, facts=facts())]) == 1
+@pytest.mark.parametrize(("brightest", "bits"), [(800, 10), (4095, 12), (9000, 14), (65535, 16)])
+def test_the_bits_of_the_camera_are_read_off_sixteen_bit_files(brightest: int, bits: int) -> None:
+    picture = part(1).astype(np.float64)
+    dark = look_at(encoded((picture * brightest / picture.max()).astype(np.uint16)))
+    assert (dark.is_mask, dark.bits) == (False, bits)
+    eight = look_at(encoded(part(1)))
+    mask = look_at(encoded(np.eye(64, dtype=np.uint16)))
+    assert (mask.is_mask, mask.is_marked) == (True, True)
+    assert bits_used([eight, dark, mask]) == bits
+    assert bits_used([eight, mask]) == 16
+
+
+def test_a_camera_of_twelve_bits_is_told_and_written_down() -> None:
     paths = [*many("good/{n}.png", 20), *many("bad/{n}.png", 20)]
+    dark = Looked(replace(facts(), bit_depth=16), False, False, bits=12)
     found = plan(Folder(tuple(paths), dict.fromkeys(paths, dark), {}), name="x")
-    assert any("use 1/16 of their range" in line for line in warned(found))
+    assert any("a camera of 12 bits, so line.bit_depth is 12" in line for line in warned(found))
+    assert found.line["bit_depth"] == 12
 
 
 def test_frames_of_unlike_shapes_and_unread_kinds_are_told() -> None:

@@ -8,7 +8,7 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageOps
 
-from inspection.images import CEILING_PIXELS, ImageError, ImageFacts, decode, describe
+from inspection.images import CEILING_PIXELS, ImageError, ImageFacts, decode, decode_mask, describe
 from tests.pictures import encoded, part
 
 FRAME = part(1)
@@ -73,6 +73,56 @@ def test_sixteen_bits_are_scaled_linearly_over_the_full_range(suffix: str, n_cha
     expected = np.round(deep / 257).astype(np.uint8)
     assert np.array_equal(decoded, expected if n_channels == 1 else expected[..., ::-1])
     assert describe(content).bit_depth == 16
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_fewer_bits_in_a_deep_file_are_scaled_over_what_they_hold(
+    suffix: str, n_channels: int
+) -> None:
+    shape = (12, 9) if n_channels == 1 else (12, 9, 3)
+    deep = np.random.default_rng(1).integers(0, 4096, shape, np.uint16)
+    deep.flat[:2] = 0, 4095
+    decoded = decode(encoded(deep, suffix), channels=n_channels, bit_depth=12)
+    expected = np.round(deep / 4095 * 255).astype(np.uint8)
+    assert np.array_equal(decoded, expected if n_channels == 1 else expected[..., ::-1])
+
+
+def test_a_pixel_brighter_than_the_bits_hold_is_refused_with_the_remedy() -> None:
+    with pytest.raises(ImageError, match=r"value 5000.* set line\.bit_depth to 13") as caught:
+        decode(encoded(np.full((4, 4), 5000, np.uint16)), channels=1, bit_depth=12)
+    assert caught.value.code == "too_bright"
+
+
+def test_files_of_eight_bits_are_not_touched_by_the_depth() -> None:
+    assert np.array_equal(decode(encoded(FRAME), channels=1, bit_depth=10), FRAME)
+
+
+@pytest.mark.parametrize("value", [1, 3, 255])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_mask_marks_what_is_not_black_in_any_depth(value: int, kind: type) -> None:
+    marked = np.zeros((20, 30), bool)
+    marked[4:9, 11:17] = True
+    for mask in (marked * kind(value), np.dstack([marked * kind(0)] * 2 + [marked * kind(value)])):
+        assert np.array_equal(decode_mask(encoded(mask, ".png")), marked)
+
+
+def test_the_ringing_of_a_jpeg_marks_nothing() -> None:
+    marked = np.zeros((48, 64), bool)
+    marked[10:31, 9:30] = True
+    content = encoded(np.where(marked, 255, 0).astype(np.uint8), ".jpg")
+    assert (decode(content, channels=1) > 0).sum() > marked.sum()
+    assert np.array_equal(decode_mask(content), marked)
+    assert not decode_mask(encoded(np.full((48, 64), 3, np.uint8), ".jpg")).any()
+
+
+def test_a_mask_lies_as_its_photograph_does() -> None:
+    mask = Image.fromarray(np.triu(np.full((6, 9), 255, np.uint8)))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = decode_mask(saved(mask, "PNG", exif=exif))
+    assert np.array_equal(turned, decode(saved(mask, "PNG", exif=exif), channels=1) > 0)
+    assert turned.shape == (9, 6)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])

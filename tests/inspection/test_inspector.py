@@ -154,6 +154,16 @@ def test_a_part_the_wrong_way_round_is_turned_and_its_box_is_turned_back(tmp_pat
     assert intersection_over_union(*boxes) > 0.8
 
 
+def test_a_camera_of_twelve_bits_gets_the_verdict_of_eight(tmp_path: Path) -> None:
+    card = make_bundle(tmp_path)
+    plain = Inspector(tmp_path).inspect([view("dent")])
+    deep = Inspector(tmp_path)
+    deep.card = card.model_copy(update={"line": card.line.model_copy(update={"bit_depth": 12})})
+    grey = np.round(draw_part("dent").astype(np.float64) * 4095 / 255).astype(np.uint16)
+    part = deep.inspect([View("top", encoded(grey))])
+    assert (part.verdict, part.views[0].boxes) == (plain.verdict, plain.views[0].boxes)
+
+
 def test_probabilities_add_up_and_cool_with_the_temperature() -> None:
     hot, cool = (probabilities_of([[900.0, 0.0, 0.0]], t)[0] for t in (1.0, 900.0))
     assert hot.tolist() == [1.0, 0.0, 0.0]

@@ -70,10 +70,10 @@ def boxed(**boxes: list[Box]) -> Annotations:
 
 
 def test_an_image_is_hashed_and_described_and_a_broken_one_is_a_finding() -> None:
-    good = examine("a.png", encoded(part(1)), max_pixels=10**6)
+    good = examine("a.png", encoded(part(1)), bit_depth=16, max_pixels=10**6)
     assert isinstance(good, Examined)
     assert (good.facts.width_px, good.facts.height_px) == (64, 48)
-    bad = examine("a.png", encoded(part(1))[:200], max_pixels=10**6)
+    bad = examine("a.png", encoded(part(1))[:200], bit_depth=16, max_pixels=10**6)
     assert isinstance(bad, Finding)
     assert (bad.reason, bad.view_kept) == ("truncated", False)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
@@ -120,6 +121,16 @@ def test_broken_files_are_set_aside_with_their_reasons(run: Run, data: Path) -> 
         "images/C0_103_정상_0.png": "duplicate",
         "note.txt": "ignored",
     }
+
+
+def test_a_frame_brighter_than_the_bit_depth_of_the_line_is_set_aside(
+    run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PARAMS, "line", PARAMS["line"] | {"bit_depth": 12})
+    put(data / "images/C0_100_정상_0.png", part(1).astype(np.uint16) * 16)
+    put(data / "images/C0_101_정상_0.png", part(2).astype(np.uint16) * 257)
+    assert len(run()) == 17
+    assert quarantine() == {"images/C0_101_정상_0.png": "too_bright"}
 
 
 def test_what_cannot_be_read_is_set_aside_with_its_reason(
