@@ -41,7 +41,8 @@ class Plan:
     """The sections `line` and `validate`, the files to copy, and all that was understood.
 
     `classes` and `n_parts` hold every class that was found, also those left out of the line;
-    `black_and_white` names folders beside the classes that were left out as masks;
+    `black_and_white` names folders beside the classes that were left out as masks; `untold` are
+    images whose class nothing tells;
     `n_masks_unseen` counts masks that should tell a class and were not looked at.
     """
 
@@ -58,6 +59,7 @@ class Plan:
     boxes: Boxes | None
     looked: tuple[Looked, ...]
     black_and_white: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
 
     @property
     def epochs(self) -> int:
@@ -136,6 +138,7 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
         boxes=boxes,
         looked=tuple(looked.values()),
         black_and_white=tuple(odd),
+        untold=tuple(path for path in photos if path not in labels.raw),
     )
 
 

@@ -43,6 +43,7 @@ def warned(plan: Plan) -> list[str]:
     """What may be wrong or is missing, with the lines of params.yaml to mend."""
     return [
         *_unread(plan),
+        *_untold(plan),
         *_taken_for_masks(plan),
         *_frames(plan),
         *_few_parts(plan),
@@ -53,7 +54,7 @@ def warned(plan: Plan) -> list[str]:
 
 def _files(plan: Plan) -> str:
     ignored = f" ({first_three(plan.ignored)})" if plan.ignored else ""
-    n_images = len(plan.labels.raw)
+    n_images = len(plan.labels.raw) + len(plan.untold)
     return f"files: {n_images} images, {plan.n_masks} masks, {len(plan.ignored)} ignored{ignored}"
 
 
@@ -109,6 +110,17 @@ def _training(plan: Plan) -> str:
     n_steps = steps_of(len(plan.labels.raw), plan.epochs)
     told = f"{plan.epochs} epochs, some {n_steps} steps, patience {plan.patience}"
     return f"training: {told} (train.epochs, train.patience)"
+
+
+def _untold(plan: Plan) -> list[str]:
+    if not plan.untold:
+        return []
+    n, n_all = len(plan.untold), len(plan.untold) + len(plan.labels.raw)
+    good = ", or set validate.unlabelled to normal if they are good" if plan.labels.by_view else ""
+    return [
+        f"nothing tells the class of {n} of {n_all} images ({first_three(plan.untold)}), and stage "
+        f"validate sets them aside, or stops where they are too many: label or remove them{good}"
+    ]
 
 
 def _taken_for_masks(plan: Plan) -> list[str]:

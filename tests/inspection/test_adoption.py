@@ -150,8 +150,12 @@ def test_yolo_labels_tell_the_classes_and_missing_files_mean_normal() -> None:
 def test_empty_yolo_files_are_the_normals_and_missing_ones_are_set_aside() -> None:
     contents = {f"labels/{n}.txt": "0 0.5 0.5 0.2 0.2" if n < 9 else "" for n in range(20)}
     contents["classes.txt"] = "crack"
-    found = understood(many("images/{n}.jpg", 20), contents=contents)
+    found = understood(many("images/{n}.jpg", 26), contents=contents)
     assert "unlabelled" not in found.validate
+    assert found.n_parts == {"normal": 11, "crack": 9}
+    assert any("files: 26 images" in line for line in told(found))
+    (untold,) = [line for line in warned(found) if "nothing tells the class of 6 of 26" in line]
+    assert "or set validate.unlabelled to normal" in untold
 
 
 def test_coco_boxes_tell_classes_and_regions_apart() -> None:
