@@ -21,12 +21,18 @@ CONTRAST_SIGMA_PX = 6.0
 NOISE_LEVELS = 4.0
 MARGIN_PX = 10
 MAX_SHIFT_PX = 8.0
+MOST_APART_PX = 32.0
 N_CANDIDATES = 3
+N_PEERS = 16
+LEAST_PEERS = 8
+SHARED_CORRELATION = 0.25
+SHARED_BY = 0.4
 MIN_COARSE_CORRELATION = 0.95
 LEAST_FRAMES = 20
 LARGEST_GROUP = 10
 LARGEST_SHARE = 0.3
 BLOCK = 2048
+WINDOW = cv2.createHanningWindow(FINE_SIZE_PX, cv2.CV_32F)
 
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
@@ -40,18 +46,23 @@ def near_duplicates(
     """Pairs (i, j, correlation) with i < j of thumbnails (N, H, W) that show the same shot.
 
     Two views with equal `apart` (their part, say) are not compared: they belong together anyway.
-    What stands still before one of the `cameras` (holder, lettering) is taken off first.
+    What says nothing of the single part is taken off first: what stands still before one of the
+    `cameras` (holder, lettering), and what most parts have in common (tracks of a board, turning
+    marks), wherever they lie in the frame.
     """
-    still = _still(thumbnails, cameras)
-    window = cv2.createHanningWindow(FINE_SIZE_PX, cv2.CV_32F)
+    textures = _Textures(thumbnails, cameras)
+
     pairs = []
     for i, group in groupby(sorted(_candidates(thumbnails)), key=lambda pair: pair[0]):
-        one = _texture(thumbnails[i]) - still[cameras[i]]
-        for j in (other for _, other in group if apart[other] != apart[i]):
-            other = _texture(thumbnails[j]) - still[cameras[j]]
-            correlation = _aligned_correlation(one, other, window)
-            if correlation >= min_correlation:
-                pairs.append((i, j, correlation))
+        one = textures.of(i)
+        others = [j for _, j in group if apart[j] != apart[i]]
+        moved = {j: _moved(one, textures.of(j), MAX_SHIFT_PX) for j in others}
+        hits = [j for j in others if _correlation(one, moved[j]) >= min_correlation]
+        if hits:
+            peers = [textures.of(k) for k in textures.drawn[cameras[i]] if apart[k] != apart[i]]
+            common = _common(one, peers[:N_PEERS])
+            alike = {j: _correlation(one, moved[j], without=common) for j in hits}
+            pairs += [(i, j, alike[j]) for j in hits if alike[j] >= min_correlation]
     return pairs
 
 
@@ -148,17 +159,50 @@ def _coarse(thumbnail: np.ndarray) -> np.ndarray:
     return _unit(small.astype(np.float32).ravel())
 
 
-def _still(thumbnails: np.ndarray, cameras: Sequence[str]) -> dict[str, np.ndarray]:
-    """Mean texture (H, W) by camera; nothing where there are too few frames to tell it."""
-    owners = np.asarray(cameras)
-    still = {}
-    for camera in sorted(set(cameras)):
-        mine = np.flatnonzero(owners == camera)
-        still[camera] = np.zeros(thumbnails.shape[1:], np.float32)
-        if len(mine) >= LEAST_FRAMES:
-            for i in mine:
-                still[camera] += _texture(thumbnails[i]) / len(mine)
-    return still
+class _Textures:
+    """The fine texture of each frame, without what stands still before its camera.
+
+    `drawn` holds by camera the numbers of some of its frames, drawn at random.
+    """
+
+    def __init__(self, thumbnails: np.ndarray, cameras: Sequence[str]) -> None:
+        self.thumbnails = thumbnails
+        self.cameras = cameras
+        rows = {one: np.flatnonzero(np.asarray(cameras) == one) for one in sorted(set(cameras))}
+        self.still = {camera: self._still(mine) for camera, mine in rows.items()}
+        draw = np.random.default_rng(0).permutation
+        self.drawn = {camera: draw(mine)[: 2 * N_PEERS] for camera, mine in rows.items()}
+        self._kept = {i: self._of(i) for some in self.drawn.values() for i in some}
+
+    def of(self, i: int) -> np.ndarray:
+        """Texture (H, W) of frame `i`."""
+        return self._kept[i] if i in self._kept else self._of(i)
+
+    def _of(self, i: int) -> np.ndarray:
+        return np.asarray(_texture(self.thumbnails[i]) - self.still[self.cameras[i]])
+
+    def _still(self, rows: np.ndarray) -> np.ndarray:
+        """Mean texture (H, W); nothing where there are too few frames to tell it."""
+        still = np.zeros(self.thumbnails.shape[1:], np.float32)
+        if len(rows) >= LEAST_FRAMES:
+            for i in rows:
+                still += _texture(self.thumbnails[i]) / len(rows)
+        return still
+
+
+def _common(one: np.ndarray, peers: Sequence[np.ndarray]) -> np.ndarray | None:
+    """What `peers`, textures of other parts, have in common with `one`, shifted onto it: (H, W).
+
+    None where there are too few of them, or too few that have something in common with it: then a
+    frame that is like it is no other part of the same design.
+    """
+    if len(peers) < LEAST_PEERS:
+        return None
+    moved = [_moved(one, peer, MOST_APART_PX) for peer in peers]
+    alike = np.array([_correlation(one, other) for other in moved])
+    if np.quantile(alike, 1 - SHARED_BY) < SHARED_CORRELATION:
+        return None
+    return np.asarray(np.average(moved, axis=0, weights=np.clip(alike, 0, None) ** 2))
 
 
 def _texture(thumbnail: np.ndarray) -> np.ndarray:
@@ -169,16 +213,25 @@ def _texture(thumbnail: np.ndarray) -> np.ndarray:
     return fine / (contrast + NOISE_LEVELS)
 
 
-def _aligned_correlation(one: np.ndarray, other: np.ndarray, window: np.ndarray) -> float:
-    """Correlation -1..1 of two textures (H, W) once the other is shifted onto the one."""
+def _moved(one: np.ndarray, other: np.ndarray, most_px: float) -> np.ndarray:
+    """Texture `other` (H, W) shifted onto `one`; all zero where it lies further off."""
     # copies, for OpenCV 5 lays the window over what it is given
-    (dx, dy), _ = cv2.phaseCorrelate(one.copy(), other.copy(), window)
-    if max(abs(dx), abs(dy)) > MAX_SHIFT_PX:
-        return 0.0
+    (dx, dy), _ = cv2.phaseCorrelate(one.copy(), other.copy(), WINDOW)
+    if max(abs(dx), abs(dy)) > most_px:
+        return np.zeros_like(other)
     back = np.array([[1, 0, -dx], [0, 1, -dy]], np.float32)
-    moved = cv2.warpAffine(other, back, FINE_SIZE_PX, flags=cv2.INTER_LINEAR)
+    return np.asarray(cv2.warpAffine(other, back, FINE_SIZE_PX, flags=cv2.INTER_LINEAR))
+
+
+def _correlation(one: np.ndarray, other: np.ndarray, without: np.ndarray | None = None) -> float:
+    """Correlation -1..1 of two textures (H, W), `without` what both have of a third."""
     inner = (slice(MARGIN_PX, -MARGIN_PX), slice(MARGIN_PX, -MARGIN_PX))
-    return float(_unit(one[inner].ravel()) @ _unit(moved[inner].ravel()))
+    first, second = (_unit(texture[inner].ravel()) for texture in (one, other))
+    if without is None:
+        return float(first @ second)
+    common = _unit(without[inner].ravel())
+    first, second = (_unit(own - (own @ common) * common) for own in (first, second))
+    return float(first @ second)
 
 
 def _unit(values: np.ndarray) -> np.ndarray:

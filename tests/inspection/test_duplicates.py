@@ -62,6 +62,37 @@ def test_what_stands_still_before_the_camera_makes_no_duplicates() -> None:
     assert pairs(frames) == []
 
 
+def board(seed: int) -> np.ndarray:
+    """A part with the same print as all others, lying anywhere, and a grain of its own."""
+    rng = np.random.default_rng(seed)
+    prints = cv2.resize(np.random.default_rng(999).random((54, 64)), (256, 216)) > 0.55
+    frame = 90 + 70.0 * cv2.GaussianBlur(prints.astype(np.float32), (0, 0), 1.0)
+    frame += cv2.GaussianBlur(rng.normal(0, 18, frame.shape), (0, 0), 1.0)
+    shifted = np.roll(frame, rng.integers(-4, 5, 2), (0, 1))
+    return np.clip(shifted, 0, 255).astype(np.uint8)
+
+
+def test_a_print_that_all_parts_bear_makes_no_duplicates_wherever_the_parts_lie() -> None:
+    frames = [board(seed) for seed in range(22)]
+    assert len(pairs(frames[:8])) > 4  # too few frames to tell what is common
+    assert pairs(frames) == []
+
+
+@pytest.mark.parametrize("kind", ["encoded again", "brighter"])
+def test_a_copy_is_found_among_parts_that_bear_one_print(kind: str) -> None:
+    frames = [board(seed) for seed in range(22)]
+    found = pairs([*frames, copies(frames[5])[kind]])
+    assert [(i, j) for i, j, _ in found] == [(5, 22)]
+
+
+def test_a_burst_of_shots_of_one_part_is_no_common_print() -> None:
+    rng = np.random.default_rng(0)
+    burst = [np.clip(shot(0) + rng.normal(0, 1, (216, 256)), 0, 255) for _ in range(8)]
+    frames = [*(one.astype(np.uint8) for one in burst), *(shot(seed) for seed in range(1, 31))]
+    joined = components(len(frames), [(i, j) for i, j, _ in pairs(frames)])
+    assert list(joined) == [0] * 8 + list(range(8, len(frames)))
+
+
 def test_views_of_one_part_are_not_compared() -> None:
     frames = [shot(1), shot(1), shot(2)]
     assert pairs(frames, ["a", "a", "b"]) == []
