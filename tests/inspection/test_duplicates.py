@@ -68,6 +68,7 @@ def board(seed: int) -> np.ndarray:
     prints = cv2.resize(np.random.default_rng(999).random((54, 64)), (256, 216)) > 0.55
     frame = 90 + 70.0 * cv2.GaussianBlur(prints.astype(np.float32), (0, 0), 1.0)
     frame += cv2.GaussianBlur(rng.normal(0, 18, frame.shape), (0, 0), 1.0)
+    frame *= np.pad(np.ones((176, 216)), 20)
     shifted = np.roll(frame, rng.integers(-4, 5, 2), (0, 1))
     return np.clip(shifted, 0, 255).astype(np.uint8)
 
