@@ -202,7 +202,7 @@ def _common(one: np.ndarray, peers: Sequence[np.ndarray]) -> np.ndarray | None:
     alike = np.array([_correlation(one, other) for other in moved])
     if np.quantile(alike, 1 - SHARED_BY) < SHARED_CORRELATION:
         return None
-    return np.asarray(np.average(moved, axis=0, weights=np.clip(alike, 0, None) ** 2))
+    return np.asarray(np.average(moved, axis=0, weights=np.clip(alike, 0, None) ** 4))
 
 
 def _texture(thumbnail: np.ndarray) -> np.ndarray:
