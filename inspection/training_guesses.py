@@ -1,16 +1,16 @@
 """How long to train on data that nobody has trained on: by steps, since epochs are of any size."""
 
-WANTED_STEPS = 600
+WANTED_STEPS = 1500
 CROPS_A_STEP = 16
 TRAIN_SHARE = 0.6
-EPOCHS = (8, 150)
+EPOCHS = (10, 200)
 
 
 def epochs_for(n_views: int) -> int:
-    """Enough epochs for some 600 steps of 16 crops, where six of ten views are trained on.
+    """Enough epochs for some 1500 steps of 16 crops, where six of ten views are trained on.
 
     >>> [epochs_for(n) for n in (50, 400, 1344, 20000)]
-    [150, 40, 12, 8]
+    [200, 100, 30, 10]
     """
     least, most = EPOCHS
     return min(most, max(least, round(WANTED_STEPS / _steps_an_epoch(n_views))))
