@@ -4,7 +4,7 @@ from inspection.training_guesses import EPOCHS, epochs_for, patience_for, steps_
 
 
 @pytest.mark.parametrize("n_views", [400, 1000, 1344, 2000])
-def test_training_takes_some_600_steps_however_many_views_there_are(n_views: int) -> None:
+def test_training_takes_some_1500_steps_however_many_views_there_are(n_views: int) -> None:
     assert 1400 <= steps_of(n_views, epochs_for(n_views)) <= 1600
 
 

@@ -68,13 +68,13 @@ def test_a_folder_becomes_the_data_and_stays_as_it_was(
     assert params["line"]["classes"] == {"good": {}, "bent_rod": {"aliases": ["bent rod"]}}
     assert params["validate"]["layout"] == "class_folders"
     assert params["clean_labels"]["rules"]["part_disagreement"] == "hold"
-    assert params["train"] == {"epochs": 150, "patience": 75}
-    assert "epochs: 150  # few" in (project / "params.yaml").read_text(encoding="utf-8")
+    assert params["train"] == {"epochs": 200, "patience": 100}
+    assert "epochs: 200  # few" in (project / "params.yaml").read_text(encoding="utf-8")
     assert (project / "dvc.log").read_text() == "('add', 'data')\n"
     said = capsys.readouterr().out
     assert "class bent_rod: 6 images, 6 parts, called 'bent rod'" in said
     assert "1 ignored ('Thumbs.db')" in said
-    assert "training: 150 epochs, some 150 steps, patience 75" in said
+    assert "training: 200 epochs, some 200 steps, patience 100" in said
     assert said.endswith("next: dvc repro\n")
 
 
