@@ -1,5 +1,6 @@
 """What val decides about a card: the temperature of its classifier, and its thresholds."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,10 +8,14 @@ import numpy as np
 
 from inspection.bundle import Card
 from inspection.calibration import calibration_error, fit_temperature
-from inspection.inspector import CHANNELS, Seen
+from inspection.inspector import Seen
 from inspection.outcomes import Parts, channel_scores, claim
 from inspection.rates import allowed_failures
-from inspection.verdicts import Costs, choose_thresholds, cross_decided
+from inspection.thresholds import choose_thresholds, cross_decided
+from inspection.verdicts import Costs, Scores, Thresholds
+
+LEAST_PROBABILITY = 1e-6
+MOST_ODDS = math.log((1 - LEAST_PROBABILITY) / LEAST_PROBABILITY)
 
 
 def decided(
@@ -30,23 +35,43 @@ def decided(
     card = _cooled(card, parts, view_labels)
     normal = card.line.normal
     defective = [any(view_labels[v.name] != normal for v in views) for views in parts.values()]
-    scores = channel_scores(parts, card)
+    scores = _spread_out(channel_scores(parts, card))
     allowed = allowed_failures(sum(defective), max_escape_rate)
     choice = choose_thresholds(scores, defective, costs, max_escapes=allowed)
-    limits = dict(zip(CHANNELS, choice.thresholds, strict=True))
+    for_odds, for_anomaly = choice.thresholds
+    for_classifier = Thresholds(
+        accept_below=_as_probability(for_odds.accept_below),
+        reject_above=_as_probability(for_odds.reject_above),
+    )
     told = costs.model_dump() | {
         "expected_cost_on_val": choice.expected_cost,
         "max_escape_rate": max_escape_rate,
     }
     card = card.model_copy(
         update={
-            "classifier": card.classifier.model_copy(update={"thresholds": limits["classifier"]}),
-            "anomaly": card.anomaly.model_copy(update={"thresholds": limits["anomaly"]}),
+            "classifier": card.classifier.model_copy(update={"thresholds": for_classifier}),
+            "anomaly": card.anomaly.model_copy(update={"thresholds": for_anomaly}),
             "costs": card.costs | told,
         }
     )
     verdicts = cross_decided(scores, defective, costs, max_escapes=allowed)
     return card, claim(verdicts, defective, max_escape_rate)
+
+
+def _spread_out(scores: Scores) -> Scores:
+    """Scores (parts, channels) with the classifier's probability as log-odds.
+
+    Probabilities crowd at both ends, where a tenth of a per cent may be a part or nothing.
+    """
+    odds = np.clip(scores[:, 0], LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    return np.c_[np.log(odds / (1 - odds)), scores[:, 1:]]
+
+
+def _as_probability(odds: float) -> float:
+    """A threshold on log-odds as one on probabilities; beyond all that are told apart, outside."""
+    if abs(odds) >= MOST_ODDS:
+        return 2.0 if odds > 0 else -1.0
+    return 1 / (1 + math.exp(-odds))
 
 
 def _cooled(card: Card, parts: Parts, view_labels: Mapping[str, str]) -> Card:

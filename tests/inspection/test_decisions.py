@@ -9,8 +9,6 @@ from inspection.inspector import Seen, judge_part
 from inspection.verdicts import Costs
 from tests.bundles import make_bundle
 
-LABELS = {"good": "normal", "fair": "normal", "dented": "dent", "loose": "under_press"}
-
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
@@ -32,22 +30,44 @@ def view(name: str, logits: list[float] | None, anomaly: float | None) -> Seen:
     )
 
 
-PARTS = {
-    "1": [view("good", [4, 0, 0], 0.1)],
-    "2": [view("fair", [3, 0, 0], 0.4)],
-    "3": [view("dented", [0, 3, 0], 0.2)],
-    "4": [view("loose", [3.5, 0, 0], 5.0)],
-}
+def parts(n: int = 12) -> tuple[dict[str, list[Seen]], dict[str, str]]:
+    """As many normal parts as dents and as loose rivets, and the labels of their views."""
+    generator = np.random.default_rng(0)
+    kinds = {"good": ([4, 0, 0], 0.2), "dented": ([0, 5, 0], 0.2), "loose": ([4, 0, 0], 9.0)}
+    found, labels = {}, {}
+    for kind, (logits, anomaly) in kinds.items():
+        for number in range(n):
+            name = f"{kind}{number}"
+            noisy = generator.normal(logits, 0.3)
+            seen = view(name, noisy.tolist(), anomaly + float(generator.normal(0, 0.1)))
+            found[name] = [seen]
+            labels[name] = {"good": "normal", "dented": "dent", "loose": "under_press"}[kind]
+    return found, labels
+
+
+PARTS, LABELS = parts()
 
 
 def test_thresholds_from_val_separate_what_each_channel_sees(card: Card) -> None:
     new, _ = decided(card, PARTS, LABELS, Costs(), 0.01)
     limits = {"classifier": new.classifier.thresholds, "anomaly": new.anomaly.thresholds}
-    assert limits["anomaly"].verdict(5.0) == "reject"
-    assert limits["anomaly"].verdict(0.4) == "pass"
-    assert limits["classifier"].verdict(0.01) == "pass"
-    assert new.costs["expected_cost_on_val"] == 0
+    assert limits["anomaly"].verdict(9.0) == "reject"
+    assert limits["anomaly"].verdict(0.2) == "pass"
+    assert limits["classifier"].verdict(1.0) == "reject"
+    assert limits["classifier"].verdict(0.0) == "pass"
+    assert 0 < new.costs["expected_cost_on_val"] < 0.05
     assert new.costs["escape_cost"] == Costs().escape_cost
+
+
+def test_between_what_was_seen_and_beyond_all_certainty_thresholds_stay_in_order(
+    card: Card,
+) -> None:
+    new, _ = decided(card, PARTS, LABELS, Costs(), 0.01)
+    limits = new.classifier.thresholds
+    assert 0 < limits.accept_below < limits.reject_above < 1
+    sure = judge_part([view("sure", [90, 0, 0], 0.2)], new).views[0]
+    assert sure.scores["classifier"] == 0.0
+    assert sure.verdicts["classifier"] == "pass"
 
 
 def test_the_temperature_of_a_classifier_that_is_always_right_is_below_one(card: Card) -> None:
@@ -57,16 +77,19 @@ def test_the_temperature_of_a_classifier_that_is_always_right_is_below_one(card:
 
 
 def test_a_part_with_one_defective_view_is_defective(card: Card) -> None:
-    two_views = {"2": PARTS["2"], "3": [PARTS["1"][0], PARTS["3"][0]]}
-    new, _ = decided(card, two_views, LABELS, Costs(), 0.01)
-    assert new.costs["expected_cost_on_val"] == 0
-    assert new.classifier.thresholds.verdict(0.97) == "reject"
+    two_views = {
+        **{f"good{n}": PARTS[f"good{n}"] for n in range(6)},
+        **{f"part{n}": [PARTS[f"good{n}"][0], PARTS[f"dented{n}"][0]] for n in range(6, 12)},
+    }
+    new, claim = decided(card, two_views, LABELS, Costs(), 0.01)
+    assert claim["n_defective"] == 6
+    assert new.classifier.thresholds.verdict(0.999) == "reject"
 
 
 def test_a_channel_that_saw_nothing_on_val_sends_to_review(card: Card) -> None:
-    blind = {name: [view(name, [1, 0, 0], None)] for name in ("good", "fair")}
+    blind = {name: [view(name, [1, 0, 0], None)] for name in ("good0", "good1")}
     new, _ = decided(card, blind, LABELS, Costs(), 0.01)
-    later = judge_part([view("good", [9, 0, 0], 0.0)], new)
+    later = judge_part([view("good0", [9, 0, 0], 0.0)], new)
     assert later.views[0].verdicts["anomaly"] == "review"
 
 
