@@ -13,6 +13,7 @@ from inspection.errors import InspectionError
 from inspection.findings import Finding
 from inspection.layouts import ImageIndex
 from inspection.names import nfc
+from inspection.texts import decoded
 
 COCO_IDS = {"images": ("id",), "categories": ("id",), "annotations": ("image_id", "category_id")}
 
@@ -36,21 +37,10 @@ class Annotations:
         self.boxes.setdefault(path, []).extend(boxes)
 
 
-def read_text(content: bytes) -> tuple[str, str]:
-    """Text of a label file and the encoding it was in: utf-8, or cp949 of Korean Windows.
-
-    Raises UnicodeDecodeError when it is neither.
-    """
-    try:
-        return content.decode("utf-8-sig"), "utf-8"
-    except UnicodeDecodeError:
-        return content.decode("cp949"), "cp949"
-
-
 def read_class_names(path: str, content: bytes) -> tuple[list[str], list[Finding]]:
     """Class names in the order of their numbers, from classes.txt or a data.yaml with `names`."""
     try:
-        text, encoding = read_text(content)
+        text, encoding = decoded(content)
     except UnicodeDecodeError as error:
         raise InspectionError(
             f"{path}: is neither UTF-8 nor cp949 ({error.reason}); save it as UTF-8"
@@ -138,7 +128,7 @@ def _label_text(path: str, content: bytes | OSError) -> tuple[str, str] | Findin
         detail = f"{content.strerror}; mend the link or its permissions"
         return Finding(path, "label_file_unreadable", detail, view_kept=True)
     try:
-        return read_text(content)
+        return decoded(content)
     except UnicodeDecodeError:
         return Finding(path, "label_file_not_utf8", "neither UTF-8 nor cp949", view_kept=True)
 
@@ -206,7 +196,7 @@ def _yolo_box(
 
 def _coco_content(path: str, content: bytes) -> Any:
     try:
-        told = json.loads(read_text(content)[0])
+        told = json.loads(decoded(content)[0])
     except ValueError as error:
         raise InspectionError(f"{path}: is not JSON ({error}); export it again") from error
     parts = ("images", "annotations", "categories")

@@ -1,5 +1,7 @@
 """The anomaly model: anomalib's PaDiM on features that need no hub, fitted on normals only."""
 
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ KINDS = ("filters", "classifier")
 N_JITTERED = 3
 JITTER_PX = 2
 MAX_FITTED = 1100
+SHIFTS = sorted(product((-1, 0, 1), repeat=2), key=lambda shift: abs(shift[0]) + abs(shift[1]))
 
 
 class AnomalySettings(BaseModel):
@@ -101,8 +104,9 @@ class AnomalyModel(nn.Module):
     """Crops (N, H, W, C) uint8 to a raw score (N,) and a raw map (N, H / 4, W / 4).
 
     The map is the smoothed Mahalanobis distance of each place from the normals at that place
-    (PaDiM, Defard et al. 2021); the score is the mean of its hottest places, so that one speck of
-    dust does not decide; higher is more suspicious.
+    (PaDiM, Defard et al. 2021), with the crop laid on the normals where it fits best, up to a cell
+    away: a region is never framed to the pixel. The score is the mean of the map's hottest places,
+    so that one speck of dust does not decide; higher is more suspicious.
     """
 
     def __init__(self, classifier: DefectClassifier, settings: AnomalySettings) -> None:
@@ -116,9 +120,19 @@ class AnomalyModel(nn.Module):
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Raw scores and raw maps."""
-        found = self.padim(crops.permute(0, 3, 1, 2).float())
-        maps = F.avg_pool2d(found.anomaly_map, TARGET_STRIDE)
+        images = crops.permute(0, 3, 1, 2).float()
+        embedding = self.padim.generate_embedding(self.features(images))
+        distance = best_fit(embedding, self._distance)
+        generator = self.padim.anomaly_map_generator
+        full = generator.smooth_anomaly_map(generator.up_sample(distance, images.shape[-2:]))
+        maps = F.avg_pool2d(full, TARGET_STRIDE)
         return maps.flatten(1).topk(self.n_hottest, dim=1).values.mean(dim=1), maps.squeeze(1)
+
+    def _distance(self, embedding: Tensor) -> Tensor:
+        """Mahalanobis distance (N, 1, h, w) of features (N, C, h, w) from the normals."""
+        gaussian = self.padim.gaussian
+        stats = [gaussian.mean, gaussian.inv_covariance]
+        return self.padim.anomaly_map_generator.compute_distance(embedding, stats)
 
 
 def fit_anomaly_model(
@@ -158,6 +172,26 @@ def fit_anomaly_model(
             model.padim(batch)
         model.padim.fit()
     return model.eval()
+
+
+def best_fit(embedding: Tensor, distance_of: Callable[[Tensor], Tensor]) -> Tensor:
+    """The distances (N, 1, h, w) of features (N, C, h, w), shifted to where they fit best.
+
+    Each crop is tried at shifts of up to a cell; the likeliest, of least mean squared distance, is
+    taken, and its distances are moved back to where they were in the crop.
+    """
+    tried = torch.cat(
+        [shifted(distance_of(shifted(embedding, dy, dx)), -dy, -dx) for dy, dx in SHIFTS], dim=1
+    )
+    best = tried.square().mean(dim=(2, 3)).argmin(dim=1)
+    return tried.gather(1, best[:, None, None, None].expand(-1, 1, *tried.shape[2:]))
+
+
+def shifted(maps: Tensor, dy: int, dx: int) -> Tensor:
+    """Maps (N, C, h, w) moved up by `dy` and left by `dx` cells; the edge is repeated."""
+    height, width = maps.shape[-2:]
+    padded = F.pad(maps, (1, 1, 1, 1), mode="replicate")
+    return padded[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
 
 
 @torch.inference_mode()

@@ -53,9 +53,9 @@ def near_duplicates(
     textures = _Textures(thumbnails, cameras)
 
     pairs = []
-    for i, group in groupby(sorted(_candidates(thumbnails)), key=lambda pair: pair[0]):
+    for i, group in groupby(sorted(_candidates(thumbnails, apart)), key=lambda pair: pair[0]):
         one = textures.of(i)
-        others = [j for _, j in group if apart[j] != apart[i]]
+        others = [j for _, j in group]
         moved = {j: _moved(one, textures.of(j), MAX_SHIFT_PX) for j in others}
         hits = [j for j in others if _correlation(one, moved[j]) >= min_correlation]
         if hits:
@@ -137,17 +137,20 @@ def _joined_parts(
     return [first_part[root] for root in roots]
 
 
-def _candidates(thumbnails: np.ndarray) -> set[tuple[int, int]]:
-    """The N_CANDIDATES most alike of each frame at a coarse scale, as pairs (low, high)."""
+def _candidates(thumbnails: np.ndarray, apart: Sequence[str]) -> set[tuple[int, int]]:
+    """The N_CANDIDATES most alike of each frame at a coarse scale, as pairs (low, high).
+
+    Frames with equal `apart` are passed over: the many views of a part are most like each other.
+    """
+    owners = np.unique(np.asarray(apart), return_inverse=True)[1]
     coarse = np.stack([_coarse(one) for one in thumbnails])
     n, pairs = len(coarse), set()
     take = min(N_CANDIDATES, n - 1)
     for start in range(0, n, BLOCK) if take > 0 else ():
         alike = coarse[start : start + BLOCK] @ coarse.T
-        rows = np.arange(len(alike))
-        alike[rows, start + rows] = -1.0
+        alike[owners[start : start + BLOCK, None] == owners] = -1.0
         best = np.argpartition(alike, -take, axis=1)[:, -take:]
-        for row, column in zip(np.repeat(rows, take), best.ravel(), strict=True):
+        for row, column in zip(np.repeat(np.arange(len(alike)), take), best.ravel(), strict=True):
             if alike[row, column] >= MIN_COARSE_CORRELATION:
                 low, high = sorted((start + int(row), int(column)))
                 pairs.add((low, high))

@@ -3,8 +3,8 @@
 Used by training, service and dashboard alike. Every decoder we know returns something for a
 broken file (cv2 grey rows, PIL white for 16 bit), so nothing here trusts a decoder's silence.
 
-MAX_PIXELS is what is decoded of a stranger's file unless a limit is given; CEILING_PIXELS is what a
-line may raise that limit to, and so the limit for files that stage validate let through.
+What is decoded of a stranger's file has `line.max_pixels` pixels at most; CEILING_PIXELS is what a
+line may raise that to, and so the limit for files that stage validate let through.
 """
 
 import io
@@ -20,14 +20,14 @@ from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 from inspection.errors import InspectionError
+from inspection.line import CEILING_PIXELS, MAX_PIXELS
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
-MAX_PIXELS = 64_000_000
-CEILING_PIXELS = 256_000_000
 ORIENTATION = 0x0112
 BITS_PER_SAMPLE = 258
 DEEPEST = 16
 JPEG_RINGING = 32
+START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 PLUGINS: dict[bytes, type[ImageFile]] = {
     b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
     b"BM": BmpImagePlugin.BmpImageFile,
@@ -155,6 +155,8 @@ def _decode_jpeg(content: bytes, *, channels: int, max_pixels: int) -> np.ndarra
     except BROKEN as error:
         if not str(error).startswith(HARMLESS):
             raise _broken(error) from error
+        if content.rfind(END_OF_IMAGE) < content.rfind(START_OF_SCAN):
+            raise _broken(OSError("truncated: no end of image")) from error
         pixels = simplejpeg.decode_jpeg(content, colorspace=space, strict=False)
     turned = _oriented(pixels, _jpeg_orientation(content))
     return turned[..., 0] if channels == 1 else turned

@@ -121,14 +121,18 @@ class Inspector:
 
     def see(self, view: View) -> Seen:
         """Decode, locate, cut and measure one view."""
+        line = self.card.line
         frame = decode(
-            view.content, channels=self.card.line.channels, bit_depth=self.card.line.bit_depth
+            view.content,
+            channels=line.channels,
+            bit_depth=line.bit_depth,
+            max_pixels=line.max_pixels,
         )
         size = (frame.shape[1], frame.shape[0])
         windows = self._windows(frame)
         crops = {region: _crop(frame, window) for region, window in windows.items()}
-        logits, heat = self._run(self._classifier, crops.get(self.card.line.classify))
-        score, anomaly_map = self._run(self._anomaly, crops.get(self.card.line.detect_anomalies))
+        logits, heat = self._run(self._classifier, crops.get(line.classify))
+        score, anomaly_map = self._run(self._anomaly, crops.get(line.detect_anomalies))
         return Seen(
             name=view.name,
             sha256=hashlib.sha256(view.content).hexdigest(),

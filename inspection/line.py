@@ -7,7 +7,10 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Pixels = Annotated[int, Field(ge=16, le=2048)]
+Pixels = Annotated[int, Field(ge=32, le=2048)]
+
+MAX_PIXELS = 64_000_000
+CEILING_PIXELS = 256_000_000
 
 
 class Frozen(BaseModel):
@@ -45,7 +48,8 @@ class Line(Frozen):
     region on which the anomaly model, which knows only normal parts, is fitted. `orient` names two
     regions, the second of which is to lie right of the first: parts that lie the other way round
     are turned by 180 degrees, all crops of them alike. `bit_depth` is how many bits of a 16-bit
-    file the camera uses, from the lowest on; files of 8 bits are not touched by it.
+    file the camera uses, from the lowest on; files of 8 bits are not touched by it. An image of
+    more than `max_pixels` is refused before it is decoded, by stage validate and by the service.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
@@ -57,6 +61,7 @@ class Line(Frozen):
     orient: tuple[str, str] | None = None
     channels: int = Field(default=1, description="1 for grey crops, 3 for colour (RGB)")
     bit_depth: int = Field(default=16, ge=9, le=16)
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1024, le=CEILING_PIXELS)
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

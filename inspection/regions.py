@@ -155,21 +155,33 @@ def cut(frame: Image, window: CropWindow, *, outside: int | None = None) -> Imag
     What lies outside the frame repeats the frame's edge, or has the value `outside`. Shrinking
     averages areas, so thin defects keep their energy.
     """
-    height, width = frame.shape[:2]
-    left, top = max(0, -window.x_px), max(0, -window.y_px)
-    right = max(0, window.x_px + window.width_px - width)
-    bottom = max(0, window.y_px + window.height_px - height)
-    if left or top or right or bottom:
-        border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
-        value = 0 if outside is None else outside
-        padded = cv2.copyMakeBorder(frame, top, bottom, left, right, border, value=value)
-        frame = np.asarray(padded)
-    y, x = window.y_px + top, window.x_px + left
-    piece = frame[y : y + window.height_px, x : x + window.width_px]
+    left, right = _inside(window.x_px, window.width_px, frame.shape[1])
+    top, bottom = _inside(window.y_px, window.height_px, frame.shape[0])
+    x, width = _placed(left - window.x_px, right - left, window.width_px, window.size_px[0])
+    y, height = _placed(top - window.y_px, bottom - top, window.height_px, window.size_px[1])
     shrinks = window.width_px >= window.size_px[0]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    crop = np.asarray(cv2.resize(piece, window.size_px, interpolation=how), np.uint8)
+    piece = np.asarray(
+        cv2.resize(frame[top:bottom, left:right], (width, height), interpolation=how)
+    )
+    around = (y, window.size_px[1] - y - height, x, window.size_px[0] - x - width)
+    if any(around):
+        border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
+        piece = np.asarray(cv2.copyMakeBorder(piece, *around, border, value=outside or 0))
+    crop = np.asarray(piece, np.uint8)
     return np.ascontiguousarray(crop[::-1, ::-1]) if window.turned else crop
+
+
+def _inside(start: int, length: int, limit: int) -> tuple[int, int]:
+    """From where to where a stretch lies within 0..limit; the nearest pixel where it does not."""
+    first = min(max(0, start), limit - 1)
+    return first, max(first + 1, min(limit, start + length))
+
+
+def _placed(offset: int, length: int, whole: int, size: int) -> tuple[int, int]:
+    """Where a stretch of a window lies on a crop of `size` pixels, and how long it is there."""
+    start = min(max(0, round(offset * size / whole)), size - 1)
+    return start, max(1, min(size, round((offset + length) * size / whole)) - start)
 
 
 def locator_input(frame: Image, size_px: tuple[int, int]) -> Image:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, WeightedRandomSampler
 from inspection.augmentations import Augment
 from inspection.classifier import DefectClassifier, centre_of, pooled
 from inspection.crops import TARGET_STRIDE, Crops
+from inspection.errors import InspectionError
 from inspection.parts import by_part, macro_f1
 from inspection.pasting import paste
 
@@ -22,6 +23,7 @@ Batch = dict[str, Tensor]
 OnEpoch = Callable[[int, dict[str, float]], None]
 
 TIE_BREAK = 1e-3
+LEAST_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -124,17 +126,27 @@ class ClassifierTraining(L.LightningModule):
         self._logits.append(self.model(batch["image"]).float().cpu())
 
     def on_validation_epoch_end(self) -> None:
-        """Score the epoch by part: macro-F1, ties broken by the lower loss."""
+        """Score the epoch by part: macro-F1, ties broken by the lower loss.
+
+        Where val holds one class alone it tells nothing, and the last epoch counts as the best.
+        """
         logits = torch.cat(self._logits)
         self._logits.clear()
         if len(logits) < len(self.val):
             return
+        if not logits.isfinite().all():
+            raise InspectionError(
+                f"train: diverged in epoch {self.current_epoch}, where the classifier says what is "
+                "no number; lower train.learning_rate"
+            )
         classes = self.model.architecture.classes
         labels = torch.tensor([classes.index(label) for label in self.val.index["label"]])
         loss = float(F.cross_entropy(logits, labels))
         parts = by_part(self.val.index, logits.softmax(1).numpy(), classes)
         f1 = macro_f1(list(parts["label"]), list(parts["predicted"]), classes)
         score = f1 - TIE_BREAK * loss
+        if len(labels.unique()) < 2:
+            score = float(self.current_epoch)
         train_loss = float(np.mean(self._losses)) if self._losses else float("nan")
         self._losses.clear()
         row = {"train_loss": train_loss, "val_loss": loss, "val_macro_f1": f1, "val_score": score}
@@ -142,13 +154,15 @@ class ClassifierTraining(L.LightningModule):
         self.log_dict({"val_macro_f1": f1, "val_score": score}, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW under one cycle of the learning rate."""
+        """AdamW under one cycle of the learning rate, which takes some steps to be one."""
         optimiser = torch.optim.AdamW(
             self.model.parameters(),
             lr=self.schedule.learning_rate,
             weight_decay=self.schedule.weight_decay,
         )
         steps = int(self.trainer.estimated_stepping_batches)
+        if steps < LEAST_STEPS:
+            return optimiser
         cycle = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, self.schedule.learning_rate, total_steps=steps, pct_start=0.2
         )
@@ -226,6 +240,7 @@ def place_loss(evidence: Tensor, wanted: Tensor, labels: Tensor, known: Tensor) 
     the labelled defect lies. Every other defect is wanted nowhere; a defect whose place is not
     `known` teaches nothing about its own class. Cells with and without defect weigh the same.
     """
+    evidence = evidence.float()  # a sigmoid of half precision is too coarse, and cannot be indexed
     n, classes = evidence.shape[:2]
     maps = torch.zeros_like(evidence[:, 1:])
     counted = torch.ones_like(maps)

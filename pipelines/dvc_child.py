@@ -1,5 +1,6 @@
 """The program that holds DVC open: it reads a stage's name per line and answers each in JSON.
 
+First it takes note of data that has changed, as `dvc repro` does: `data.dvc` names what a run read.
 What the stages print goes to stdout and stderr as it comes; an answer is a line that begins with
 the record separator.
 """
@@ -27,7 +28,10 @@ def main() -> None:
     try:
         repo = Repo()
         repo.scm_context.quiet = True
-        _say({"stages": _stages(repo)})
+        stages, sources = _planned(repo)
+        for source in sources:
+            repo.reproduce(source, single_item=True)
+        _say({"stages": stages})
     except DvcException as error:
         _say({"error": _told(error)})
         raise SystemExit(1) from error
@@ -38,12 +42,13 @@ def main() -> None:
             _say({"error": _told(error)})
 
 
-def _stages(repo: Any) -> list[str]:
-    """The names of the stages that have a command, each after all that it depends on."""
+def _planned(repo: Any) -> tuple[list[str], list[str]]:
+    """The stages that have a command, each after all that it depends on, and the tracked data."""
     from dvc.repo.reproduce import plan_repro
 
     ordered: list[Any] = plan_repro(repo.index.graph)
-    return [stage.addressing for stage in ordered if not stage.is_data_source]
+    stages = [stage.addressing for stage in ordered if not stage.is_data_source]
+    return stages, [stage.addressing for stage in ordered if stage.is_data_source]
 
 
 def _told(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from inspection.errors import InspectionError
 from inspection.images import read_frame
 from inspection.line import Line
 from inspection.storage import read_table, write_table
+from inspection.texts import read_text
 from stages import program
 
 READERS = 2
@@ -81,7 +83,15 @@ def _read_csv(path: Path) -> pd.DataFrame:
     if not path.exists():
         header = ",".join(labels.REVIEW_COLUMNS)
         raise InspectionError(f"{path}: not found; make it with the one line {header!r}")
-    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    text = read_text(path)
+    try:
+        return pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        told = str(error).removeprefix("Error tokenizing data. C error: ").strip()
+        raise InspectionError(
+            f"{path}: is no such table ({told}); put text with commas in quotes, under the header "
+            f"{','.join(labels.REVIEW_COLUMNS)!r}"
+        ) from error
 
 
 def _looked_at(data_dir: Path, table: pd.DataFrame, line: Line) -> tuple[np.ndarray, np.ndarray]:

@@ -22,8 +22,8 @@ from inspection.framing import (
     locator_targets,
     require_boxes,
 )
-from inspection.images import CEILING_PIXELS, decode_mask, read_frame
-from inspection.line import Line
+from inspection.images import decode_mask, read_frame
+from inspection.line import CEILING_PIXELS, Line
 from inspection.locator import STRIDE, Locator, fit_locator, locate
 from inspection.regions import Floats, Image, crop_window, cut, is_turned, locator_input
 from inspection.storage import read_table, replacing, write_json, write_table

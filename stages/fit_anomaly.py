@@ -31,7 +31,7 @@ class FitAnomalyParams(program.Params):
     features: Literal["auto", "filters", "classifier"] = "auto"
     n_features: int = Field(default=60, ge=1, le=2000)
     shrinkage: float = Field(default=0.1, gt=0)
-    score_fraction: float = Field(default=0.02, gt=0, le=1)
+    score_fraction: float = Field(default=0.05, gt=0, le=1)
     max_normals: int = Field(default=400, ge=MIN_NORMALS)
     false_reject_rate: float = Field(default=0.05, gt=0, lt=1)
     seed: int = 0

@@ -121,6 +121,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise InspectionError(f"{path}: not found; run from the project's root") from error
     except YAMLError as error:
         raise InspectionError(f"{path}: is not YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InspectionError(f"{path}: is not UTF-8 ({error.reason}); save it as UTF-8") from error
     if not isinstance(content, dict):
         raise InspectionError(f"{path}: should hold sections, got {type(content).__name__}")
     return content

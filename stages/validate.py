@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import Field
 from tqdm import tqdm
 
 from inspection.annotations import Annotations, joined, read_class_names, read_coco, read_yolo
@@ -17,7 +16,6 @@ from inspection.classes import check_classes
 from inspection.errors import InspectionError, raise_all
 from inspection.expectations import Expected, Report, check, of_manifest, raise_if_critical
 from inspection.findings import Finding, as_table
-from inspection.images import CEILING_PIXELS, MAX_PIXELS
 from inspection.labelling import Unknown
 from inspection.layouts import ImageIndex, Layout, SortedFiles, missing_annotations, sort_files
 from inspection.line import Line
@@ -43,7 +41,6 @@ Result = TypeVar("Result")
 class ValidateParams(Layout):
     """The `validate` section: the layout of the data, what to do with strangers, what to expect."""
 
-    max_pixels: int = Field(default=MAX_PIXELS, ge=1024, le=CEILING_PIXELS)
     unknown: Unknown = Unknown()
     expected: Expected = Expected()
 
@@ -66,9 +63,9 @@ def main() -> None:
         unreadable,
         paths.data,
         files.images,
-        params.max_pixels,
+        line.max_pixels,
     )
-    masks = _each(examine_mask, unreadable_mask, paths.data, files.masks, params.max_pixels)
+    masks = _each(examine_mask, unreadable_mask, paths.data, files.masks, line.max_pixels)
     examined = [one for one in images if isinstance(one, Examined)]
     annotations = _annotations(paths.data, files, examined, params)
 

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from inspection.annotations import joined, read_class_names, read_coco, read_text, read_yolo
+from inspection.annotations import joined, read_class_names, read_coco, read_yolo
 from inspection.errors import InspectionError
 from inspection.layouts import ImageIndex
 
@@ -92,10 +92,6 @@ def test_a_label_file_in_no_known_encoding_is_told_and_not_guessed() -> None:
     assert [finding.reason for finding in found.findings] == ["label_file_not_utf8"]
     with pytest.raises(InspectionError, match="save it as UTF-8"):
         read_class_names("classes.txt", nonsense)
-
-
-def test_a_byte_order_mark_is_no_part_of_the_first_name() -> None:
-    assert read_text("﻿rivet".encode())[0] == "rivet"
 
 
 def test_class_names_come_from_a_yaml_list_or_mapping() -> None:

@@ -10,9 +10,11 @@ from inspection.anomaly import (
     KINDS,
     AnomalyModel,
     anomalies,
+    best_fit,
     fit_anomaly_model,
     load_anomaly_model,
     own_weights,
+    shifted,
 )
 from inspection.classifier import DefectClassifier
 from tests.networks import tiny_classifier
@@ -73,6 +75,25 @@ def test_the_map_is_hottest_where_the_crop_is_odd() -> None:
     for found, target in zip(maps, targets, strict=True):
         row, column = np.unravel_index(found.argmax(), found.shape)
         assert target[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].max() == 255
+
+
+def test_maps_move_by_whole_cells_and_the_edge_is_repeated() -> None:
+    maps = torch.arange(12.0).reshape(1, 1, 3, 4)
+    assert shifted(maps, 0, 1)[0, 0].tolist() == [[1, 2, 3, 3], [5, 6, 7, 7], [9, 10, 11, 11]]
+    assert torch.equal(shifted(shifted(maps, 1, 0), -1, 0)[:, :, 1:], maps[:, :, 1:])
+
+
+def test_a_crop_framed_a_cell_off_fits_as_well_and_its_distances_stay_where_they_are() -> None:
+    generator = torch.Generator().manual_seed(0)
+    normal = torch.rand(1, 2, 10, 12, generator=generator)
+    odd_one = normal.clone()
+    odd_one[:, :, 5, 6] += 9
+    crops = torch.cat([normal, odd_one, shifted(odd_one, 1, -1)])
+    fitted_to = best_fit(crops, lambda maps: (maps - normal).norm(dim=1, keepdim=True))
+    inner = fitted_to[:, 0, 2:-2, 2:-2]
+    assert inner[0].max() < 1e-6
+    assert (inner[1:] > 1).sum(dim=(1, 2)).tolist() == [1, 1]
+    assert [torch.nonzero(one > 1)[0].tolist() for one in inner[1:]] == [[3, 4], [2, 5]]
 
 
 def test_a_saved_model_gives_the_same_scores_when_loaded(

@@ -65,7 +65,7 @@ def test_an_alias_of_two_classes_is_refused() -> None:
         ({"channels": 2}, "channels: should be 1 or 3, got 2"),
         ({"orient": ["knurling", "thread"]}, "orient: .*'thread'.* are not both among"),
         ({"regions": {"knurling": {"size_px": [64, 64], "shows": ["crack"]}}}, "'crack'"),
-        ({"regions": {"knurling": {"size_px": [64, 8]}}}, "greater than or equal to 16"),
+        ({"regions": {"knurling": {"size_px": [64, 16]}}}, "greater than or equal to 32"),
         (
             {"regions": SETTINGS["regions"] | {"rivet": {"size_px": [80, 128]}}},
             "classes.under_press: shows in no region",

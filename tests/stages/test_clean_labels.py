@@ -193,7 +193,7 @@ def test_a_frame_as_large_as_validate_was_told_to_take_is_cleaned_as_well(
     run: Run, line: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(line / "data/images/C1_800_정상_0.jpg", np.zeros((7200, 9600), np.uint8))
-    larger = {**PARAMS, "validate": {**PARAMS["validate"], "max_pixels": 70_000_000}}
+    larger = {**PARAMS, "line": {**PARAMS["line"], "max_pixels": 70_000_000}}
     with (line / "params.yaml").open("w", encoding="utf-8") as file:
         YAML().dump(larger, file)
     argue(monkeypatch, "validate", data="data", out="manifest", metrics="m.json")

@@ -171,7 +171,7 @@ def test_a_part_that_lies_the_wrong_way_round_is_turned(data: Path) -> None:
     rivet_left = [
         one | {"rivet": replace(one["rod"], box=Box(0, 0, 2, 2))} for one in framed_by_label(table)
     ]
-    regions = LINE["regions"] | {"rivet": {"size_px": [16, 16]}}
+    regions = LINE["regions"] | {"rivet": {"size_px": [32, 32]}}
     orient = {"regions": regions, "orient": ["rod", "rivet"]}
     straight, _ = cut_rods(data, table, upright)
     turned, _ = cut_rods(data, table, rivet_left, **orient)
