@@ -75,9 +75,12 @@ def _as_probability(odds: float) -> float:
 
 
 def _cooled(card: Card, parts: Parts, view_labels: Mapping[str, str]) -> Card:
-    """The card with the temperature that makes the classifier's probabilities honest on val."""
+    """The card with the temperature that makes the classifier's probabilities honest on val.
+
+    That is 1 where val holds one class alone, which cannot tell.
+    """
     logits, numbers = _classified(card, parts, view_labels)
-    temperature = fit_temperature(logits, numbers)
+    temperature = fit_temperature(logits, numbers) if len(set(numbers)) > 1 else 1.0
     error = calibration_error(logits, numbers, temperature)
     return card.model_copy(
         update={

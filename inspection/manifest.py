@@ -150,6 +150,7 @@ def assemble(
         *annotations.findings,
         *odd_boxes,
         *odd_masks,
+        *_contradicting(masked, labels, line),
         *strange,
         *untold,
         *_told_copies(table),
@@ -247,6 +248,23 @@ def _masked(
             findings.append(Finding(mask.path, "mask_size_differs", detail, view_kept=True))
     alone = [Finding(one.path, "mask_without_image", "", view_kept=True) for one in left.values()]
     return masked, findings + alone
+
+
+def _contradicting(
+    masked: Mapping[str, Mask], labels: Mapping[str, Labelled], line: Line
+) -> list[Finding]:
+    """Masks that mark nothing on a defective view, and that mark something on a normal one."""
+    told = {
+        (False, False): ("mask_marks_nothing", "the view is {}; where its defect lies is unknown"),
+        (True, True): ("mask_on_normal", "the view is {}, and the mask is not used"),
+    }
+    findings = []
+    for path, mask in masked.items():
+        label = labels[path].label if path in labels else None
+        reason, detail = told.get((mask.is_marked, label == line.normal), ("", ""))
+        if label is not None and reason:
+            findings.append(Finding(mask.path, reason, detail.format(label), view_kept=True))
+    return findings
 
 
 def _same_bytes(

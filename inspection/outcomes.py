@@ -12,7 +12,7 @@ from inspection.crops import Crops
 from inspection.errors import InspectionError
 from inspection.inspector import CHANNELS, NOT_SEEN, PartVerdict, Seen, judge_part, scores_of
 from inspection.line import Line
-from inspection.parts import confusion, f1_by_class, macro_f1, part_label
+from inspection.parts import confusion, f1_by_class, macro_f1
 from inspection.rates import CONFIDENCE, auroc_bound, parts_needed, rate, upper_bound
 from inspection.verdicts import Costs
 
@@ -27,12 +27,6 @@ def group_by_part(seen: Sequence[Seen], part_ids: Sequence[str]) -> Parts:
     for view, part_id in zip(seen, part_ids, strict=True):
         parts.setdefault(part_id, []).append(view)
     return parts
-
-
-def labels_by_part(views: pd.DataFrame, normal: str) -> dict[str, str]:
-    """The label of each part from the columns `part_id` and `label` of its views."""
-    grouped = views.groupby("part_id", sort=False)["label"]
-    return {str(part): part_label(list(labels), normal) for part, labels in grouped}
 
 
 def channel_scores(parts: Parts, card: Card) -> Any:
@@ -234,23 +228,25 @@ def test_metrics(table: pd.DataFrame, line: Line, costs: Costs) -> dict[str, Any
 def cam_truth(parts: Parts, card: Card, crops: Crops) -> dict[str, Any]:
     """The deployed heatmap against the labelled place, on views whose defect is truly predicted.
 
-    Means of the measures of `inspection.cam_scores` and `n`, the number of such views; the bound
-    of `pointing` is one-sided 95 % by view. `pointing_of_centre` is what a heatmap would reach
-    that always points at the middle of the crop.
+    Means of the measures of `inspection.cam_scores` over such views, `n` and `n_parts`; the bound
+    of `pointing` is one-sided 95 % by part, of which one misses when one of its views does.
+    `pointing_of_centre` is what a heatmap would reach that always points at the middle of the crop.
     """
     row_of = {path: row for row, path in enumerate(crops.index["path"])}
-    seen = [view for views in parts.values() for view in views if view.name in row_of]
     measured = [
-        found
-        for view in seen
-        if (found := _heat_measures(view, card, crops, row_of[view.name])) is not None
+        {"part_id": part_id, **found}
+        for part_id, views in parts.items()
+        for view in views
+        if view.name in row_of
+        and (found := _heat_measures(view, card, crops, row_of[view.name])) is not None
     ]
     if not measured:
-        return {"n": 0}
-    means = {str(name): float(value) for name, value in pd.DataFrame(measured).mean().items()}
-    misses = round(len(measured) * (1 - means["pointing"]))
-    bound = 1 - upper_bound(misses, len(measured))
-    return {"n": len(measured), "pointing_lower_bound": bound, **means}
+        return {"n": 0, "n_parts": 0}
+    table = pd.DataFrame(measured).set_index("part_id")
+    worst = table["pointing"].groupby(level=0).min()
+    bound = 1 - upper_bound(int((worst < 1).sum()), len(worst))
+    means = {str(name): float(value) for name, value in table.mean().items()}
+    return {"n": len(table), "n_parts": len(worst), "pointing_lower_bound": bound, **means}
 
 
 def _heat_measures(view: Seen, card: Card, crops: Crops, row: int) -> dict[str, float] | None:

@@ -17,6 +17,12 @@ def part_label(labels: Sequence[str], normal: str) -> str:
     return max(defects, key=defects.count) if defects else normal
 
 
+def labels_of_parts(views: pd.DataFrame, normal: str) -> dict[str, str]:
+    """The label of each part from the columns `part_id` and `label` of its views."""
+    grouped = views.groupby("part_id", sort=False)["label"]
+    return {str(part): part_label(list(labels), normal) for part, labels in grouped}
+
+
 def by_part(index: pd.DataFrame, probabilities: Any, classes: Sequence[str]) -> pd.DataFrame:
     """One row per part from the probabilities (views, classes) of its views; class 0 is normal.
 

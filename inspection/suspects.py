@@ -6,7 +6,7 @@ the person who drew it believed.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -34,7 +34,8 @@ def windows(table: pd.DataFrame, line: Line) -> dict[str, list[Window]]:
     """Where to look, by camera: the median box of each boxed region, or the whole frame.
 
     The median and not the view's own box, which only some classes have: how a crop is framed must
-    not tell the label. A window is (left, top, right, bottom) in frame pixels.
+    not tell the label. Every camera has as many windows, also one whose boxes are of some regions
+    only: there the whole frame is looked at. A window is (left, top, right, bottom) in frame px.
     """
     boxes: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     for camera, cell in zip(table["camera"], table["boxes"], strict=True):
@@ -42,17 +43,29 @@ def windows(table: pd.DataFrame, line: Line) -> dict[str, list[Window]]:
             if box["category"] in line.regions:
                 edges = (box["x_px"], box["y_px"], box["width_px"], box["height_px"])
                 boxes.setdefault((str(camera), box["category"]), []).append(edges)
+    boxed = [name for name in line.regions if any(region == name for _, region in boxes)]
     found: dict[str, list[Window]] = {}
     for camera, frames in table.groupby("camera"):
         size = (int(frames["width_px"].median()), int(frames["height_px"].median()))
-        of_regions = [boxes[key] for name in line.regions if (key := (str(camera), name)) in boxes]
-        found[str(camera)] = [_window(edges, size) for edges in of_regions] or [(0, 0, *size)]
+        of_regions = [boxes.get((str(camera), name)) for name in boxed] or [None]
+        found[str(camera)] = [_window(e, size) if e else (0, 0, *size) for e in of_regions]
     return found
 
 
-def texture_features(pixels: np.ndarray, looked_at: Sequence[Window]) -> np.ndarray:
+def fitted_sizes(windows: Mapping[str, Sequence[Window]]) -> list[tuple[int, int]]:
+    """The size (width, height) in pixels that each window is looked at, the same for all cameras:
+    its long side LONG_SIDE_PX, its shape the median of theirs, in whole places."""
+    edges = np.array(list(windows.values()), float)
+    sides = np.median(edges[..., 2:] - edges[..., :2], axis=0)
+    return [_fitted(width, height) for width, height in sides]
+
+
+def texture_features(
+    pixels: np.ndarray, looked_at: Sequence[Window], sizes_px: Sequence[tuple[int, int]]
+) -> np.ndarray:
     """Features (D,) of the windows of a grey frame (H, W): texture in place, and its extremes."""
-    return np.concatenate([_window_features(pixels, window) for window in looked_at])
+    pairs = zip(looked_at, sizes_px, strict=True)
+    return np.concatenate([_window_features(pixels, window, size) for window, size in pairs])
 
 
 def box_features(table: pd.DataFrame, line: Line) -> np.ndarray:
@@ -203,10 +216,9 @@ def _window(boxes: Sequence[tuple[float, ...]], size_px: tuple[int, int]) -> Win
     )
 
 
-def _window_features(pixels: np.ndarray, window: Window) -> np.ndarray:
+def _window_features(pixels: np.ndarray, window: Window, size_px: tuple[int, int]) -> np.ndarray:
     left, top, right, bottom = window
     part = pixels[top:bottom, left:right]
-    size_px = _fitted(right - left, bottom - top)
     cells = np.log1p(_cells(part if part.size else pixels, size_px))
     size = (cells.shape[1] // CELLS_A_PLACE, cells.shape[0] // CELLS_A_PLACE)
     places = cv2.resize(cells, size, interpolation=cv2.INTER_AREA)
@@ -215,7 +227,7 @@ def _window_features(pixels: np.ndarray, window: Window) -> np.ndarray:
     return np.concatenate([places.ravel(), np.median(cells, axis=(0, 1)), extremes.ravel()])
 
 
-def _fitted(width_px: int, height_px: int) -> tuple[int, int]:
+def _fitted(width_px: float, height_px: float) -> tuple[int, int]:
     """Width and height in pixels with the long side LONG_SIDE_PX, in whole places."""
     scale, step = LONG_SIDE_PX / max(width_px, height_px, 1), CELL_PX * CELLS_A_PLACE
     width, height = (max(step, round(s * scale / step) * step) for s in (width_px, height_px))

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from inspection.verdicts import Costs, Scores, Thresholds, decide
+from inspection.verdicts import BEYOND, Costs, Scores, Thresholds, decide
 
 MAX_CUTS = 1000
 KERNEL_STEPS = np.arange(-4.0, 4.5, 0.5)
@@ -21,7 +21,7 @@ REACH = 2.0
 STARTS = (1.0, 0.9, 0.5)
 MAX_RAISES = 6
 N_FOLDS = 5
-REVIEW_ALL = Thresholds(accept_below=-1e9, reject_above=1e9)
+REVIEW_ALL = Thresholds(accept_below=-BEYOND, reject_above=BEYOND)
 
 Cuts = tuple[int, int]
 
@@ -130,10 +130,8 @@ class Channel:
         low, high = (float(self.cuts[cut]) for cut in limits)
         good = self.scores[seen & ~self.defective & (self.scores <= low)]
         bad = self.scores[seen & self.defective & (self.scores >= high)]
-        beyond = float(np.ptp(self.scores[seen])) + 1.0
-        lowest, highest = np.nanmin(self.scores) - beyond, np.nanmax(self.scores) + beyond
-        accept = min(low, good.max() + REACH * self.bandwidths[0]) if len(good) else lowest
-        reject = max(high, bad.min() - REACH * self.bandwidths[1]) if len(bad) else highest
+        accept = min(low, good.max() + REACH * self.bandwidths[0]) if len(good) else -BEYOND
+        reject = max(high, bad.min() - REACH * self.bandwidths[1]) if len(bad) else BEYOND
         return Thresholds(accept_below=float(accept), reject_above=float(max(accept, reject)))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 VERDICTS = ("pass", "review", "reject")
+BEYOND = 1e9  # no score lies further out, and JSON can hold it
 
 Levels = np.ndarray[Any, np.dtype[np.int64]]
 Scores = np.ndarray[Any, np.dtype[np.float64]]

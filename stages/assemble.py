@@ -19,6 +19,7 @@ from inspection.images import read_frame
 from inspection.inspector import Inspector, View
 from inspection.line import Line
 from inspection.parity import require_parity
+from inspection.parts import labels_of_parts
 from inspection.regions import Image
 from inspection.storage import read_table, replace_folder, write_table, write_text
 from inspection.verdicts import Costs
@@ -72,13 +73,18 @@ def main() -> None:
     seen, _ = see_parts(inspector, val, paths.data)
     view_labels = dict(zip(val["path"], val["label"], strict=True))
     card, claim = decided(card, seen, view_labels, params.costs, params.max_escape_rate)
+    if not claim["n_defective"]:
+        program.log.warning(
+            "val: no defective part, so nothing says what a threshold costs: all but what looks as "
+            "normal as the normals of val goes to review; add defective parts, three of a class"
+        )
     parity = golden_parity(trained, paths.crops, line, card, folder, params.golden_crops)
     parity |= locator_parity(trained, card, folder, some_frames(val, paths.data, line))
     require_parity(parity, tolerance=params.parity_tolerance)
 
     test = views[views["fold"] == "test"]
     parts, seconds = see_parts(inspector, test, paths.data)
-    table = outcomes.outcomes(parts, outcomes.labels_by_part(test, line.normal), card)
+    table = outcomes.outcomes(parts, labels_of_parts(test, line.normal), card)
     metrics = outcomes.test_metrics(table, line, params.costs) | {
         "claim": claim,
         "cam": outcomes.cam_truth(parts, card, load_crops(paths.crops, line.classify)),

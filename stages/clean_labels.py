@@ -83,25 +83,26 @@ def _read_csv(path: Path) -> pd.DataFrame:
     if not path.exists():
         header = ",".join(labels.REVIEW_COLUMNS)
         raise InspectionError(f"{path}: not found; make it with the one line {header!r}")
-    text = read_text(path)
+    text, remedy = read_text(path), "put text that has commas in quotes"
     try:
-        return pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
+        table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         told = str(error).removeprefix("Error tokenizing data. C error: ").strip()
-        raise InspectionError(
-            f"{path}: is no such table ({told}); put text with commas in quotes, under the header "
-            f"{','.join(labels.REVIEW_COLUMNS)!r}"
-        ) from error
+        raise InspectionError(f"{path}: is no such table ({told}); {remedy}") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise InspectionError(f"{path}: has more fields in a row than in its header; {remedy}")
+    return table
 
 
 def _looked_at(data_dir: Path, table: pd.DataFrame, line: Line) -> tuple[np.ndarray, np.ndarray]:
     """Thumbnails (N, H, W) and texture features (N, D) of every view, decoded once."""
     windows = suspects.windows(table, line)
+    sizes = suspects.fitted_sizes(windows)
 
     def one(view: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
         path, camera = view
         pixels = read_frame(data_dir / path, channels=1, bit_depth=line.bit_depth)
-        features = suspects.texture_features(pixels, windows[camera])
+        features = suspects.texture_features(pixels, windows[camera], sizes)
         return duplicates.thumbnail(pixels), features
 
     views = list(zip(table["path"], table["camera"], strict=True))

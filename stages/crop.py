@@ -25,6 +25,7 @@ from inspection.framing import (
 from inspection.images import decode_mask, read_frame
 from inspection.line import CEILING_PIXELS, Line
 from inspection.locator import STRIDE, Locator, fit_locator, locate
+from inspection.parts import labels_of_parts
 from inspection.regions import Floats, Image, crop_window, cut, is_turned, locator_input
 from inspection.storage import read_table, replacing, write_json, write_table
 from stages import program
@@ -89,6 +90,7 @@ def cut_region(
 ) -> tuple[Crops, pd.DataFrame]:
     """The crops of one region, and the views in which it could not be found."""
     settings = line.regions[region]
+    part_labels = labels_of_parts(views, line.normal)
 
     def cut_one(number: int, view: Any) -> tuple[Image, Image, dict[str, Any]] | None:
         if region not in framed[number]:
@@ -113,7 +115,7 @@ def cut_region(
             "part_id": view.part_id,
             "fold": view.fold,
             "label": label,
-            "part_label": view.label,
+            "part_label": part_labels[view.part_id],
             "framed_by": found.source,
             "confidence": found.confidence,
             "target": known_from,
@@ -190,12 +192,15 @@ def _save_locator(model: Locator, regions: list[str], size: tuple[int, int], out
 def _target(
     data: Path, view: Any, window: Any, boxes: list[Any], *, is_normal: bool
 ) -> tuple[Image, str]:
+    """Where the defect lies in the crop, and what tells it; `unknown` where nothing marks it."""
     if is_normal:
         return box_target([], window), "normal"
     if view.mask_path:
         mask = decode_mask((data / view.mask_path).read_bytes(), max_pixels=CEILING_PIXELS)
-        return mask_target(mask, window), "mask"
-    return box_target(boxes, window), "box" if boxes else "unknown"
+        target, known_from = mask_target(mask, window), "mask"
+    else:
+        target, known_from = box_target(boxes, window), "box"
+    return target, known_from if target.any() else "unknown"
 
 
 def _in_threads(work: Callable[[int, Any], Any], views: pd.DataFrame, what: str) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from inspection.classifier import DefectClassifier, load_classifier
 from inspection.crops import Crops, drawn, load_crops
 from inspection.errors import raise_all
 from inspection.line import Line
+from inspection.parts import labels_of_parts
 from inspection.rates import rate
 from inspection.regions import Floats, Image
 from inspection.storage import replacing, write_json, write_table
@@ -109,15 +110,16 @@ def _fit(
     scores, maps = anomalies(model, val.images)
     mean = float(scores[val_normal].mean())
     std = max(float(scores[val_normal].std(ddof=1)), 1e-9)
-    parts = part_scores(val, (scores - mean) / std)
+    parts = part_scores(val, (scores - mean) / std, line.normal)
     evidence = {"features": kind} | threshold_evidence(parts, line, params.false_reject_rate)
     return Fitted(model, mean, std, maps, parts, evidence)
 
 
-def part_scores(crops: Crops, scores: Floats) -> pd.DataFrame:
-    """One row per part: the score of its worst view, and its label in the region."""
+def part_scores(crops: Crops, scores: Floats, normal: str) -> pd.DataFrame:
+    """One row per part: the score of its worst view, its label, and its label in the region."""
     table = crops.index[["part_id", "part_label", "label"]].assign(score=scores)
     worst = table.loc[table.groupby("part_id")["score"].idxmax()]
+    worst = worst.assign(label=worst["part_id"].map(labels_of_parts(crops.index, normal)))
     return worst.sort_values("score", ascending=False).reset_index(drop=True)
 
 

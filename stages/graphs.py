@@ -23,9 +23,9 @@ from inspection.inspector import Inspector
 from inspection.line import Line
 from inspection.locator import Locator
 from inspection.storage import read_json, sha256_of, write_json
-from inspection.verdicts import Thresholds
+from inspection.verdicts import BEYOND, Thresholds
 
-NOT_YET = Thresholds(accept_below=1e9, reject_above=1e9)
+NOT_YET = Thresholds(accept_below=BEYOND, reject_above=BEYOND)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from inspection.inspector import Seen
 from inspection.outcomes import Parts
 from inspection.regions import Floats, Image
 from inspection.storage import read_json
-from inspection.verdicts import Thresholds
+from inspection.verdicts import BEYOND, Thresholds
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 N_ERRORS = 12
@@ -73,7 +73,7 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
-def limits(thresholds: Thresholds, lowest: float = -np.inf, highest: float = np.inf) -> str:
+def limits(thresholds: Thresholds, lowest: float = -BEYOND, highest: float = BEYOND) -> str:
     """Thresholds in words; one that no score between `lowest` and `highest` reaches says so."""
     accept, reject = thresholds.accept_below, thresholds.reject_above
     passes = "everything passes" if accept > highest else f"pass below {accept:.4g}"

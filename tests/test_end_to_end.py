@@ -170,7 +170,7 @@ def stage_command(name: str, changed: dict[str, str]) -> list[str]:
     words = shlex.split(stages[name]["cmd"])
     for flag, place in changed.items():
         words[words.index(f"--{flag}") + 1] = place
-    return [sys.executable, *words[1:]]
+    return [sys.executable, *words[2:]]
 
 
 def test_dvc_shows_metrics_plots_and_the_graph(line: Path) -> None:

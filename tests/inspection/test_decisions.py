@@ -83,7 +83,7 @@ def test_a_part_with_one_defective_view_is_defective(card: Card) -> None:
     }
     new, claim = decided(card, two_views, LABELS, Costs(), 0.01)
     assert claim["n_defective"] == 6
-    assert new.classifier.thresholds.verdict(0.999) == "reject"
+    assert new.classifier.thresholds.verdict(0.99999) == "reject"
 
 
 def test_a_channel_that_saw_nothing_on_val_sends_to_review(card: Card) -> None:
@@ -109,3 +109,17 @@ def test_the_rate_of_escapes_asked_for_binds_where_val_can_support_it(card: Card
         assert new.costs["max_escape_rate"] == wanted
     assert escapes[0.02] <= 3
     assert escapes[0.001] >= 20
+
+
+def test_without_a_defective_part_in_val_only_what_looks_like_its_normals_passes(
+    card: Card,
+) -> None:
+    good = {name: views for name, views in PARTS.items() if name.startswith("good")}
+    new, claim = decided(card, good, LABELS, Costs(), 0.01)
+    assert claim["n_defective"] == 0
+    assert new.classifier.temperature == 1.0
+    verdicts = [new.classifier.thresholds.verdict(p) for p in (0.01, 0.5, 0.99)]
+    assert verdicts == ["pass", "review", "review"]
+    assert [new.anomaly.thresholds.verdict(s) for s in (0.2, 3.0, 9.0)] == [
+        "pass", "review", "review"
+    ]  # fmt: skip

@@ -152,3 +152,15 @@ def test_duplicates_that_join_most_parts_are_an_error_with_its_remedy() -> None:
     with pytest.raises(InspectionError, match=r"join 15 of 20 parts.*min_correlation"):
         check_spread(joined)
     check_spread(with_groups(table(parts), [(0, 1, 0.9)]))
+
+
+@pytest.mark.parametrize("n_views", [3, 4, 6])
+def test_a_part_filed_twice_is_found_however_many_views_it_has(n_views: int) -> None:
+    """Its own views are most like each other, and must not take the place of the other's."""
+    moved = [np.roll(shot(0), (0, view), (0, 1)) for view in range(n_views)]
+    frames = [*moved, *(np.roll(one, (2, 0), (0, 1)) for one in moved)]
+    others = [shot(seed) for seed in range(1, 12)]
+    apart = ["a"] * n_views + ["b"] * n_views + [f"other {i}" for i in range(len(others))]
+    found = pairs(frames + others, apart)
+    assert found
+    assert {(apart[i], apart[j]) for i, j, _ in found} == {("a", "b")}

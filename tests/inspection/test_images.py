@@ -216,3 +216,15 @@ def test_grey_jpegs_are_the_bytes_that_libjpeg_decodes() -> None:
     assert np.array_equal(
         decode(content, channels=1), simplejpeg.decode_jpeg(content, "GRAY")[..., 0]
     )
+
+
+def test_a_jpeg_whose_scan_header_is_odd_is_decoded_whole_and_refused_where_it_ends_early() -> None:
+    """libjpeg tells of its first doubt alone: behind an odd header it does not tell of the end."""
+    content = bytearray(encoded(FRAME, ".jpg"))
+    scan = content.rfind(b"\xff\xda")
+    length = int.from_bytes(content[scan + 2 : scan + 4])
+    content[scan + 2 + length - 3 : scan + 2 + length] = bytes(3)
+    odd = bytes(content)
+    whole = decode(bytes(encoded(FRAME, ".jpg")), channels=1)
+    np.testing.assert_array_equal(decode(odd, channels=1), whole)
+    assert refusal(odd[: int(0.7 * len(odd))]) == "truncated"

@@ -1,6 +1,7 @@
 import json
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -212,6 +213,20 @@ def test_masks_of_another_size_and_without_an_image_are_told_and_left_out() -> N
     reasons = {(f.path, f.reason) for f in findings}
     assert ("a_m.png", "mask_size_differs") in reasons
     assert ("z_m.png", "mask_without_image") in reasons
+
+
+def test_a_mask_that_contradicts_the_class_is_told() -> None:
+    masks = [Mask("a_m.png", 64, 48, is_marked=False), Mask("b_m.png", 64, 48, is_marked=True)]
+    _, findings = made(
+        [seen("dent/a.png"), seen("normal/b.png")],
+        on_masks=[replace(one, path=f"{folder}/{one.path}") for one, folder in
+                  zip(masks, ("dent", "normal"), strict=True)],
+        **MASKS | {"layout": "class_folders_with_masks", "masks": "{folder}/{stem}_m.png"},
+    )  # fmt: skip
+    assert {(f.path, f.reason) for f in findings} == {
+        ("dent/a_m.png", "mask_marks_nothing"),
+        ("normal/b_m.png", "mask_on_normal"),
+    }
 
 
 def test_a_mask_is_marked_when_any_pixel_is() -> None:

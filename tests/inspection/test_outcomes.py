@@ -21,7 +21,6 @@ from inspection.outcomes import (
     confusion_rows,
     expected_cost,
     group_by_part,
-    labels_by_part,
     macro_f1_bound,
     outcomes,
     totals,
@@ -87,11 +86,6 @@ def test_views_are_gathered_by_part_in_the_order_of_their_first_view() -> None:
         "p1": ["b", "d"],
     }
     assert list(parts) == ["p2", "p1"]
-
-
-def test_a_part_has_the_label_of_its_defect() -> None:
-    views = pd.DataFrame({"part_id": ["a", "a", "b"], "label": ["normal", "dent", "normal"]})
-    assert labels_by_part(views, "normal") == {"a": "dent", "b": "normal"}
 
 
 def test_a_channels_score_is_that_of_its_worst_view_and_unknown_where_no_view_has_one(
@@ -198,8 +192,9 @@ def test_heat_is_judged_only_where_the_defect_is_truly_predicted_and_its_place_k
     on_defect, elsewhere = np.zeros((2, 20, 40), np.float32), np.zeros((2, 20, 40), np.float32)
     on_defect[0, 10, 20] = elsewhere[0, 2, 3] = elsewhere[1, 10, 20] = 1.0
     parts = {
+        "hit": [replace(seen("hit", DENT), raw_heat=on_defect)],
         "dents": [
-            replace(seen("hit", DENT), raw_heat=on_defect),
+            replace(seen("hit too", DENT), raw_heat=on_defect),
             replace(seen("miss", DENT), raw_heat=elsewhere),
             replace(seen("unmarked", DENT), raw_heat=elsewhere),
             replace(seen("taken for normal", NORMAL), raw_heat=elsewhere),
@@ -208,23 +203,24 @@ def test_heat_is_judged_only_where_the_defect_is_truly_predicted_and_its_place_k
         "good": [replace(seen("normal", NORMAL), raw_heat=elsewhere)],
     }
     index = pd.DataFrame({"path": [view.name for views in parts.values() for view in views]})
-    index["label"] = ["dent"] * 5 + ["normal"]
-    index["target"] = ["mask", "mask", "unknown", "mask", "mask", "normal"]
-    targets = np.zeros((6, 20, 40), np.uint8)
-    targets[:5, 9:12, 19:22] = 255
-    crops = Crops(np.zeros((6, 80, 160, 1), np.uint8), targets, index)
+    index["label"] = ["dent"] * 6 + ["normal"]
+    index["target"] = ["mask", "mask", "mask", "unknown", "mask", "mask", "normal"]
+    targets = np.zeros((7, 20, 40), np.uint8)
+    targets[:6, 9:12, 19:22] = 255
+    crops = Crops(np.zeros((7, 80, 160, 1), np.uint8), targets, index)
     assert cam_truth(parts, card, crops) == pytest.approx(
         {
-            "n": 2,
-            "pointing": 0.5,
+            "n": 3,
+            "n_parts": 2,
+            "pointing": 2 / 3,
             "pointing_lower_bound": 1 - 0.95**0.5,
             "pointing_of_centre": 1.0,
-            "energy": 0.5,
+            "energy": 2 / 3,
             "edge": 0.0,
         }
     )
-    # Of two, one miss or fewer has probability 5 % at a hit rate of 1 - sqrt(0.95).
-    assert cam_truth({"good": parts["good"]}, card, crops) == {"n": 0}
+    # Of two parts, one miss or fewer has probability 5 % at a hit rate of 1 - sqrt(0.95).
+    assert cam_truth({"good": parts["good"]}, card, crops) == {"n": 0, "n_parts": 0}
 
 
 def test_the_confusion_is_of_labels_as_seen_in_the_classifiers_region() -> None:

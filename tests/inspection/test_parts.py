@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
-from inspection.parts import by_part, confusion, f1_by_class, macro_f1, part_label
+from inspection.parts import by_part, confusion, f1_by_class, labels_of_parts, macro_f1, part_label
 
 CLASSES = ("normal", "dent", "slide")
 
@@ -53,3 +53,8 @@ def test_a_class_that_neither_is_nor_is_predicted_does_not_count() -> None:
     expected = f1_score(labels, predicted, average="macro")
     assert macro_f1(labels, predicted, CLASSES) == pytest.approx(expected)
     assert np.isnan(f1_by_class(confusion(labels, predicted, CLASSES))[2])
+
+
+def test_a_part_has_the_label_of_its_defect() -> None:
+    views = pd.DataFrame({"part_id": ["a", "a", "b"], "label": ["normal", "dent", "normal"]})
+    assert labels_of_parts(views, "normal") == {"a": "dent", "b": "normal"}

@@ -162,3 +162,18 @@ def test_the_locator_sees_any_frame_as_grey_and_of_its_own_size() -> None:
     seen = locator_input(red, (32, 24))
     assert seen.shape == (24, 32)
     assert (seen == 76).all()  # 0.299 * 255
+
+
+@pytest.mark.parametrize("shape", [(1, 200_000), (200_000, 1)], ids=["wide", "high"])
+def test_a_frame_of_an_absurd_shape_costs_no_more_than_its_crop(shape: tuple[int, int]) -> None:
+    frame = np.full(shape, 9, np.uint8)
+    whole = Box(0, 0, shape[1], shape[0])
+    window = crop_window(whole, size_px=(64, 48), margin_fraction=0)
+    np.testing.assert_array_equal(cut(frame, window), np.full((48, 64), 9, np.uint8))
+
+
+def test_a_window_beside_the_frame_shows_its_edge() -> None:
+    frame = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    crop = cut(frame, CropWindow(20, 2, 4, 4, size_px=(4, 4)))
+    assert (crop == frame[2:6, 7:]).all()
+    assert (cut(frame, CropWindow(-8, 0, 16, 8, size_px=(16, 8)), outside=0)[:, :8] == 0).all()

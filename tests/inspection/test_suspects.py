@@ -8,6 +8,7 @@ from inspection.labels import Conflict
 from inspection.line import Line
 from inspection.suspects import (
     box_features,
+    fitted_sizes,
     label_quality,
     out_of_sample,
     pooled,
@@ -29,6 +30,8 @@ LINE = Line.model_validate(
     }
 )
 
+SIZES = fitted_sizes({"c": [(0, 0, 64, 48)]})
+
 
 def drawn(n_parts: int = 24) -> tuple[pd.DataFrame, np.ndarray]:
     """Two views of each part, every third part a dent; boxes on none."""
@@ -37,7 +40,7 @@ def drawn(n_parts: int = 24) -> tuple[pd.DataFrame, np.ndarray]:
         number = i // 2
         label = "dent" if number % 3 == 0 else "normal"
         rows.append((f"v{i}", f"{i}.png", f"p{number:02d}", label))
-        features.append(texture_features(part(i, defect=label == "dent"), [(0, 0, 64, 48)]))
+        features.append(texture_features(part(i, defect=label == "dent"), [(0, 0, 64, 48)], SIZES))
     table = pd.DataFrame(rows, columns=["view_id", "path", "part_id", "label"])
     more = {"group_id": table["part_id"], "boxes": "[]", "label_source": "file", "camera": ""}
     return table.assign(**more), np.stack(features)
@@ -120,10 +123,24 @@ def test_views_are_looked_at_where_the_camera_usually_has_the_region() -> None:
     assert windows(blank, LINE) == {"c": [(0, 0, 100, 50)]}
 
 
+def test_cameras_of_unlike_frames_and_boxes_are_looked_at_in_as_many_windows_of_one_size() -> None:
+    box = {"category": "knurling", "x_px": 10, "y_px": 10, "width_px": 40, "height_px": 10}
+    table = pd.DataFrame({"camera": ["a", "b"], "boxes": [json.dumps([box]), "[]"]})
+    table = table.assign(width_px=[100, 300], height_px=[50, 300])
+    found = windows(table, LINE)
+    assert found["b"] == [(0, 0, 300, 300)]
+    sizes = fitted_sizes(found)
+    assert len(sizes) == 1
+    frames = {"a": np.zeros((50, 100), np.uint8), "b": np.zeros((300, 300), np.uint8)}
+    lengths = {len(texture_features(frames[name], found[name], sizes)) for name in frames}
+    assert len(lengths) == 1
+
+
 def test_features_of_frames_of_any_size_have_one_length() -> None:
     table, _ = drawn(1)
     small, large = part(1), np.kron(part(1), np.ones((3, 3), np.uint8))
     window = [(0, 0, 64, 48), (600, 600, 664, 648)]
-    assert texture_features(small, window).shape == texture_features(large, window).shape
-    assert np.isfinite(texture_features(small * 0, window)).all()
+    one, other = (texture_features(frame, window, 2 * SIZES) for frame in (small, large))
+    assert one.shape == other.shape
+    assert np.isfinite(texture_features(small * 0, window, 2 * SIZES)).all()
     assert box_features(table, LINE).shape == (2, 3)

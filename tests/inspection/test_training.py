@@ -1,11 +1,13 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from inspection.augmentations import build_augmentation
-from inspection.training import CropDataset, fit_target, place_loss
+from inspection.errors import InspectionError
+from inspection.training import CropDataset, Schedule, fit_classifier, fit_target, place_loss
 from tests.networks import Trained, tiny_classifier
 from tests.squares import CLASSES, draw_crops
 
@@ -122,3 +124,47 @@ def test_the_target_is_brought_to_the_grid_of_the_evidence() -> None:
     assert whole.nonzero().tolist() == [[0, 1, 2]]
     centre = fit_target(target, tiny_classifier(centre_fraction=(0.5, 0.5)), torch.Size((4, 8)))
     assert centre.nonzero().tolist() == [[0, 0, 1]]
+
+
+def train_few(n_steps: int, **changes: object) -> list[dict[str, float]]:
+    """Train on six crops, two a step, for so many steps; returns the epochs' numbers."""
+    schedule = Schedule(
+        epochs=max(1, n_steps // 3),
+        patience=9,
+        batch_size=2,
+        learning_rate=0.001,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        place_weight=1.0,
+        paste_probability=0.0,
+        balance="none",
+        precision="32-true",
+        seed=0,
+    )
+    val = draw_crops(1, fold="val")
+    return fit_classifier(
+        tiny_classifier().train(),
+        draw_crops(1),
+        val.rows([0, 1]) if changes.pop("one_class", False) else val,
+        replace(schedule, **changes),  # type: ignore[arg-type]
+        augment=lambda image, target: (image, target),
+        on_epoch=lambda number, row: None,
+        show_progress=False,
+    )[1]
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+@pytest.mark.parametrize("n_steps", [3, 6])
+def test_every_precision_trains_and_few_steps_do_too(precision: str, n_steps: int) -> None:
+    history = train_few(n_steps, precision=precision)
+    assert np.isfinite([row["train_loss"] for row in history]).all()
+
+
+def test_a_training_that_diverges_is_told_with_the_remedy() -> None:
+    with pytest.raises(InspectionError, match=r"diverged in epoch \d+.*lower train.learning_rate"):
+        train_few(30, learning_rate=1e30)
+
+
+def test_where_val_holds_one_class_alone_the_last_epoch_is_the_best() -> None:
+    scores = [row["val_score"] for row in train_few(12, one_class=True)]
+    assert scores == [0, 1, 2, 3]

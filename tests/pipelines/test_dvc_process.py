@@ -110,3 +110,12 @@ def wait_until(condition: object, within_s: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s"
         time.sleep(0.1)
+
+
+def test_data_that_has_changed_is_taken_note_of_before_any_stage_runs(project: Path) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", "add", "-q", "in.txt"], check=True)
+    (project / "in.txt").write_text("8\n")
+    before = (project / "in.txt.dvc").read_text()
+    with Dvc(lambda _: None) as dvc:
+        assert dvc.stages == ["double", "report"]
+    assert (project / "in.txt.dvc").read_text() != before

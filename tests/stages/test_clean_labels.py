@@ -217,6 +217,24 @@ def test_wrong_reviews_and_a_missing_file_are_errors(run: Run, line: Path) -> No
         run()
 
 
+def test_reviews_may_come_from_korean_excel_and_a_broken_table_is_told(
+    run: Run, line: Path
+) -> None:
+    header = HEADER.encode()
+    (line / "reviews.csv").write_bytes(header + "nowhere,dent,김,메모\n".encode("cp949"))
+    with pytest.raises(InspectionError, match="1 image_sha256 are not in the manifest"):
+        run()
+    good, bad = b"a,dent,kim,one\n", b"a,dent,kim,one, two\n"
+    for content, told in (
+        (header + good + bad, "is no such table .*line 3"),
+        (header + bad, "has more fields in a row than in its header"),
+        (b"", "is no such table .No columns"),
+    ):
+        (line / "reviews.csv").write_bytes(content)
+        with pytest.raises(InspectionError, match=rf"reviews\.csv: {told}"):
+            run()
+
+
 def test_unknown_settings_are_told(run: Run) -> None:
     with pytest.raises(InspectionError, match=r"clean_labels.rules.box_conflict"):
         run(rules={"box_conflict": "delete"})

@@ -217,3 +217,19 @@ def test_a_region_that_is_found_in_no_view_is_named_with_the_remedy(data: Path) 
     table = views()
     with pytest.raises(InspectionError, match=r"regions\.rod: found in none of \d+ views; box it"):
         cut_rods(data, table, [{} for _ in range(len(table))])
+
+
+def test_a_mask_that_marks_nothing_tells_nothing_of_the_place(data: Path) -> None:
+    table = views(2, 0)
+    put(data / "blank.png", np.zeros_like(draw(1, bright=True)))
+    table.loc[1, "mask_path"] = "blank.png"
+    crops, _ = cut_rods(data, table, framed_by_label(table))
+    assert crops.index["target"].tolist() == ["normal", "unknown"]
+
+
+def test_a_normal_view_of_a_defective_part_belongs_to_a_defective_part(data: Path) -> None:
+    table = views(2, 0)
+    table["part_id"] = "one"
+    crops, _ = cut_rods(data, table)
+    assert crops.index["label"].tolist() == ["normal", "bright"]
+    assert crops.index["part_label"].tolist() == ["bright", "bright"]

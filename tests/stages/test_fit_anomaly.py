@@ -90,7 +90,9 @@ def test_without_normals_enough_nothing_is_fitted_and_both_folds_are_told(
 
 def test_a_part_has_the_score_of_its_worst_view() -> None:
     crops = draw_crops(1)
-    table = fit_anomaly.part_scores(crops, np.array([0.1, 0.2, 3.0, 0.3, 0.4, 0.5], np.float32))
+    table = fit_anomaly.part_scores(
+        crops, np.array([0.1, 0.2, 3.0, 0.3, 0.4, 0.5], np.float32), "normal"
+    )
     assert table["part_label"].tolist() == ["bright", "dark", "normal"]
     assert table["score"].tolist() == pytest.approx([3.0, 0.5, 0.2])
 

@@ -60,6 +60,7 @@ def finished(card: Card, table: pd.DataFrame) -> Card:
         "claim": outcomes.claim(table["verdict"], table["label"] != card.line.normal, 0.01),
         "cam": {
             "n": 2,
+            "n_parts": 2,
             "pointing": 1.0,
             "pointing_lower_bound": 0.22,
             "pointing_of_centre": 0.5,
@@ -114,7 +115,7 @@ def test_only_what_was_set_aside_counts_as_quarantined(page: ReportPage) -> None
 def test_the_gallery_says_that_it_shows_defects_of_val_named_rightly(page: ReportPage) -> None:
     told = page.text("Where the model looks")
 
-    assert "Measured on test, on 2 views whose defect is named rightly" in told
+    assert "Measured on test, on 2 views of 2 parts whose defect is named rightly" in told
     assert "Defects of val, named rightly" in told
     assert page.images["Where the model looks"][0] == "val crop, dent"
 
