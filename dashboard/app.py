@@ -25,9 +25,11 @@ from inspection.bundle import CARD, Card
 from inspection.errors import InspectionError
 from inspection.heat import overlay
 from inspection.images import decode
-from inspection.inspector import Inspector, PartVerdict, Seen, View, ViewVerdict, judge_part
+from inspection.inspector import Inspector
+from inspection.judgement import PartVerdict, ViewVerdict, judge_part
 from inspection.parts import part_label
 from inspection.storage import read_table
+from inspection.views import Seen, View
 
 DATA = Path("data")
 BUNDLE = Path("models/bundle")

@@ -12,7 +12,7 @@ import pandas as pd
 from inspection.bundle import Card
 from inspection.errors import InspectionError
 from inspection.heat import overlay
-from inspection.inspector import PartVerdict, ViewVerdict
+from inspection.judgement import PartVerdict, ViewVerdict
 from inspection.regions import Box, Floats, Image
 
 FOLDS = ("val", "train", "test")

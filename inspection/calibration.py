@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from inspection.inspector import probabilities_of
+from inspection.judgement import probabilities_of
 
 LIMITS = (0.05, 20.0)
 

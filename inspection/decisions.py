@@ -8,11 +8,11 @@ import numpy as np
 
 from inspection.bundle import Card
 from inspection.calibration import calibration_error, fit_temperature
-from inspection.inspector import Seen
 from inspection.outcomes import Parts, channel_scores, claim
 from inspection.rates import allowed_failures
 from inspection.thresholds import choose_thresholds, cross_decided
 from inspection.verdicts import Costs, Scores, Thresholds
+from inspection.views import Seen
 
 LEAST_PROBABILITY = 1e-6
 MOST_ODDS = math.log((1 - LEAST_PROBABILITY) / LEAST_PROBABILITY)

@@ -5,22 +5,21 @@ with the same bytes, as path, part_id and label: one shot filed twice joins two 
 may be filed as two classes. A label is '' where a copy tells none.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from inspection.annotations import Annotations
 from inspection.boxes import Box, resolved
 from inspection.errors import InspectionError
+from inspection.examined import Examined, Mask
 from inspection.findings import Finding
-from inspection.images import ImageError, ImageFacts, decode, decode_mask, describe
 from inspection.labelling import Labelled, Unknown, by_boxes, by_masks, by_name, check_unknown
-from inspection.layouts import Layout, mask_path
+from inspection.layouts import Layout
 from inspection.line import Line
+from inspection.masks import contradicting, masks_of_views
 from inspection.names import ViewName, names_without_part, nfc, part_ids, spelled_twice, take_apart
 
 VIEW_ID_DIGITS = 16
@@ -41,55 +40,6 @@ COLUMNS = {
     "mask_path": "str",
     "copies": "str",
 }
-
-
-@dataclass(frozen=True)
-class Examined:
-    """A readable image file: its hash (hex SHA-256 of the bytes) and facts."""
-
-    path: str
-    sha256: str
-    facts: ImageFacts
-
-
-@dataclass(frozen=True)
-class Mask:
-    """A readable mask: its size, and whether anything is marked in it."""
-
-    path: str
-    width_px: int
-    height_px: int
-    is_marked: bool
-
-
-def examine(path: str, content: bytes, *, bit_depth: int, max_pixels: int) -> Examined | Finding:
-    """Hash and decode one image file; the pixels are checked, not kept."""
-    try:
-        facts = describe(content, max_pixels=max_pixels)
-        decode(content, channels=1, bit_depth=bit_depth, max_pixels=max_pixels)
-    except ImageError as error:
-        return Finding(path, error.code, str(error))
-    return Examined(path, hashlib.sha256(content).hexdigest(), facts)
-
-
-def examine_mask(path: str, content: bytes, *, max_pixels: int) -> Mask | Finding:
-    """Decode one mask file."""
-    try:
-        marked = decode_mask(content, max_pixels=max_pixels)
-    except ImageError as error:
-        return Finding(path, f"mask_{error.code}", str(error), view_kept=True)
-    return Mask(path, marked.shape[1], marked.shape[0], bool(marked.any()))
-
-
-def unreadable(path: str, error: OSError) -> Finding:
-    """An image file that is there and cannot be read: a broken link, say, or no permission."""
-    return Finding(path, "unreadable", f"{error.strerror}; mend the link or its permissions")
-
-
-def unreadable_mask(path: str, error: OSError) -> Finding:
-    """A mask file that is there and cannot be read."""
-    told = unreadable(path, error)
-    return replace(told, reason=f"mask_{told.reason}", view_kept=True)
 
 
 def check_spelling(paths: Sequence[str]) -> None:
@@ -120,7 +70,7 @@ def assemble(
     examined = sorted(examined, key=lambda one: nfc(one.path))
     names, strange = _named(examined, layout)
     boxes, odd_boxes = _boxes(examined, annotations, line)
-    masked, odd_masks = _masked(examined, names, masks, layout, line)
+    masked, odd_masks = masks_of_views(examined, names, masks, layout, line)
     labels, untold = _labels(names, boxes, masked, annotations, layout, line)
     check_unknown([*strange, *untold], n_images=len(examined), unknown=unknown)
     parts = dict(zip(names, part_ids(list(names.values()), layout.part_from), strict=True))
@@ -150,7 +100,7 @@ def assemble(
         *annotations.findings,
         *odd_boxes,
         *odd_masks,
-        *_contradicting(masked, labels, line),
+        *contradicting(masked, labels, line),
         *strange,
         *untold,
         *_told_copies(table),
@@ -220,51 +170,6 @@ def _labels(
         is_marked = {path: one.is_marked for path, one in masked.items()}
         return by_masks(names, is_marked, unlabelled_is_normal=is_normal, line=line)
     return by_name(names, layout=layout, line=line)
-
-
-def _masked(
-    examined: Sequence[Examined],
-    names: Mapping[str, ViewName],
-    masks: Sequence[Mask],
-    layout: Layout,
-    line: Line,
-) -> tuple[dict[str, Mask], list[Finding]]:
-    """The mask of each view by the view's path, and masks that fit no view."""
-    at = {nfc(mask.path): mask for mask in masks}
-    masked: dict[str, Mask] = {}
-    findings: list[Finding] = []
-    left = dict(at)
-    for one in examined:
-        name = names.get(one.path)
-        where = mask_path(name, layout=layout, line=line) if name else ""
-        mask = at.get(where)
-        left.pop(where, None)
-        if mask is None:
-            continue
-        if (mask.width_px, mask.height_px) == (one.facts.width_px, one.facts.height_px):
-            masked[one.path] = mask
-        else:
-            detail = f"{mask.width_px} x {mask.height_px} px, the image is not; it is left out"
-            findings.append(Finding(mask.path, "mask_size_differs", detail, view_kept=True))
-    alone = [Finding(one.path, "mask_without_image", "", view_kept=True) for one in left.values()]
-    return masked, findings + alone
-
-
-def _contradicting(
-    masked: Mapping[str, Mask], labels: Mapping[str, Labelled], line: Line
-) -> list[Finding]:
-    """Masks that mark nothing on a defective view, and that mark something on a normal one."""
-    told = {
-        (False, False): ("mask_marks_nothing", "the view is {}; where its defect lies is unknown"),
-        (True, True): ("mask_on_normal", "the view is {}, and the mask is not used"),
-    }
-    findings = []
-    for path, mask in masked.items():
-        label = labels[path].label if path in labels else None
-        reason, detail = told.get((mask.is_marked, label == line.normal), ("", ""))
-        if label is not None and reason:
-            findings.append(Finding(mask.path, reason, detail.format(label), view_kept=True))
-    return findings
 
 
 def _same_bytes(

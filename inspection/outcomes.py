@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 
 from inspection.bundle import Card
-from inspection.cam_scores import measures
-from inspection.crops import Crops
 from inspection.errors import InspectionError
-from inspection.inspector import CHANNELS, NOT_SEEN, PartVerdict, Seen, judge_part, scores_of
+from inspection.judgement import CHANNELS, NOT_SEEN, PartVerdict, judge_part, scores_of
 from inspection.line import Line
 from inspection.parts import confusion, f1_by_class, macro_f1
 from inspection.rates import CONFIDENCE, auroc_bound, parts_needed, rate, upper_bound
 from inspection.verdicts import Costs
+from inspection.views import Seen
 
 Parts = dict[str, list[Seen]]
 
@@ -223,44 +222,6 @@ def test_metrics(table: pd.DataFrame, line: Line, costs: Costs) -> dict[str, Any
         **anomaly_measures(table, line),
         "expected_cost": expected_cost(table, line, costs),
     }
-
-
-def cam_truth(parts: Parts, card: Card, crops: Crops) -> dict[str, Any]:
-    """The deployed heatmap against the labelled place, on views whose defect is truly predicted.
-
-    Means of the measures of `inspection.cam_scores` over such views, `n` and `n_parts`; the bound
-    of `pointing` is one-sided 95 % by part, of which one misses when one of its views does.
-    `pointing_of_centre` is what a heatmap would reach that always points at the middle of the crop.
-    """
-    row_of = {path: row for row, path in enumerate(crops.index["path"])}
-    measured = [
-        {"part_id": part_id, **found}
-        for part_id, views in parts.items()
-        for view in views
-        if view.name in row_of
-        and (found := _heat_measures(view, card, crops, row_of[view.name])) is not None
-    ]
-    if not measured:
-        return {"n": 0, "n_parts": 0}
-    table = pd.DataFrame(measured).set_index("part_id")
-    worst = table["pointing"].groupby(level=0).min()
-    bound = 1 - upper_bound(int((worst < 1).sum()), len(worst))
-    means = {str(name): float(value) for name, value in table.mean().items()}
-    return {"n": len(table), "n_parts": len(worst), "pointing_lower_bound": bound, **means}
-
-
-def _heat_measures(view: Seen, card: Card, crops: Crops, row: int) -> dict[str, float] | None:
-    facts = crops.index.iloc[row]
-    number = card.classifier.classes.index(facts["label"])
-    if number == 0 or facts["target"] == "unknown" or view.logits is None or view.raw_heat is None:
-        return None
-    if int(view.logits.argmax()) != number:
-        return None
-    target = np.array(crops.targets[row])
-    centre = np.zeros(target.shape, np.float32)
-    centre[target.shape[0] // 2, target.shape[1] // 2] = 1.0
-    by_chance = {"pointing_of_centre": measures(centre, target)["pointing"]}
-    return measures(view.raw_heat[number - 1], target) | by_chance
 
 
 def confusion_rows(table: pd.DataFrame, line: Line) -> pd.DataFrame:

@@ -11,17 +11,11 @@ from pydantic import BaseModel
 from inspection.bundle import Card
 from inspection.heat import overlay
 from inspection.images import ImageError
-from inspection.inspector import (
-    DefectBox,
-    Inspector,
-    PartVerdict,
-    Seen,
-    View,
-    ViewVerdict,
-    judge_part,
-)
+from inspection.inspector import Inspector
+from inspection.judgement import DefectBox, PartVerdict, ViewVerdict, judge_part
 from inspection.regions import Image
 from inspection.verdicts import Thresholds
+from inspection.views import Seen, View
 from serving.refusals import RefusedError
 
 

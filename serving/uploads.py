@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from inspection.inspector import View
+from inspection.views import View
 from serving.refusals import RefusedError
 
 FIELD = "views"

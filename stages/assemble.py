@@ -12,17 +12,19 @@ from pydantic import Field
 from tqdm import tqdm
 
 from inspection import outcomes
+from inspection.cam_truth import cam_truth
 from inspection.crops import load_crops
 from inspection.decisions import decided
 from inspection.folds import with_folds
 from inspection.images import read_frame
-from inspection.inspector import Inspector, View
+from inspection.inspector import Inspector
 from inspection.line import Line
 from inspection.parity import require_parity
 from inspection.parts import labels_of_parts
 from inspection.regions import Image
 from inspection.storage import read_table, replace_folder, write_table, write_text
 from inspection.verdicts import Costs
+from inspection.views import View
 from stages import program
 from stages.golden import golden_parity, locator_parity
 from stages.graphs import export_graphs, load_trained, open_inspector, write_card
@@ -87,7 +89,7 @@ def main() -> None:
     table = outcomes.outcomes(parts, labels_of_parts(test, line.normal), card)
     metrics = outcomes.test_metrics(table, line, params.costs) | {
         "claim": claim,
-        "cam": outcomes.cam_truth(parts, card, load_crops(paths.crops, line.classify)),
+        "cam": cam_truth(parts, card, load_crops(paths.crops, line.classify)),
         "parity": {name: report.as_json() for name, report in parity.items()},
     }
     card = card.model_copy(

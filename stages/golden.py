@@ -11,7 +11,7 @@ from inspection.anomaly import anomalies
 from inspection.bundle import Card
 from inspection.crops import load_crops
 from inspection.heat import scaled
-from inspection.inspector import probabilities_of
+from inspection.judgement import probabilities_of
 from inspection.line import Line
 from inspection.locator import locate
 from inspection.parity import Parity, compare

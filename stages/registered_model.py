@@ -10,7 +10,8 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]
 
-from inspection.inspector import Inspector, View
+from inspection.inspector import Inspector
+from inspection.views import View
 
 
 class RegisteredInspector(PythonModel):

@@ -12,11 +12,11 @@ import pandas as pd
 
 from inspection.bundle import Card
 from inspection.heat import overlay, scaled
-from inspection.inspector import Seen
 from inspection.outcomes import Parts
 from inspection.regions import Floats, Image
 from inspection.storage import read_json
 from inspection.verdicts import BEYOND, Thresholds
+from inspection.views import Seen
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 N_ERRORS = 12

@@ -14,23 +14,20 @@ from tqdm import tqdm
 from inspection.annotations import Annotations, joined, read_class_names, read_coco, read_yolo
 from inspection.classes import check_classes
 from inspection.errors import InspectionError, raise_all
-from inspection.expectations import Expected, Report, check, of_manifest, raise_if_critical
-from inspection.findings import Finding, as_table
-from inspection.labelling import Unknown
-from inspection.layouts import ImageIndex, Layout, SortedFiles, missing_annotations, sort_files
-from inspection.line import Line
-from inspection.manifest import (
-    COLUMNS,
+from inspection.examined import (
     Examined,
     Mask,
-    assemble,
-    check_spelling,
-    counts,
     examine,
     examine_mask,
     unreadable,
     unreadable_mask,
 )
+from inspection.expectations import Expected, Report, check, of_manifest, raise_if_critical
+from inspection.findings import Finding, as_table
+from inspection.labelling import Unknown
+from inspection.layouts import ImageIndex, Layout, SortedFiles, missing_annotations, sort_files
+from inspection.line import Line
+from inspection.manifest import COLUMNS, assemble, check_spelling, counts
 from inspection.storage import write_json, write_table, write_text
 from stages import program
 

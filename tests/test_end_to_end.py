@@ -20,9 +20,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from inspection.bundle import verified
-from inspection.inspector import Inspector, View
+from inspection.inspector import Inspector
 from inspection.releases import champion
 from inspection.storage import read_json, read_table, write_table
+from inspection.views import View
 from samples.draw import draw_line
 from tests.architecture import ROOT
 from tests.readme import COMMANDS, IN_THE_PROJECT

@@ -18,7 +18,7 @@ from dashboard.explorer import (
 )
 from inspection.bundle import Card
 from inspection.errors import InspectionError
-from inspection.inspector import DefectBox, PartVerdict, ViewVerdict
+from inspection.judgement import DefectBox, PartVerdict, ViewVerdict
 from inspection.regions import Box
 from tests.bundles import make_bundle
 

@@ -5,8 +5,9 @@ import pytest
 
 from inspection.bundle import Card
 from inspection.decisions import decided
-from inspection.inspector import Seen, judge_part
+from inspection.judgement import judge_part
 from inspection.verdicts import Costs
+from inspection.views import Seen
 from tests.bundles import make_bundle
 
 

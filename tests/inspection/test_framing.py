@@ -27,7 +27,7 @@ LINE = Line.model_validate(
         "classes": {"normal": {}, "dent": {}},
         "regions": {
             "rod": {"size_px": [64, 32], "shows": ["dent"]},
-            "rivet": {"size_px": [16, 16]},
+            "rivet": {"size_px": [32, 32]},
             "part": {"size_px": [64, 48], "whole_frame": True},
         },
         "classify": "rod",

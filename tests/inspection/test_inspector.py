@@ -8,17 +8,10 @@ import pytest
 
 from inspection.errors import InspectionError
 from inspection.images import ImageError
-from inspection.inspector import (
-    Inspector,
-    PartVerdict,
-    Seen,
-    View,
-    judge_part,
-    judge_view,
-    probabilities_of,
-    scores_of,
-)
+from inspection.inspector import Inspector
+from inspection.judgement import PartVerdict, judge_part, judge_view, probabilities_of, scores_of
 from inspection.regions import Box, CropWindow, intersection_over_union
+from inspection.views import Seen, View
 from tests.bundles import RIVET, ROD, draw_part, make_bundle
 from tests.pictures import encoded
 

@@ -11,21 +11,13 @@ from inspection.annotations import Annotations
 from inspection.boxes import Box
 from inspection.classes import check_classes
 from inspection.errors import InspectionError
+from inspection.examined import Examined, Mask, examine, examine_mask
 from inspection.findings import Finding, as_table
 from inspection.images import ImageFacts
 from inspection.labelling import Unknown
 from inspection.layouts import Layout
 from inspection.line import Line
-from inspection.manifest import (
-    COLUMNS,
-    Examined,
-    Mask,
-    assemble,
-    check_spelling,
-    counts,
-    examine,
-    examine_mask,
-)
+from inspection.manifest import COLUMNS, assemble, check_spelling, counts
 from tests.pictures import encoded, part
 
 LINE = Line.model_validate(

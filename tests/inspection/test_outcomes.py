@@ -8,12 +8,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from inspection.bundle import Card
+from inspection.cam_truth import cam_truth
 from inspection.crops import Crops
 from inspection.errors import InspectionError
-from inspection.inspector import Seen
 from inspection.outcomes import (
     anomaly_measures,
-    cam_truth,
     channel_scores,
     claim,
     class_auroc,
@@ -29,6 +28,7 @@ from inspection.outcomes import (
 from inspection.parts import f1_by_class
 from inspection.regions import CropWindow
 from inspection.verdicts import Costs
+from inspection.views import Seen
 from tests.bundles import make_bundle, sample_line
 
 LINE = sample_line()

@@ -4,9 +4,10 @@ import pytest
 
 from inspection.bundle import read_card, verified
 from inspection.errors import InspectionError
-from inspection.inspector import Inspector, View
+from inspection.inspector import Inspector
 from inspection.releases import champion, champion_line, promote, release, replace_broken
 from inspection.storage import locked, read_json, sha256_of, write_json
+from inspection.views import View
 from tests.bundles import draw_jpeg, make_bundle
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from inspection.inspector import Inspector, View
+from inspection.inspector import Inspector
 from inspection.releases import champion, promote, release
+from inspection.views import View
 from tests.bundles import draw_jpeg, make_bundle
 
 pytestmark = pytest.mark.slow

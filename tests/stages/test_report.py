@@ -11,9 +11,10 @@ import pytest
 
 from inspection import outcomes
 from inspection.bundle import Card
-from inspection.inspector import Inspector, View
+from inspection.inspector import Inspector
 from inspection.storage import write_bytes, write_json
 from inspection.verdicts import Costs, Thresholds
+from inspection.views import View
 from stages.report import limits, render_report
 from tests.bundles import draw_jpeg, make_bundle
 from tests.report_page import ReportPage
