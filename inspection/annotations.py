@@ -86,8 +86,18 @@ def read_yolo(
     return result
 
 
-def read_coco(path: str, content: bytes, *, images: ImageIndex) -> Annotations:
-    """Boxes of one COCO file; raises InspectionError when it is not COCO."""
+def read_coco(
+    path: str,
+    content: bytes,
+    *,
+    images: ImageIndex,
+    sizes: Mapping[str, tuple[int, int]] | None = None,
+) -> Annotations:
+    """Boxes of one COCO file; raises InspectionError when it is not COCO.
+
+    `sizes` is (width, height) in pixels of images by path, as far as known: boxes that were drawn
+    on an image of another size are told and left out.
+    """
     told = _coco_content(path, content)
     result = Annotations()
     n_boxes = Counter(entry.get("image_id") for entry in told["annotations"])
@@ -106,8 +116,12 @@ def read_coco(path: str, content: bytes, *, images: ImageIndex) -> Annotations:
             boxes[image_of[entry["image_id"]]].append(_coco_box(category, entry))
         elif entry.get("image_id") not in strangers:
             result.findings.append(_of_no_image(path, number, entry, category))
+    odd = _of_another_size(path, told["images"], image_of, sizes or {})
+    result.findings += odd.values()
+    result.unread |= odd.keys()
     for image, found in boxes.items():
-        result.add(image, "coco", found)
+        if image not in odd:
+            result.add(image, "coco", found)
     return result
 
 
@@ -255,6 +269,26 @@ def _coco_images(
         else:
             image_of[entry["id"]] = found
     return image_of, strangers
+
+
+def _of_another_size(
+    path: str,
+    entries: Sequence[Mapping[str, Any]],
+    image_of: Mapping[Any, str],
+    sizes: Mapping[str, tuple[int, int]],
+) -> dict[str, Finding]:
+    """The images whose entry gives another size than they have, and what to tell of them."""
+    found = {}
+    for entry in entries:
+        image, said = image_of.get(entry["id"], ""), (entry.get("width"), entry.get("height"))
+        has = sizes.get(image, said)
+        if has != said and all(isinstance(side, int) and side > 0 for side in said):
+            detail = (
+                f"{said[0]} x {said[1]} px in {path}, and it has {has[0]} x {has[1]}; the boxes "
+                "there are left out: annotate the image as it is"
+            )
+            found[image] = Finding(image, "coco_size_differs", detail, view_kept=True)
+    return found
 
 
 def _coco_box(category: str, entry: Mapping[str, Any]) -> Box:

@@ -184,6 +184,7 @@ def _annotations(
     data_dir: Path, files: SortedFiles, examined: Sequence[Examined], params: ValidateParams
 ) -> Annotations:
     parts: list[Annotations] = []
+    sizes = {one.path: (one.facts.width_px, one.facts.height_px) for one in examined}
     if files.yolo:
         names, told = read_class_names(files.yolo_names, _told_by(data_dir / files.yolo_names))
         parts += [
@@ -192,11 +193,13 @@ def _annotations(
                 {path: _label_file(data_dir / path) for path in files.yolo},
                 class_names=names,
                 images=ImageIndex(files.images, suffixes=False),
-                sizes={one.path: (one.facts.width_px, one.facts.height_px) for one in examined},
+                sizes=sizes,
             ),
         ]
     index = ImageIndex(files.images, suffixes=True)
-    parts += [read_coco(p, _told_by(data_dir / p), images=index) for p in files.coco]
+    parts += [
+        read_coco(path, _told_by(data_dir / path), images=index, sizes=sizes) for path in files.coco
+    ]
     return joined(parts)
 
 

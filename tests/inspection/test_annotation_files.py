@@ -109,6 +109,24 @@ def test_coco_boxes_find_their_image_in_either_unicode_form() -> None:
     assert (box.category, box.x_px, box.height_px, box.source) == ("dent", 1, 40, "coco")
 
 
+@pytest.mark.parametrize("said", [(64, 48), (None, None), (0, 0)], ids=str)
+def test_coco_boxes_of_an_image_of_another_size_are_told_and_left_out(
+    said: tuple[int | None, int | None],
+) -> None:
+    entry = {"id": 1, "file_name": "a.png", "width": said[0], "height": said[1]}
+    images = ImageIndex(["a.png"], suffixes=True)
+    same, half = (
+        read_coco("x.json", coco(images=[entry]), images=images, sizes={"a.png": size})
+        for size in ((64, 48), (32, 24))
+    )
+    assert len(same.boxes["a.png"]) == 1
+    if said == (64, 48):
+        assert [finding.reason for finding in half.findings] == ["coco_size_differs"]
+        assert (half.boxes, half.unread) == ({}, {"a.png"})
+    else:
+        assert len(half.boxes["a.png"]) == 1
+
+
 def test_a_coco_image_that_is_not_there_is_told_with_the_number_of_its_boxes() -> None:
     content = coco(images=[{"id": 1, "file_name": "gone.png"}])
     found = read_coco("x.json", content, images=ImageIndex(["a.png"], suffixes=True))
