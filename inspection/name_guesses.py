@@ -1,6 +1,5 @@
 """How file names are read, guessed: the shape, what makes the part, and the pattern for both."""
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -15,10 +14,7 @@ from inspection.part_guesses import (
     guess_folder,
     guess_part,
 )
-
-CAMERA = re.compile(r"(?:cam|camera|ch|c|channel)[_\-]?\d{1,2}", re.IGNORECASE)
-MOST_VIEWS = 24
-MOST_CAMERAS = 8
+from inspection.part_keys import CAMERA, MOST_CAMERAS, MOST_VIEWS
 
 
 @dataclass(frozen=True)

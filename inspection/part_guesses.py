@@ -9,18 +9,10 @@ from pathlib import PurePosixPath
 from inspection.folder_guesses import GENERIC, SPLITS
 from inspection.name_shapes import Column, Shape
 from inspection.names import PartFrom, moment
-from inspection.part_evidence import (
-    COUNTED_ANEW,
-    LEAST_PARTS,
-    agree,
-    beside_classes,
-    counted_anew,
-    purity,
-)
+from inspection.part_evidence import COUNTED_ANEW, agree, beside_classes, purity
+from inspection.part_keys import VIEWS_A_PART, Views, best_key
 from inspection.runs import runs_of
 
-VIEWS_A_PART = (1.3, 30.0)
-MOST_VIEWS = 24
 LEAST_RUNS = 8
 LEAST_SEPARATION = 0.75
 LEAST_MODAL_SHARE = 0.3
@@ -49,7 +41,7 @@ def guess_part(
     `folders` and `labels` are those of the views, in the order of the columns. A label '' speaks
     neither for nor against a part: a view may show nothing of the defect that another shows.
     """
-    by_key = _by_key(shape, folders, labels, label_column)
+    by_key = _by_key(Views(shape, folders, labels, label_column))
     return by_key or _by_runs(shape, labels)
 
 
@@ -89,41 +81,20 @@ def each_file_a_part(folders: Sequence[str], labels: Sequence[str]) -> PartGuess
     return PartGuess(PartFrom(rule="file"), None, f"{told}, so each image is a part of its own")
 
 
-def _by_key(
-    shape: Shape, folders: Sequence[str], labels: Sequence[str], label_column: int | None
-) -> PartGuess | None:
-    """The span of columns that makes the fewest groups which still look like parts."""
-    n, beside, time = len(shape.columns), beside_classes(folders, labels), shape.time_span
-    candidates: list[tuple[bool, int, int, int, int]] = []
-    for first in range(n):
-        for last in range(first, n):
-            cuts_time = (
-                time
-                and first <= time[1]
-                and last >= time[0]
-                and not (first <= time[0] and last >= time[1])
-            )
-            if cuts_time or (first < last == n - 1 and shape.last_is_optional):
-                continue
-            for per_folder in (False, True):
-                keys = _keys(shape, first, last, folders if per_folder else None)
-                if _look_like_parts(
-                    shape, keys, labels, first, last, label_column
-                ) and not counted_anew(keys, beside, labels):
-                    n_parts = len(set(keys))
-                    candidates.append((per_folder, n_parts, last - first, first, last))
-    if not candidates:
+def _by_key(views: Views) -> PartGuess | None:
+    """The tokens that several views share, and what speaks for their being the part."""
+    folders_are_parts = guess_folder(views.folders, views.labels) is not None
+    key = best_key(views, folders_are_parts=folders_are_parts)
+    if key is None:
         return None
-    per_folder, n_parts, _, first, last = min(candidates)
-    rule = PartFrom(rule="pattern", group=GROUP, per_folder=per_folder)
-    keys = _keys(shape, first, last, folders if per_folder else None)
-    example = [column.told[0] for column in shape.columns[first : last + 1]]
+    rule = PartFrom(rule="pattern", group=GROUP, per_folder=key.per_folder)
+    n, n_parts = len(key.groups), key.n_parts
     told = (
-        f"{len(keys)} images share {n_parts} values such as {' '.join(example)!r} in "
-        f"their names, {len(keys) / n_parts:.1f} each; {purity(keys, labels):.0%} of these groups "
-        "have one label"
+        f"{n} images share {n_parts} values such as {' '.join(key.tokens[0])!r} in "
+        f"their names, {n / n_parts:.1f} each; {purity(key.groups, views.labels):.0%} of these "
+        "groups have one label"
     )
-    return PartGuess(rule, (first, last), told)
+    return PartGuess(rule, (key.first, key.last), told)
 
 
 def guess_copies(
@@ -139,43 +110,6 @@ def guess_copies(
     n_parts = len(set(zip(folders, cores, strict=True) if per_folder else cores))
     told = f"{len(cores)} images are copies of {n_parts}, of one name but for `.rf.` and a hash"
     return PartGuess(PartFrom(rule="pattern", group=GROUP, per_folder=per_folder), None, told)
-
-
-def _keys(
-    shape: Shape, first: int, last: int, folders: Sequence[str] | None
-) -> list[tuple[str, ...]]:
-    columns = [column.values for column in shape.columns[first : last + 1]]
-    return list(zip(*([folders] if folders else []), *columns, strict=True))
-
-
-def _look_like_parts(
-    shape: Shape,
-    keys: Sequence[tuple[str, ...]],
-    labels: Sequence[str],
-    first: int,
-    last: int,
-    label_column: int | None,
-) -> bool:
-    n_parts = len(set(keys))
-    few, many = VIEWS_A_PART
-    time = shape.time_span
-    times = range(time[0], time[1] + 1) if time else range(0)
-    others = [
-        column
-        for i, column in enumerate(shape.columns)
-        if not first <= i <= last and i != label_column and i not in times
-    ]
-    has_number = any(
-        c.isdecimal() for key in keys[:100] for c in "".join(key[-(last - first + 1) :])
-    )
-    return (
-        has_number
-        and n_parts >= max(LEAST_PARTS, 2 * len(set(labels)))
-        and few <= len(keys) / n_parts <= many
-        and all(column.n_distinct <= MOST_VIEWS for column in others)
-        and not any(set(column.told) <= SPLITS for column in others if column.n_distinct > 1)
-        and agree(keys, labels)
-    )
 
 
 def _by_runs(shape: Shape, labels: Sequence[str]) -> PartGuess | None:

@@ -195,3 +195,64 @@ def test_the_pattern_of_a_shape_names_its_columns_and_allows_a_missing_last() ->
 def test_names_without_a_common_shape_have_none() -> None:
     stems = ["x1", "a-b-1-2", "foo_1", "2020_01_02_03", "y", "a1", "a_b2", "a_b_13"]
     assert shapes_of(stems) == []
+
+
+@pytest.mark.parametrize(
+    ("stem", "key"),
+    [
+        ("{n:03d}_{v}", (0, 0)),
+        ("{n:03d}_CAM{v}", (0, 0)),
+        ("cam{v}_{n:03d}", (1, 1)),
+        ("{v}_{n:03d}", (1, 1)),
+        ("{n:03d}_patch{v}-0", (0, 0)),
+        ("20240301_{n:03d}_{v}", (1, 1)),
+        ("L1_{n:03d}_shot{v}", (1, 1)),
+    ],
+)
+def test_of_a_part_and_its_few_shots_the_part_is_the_key(stem: str, key: tuple[int, int]) -> None:
+    guess = guessed(parts(range(20), range(14), stem))
+    assert guess is not None
+    assert guess.span == key
+    assert "share 34 values" in guess.evidence
+
+
+def test_a_camera_beside_the_label_is_no_part() -> None:
+    names = [
+        (label, f"{n:03d}_{label.upper()}_C{camera}")
+        for label, n_parts in (("good", 20), ("bad", 12))
+        for n in range(n_parts)
+        for camera in (1, 2, 3)
+    ]
+    guess = guessed(names)
+    assert guess is not None
+    assert guess.span == (0, 1)
+    assert "share 32 values" in guess.evidence
+
+
+def test_a_few_parts_of_many_shots_are_parts_where_they_are_named_so() -> None:
+    guess = guessed(parts(range(5), range(5, 10), "P{n}_{v:02d}", views=20))
+    assert guess is not None
+    assert guess.span == (0, 0)
+
+
+def test_a_part_of_one_day_is_not_that_of_another_day_of_the_same_number() -> None:
+    names = [
+        (label, f"2024030{day}_{n:03d}_{view}")
+        for label, first in (("good", 0), ("bad", 20))
+        for day in (1, 2, 3)
+        for n in range(first, first + 20)
+        for view in (1, 2)
+    ]
+    guess = guessed(names)
+    assert guess is not None
+    assert guess.span == (0, 1)
+    assert "share 120 values" in guess.evidence
+
+
+def test_a_token_that_only_repeats_the_folder_tells_no_part() -> None:
+    folders = [f"good/23{k}" for k in range(3) for _ in range(7)] + ["bad"] * 20
+    stems = [f"{n:04d}_000_{k:02d}" for k in range(3) for n in range(7)]
+    stems += [f"{n:04d}_002_00" for n in range(20)]
+    labels = [folder.split("/")[0] for folder in folders]
+    (shape, *_) = shapes_of(stems)
+    assert guess_part(shape, folders, labels, label_column=None) is None
