@@ -42,8 +42,10 @@ def told(plan: Plan) -> list[str]:
 def warned(plan: Plan) -> list[str]:
     """What may be wrong or is missing, with the lines of params.yaml to mend."""
     return [
+        *_by_absence(plan),
         *_unread(plan),
         *_untold(plan),
+        *_aside(plan),
         *_taken_for_masks(plan),
         *_frames(plan),
         *_few_parts(plan),
@@ -112,6 +114,15 @@ def _training(plan: Plan) -> str:
     return f"training: {told} (train.epochs, train.patience)"
 
 
+def _by_absence(plan: Plan) -> list[str]:
+    if not plan.by_absence:
+        return []
+    return [
+        f"{plan.by_absence!r} is taken for normal only because it says that another class is "
+        "absent; if that other one is the good one, say so with `make adopt DATA=... NORMAL=<name>`"
+    ]
+
+
 def _untold(plan: Plan) -> list[str]:
     if not plan.untold:
         return []
@@ -120,6 +131,15 @@ def _untold(plan: Plan) -> list[str]:
     return [
         f"nothing tells the class of {n} of {n_all} images ({first_three(plan.untold)}), and stage "
         f"validate sets them aside, or stops where they are too many: label or remove them{good}"
+    ]
+
+
+def _aside(plan: Plan) -> list[str]:
+    if not plan.aside:
+        return []
+    return [
+        f"{len(plan.aside)} images lie in no folder of a class and are left out "
+        f"({first_three(plan.aside)}): sort them into the classes' folders if they are to count"
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from inspection.folder_guesses import GENERIC, SPLITS
+from inspection.folder_guesses import is_general
 from inspection.name_shapes import Column, Shape
 from inspection.names import PartFrom, moment
 from inspection.part_evidence import COUNTED_ANEW, agree, beside_classes, purity
@@ -34,45 +34,68 @@ class PartGuess:
 
 
 def guess_part(
-    shape: Shape, folders: Sequence[str], labels: Sequence[str], *, label_column: int | None
+    shape: Shape,
+    folders: Sequence[str],
+    labels: Sequence[str],
+    stems: Sequence[str],
+    *,
+    label_column: int | None,
 ) -> PartGuess | None:
     """The rule that makes parts of several views with one label each, or None.
 
     `folders` and `labels` are those of the views, in the order of the columns. A label '' speaks
     neither for nor against a part: a view may show nothing of the defect that another shows.
     """
-    by_key = _by_key(Views(shape, folders, labels, label_column))
+    by_key = _by_key(Views(shape, folders, labels, stems, label_column))
     return by_key or _by_runs(shape, labels)
 
 
-def guess_folder(folders: Sequence[str], labels: Sequence[str]) -> PartGuess | None:
+def guess_folder(
+    folders: Sequence[str], labels: Sequence[str], stems: Sequence[str]
+) -> PartGuess | None:
     """The rule `folder`, where the images lie in many small folders of one label each.
 
     Where not all views have a label, the folders must be many and mostly of one size. A folder
-    that is named by the label, by a split, a day or a lot, or generally, is no part; nor
-    is one whose name stands under several labels.
+    that is named by the label, by a split, a day or a lot, or generally, is no part; nor is one
+    whose name stands under several labels, unless most folders hold images of the same names
+    (`Good/Part 1/front`, `Bad/Part 1/front`): then parts are counted anew under each label.
     """
     n_parts = len(set(folders))
     few, many = VIEWS_A_PART
     fits = n_parts >= 2 * len(set(labels)) and few <= len(folders) / n_parts <= many
     names = {PurePosixPath(folder).name for folder in folders}
-    named = {one.lower() for one in names}
-    general = named & (GENERIC | SPLITS) or any(map(COUNTED_ANEW.fullmatch, named))
-    if not fits or names & set(labels) or general:
+    no_part = any(is_general(one) or COUNTED_ANEW.fullmatch(one.lower()) for one in names)
+    if not fits or names & set(labels) or no_part or not agree(folders, labels):
         return None
-    sizes = Counter(Counter(folders).values())
-    alike = n_parts >= LEAST_RUNS and max(sizes.values()) >= LEAST_ALIKE * n_parts
-    if not agree(beside_classes(folders, labels), labels) or ("" in labels and not alike):
+    by_name = agree(beside_classes(folders, labels), labels)
+    if not (by_name or _same_names(folders, stems)) or ("" in labels and not _of_one_size(folders)):
         return None
     alike_labels = "" if "" in labels else ", of one label each"
     evidence = f"{n_parts} folders of {len(folders) / n_parts:.1f} images each{alike_labels}"
     return PartGuess(PartFrom(rule="folder"), None, evidence)
 
 
-def each_file_a_part(folders: Sequence[str], labels: Sequence[str]) -> PartGuess:
+def _of_one_size(folders: Sequence[str]) -> bool:
+    sizes = Counter(Counter(folders).values())
+    return sizes.total() >= LEAST_RUNS and max(sizes.values()) >= LEAST_ALIKE * sizes.total()
+
+
+def _same_names(folders: Sequence[str], stems: Sequence[str]) -> bool:
+    """Whether most folders hold images of the same several names: the views of a part."""
+    held: dict[str, set[str]] = {}
+    for folder, stem in zip(folders, stems, strict=True):
+        held.setdefault(folder, set()).add(stem)
+    alike = Counter(map(frozenset, held.values()))
+    names, n = alike.most_common(1)[0]
+    return len(names) > 1 and len(held) >= LEAST_RUNS and n >= LEAST_ALIKE * len(held)
+
+
+def each_file_a_part(
+    folders: Sequence[str], labels: Sequence[str], stems: Sequence[str]
+) -> PartGuess:
     """What is left when nothing groups the images, or no group of them would be normal."""
     told = "nothing in the names groups several images"
-    by_folder = guess_folder(folders, [""] * len(folders)) if "" in labels else None
+    by_folder = guess_folder(folders, [""] * len(folders), stems) if "" in labels else None
     if by_folder is not None:
         told = (
             f"{by_folder.evidence} look like parts, but hardly one of them is normal in all "
@@ -83,7 +106,7 @@ def each_file_a_part(folders: Sequence[str], labels: Sequence[str]) -> PartGuess
 
 def _by_key(views: Views) -> PartGuess | None:
     """The tokens that several views share, and what speaks for their being the part."""
-    folders_are_parts = guess_folder(views.folders, views.labels) is not None
+    folders_are_parts = guess_folder(views.folders, views.labels, views.stems) is not None
     key = best_key(views, folders_are_parts=folders_are_parts)
     if key is None:
         return None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from inspection.folder_guesses import SPLITS
+from inspection.folder_guesses import is_split
 from inspection.name_shapes import Column, Shape
 from inspection.names import moment
 from inspection.part_evidence import LEAST_PARTS, agree, beside_classes, counted_anew
@@ -30,6 +30,7 @@ class Views:
     shape: Shape
     folders: Sequence[str]
     labels: Sequence[str]
+    stems: Sequence[str]
     label_column: int | None
 
     @cached_property
@@ -152,7 +153,7 @@ def _may_be_of_views(column: Column, key: Key) -> bool:
     """
     if column.n_distinct > MOST_VIEWS:
         return False
-    if column.n_distinct > 1 and set(column.told) <= SPLITS:
+    if column.n_distinct > 1 and all(map(is_split, column.told)):
         return False
     pairs = set(zip(key.groups, column.values, strict=True))
     return not (_is_lot(column) and len(pairs) > key.n_parts)
