@@ -62,6 +62,7 @@ class Plan:
     black_and_white: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
+    by_absence: str = ""
 
     @property
     def epochs(self) -> int:
