@@ -7,7 +7,7 @@ import numpy as np
 
 from inspection.adoption import Plan, known_names
 from inspection.errors import first_three
-from inspection.folder_guesses import split_folders
+from inspection.folder_guesses import alike_tops, split_folders
 from inspection.line import fold_name
 from inspection.region_guesses import bits_used
 from inspection.training_guesses import steps_of
@@ -46,6 +46,7 @@ def warned(plan: Plan) -> list[str]:
         *_unread(plan),
         *_untold(plan),
         *_aside(plan),
+        *_products(plan),
         *_taken_for_masks(plan),
         *_frames(plan),
         *_few_parts(plan),
@@ -140,6 +141,17 @@ def _aside(plan: Plan) -> list[str]:
     return [
         f"{len(plan.aside)} images lie in no folder of a class and are left out "
         f"({first_three(plan.aside)}): sort them into the classes' folders if they are to count"
+    ]
+
+
+def _products(plan: Plan) -> list[str]:
+    tops = alike_tops(plan.labels.raw) if plan.labels.layout == "class_folders" else []
+    if not tops:
+        return []
+    return [
+        f"{len(tops)} folders hold the same classes ({first_three(tops)}) and are taken for one "
+        "line, where equal numbers may be one part; if they are products of their own, adopt one "
+        "of them"
     ]
 
 

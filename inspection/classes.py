@@ -34,7 +34,8 @@ def _few(n_parts: int, name: str, held: pd.DataFrame) -> str:
         rules = of_class["held_reason"].str.partition(": ")[0].value_counts()
         by_rule = ", ".join(f"{n} by {rule}" for rule, n in rules.items())
         return (
-            f"{n_parts} part(s) left, and it takes two: {len(of_class)} views are held ({by_rule}), "
+            f"{n_parts} part(s) left of two that it takes: {len(of_class)} views are held "
+            f"({by_rule}), "
             "see changes.csv of stage clean_labels; decide on them in reviews/labels.csv, set the "
             "rule to report in clean_labels.rules"
         )

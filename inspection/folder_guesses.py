@@ -117,6 +117,20 @@ def several_lines(classes: Mapping[str, str]) -> list[str]:
     return sorted(apart) if len(apart) > 1 else []
 
 
+def alike_tops(classes: Mapping[str, str]) -> list[str]:
+    """Top folders that each hold the same classes, a normal one among them, and are no split.
+
+    `classes` is the class folder by image. They may be cameras or lots of one line, or products.
+    """
+    of_top: dict[str, set[str]] = {}
+    for path, label in classes.items():
+        top = PurePosixPath(nfc(path)).parts[0]
+        of_top.setdefault(top, set()).add(label)
+    alike = [top for top, names in of_top.items() if any_normal(names) and len(names) > 1]
+    named = any(CAMERA.fullmatch(top) or is_split(top) for top in alike)
+    return sorted(alike) if len(alike) > 1 and not named else []
+
+
 def split_apart(images: Sequence[str], classes: Collection[str]) -> list[str]:
     """Folders that each hold splits (`train`, `test`) of their own, and are no `classes`."""
     splits: dict[str, set[str]] = {}

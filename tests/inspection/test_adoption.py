@@ -472,3 +472,17 @@ def test_splits_of_any_usual_name_count_their_images_anew() -> None:
     images = many("train_set/good/{n:03d}.png", 30) + many("test_set/good/{n:03d}.png", 30)
     images += many("train_set/dent/{n:03d}.png", 12) + many("test_set/dent/{n:03d}.png", 12)
     assert understood(images).n_parts == {"good": 60, "dent": 24}
+
+
+@pytest.mark.parametrize(
+    ("tops", "is_told"),
+    [(("candle", "capsules"), True), (("cam1", "cam2"), False), (("train", "test"), False)],
+    ids=str,
+)
+def test_folders_that_repeat_the_classes_may_be_products_and_that_is_told(
+    tops: tuple[str, str], is_told: bool
+) -> None:
+    images = [f"{top}/{label}/{n:03d}.png" for top in tops for label in ("Normal", "Anomaly")
+              for n in range(12)]  # fmt: skip
+    found = understood(images)
+    assert any("if they are products" in line for line in warned(found)) is is_told
