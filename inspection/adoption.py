@@ -22,7 +22,7 @@ from inspection.name_guesses import Names, names_of
 from inspection.names import ViewName, nfc, part_ids, take_apart
 from inspection.region_guesses import Looked
 from inspection.untold import Besides
-from inspection.vocabulary import canonical_names
+from inspection.vocabulary import canonical_names, means_normal
 
 SLACK = 0.02
 
@@ -42,8 +42,9 @@ class Plan:
 
     `classes` and `n_parts` hold every class that was found, also those left out of the line;
     `black_and_white` names folders beside the classes that were left out as masks; `untold` are
-    images whose class nothing tells;
-    `n_masks_unseen` counts masks that should tell a class and were not looked at.
+    images whose class nothing tells; `aside` those that lie in no folder of a class;
+    `n_masks_unseen` counts masks that should tell a class and were not looked at; `by_absence`
+    is the raw name of a normal class that is known only as the absence of another.
     """
 
     line: dict[str, Any]
@@ -60,6 +61,8 @@ class Plan:
     looked: tuple[Looked, ...]
     black_and_white: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
+    by_absence: str = ""
 
     @property
     def epochs(self) -> int:
@@ -89,7 +92,7 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
 
     Raises InspectionError when there is no image, no class, or no normal class to be found.
     """
-    images = [path for path in seen.paths if folder_guesses.is_image(path)]
+    images, aside = folder_guesses.sorted_out(seen.paths)
     if not images:
         raise InspectionError(
             "no image (JPEG, PNG, BMP, TIFF) in the folder; name the one that holds the images"
@@ -104,7 +107,9 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
     is_marked = _marked(photos, template, folders, seen.looked)
     labels = labels_of(photos, boxes, is_marked, normal, besides)
     classes = classes_of(labels, normal)
-    photos = [path for path in photos if path in labels.raw or labels.layout != "class_folders"]
+    if labels.layout == "class_folders":
+        aside += [path for path in photos if path not in labels.raw]
+        photos = [path for path in photos if path in labels.raw]
     names = names_of(photos, labels, next(iter(classes.values())))
     n_parts = _parts_per_class(photos, names, labels, classes)
     kept = {one: raw for one, raw in classes.items() if n_parts[one] > 1}
@@ -139,6 +144,8 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
         looked=tuple(looked.values()),
         black_and_white=tuple(odd),
         untold=tuple(path for path in photos if path not in labels.raw),
+        by_absence="" if normal else _by_absence(next(iter(classes.values()))),
+        aside=tuple(aside),
     )
 
 
@@ -150,6 +157,10 @@ def _told_apart(images: Sequence[str], seen: Folder) -> tuple[frozenset[str], li
     by_folder = folder_guesses.class_of_folder(photos)
     odd = mask_guesses.mask_classes(by_folder, looks)
     return masks, odd, [path for path in photos if by_folder.get(path) not in odd]
+
+
+def _by_absence(normal: Sequence[str]) -> str:
+    return next((raw for raw in normal if not means_normal(raw)), "")
 
 
 def _check_enough(

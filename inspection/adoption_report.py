@@ -7,7 +7,7 @@ import numpy as np
 
 from inspection.adoption import Plan, known_names
 from inspection.errors import first_three
-from inspection.folder_guesses import split_folders
+from inspection.folder_guesses import alike_tops, split_folders
 from inspection.line import fold_name
 from inspection.region_guesses import bits_used
 from inspection.training_guesses import steps_of
@@ -42,8 +42,11 @@ def told(plan: Plan) -> list[str]:
 def warned(plan: Plan) -> list[str]:
     """What may be wrong or is missing, with the lines of params.yaml to mend."""
     return [
+        *_by_absence(plan),
         *_unread(plan),
         *_untold(plan),
+        *_aside(plan),
+        *_products(plan),
         *_taken_for_masks(plan),
         *_frames(plan),
         *_few_parts(plan),
@@ -112,6 +115,15 @@ def _training(plan: Plan) -> str:
     return f"training: {told} (train.epochs, train.patience)"
 
 
+def _by_absence(plan: Plan) -> list[str]:
+    if not plan.by_absence:
+        return []
+    return [
+        f"{plan.by_absence!r} is taken for normal only because it says that another class is "
+        "absent; if that other one is the good one, say so with `make adopt DATA=... NORMAL=<name>`"
+    ]
+
+
 def _untold(plan: Plan) -> list[str]:
     if not plan.untold:
         return []
@@ -120,6 +132,26 @@ def _untold(plan: Plan) -> list[str]:
     return [
         f"nothing tells the class of {n} of {n_all} images ({first_three(plan.untold)}), and stage "
         f"validate sets them aside, or stops where they are too many: label or remove them{good}"
+    ]
+
+
+def _aside(plan: Plan) -> list[str]:
+    if not plan.aside:
+        return []
+    return [
+        f"{len(plan.aside)} images lie in no folder of a class and are left out "
+        f"({first_three(plan.aside)}): sort them into the classes' folders if they are to count"
+    ]
+
+
+def _products(plan: Plan) -> list[str]:
+    tops = alike_tops(plan.labels.raw) if plan.labels.layout == "class_folders" else []
+    if not tops:
+        return []
+    return [
+        f"{len(tops)} folders hold the same classes ({first_three(tops)}) and are taken for one "
+        "line, where equal numbers may be one part; if they are products of their own, adopt one "
+        "of them"
     ]
 
 

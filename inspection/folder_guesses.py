@@ -13,7 +13,16 @@ GENERIC = frozenset(
     {"images", "image", "imgs", "img", "data", "dataset", "raw", "photos", "pictures", "all"}
     | {"jpg", "jpeg", "png", "bmp", "tif", "tiff", "labels", "annotations"}
 )
-SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation"})
+SPLITS = frozenset(
+    {"train", "training", "test", "testing", "val", "valid", "validation"}
+    | {"trainset", "testset", "valset"}
+)
+OF_SPLITS = frozenset({"set", "split", "public", "private", "mixed"})
+ASIDE = frozenset(
+    {"unlabeled", "unlabelled", "unsorted", "unclassified", "uncategorized", "backup", "bak"}
+    | {"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews", "overlay", "overlays"}
+    | {"visualization", "visualizations", "trash", "미분류", "백업", "未分类", "未分類"}
+)
 CAMERA = re.compile(
     r"(?:cam|camera|ch|channel|view|side|light|station|pos|카메라|채널)[-_ ]*(?:\d{1,2}|[a-f])|"
     r"(?:top|bottom|left|right|front|back|rear|side|inner|outer)(?:[-_ ]?(?:cam|view))?",
@@ -31,14 +40,52 @@ def is_image(path: str) -> bool:
     return PurePosixPath(path).suffix.lower() in SUFFIXES and not hidden
 
 
+def _without_tops(classes: dict[str, str]) -> dict[str, str]:
+    """The class by image without those of a folder that holds the normal class: that is the line's.
+
+    Images that lie right in it, or in a split of it, are not sorted.
+    """
+    normal = normal_among(classes.values())
+    tops = {
+        folder
+        for path, label in classes.items()
+        if label in normal
+        for folder in PurePosixPath(nfc(path)).parent.parts
+        if folder != label
+    }
+    return {path: label for path, label in classes.items() if label not in tops}
+
+
+def is_split(folder: str) -> bool:
+    """Whether a folder holds a share of the images (`train`, `Test_Set`, `training_data`)."""
+    words = set(re.findall(r"[^\W\d_]+", folder.lower()))
+    return bool(words & SPLITS) and words <= SPLITS | OF_SPLITS | GENERIC
+
+
+def is_general(folder: str) -> bool:
+    """Whether a folder's name says nothing of what is in it but images, or a share of them."""
+    return folder.lower() in GENERIC or is_split(folder)
+
+
+def sorted_out(paths: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The images, and those that are no photograph of their own or not yet sorted, by folder."""
+    images, aside = list[str](), list[str]()
+    for path in filter(is_image, paths):
+        folders = PurePosixPath(nfc(path)).parent.parts
+        (aside if any(part.lower() in ASIDE for part in folders) else images).append(path)
+    return images, aside
+
+
 def class_of_folder(images: Sequence[str]) -> dict[str, str]:
     """The folder that names each image's class, NFC, by path; empty where folders name none.
 
     It is no split (`train`) and no general word (`images`): the nearest such folder above the
     image, or one further up where each part has a folder of its own; else one counted from the
-    top. A folder that means normal decides. Few stray images without such a folder are left out.
+    top. A folder that means normal decides. Images without such a folder are left out: all of a
+    split that nobody has sorted, and few strays.
     """
     telling = {path: _telling_folders(path) for path in images}
+    n_images = sum(bool(folders) or not _in_split(path) for path, folders in telling.items())
     depths = range(max(map(len, telling.values()), default=0))
     levels = [
         {
@@ -48,9 +95,9 @@ def class_of_folder(images: Sequence[str]) -> dict[str, str]:
         }
         for at in (*depths, *(~depth for depth in depths))
     ]
-    fitting = [level for level in levels if _look_like_classes(level, len(images))]
+    fitting = [level for level in levels if _look_like_classes(level, n_images)]
     with_normal = [level for level in fitting if any_normal(level.values())]
-    return next(iter(with_normal or fitting), {})
+    return _without_tops(next(iter(with_normal or fitting), {}))
 
 
 def several_lines(classes: Mapping[str, str]) -> list[str]:
@@ -70,12 +117,26 @@ def several_lines(classes: Mapping[str, str]) -> list[str]:
     return sorted(apart) if len(apart) > 1 else []
 
 
+def alike_tops(classes: Mapping[str, str]) -> list[str]:
+    """Top folders that each hold the same classes, a normal one among them, and are no split.
+
+    `classes` is the class folder by image. They may be cameras or lots of one line, or products.
+    """
+    of_top: dict[str, set[str]] = {}
+    for path, label in classes.items():
+        top = PurePosixPath(nfc(path)).parts[0]
+        of_top.setdefault(top, set()).add(label)
+    alike = [top for top, names in of_top.items() if any_normal(names) and len(names) > 1]
+    named = any(CAMERA.fullmatch(top) or is_split(top) for top in alike)
+    return sorted(alike) if len(alike) > 1 and not named else []
+
+
 def split_apart(images: Sequence[str], classes: Collection[str]) -> list[str]:
     """Folders that each hold splits (`train`, `test`) of their own, and are no `classes`."""
     splits: dict[str, set[str]] = {}
     for path in images:
         folders = PurePosixPath(nfc(path)).parent.parts
-        at = next((i for i, part in enumerate(folders) if part.lower() in SPLITS), 0)
+        at = next((i for i, part in enumerate(folders) if is_split(part)), 0)
         if at and folders[at - 1] not in classes and not CAMERA.fullmatch(folders[at - 1]):
             splits.setdefault("/".join(folders[:at]), set()).add(folders[at].lower())
     apart = sorted(folder for folder, found in splits.items() if len(found) > 1)
@@ -94,7 +155,7 @@ def _look_like_classes(names: Mapping[str, str], n_images: int) -> bool:
 def split_folders(images: Sequence[str]) -> list[str]:
     """The split folders (`train`, `test`) that the images lie in."""
     parts = {part.lower() for path in images for part in PurePosixPath(path).parent.parts}
-    return sorted(parts & SPLITS)
+    return sorted(part for part in parts if is_split(part))
 
 
 def glob_of(images: Sequence[str], *, apart_from: Collection[str]) -> list[str]:
@@ -124,4 +185,8 @@ def glob_of(images: Sequence[str], *, apart_from: Collection[str]) -> list[str]:
 def _telling_folders(path: str) -> list[str]:
     """The folders above an image that may tell something, the nearest first."""
     folders = reversed(PurePosixPath(nfc(path)).parent.parts)
-    return [one for one in folders if one.lower() not in GENERIC | SPLITS]
+    return [one for one in folders if not is_general(one)]
+
+
+def _in_split(path: str) -> bool:
+    return any(is_split(part) for part in PurePosixPath(path).parent.parts)

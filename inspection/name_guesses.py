@@ -1,6 +1,5 @@
 """How file names are read, guessed: the shape, what makes the part, and the pattern for both."""
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -15,10 +14,7 @@ from inspection.part_guesses import (
     guess_folder,
     guess_part,
 )
-
-CAMERA = re.compile(r"(?:cam|camera|ch|c|channel)[_\-]?\d{1,2}", re.IGNORECASE)
-MOST_VIEWS = 24
-MOST_CAMERAS = 8
+from inspection.part_keys import CAMERA, MOST_CAMERAS, MOST_VIEWS
 
 
 @dataclass(frozen=True)
@@ -41,12 +37,13 @@ def names_of(photos: Sequence[str], labels: Labels, normal: Collection[str]) -> 
     told = [labels.raw.get(path, "") for path in photos]
     judged = ["" if labels.by_view and raw in normal else raw for raw in told]
     copies = guess_copies(cores, folders, judged) if tail else None
-    alone = copies or guess_folder(folders, judged) or each_file_a_part(folders, judged)
+    alone = copies or guess_folder(folders, judged, stems)
+    alone = alone or each_file_a_part(folders, judged, stems)
     for shape in shapes_of(cores):
         column = labels.column
         if column is not None and tuple(told) != shape.columns[column].values:
             continue
-        guess = None if copies else guess_part(shape, folders, judged, label_column=column)
+        guess = None if copies else guess_part(shape, folders, judged, stems, label_column=column)
         if guess is None and column is not None:
             guess = replace(alone, span=shape.whole) if copies and shape.whole else alone
         if guess is not None:

@@ -108,7 +108,8 @@ def without_export(stems: Sequence[str]) -> list[str]:
 def _shape(stems: Sequence[str], tokens: re.Pattern[str]) -> Shape | None:
     split = [tokens.findall(stem) for stem in stems]
     counts = Counter(map(len, split))
-    n = max(counts, key=lambda count: (counts[count], count)) if counts else 0
+    fits = {n: counts[n] + counts[n - 1] for n in [*counts]}
+    n = max(fits, key=lambda n: (fits[n], counts[n], n), default=0)
     optional = n > 1 and counts[n - 1] > 0
     fitting = [one + [""] * (n - len(one)) for one in split if n - optional <= len(one) <= n]
     if n == 0 or len(fitting) < LEAST_COVERAGE * len(stems):
@@ -145,7 +146,7 @@ def _regex(values: Sequence[str], marks: str) -> str:
     if all(value.isdecimal() for value in told):
         return r"\d+"
     if any(mark in value for mark in marks for value in told):
-        return r"\D+?"
+        return ".+?" if _has_digits(told) else r"\D+?"
     return f"[^{_in_brackets(marks)}]+" if marks else ".+?" if _has_digits(told) else r"\D+"
 
 

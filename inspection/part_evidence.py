@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from inspection.folder_guesses import CAMERA, SPLITS
+from inspection.folder_guesses import CAMERA, is_split
 
 LEAST_PURITY = 0.85
 LEAST_RARE_PURITY = 0.6
@@ -71,7 +71,7 @@ def counted_anew(
     across = {key: lie_in for key, lie_in in places.items() if len(lie_in) > 1}
     parts = {frozenset(folder) for lie_in in across.values() for folder in lie_in}
     differing = {part for one in parts for part in one if not all(part in p for p in parts)}
-    if any(part in SPLITS or COUNTED_ANEW.fullmatch(part) for part in differing):
+    if any(is_split(part) or COUNTED_ANEW.fullmatch(part) for part in differing):
         return True
     told = "" not in labels and len(rare & across.keys()) >= LEAST_ACROSS
     return bool(across) and not told and not all(map(CAMERA.fullmatch, differing))

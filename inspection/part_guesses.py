@@ -6,21 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from inspection.folder_guesses import GENERIC, SPLITS
+from inspection.folder_guesses import is_general
 from inspection.name_shapes import Column, Shape
 from inspection.names import PartFrom, moment
-from inspection.part_evidence import (
-    COUNTED_ANEW,
-    LEAST_PARTS,
-    agree,
-    beside_classes,
-    counted_anew,
-    purity,
-)
+from inspection.part_evidence import COUNTED_ANEW, agree, beside_classes, purity
+from inspection.part_keys import VIEWS_A_PART, Views, best_key
 from inspection.runs import runs_of
 
-VIEWS_A_PART = (1.3, 30.0)
-MOST_VIEWS = 24
 LEAST_RUNS = 8
 LEAST_SEPARATION = 0.75
 LEAST_MODAL_SHARE = 0.3
@@ -42,45 +34,68 @@ class PartGuess:
 
 
 def guess_part(
-    shape: Shape, folders: Sequence[str], labels: Sequence[str], *, label_column: int | None
+    shape: Shape,
+    folders: Sequence[str],
+    labels: Sequence[str],
+    stems: Sequence[str],
+    *,
+    label_column: int | None,
 ) -> PartGuess | None:
     """The rule that makes parts of several views with one label each, or None.
 
     `folders` and `labels` are those of the views, in the order of the columns. A label '' speaks
     neither for nor against a part: a view may show nothing of the defect that another shows.
     """
-    by_key = _by_key(shape, folders, labels, label_column)
+    by_key = _by_key(Views(shape, folders, labels, stems, label_column))
     return by_key or _by_runs(shape, labels)
 
 
-def guess_folder(folders: Sequence[str], labels: Sequence[str]) -> PartGuess | None:
+def guess_folder(
+    folders: Sequence[str], labels: Sequence[str], stems: Sequence[str]
+) -> PartGuess | None:
     """The rule `folder`, where the images lie in many small folders of one label each.
 
     Where not all views have a label, the folders must be many and mostly of one size. A folder
-    that is named by the label, by a split, a day or a lot, or generally, is no part; nor
-    is one whose name stands under several labels.
+    that is named by the label, by a split, a day or a lot, or generally, is no part; nor is one
+    whose name stands under several labels, unless most folders hold images of the same names
+    (`Good/Part 1/front`, `Bad/Part 1/front`): then parts are counted anew under each label.
     """
     n_parts = len(set(folders))
     few, many = VIEWS_A_PART
     fits = n_parts >= 2 * len(set(labels)) and few <= len(folders) / n_parts <= many
     names = {PurePosixPath(folder).name for folder in folders}
-    named = {one.lower() for one in names}
-    general = named & (GENERIC | SPLITS) or any(map(COUNTED_ANEW.fullmatch, named))
-    if not fits or names & set(labels) or general:
+    no_part = any(is_general(one) or COUNTED_ANEW.fullmatch(one.lower()) for one in names)
+    if not fits or names & set(labels) or no_part or not agree(folders, labels):
         return None
-    sizes = Counter(Counter(folders).values())
-    alike = n_parts >= LEAST_RUNS and max(sizes.values()) >= LEAST_ALIKE * n_parts
-    if not agree(beside_classes(folders, labels), labels) or ("" in labels and not alike):
+    by_name = agree(beside_classes(folders, labels), labels)
+    if not (by_name or _same_names(folders, stems)) or ("" in labels and not _of_one_size(folders)):
         return None
     alike_labels = "" if "" in labels else ", of one label each"
     evidence = f"{n_parts} folders of {len(folders) / n_parts:.1f} images each{alike_labels}"
     return PartGuess(PartFrom(rule="folder"), None, evidence)
 
 
-def each_file_a_part(folders: Sequence[str], labels: Sequence[str]) -> PartGuess:
+def _of_one_size(folders: Sequence[str]) -> bool:
+    sizes = Counter(Counter(folders).values())
+    return sizes.total() >= LEAST_RUNS and max(sizes.values()) >= LEAST_ALIKE * sizes.total()
+
+
+def _same_names(folders: Sequence[str], stems: Sequence[str]) -> bool:
+    """Whether most folders hold images of the same several names: the views of a part."""
+    held: dict[str, set[str]] = {}
+    for folder, stem in zip(folders, stems, strict=True):
+        held.setdefault(folder, set()).add(stem)
+    alike = Counter(map(frozenset, held.values()))
+    names, n = alike.most_common(1)[0]
+    return len(names) > 1 and len(held) >= LEAST_RUNS and n >= LEAST_ALIKE * len(held)
+
+
+def each_file_a_part(
+    folders: Sequence[str], labels: Sequence[str], stems: Sequence[str]
+) -> PartGuess:
     """What is left when nothing groups the images, or no group of them would be normal."""
     told = "nothing in the names groups several images"
-    by_folder = guess_folder(folders, [""] * len(folders)) if "" in labels else None
+    by_folder = guess_folder(folders, [""] * len(folders), stems) if "" in labels else None
     if by_folder is not None:
         told = (
             f"{by_folder.evidence} look like parts, but hardly one of them is normal in all "
@@ -89,41 +104,20 @@ def each_file_a_part(folders: Sequence[str], labels: Sequence[str]) -> PartGuess
     return PartGuess(PartFrom(rule="file"), None, f"{told}, so each image is a part of its own")
 
 
-def _by_key(
-    shape: Shape, folders: Sequence[str], labels: Sequence[str], label_column: int | None
-) -> PartGuess | None:
-    """The span of columns that makes the fewest groups which still look like parts."""
-    n, beside, time = len(shape.columns), beside_classes(folders, labels), shape.time_span
-    candidates: list[tuple[bool, int, int, int, int]] = []
-    for first in range(n):
-        for last in range(first, n):
-            cuts_time = (
-                time
-                and first <= time[1]
-                and last >= time[0]
-                and not (first <= time[0] and last >= time[1])
-            )
-            if cuts_time or (first < last == n - 1 and shape.last_is_optional):
-                continue
-            for per_folder in (False, True):
-                keys = _keys(shape, first, last, folders if per_folder else None)
-                if _look_like_parts(
-                    shape, keys, labels, first, last, label_column
-                ) and not counted_anew(keys, beside, labels):
-                    n_parts = len(set(keys))
-                    candidates.append((per_folder, n_parts, last - first, first, last))
-    if not candidates:
+def _by_key(views: Views) -> PartGuess | None:
+    """The tokens that several views share, and what speaks for their being the part."""
+    folders_are_parts = guess_folder(views.folders, views.labels, views.stems) is not None
+    key = best_key(views, folders_are_parts=folders_are_parts)
+    if key is None:
         return None
-    per_folder, n_parts, _, first, last = min(candidates)
-    rule = PartFrom(rule="pattern", group=GROUP, per_folder=per_folder)
-    keys = _keys(shape, first, last, folders if per_folder else None)
-    example = [column.told[0] for column in shape.columns[first : last + 1]]
+    rule = PartFrom(rule="pattern", group=GROUP, per_folder=key.per_folder)
+    n, n_parts = len(key.groups), key.n_parts
     told = (
-        f"{len(keys)} images share {n_parts} values such as {' '.join(example)!r} in "
-        f"their names, {len(keys) / n_parts:.1f} each; {purity(keys, labels):.0%} of these groups "
-        "have one label"
+        f"{n} images share {n_parts} values such as {' '.join(key.tokens[0])!r} in "
+        f"their names, {n / n_parts:.1f} each; {purity(key.groups, views.labels):.0%} of these "
+        "groups have one label"
     )
-    return PartGuess(rule, (first, last), told)
+    return PartGuess(rule, (key.first, key.last), told)
 
 
 def guess_copies(
@@ -139,43 +133,6 @@ def guess_copies(
     n_parts = len(set(zip(folders, cores, strict=True) if per_folder else cores))
     told = f"{len(cores)} images are copies of {n_parts}, of one name but for `.rf.` and a hash"
     return PartGuess(PartFrom(rule="pattern", group=GROUP, per_folder=per_folder), None, told)
-
-
-def _keys(
-    shape: Shape, first: int, last: int, folders: Sequence[str] | None
-) -> list[tuple[str, ...]]:
-    columns = [column.values for column in shape.columns[first : last + 1]]
-    return list(zip(*([folders] if folders else []), *columns, strict=True))
-
-
-def _look_like_parts(
-    shape: Shape,
-    keys: Sequence[tuple[str, ...]],
-    labels: Sequence[str],
-    first: int,
-    last: int,
-    label_column: int | None,
-) -> bool:
-    n_parts = len(set(keys))
-    few, many = VIEWS_A_PART
-    time = shape.time_span
-    times = range(time[0], time[1] + 1) if time else range(0)
-    others = [
-        column
-        for i, column in enumerate(shape.columns)
-        if not first <= i <= last and i != label_column and i not in times
-    ]
-    has_number = any(
-        c.isdecimal() for key in keys[:100] for c in "".join(key[-(last - first + 1) :])
-    )
-    return (
-        has_number
-        and n_parts >= max(LEAST_PARTS, 2 * len(set(labels)))
-        and few <= len(keys) / n_parts <= many
-        and all(column.n_distinct <= MOST_VIEWS for column in others)
-        and not any(set(column.told) <= SPLITS for column in others if column.n_distinct > 1)
-        and agree(keys, labels)
-    )
 
 
 def _by_runs(shape: Shape, labels: Sequence[str]) -> PartGuess | None:

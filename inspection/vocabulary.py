@@ -9,14 +9,26 @@ from inspection.line import fold_name
 
 NORMAL_WORDS = frozenset(
     {"good", "ok", "okay", "normal", "free", "none", "pass", "passed", "perfect", "clean"}
-    | {"intact", "undamaged", "flawless", "nodefect", "negative", "healthy"}
+    | {"intact", "undamaged", "flawless", "nodefect", "negative", "healthy", "approved"}
+    | {"accept", "accepted", "acceptable", "qualified", "compliant", "conforming", "conformant"}
+    | {"gut", "gute", "io", "ordnung", "fehlerfrei", "bon", "bonne", "bonnes", "bien", "bueno"}
+    | {"buena", "buenos", "buenas", "buono", "buona", "buoni", "bom", "boa", "conforme"}
+    | {"conformes", "conformi", "aceptado", "accettato", "accepte"}
 )
-ABSENT = frozenset({"no", "non", "not", "without", "free"})
+NOT = frozenset({"not", "no", "non", "nicht", "ne", "pas", "nao"})
+ABSENT = frozenset({"no", "non", "not", "without", "free", "ohne", "sans", "senza", "sin", "sem"})
 NEGATIONS = ("no", "non", "not", "un", "without")
-DEFECT_WORDS = frozenset({"defect", "defects", "defective", "fault", "faulty", "damage", "anomaly"})
-KOREAN_NORMAL = ("정상", "양품", "합격")
-KOREAN_NOT = ("비정상", "불합격", "비양품")
-KOREAN_ABSENT = re.compile(r"(불량|결함|이상|하자)\s*(없음|무)|무(결함|불량|결점)")
+DEFECT_WORDS = frozenset(
+    {"defect", "defects", "defective", "fault", "faulty", "damage", "anomaly"}
+    | {"fehler", "defekt", "defaut", "defauts", "defecto", "defectos", "defeito", "difetto"}
+)
+IN_ORDER = re.compile(r"\b(n\W*)?i\.\W*o\b", re.IGNORECASE)
+ASIAN_NORMAL = ("정상", "양품", "합격", "양호", "良品", "合格", "正常", "良好")
+ASIAN_NOT = ("비정상", "불합격", "비양품", "불양호", "不良", "不合格", "不正常", "非正常", "非良品")
+ASIAN_ABSENT = re.compile(
+    r"(불량|결함|이상|하자)\s*(없음|무)|무(결함|불량|결점)|[无無](缺陷|欠陥|异常|不良)|"
+    r"(缺陷|欠陥|異常|不良)\s*(なし|無し)"
+)
 ENGLISH = {
     "찍힘": "dent",
     "눌림": "press_mark",
@@ -41,10 +53,27 @@ ENGLISH = {
     "버": "burr",
     "결함": "defect",
     "불량": "defect",
+    "비정상": "abnormal",
+    "불합격": "reject",
+    "비양품": "defect",
     "정상": "normal",
     "양품": "normal",
+    "양호": "normal",
+    "합격": "normal",
+    "不良": "defect",
+    "不良品": "defect",
+    "不合格": "reject",
+    "异常": "anomaly",
+    "異常": "anomaly",
+    "缺陷": "defect",
+    "欠陥": "defect",
+    "划痕": "scratch",
+    "裂纹": "crack",
+    "良品": "normal",
+    "合格": "normal",
+    "正常": "normal",
 }
-GENERAL = frozenset({"결함", "불량"})
+GENERAL = frozenset({"결함", "불량", "缺陷", "欠陥", "不良"})
 INITIALS = "g kk n d tt r m b pp s ss - j jj ch k t p h".split()  # noqa: SIM905
 VOWELS = "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i".split()  # noqa: SIM905
 FINALS = "- k k k n n n t l k m l l l p l m p p t t ng t t k t p t".split()  # noqa: SIM905
@@ -58,33 +87,51 @@ def means_normal(name: str) -> bool:
     [True, True, False, False, True]
     """
     folded = fold_name(name)
-    if any(word in folded for word in KOREAN_NOT):
-        return False
-    if any(word in folded for word in KOREAN_NORMAL) or KOREAN_ABSENT.search(folded):
+    if ASIAN_ABSENT.search(folded):
         return True
-    words = re.findall(r"[^\W\d_]+", folded)
-    if DEFECT_WORDS & set(words):
-        return bool(ABSENT & set(words))
-    return bool(NORMAL_WORDS & set(words)) and not ({"not", "no", "non"} & set(words))
+    if any(word in folded for word in ASIAN_NOT):
+        return False
+    if any(word in folded for word in ASIAN_NORMAL):
+        return True
+    words = _words(folded)
+    if DEFECT_WORDS & words:
+        return bool(ABSENT & words)
+    return bool(NORMAL_WORDS & words) and not (NOT & words)
 
 
 def normal_among(names: Iterable[str]) -> frozenset[str]:
-    """Those of the class names that mean normal, by themselves or as the absence of another.
+    """Those of the class names that mean normal, by themselves; where none does, as the absence
+    of another.
 
     >>> sorted(normal_among(["crack", "no_crack"])), sorted(normal_among(["ok", "not ok"]))
     (['no_crack'], ['ok'])
+    >>> sorted(normal_among(["good", "cap", "no_cap"]))
+    ['good']
     """
     known = set(names)
+    normal = frozenset(name for name in known if means_normal(name))
+    if normal:
+        return normal
     plain = {name: re.sub(r"[\W_]+", "", fold_name(name)).removesuffix("s") for name in known}
-    normal = {name for name in known if means_normal(name)}
-    defects = {plain[name] for name in known - normal} - {""}
-    absent = {name for name in known - normal if _absent(plain[name]) & defects}
-    return frozenset(normal | absent)
+    there = set(plain.values()) - {""}
+    return frozenset(name for name in known if _absent(plain[name]) & there)
 
 
 def any_normal(names: Iterable[str]) -> bool:
     """Whether one of the class names means normal."""
     return bool(normal_among(names))
+
+
+def _words(folded: str) -> set[str]:
+    """The words of a name, those of Latin letters without accents and apart from other scripts.
+
+    >>> sorted(_words("n.i.o. décor")), sorted(_words("ok品"))
+    (['decor', 'nio'], ['ok', '品'])
+    """
+    short = IN_ORDER.sub(lambda found: "nio" if found.group(1) else "io", folded)
+    letters = (one for one in unicodedata.normalize("NFD", short) if not unicodedata.combining(one))
+    plain = unicodedata.normalize("NFC", "".join(letters))
+    return set(re.findall(r"[a-z]+|[^\W\d_a-z]+", plain))
 
 
 def _absent(name: str) -> set[str]:

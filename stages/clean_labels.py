@@ -67,15 +67,15 @@ def main() -> None:
     conflicts = labels.conflicts(table, line, params.rules.model_dump())
     held_by = [rule for rule, action in params.rules.model_dump().items() if action == "hold"]
     table = labels.with_holds(table, conflicts, rules=held_by)
-    check_classes(table[~table["held"]], line)
+    changes = labels.changes(raw, table, reviews)
+    write_table(paths.out / "changes.csv", changes)
+    check_classes(table, line)
     likely = suspects.probabilities(table, features, line=line, seed=params.seed)
     issues = suspects.ranked(table, likely, conflicts, n_issues=params.n_issues)
-    changes = labels.changes(raw, table, reviews)
 
     write_table(paths.out / "manifest.parquet", table)
     write_table(paths.out / "issues.csv", issues)
     write_table(paths.out / "duplicates.csv", duplicates.as_table(table, pairs))
-    write_table(paths.out / "changes.csv", changes)
     program.save_metrics(paths.metrics, _numbers(table, changes, issues, conflicts))
 
 

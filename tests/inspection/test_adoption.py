@@ -113,6 +113,16 @@ def test_a_class_of_black_and_white_images_alone_is_left_out() -> None:
     assert any("'shapes' are black and white alone" in line for line in warned(found))
 
 
+def test_a_normal_class_that_is_known_as_an_absence_alone_is_told() -> None:
+    images = [*many("frobbed/a{n}.png", 9), *many("unfrobbed/b{n}.png", 9)]
+    found = understood(images)
+    assert found.line["normal"] == "unfrobbed"
+    assert any("'unfrobbed' is taken for normal only" in line for line in warned(found))
+    said = understood(images, normal="frobbed")
+    assert said.line["normal"] == "frobbed"
+    assert not any("taken for normal only" in line for line in warned(said))
+
+
 def test_hangul_folders_in_either_form_become_plain_names_with_aliases() -> None:
     folders = {form: unicodedata.normalize("NFD", form) for form in ("정상", "긁힘")}
     images = [f"{folder}/사진 {n}.JPG" for folder in folders.values() for n in range(9)]
@@ -436,3 +446,43 @@ def test_frames_of_unlike_shapes_and_unread_kinds_are_told() -> None:
 )
 def test_the_crop_keeps_the_aspect_of_the_frame(frame: tuple[int, int], crop: list[int]) -> None:
     assert crop_size(*frame) == crop
+
+
+@pytest.mark.parametrize("split", ["test", "test_images", "Test_Set", "testing_data"])
+def test_unsorted_images_of_a_split_and_of_no_class_are_left_out_and_told(split: str) -> None:
+    images = many("train/good/{n:03d}.png", 30) + many("train/dent/{n:03d}.png", 12)
+    aside = many(f"{split}/{{n:04d}}.png", 15) + many("unlabeled/{n:03d}.png", 5)
+    aside += many("train/dent/thumbs/{n:03d}.png", 12)
+    found = understood([*images, *aside])
+    assert list(found.line["classes"]) == ["good", "dent"]
+    assert set(found.labels.raw) == set(images)
+    assert set(found.files) == set(images)
+    assert any("32 images lie in no folder of a class" in line for line in warned(found))
+
+
+def test_images_right_in_the_folder_of_the_line_make_no_class() -> None:
+    images = many("can/test_public/good/{n:03d}.png", 12) + many("can/train/good/{n:03d}.png", 20)
+    images += many("can/test_public/bad/{n:03d}.png", 9)
+    found = understood([*images, *many("can/test_private/{n:03d}.png", 20)])
+    assert list(found.line["classes"]) == ["good", "bad"]
+    assert found.n_parts == {"good": 32, "bad": 9}
+
+
+def test_splits_of_any_usual_name_count_their_images_anew() -> None:
+    images = many("train_set/good/{n:03d}.png", 30) + many("test_set/good/{n:03d}.png", 30)
+    images += many("train_set/dent/{n:03d}.png", 12) + many("test_set/dent/{n:03d}.png", 12)
+    assert understood(images).n_parts == {"good": 60, "dent": 24}
+
+
+@pytest.mark.parametrize(
+    ("tops", "is_told"),
+    [(("candle", "capsules"), True), (("cam1", "cam2"), False), (("train", "test"), False)],
+    ids=str,
+)
+def test_folders_that_repeat_the_classes_may_be_products_and_that_is_told(
+    tops: tuple[str, str], is_told: bool
+) -> None:
+    images = [f"{top}/{label}/{n:03d}.png" for top in tops for label in ("Normal", "Anomaly")
+              for n in range(12)]  # fmt: skip
+    found = understood(images)
+    assert any("if they are products" in line for line in warned(found)) is is_told

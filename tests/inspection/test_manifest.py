@@ -247,6 +247,14 @@ def test_classes_without_views_or_with_one_part_are_told_together() -> None:
     assert told[1].startswith("data: class 'dent' has one part")
 
 
+def test_a_class_whose_views_are_all_held_is_not_called_missing() -> None:
+    table = pd.DataFrame({"label": ["dent", "dent", "normal", "normal"], "part_id": list("1234")})
+    held = table.assign(held=[True, True, False, False], held_reason="")
+    held.loc[:1, "held_reason"] = "duplicate_conflict: a copy is called otherwise"
+    with pytest.raises(InspectionError, match=r"'dent' has 0 part.*2 by duplicate_conflict"):
+        check_classes(held, LINE)
+
+
 def test_the_counts_are_those_of_a_table_counted_by_hand() -> None:
     images = [seen("1_양품.png"), seen("2_찍힘.png"), seen("2_찍힘_2.png", "2_찍힘.png")]
     table, findings = made(images, pattern="(?P<part>[^_]+)_(?P<label>[^_]+)(_.)?")

@@ -13,10 +13,10 @@ Named = tuple[str, str]
 
 def guessed(names: list[Named], label_column: int | None = None) -> PartGuess | None:
     """The first guess by any shape, for (label, stem) pairs in folders named by the label."""
-    labels = [label for label, _ in names]
+    labels, stems = [label for label, _ in names], [stem for _, stem in names]
     guesses = (
-        guess_part(shape, labels, labels, label_column=label_column)
-        for shape in shapes_of([stem for _, stem in names])
+        guess_part(shape, labels, labels, stems, label_column=label_column)
+        for shape in shapes_of(stems)
     )
     return next((guess for guess in guesses if guess is not None), None)
 
@@ -80,8 +80,9 @@ def test_equal_numbers_are_one_part_in_two_cameras_and_not_in_two_lots(
     folders: list[str], rule: str | None
 ) -> None:
     where, labels = in_folders(folders, bad={3, 9, 20})
-    (shape, *_) = shapes_of([f"{k:03d}" for _ in folders for k in range(30)])
-    guess = guess_part(shape, where, labels, label_column=None)
+    stems = [f"{k:03d}" for _ in folders for k in range(30)]
+    (shape, *_) = shapes_of(stems)
+    guess = guess_part(shape, where, labels, stems, label_column=None)
     assert (guess.part_from.rule if guess else None) == rule
 
 
@@ -90,9 +91,10 @@ def test_groups_that_agree_only_because_defects_are_rare_are_no_parts() -> None:
     bad = {"a": {3}, "b": {9, 20}, "c": {11}, "d": {5, 25}}
     names = [(f, k) for f in bad for k in range(30)]
     labels = ["NG" if k in bad[f] else "OK" for f, k in names]
-    (shape, *_) = shapes_of([f"{k:03d}" for _, k in names])
+    stems = [f"{k:03d}" for _, k in names]
+    (shape, *_) = shapes_of(stems)
     folders = [f"{label}/{f}" for label, (f, _) in zip(labels, names, strict=True)]
-    assert guess_part(shape, folders, labels, label_column=None) is None
+    assert guess_part(shape, folders, labels, stems, label_column=None) is None
 
 
 @pytest.mark.parametrize(
@@ -105,8 +107,21 @@ def test_a_folder_is_a_part_unless_it_is_a_lot_or_stands_under_two_labels(
     folders = [
         f"{label}/{name.format(k=k % (80 // n_each) // 4)}" for k, label in enumerate(labels)
     ]
-    guess = guess_folder(folders, labels)
+    guess = guess_folder(folders, labels, [str(k) for k in range(len(folders))])
     assert (guess.part_from.rule if guess else None) == rule
+
+
+def test_part_numbers_that_begin_anew_under_each_label_are_told_by_views_of_the_same_names() -> (
+    None
+):
+    parts_of = {"Good": 20, "Bad": 10}
+    views = ("front", "left", "back")
+    paths = [(label, n, view) for label, k in parts_of.items() for n in range(k) for view in views]
+    folders = [f"{label}/Part {n:03d}" for label, n, _ in paths]
+    guess = guess_folder(folders, [label for label, _, _ in paths], [view for *_, view in paths])
+    assert guess is not None
+    assert guess.part_from.rule == "folder"
+    assert "30 folders of 3.0 images each" in guess.evidence
 
 
 def clustered(seed: int = 0) -> list[Named]:
@@ -158,7 +173,7 @@ def test_a_time_is_one_token_of_the_part_and_its_day_may_be_another() -> None:
     shape = shapes_of(stems)[0]
     assert shape.time_span == (0, 1)
     folders = labels = ["x"] * len(stems)
-    guess = guess_part(shape, folders, labels, label_column=None)
+    guess = guess_part(shape, folders, labels, stems, label_column=None)
     assert guess is not None
     assert guess.span == (0, 1)
     assert re.fullmatch(shapes_of(stems[:60])[0].pattern({}), "20251231-235959-c1")
@@ -195,3 +210,78 @@ def test_the_pattern_of_a_shape_names_its_columns_and_allows_a_missing_last() ->
 def test_names_without_a_common_shape_have_none() -> None:
     stems = ["x1", "a-b-1-2", "foo_1", "2020_01_02_03", "y", "a1", "a_b2", "a_b_13"]
     assert shapes_of(stems) == []
+
+
+@pytest.mark.parametrize(
+    ("stem", "key"),
+    [
+        ("{n:03d}_{v}", (0, 0)),
+        ("{n:03d}_CAM{v}", (0, 0)),
+        ("cam{v}_{n:03d}", (1, 1)),
+        ("{v}_{n:03d}", (1, 1)),
+        ("{n:03d}_patch{v}-0", (0, 0)),
+        ("20240301_{n:03d}_{v}", (1, 1)),
+        ("L1_{n:03d}_shot{v}", (1, 1)),
+    ],
+)
+def test_of_a_part_and_its_few_shots_the_part_is_the_key(stem: str, key: tuple[int, int]) -> None:
+    guess = guessed(parts(range(20), range(14), stem))
+    assert guess is not None
+    assert guess.span == key
+    assert "share 34 values" in guess.evidence
+
+
+def test_a_camera_beside_the_label_is_no_part() -> None:
+    names = [
+        (label, f"{n:03d}_{label.upper()}_C{camera}")
+        for label, n_parts in (("good", 20), ("bad", 12))
+        for n in range(n_parts)
+        for camera in (1, 2, 3)
+    ]
+    guess = guessed(names)
+    assert guess is not None
+    assert guess.span == (0, 1)
+    assert "share 32 values" in guess.evidence
+
+
+def test_a_few_parts_of_many_shots_are_parts_where_they_are_named_so() -> None:
+    guess = guessed(parts(range(5), range(5, 10), "P{n}_{v:02d}", views=20))
+    assert guess is not None
+    assert guess.span == (0, 0)
+
+
+def test_a_part_of_one_day_is_not_that_of_another_day_of_the_same_number() -> None:
+    names = [
+        (label, f"2024030{day}_{n:03d}_{view}")
+        for label, first in (("good", 0), ("bad", 20))
+        for day in (1, 2, 3)
+        for n in range(first, first + 20)
+        for view in (1, 2)
+    ]
+    guess = guessed(names)
+    assert guess is not None
+    assert guess.span == (0, 1)
+    assert "share 120 values" in guess.evidence
+
+
+def test_a_token_that_only_repeats_the_folder_tells_no_part() -> None:
+    folders = [f"good/23{k}" for k in range(3) for _ in range(7)] + ["bad"] * 20
+    stems = [f"{n:04d}_000_{k:02d}" for k in range(3) for n in range(7)]
+    stems += [f"{n:04d}_002_00" for n in range(20)]
+    labels = [folder.split("/")[0] for folder in folders]
+    (shape, *_) = shapes_of(stems)
+    assert guess_part(shape, folders, labels, stems, label_column=None) is None
+
+
+@pytest.mark.parametrize(
+    "tails",
+    [("", "_flip_h", "_rot180", "_blur2"), ("_regular", "_shift_1", "_shift_2", "_overexposed")],
+    ids=str,
+)
+def test_names_whose_tail_varies_keep_their_number(tails: tuple[str, ...]) -> None:
+    names = [("good", f"{n:03d}{tail}") for n in range(20) for tail in tails]
+    names += [("bad", f"{n:03d}{tail}") for n in range(20, 32) for tail in tails]
+    guess = guessed(names)
+    assert guess is not None
+    assert guess.span == (0, 0)
+    assert "share 32 values" in guess.evidence

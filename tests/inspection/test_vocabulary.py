@@ -8,12 +8,16 @@ from inspection.vocabulary import canonical_names, common_prefix, means_normal, 
 NORMAL = re.split(
     ", ",
     "good, OK, MT_Free, none, defect-free, no_defect, Non Defective, ok_front, "
-    "정상, 널링양품, 불량 없음, 무결점, 합격",
+    "정상, 널링양품, 불량 없음, 무결점, 합격, 양호, 良品, 合格, 正常, OK品, 无缺陷, accepted, "
+    "conforming, acceptable, qualified, Gut, i.O., IO, i. O., in Ordnung, bueno, bon, Accepté, "
+    "sans défaut, ohne Fehler, conforme",
 )
 DEFECT = re.split(
     ", ",
     "NG, not ok, no good, abnormal, defective, anomaly, anomalous, freed, crack, without_cap, "
-    "비정상, 불합격, 불량, 찍힘",
+    "비정상, 불합격, 불량, 찍힘, 不良品, 不合格, 异常, NG品, not accepted, non-conforming, "
+    "unacceptable, unqualified, Schlecht, n.i.O., NIO, nicht ok, malo, mauvais, non conforme, "
+    "Fehler, défaut",
 )
 
 
@@ -39,7 +43,7 @@ def test_hangul_is_translated_where_known_and_romanised_elsewhere() -> None:
 
 
 def test_names_in_other_scripts_are_numbered_and_accents_dropped() -> None:
-    assert canonical_names(["良品", "Bläschen"]) == {"良品": "class_1", "Bläschen": "blaschen"}
+    assert canonical_names(["凸起", "Bläschen"]) == {"凸起": "class_1", "Bläschen": "blaschen"}
 
 
 def test_all_names_that_mean_normal_are_one_class() -> None:
@@ -61,7 +65,22 @@ def test_a_prefix_ends_at_a_separator() -> None:
         (["crack", "no cracks"], ["no cracks"]),
         (["ok", "not ok", "no_good"], ["ok"]),
         (["notch", "pit"], []),
+        (["good", "cap", "no_cap"], ["good"]),
+        (["conforming", "non-conforming"], ["conforming"]),
+        (["acceptable", "unacceptable", "rework"], ["acceptable"]),
     ],
 )
 def test_the_absence_of_another_class_means_normal(names: list[str], normal: list[str]) -> None:
     assert sorted(normal_among(names)) == normal
+
+
+@pytest.mark.parametrize(
+    ("names", "plain"),
+    [
+        (["정상", "비정상"], ["normal", "abnormal"]),
+        (["합격", "불합격"], ["normal", "reject"]),
+        (["良品", "不良品"], ["normal", "defect"]),
+    ],
+)
+def test_the_opposite_of_normal_is_a_class_of_its_own(names: list[str], plain: list[str]) -> None:
+    assert list(canonical_names(names).values()) == plain

@@ -90,6 +90,15 @@ def test_a_part_that_disagrees_is_held_and_listed(run: Run) -> None:
     assert (metrics["n_views"], metrics["n_held"]) == (20, 2)
 
 
+def test_what_holds_a_whole_class_is_listed_before_the_stage_stops(run: Run) -> None:
+    table = pd.read_parquet("manifest/manifest.parquet")
+    table.loc[table["label"] == "dent", "part_id"] = table.loc[0, "part_id"]
+    table.to_parquet("manifest/manifest.parquet")
+    with pytest.raises(InspectionError, match=r"views are held \(\d+ by part_disagreement\)"):
+        run()
+    assert "held" in set(pd.read_csv("out/changes.csv")["what"])
+
+
 def test_a_rule_that_reports_holds_nobody(run: Run) -> None:
     assert not run(rules={"part_disagreement": "report"})["held"].any()
     assert len(pd.read_csv("out/issues.csv")) >= 2
