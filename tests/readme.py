@@ -1,6 +1,9 @@
 """The commands of the README, and who runs each of them."""
 
+import json
 import re
+import subprocess
+from typing import Any
 
 from tests.architecture import ROOT
 
@@ -55,3 +58,39 @@ def runner(command: str) -> str:
     table = here | RUN_BY | NOT_RUN
     fitting = [start for start in table if (command + " ").startswith(start + " ")]
     return table[max(fitting, key=len)] if fitting else ""
+
+
+def committed(path: str) -> str:
+    """A file as the last commit has it, for a run of one's own may have changed it since."""
+    command = ["git", "show", f"HEAD:{path}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def numbers() -> dict[str, str]:
+    """The rows of the README's first table, by their heads, as the metrics of the run tell them.
+
+    What a row says beside (the yardsticks, the time) is not among the metrics of the test fold.
+    """
+    test: dict[str, Any] = json.loads(committed("metrics/assemble.json"))
+    leakage = json.loads(committed("metrics/split.json"))["leakage"]
+    total, cam, network = test["totals"], test["cam"], test["classifier"]
+    flipped = sum(row["flipped"] for row in test["parity"].values())
+    escapes, overkill = total["escape_upper_bound"], total["overkill_upper_bound"]
+    n_rivets = f"{test['anomaly_n_defective']} and {test['anomaly_n_normal']} parts"
+    auroc = "under-press AUROC, normals only seen in training, framing matched"
+    return {
+        "escapes (defective parts passed)": f"{total['escapes']} | {total['n_defective']} "
+        f"defective parts | at most {100 * escapes:.1f} % |",
+        "overkill (normal parts rejected)": f"{total['overkill']} | {total['n_normal']} "
+        f"normal parts | at most {100 * overkill:.1f} % |",
+        "sent to review": f"{total['reviewed']} | {total['n_parts']} parts |",
+        "macro-F1 on the knurling, 4 classes": f"{network['macro_f1']:.3f} | "
+        f"{network['n_parts']} parts | at least {network['macro_f1_lower_bound']:.3f}",
+        auroc: f"{test['anomaly_auroc']:.3f} | {n_rivets} | "
+        f"at least {test['anomaly_auroc_lower_bound']:.3f} |",
+        "pointing game of the chosen CAM, on truly predicted defects": f"{cam['pointing']:.3f} | "
+        f"{cam['n']} views of {cam['n_parts']} parts | at least {cam['pointing_lower_bound']:.3f}",
+        "verdicts flipped between torch and ONNX Runtime or OpenVINO": f"{flipped:.0f} | ",
+        "leakage price of a random split (macro-F1, HOG on whole frames)": f"{leakage['price']:.3f}"
+        " | ",
+    }

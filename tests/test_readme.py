@@ -7,7 +7,16 @@ import sys
 import pytest
 
 from tests.architecture import ROOT, file_of
-from tests.readme import COMMANDS, IN_THE_PROJECT, NOT_RUN, README, RUN_BY, runner
+from tests.readme import (
+    COMMANDS,
+    IN_THE_PROJECT,
+    NOT_RUN,
+    README,
+    RUN_BY,
+    committed,
+    numbers,
+    runner,
+)
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROGRAMS = sorted({match for c in COMMANDS for match in re.findall(r"python -m ([\w.]+)", c)})
@@ -74,3 +83,12 @@ def test_every_room_is_in_the_tree_of_the_readme() -> None:
     rooms = {name.split("/")[0] for name in listed.splitlines() if "/" in name}
 
     assert {room for room in rooms if f"{room}/" not in README} == set()
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_run_committed_with_it() -> None:
+    if "name: rod-assembly" not in committed("params.yaml"):
+        pytest.skip("the README tells of the sample line, and another one is committed here")
+    text = committed("README.md")
+    wrong = {head: row for head, row in numbers().items() if f"| {head} | {row}" not in text}
+
+    assert wrong == {}
