@@ -7,8 +7,8 @@ import torch
 
 from inspection.augmentations import build_augmentation
 from inspection.errors import InspectionError
-from inspection.training import CropDataset, Schedule, fit_classifier, fit_target, place_loss
-from tests.networks import Trained, tiny_classifier
+from inspection.training import CropDataset, fit_classifier, fit_target, place_loss
+from tests.networks import SCHEDULE, Trained, tiny_classifier
 from tests.squares import CLASSES, draw_crops
 
 BRIGHT = 1
@@ -128,19 +128,7 @@ def test_the_target_is_brought_to_the_grid_of_the_evidence() -> None:
 
 def train_few(n_steps: int, **changes: object) -> list[dict[str, float]]:
     """Train on six crops, two a step, for so many steps; returns the epochs' numbers."""
-    schedule = Schedule(
-        epochs=max(1, n_steps // 3),
-        patience=9,
-        batch_size=2,
-        learning_rate=0.001,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        place_weight=1.0,
-        paste_probability=0.0,
-        balance="none",
-        precision="32-true",
-        seed=0,
-    )
+    schedule = replace(SCHEDULE, epochs=max(1, n_steps // 3), batch_size=2, balance="none")
     val = draw_crops(1, fold="val")
     return fit_classifier(
         tiny_classifier().train(),
