@@ -44,7 +44,8 @@ class Plan:
     `black_and_white` names folders beside the classes that were left out as masks; `untold` are
     images whose class nothing tells; `aside` those that lie in no folder of a class;
     `n_masks_unseen` counts masks that should tell a class and were not looked at; `by_absence`
-    is the raw name of a normal class that is known only as the absence of another.
+    is the raw name of a normal class that is known only as the absence of another; `n_masks_left`
+    counts masks of no image, or beyond one of an image.
     """
 
     line: dict[str, Any]
@@ -63,6 +64,7 @@ class Plan:
     untold: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
     by_absence: str = ""
+    n_masks_left: int = 0
 
     @property
     def epochs(self) -> int:
@@ -128,13 +130,15 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
         left_out,
         is_marked,
     )
-    used = {*photos, *(masks if template else ()), *(boxes.files if boxes else ())}
+    fitting = _fitting(masks, photos, template, folders)
+    used = {*photos, *fitting, *(boxes.files if boxes else ())}
     return Plan(
         line,
         validate,
         files=sorted(used),
         ignored=sorted(set(seen.paths) - used),
         n_masks=len(masks),
+        n_masks_left=len(masks) - len(fitting),
         n_masks_unseen=len(masks - seen.looked.keys()) if labels.layout == "masks" else 0,
         labels=labels,
         classes=classes,
@@ -157,6 +161,14 @@ def _told_apart(images: Sequence[str], seen: Folder) -> tuple[frozenset[str], li
     by_folder = folder_guesses.class_of_folder(photos)
     odd = mask_guesses.mask_classes(by_folder, looks)
     return masks, odd, [path for path in photos if by_folder.get(path) not in odd]
+
+
+def _fitting(
+    masks: Collection[str], photos: Sequence[str], template: str, folders: Collection[str]
+) -> list[str]:
+    """The masks that lie where the template says that the mask of a photograph lies."""
+    where = {mask_guesses.filled(template, path, folders) for path in photos if template}
+    return [path for path in masks if nfc(path) in where]
 
 
 def _by_absence(normal: Sequence[str]) -> str:

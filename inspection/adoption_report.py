@@ -47,6 +47,7 @@ def warned(plan: Plan) -> list[str]:
         *_untold(plan),
         *_aside(plan),
         *_products(plan),
+        *_masks_left(plan),
         *_taken_for_masks(plan),
         *_frames(plan),
         *_few_parts(plan),
@@ -152,6 +153,17 @@ def _products(plan: Plan) -> list[str]:
         f"{len(tops)} folders hold the same classes ({first_three(tops)}) and are taken for one "
         "line, where equal numbers may be one part; if they are products of their own, adopt one "
         "of them"
+    ]
+
+
+def _masks_left(plan: Plan) -> list[str]:
+    if not plan.n_masks_left:
+        return []
+    where = plan.validate.get("masks", "")
+    told = f"do not lie where masks are looked for ({where})" if where else "fit no image by name"
+    return [
+        f"{plan.n_masks_left} of {plan.n_masks} masks {told} and are left out: each image has one "
+        "mask at most; draw several into one, name them after their images, or mend validate.masks"
     ]
 
 

@@ -14,7 +14,9 @@ LEAST_CROP_PX = 64
 MOST_CROP_PX = 256
 LEAST_REGION_PX = 128
 MASK_LEVELS = 4
-MASK_SHARE = 0.95
+MASK_REST = 0.1
+NEAR_END = 7
+RING_SHARE = 3.0
 CAMERA_BITS = (10, 12, 14, 16)
 COLOUR_LEVELS = 6.0
 COLOURED_SHARE = 0.1
@@ -130,9 +132,18 @@ def _judged(pixels: np.ndarray, facts: ImageFacts, bits: int) -> Looked:
     """What uint8 pixels (H, W, 3) RGB look like: a mask is all black and white, or nearly so."""
     spread = pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2)
     grey = pixels[..., 0]
-    ends = (grey < 8) | (grey > 247)
-    is_mask = len(np.unique(grey)) <= MASK_LEVELS or bool(ends.mean() > MASK_SHARE)
+    is_mask = len(np.unique(grey)) <= MASK_LEVELS or _is_two_levels(grey)
     return Looked(facts, is_mask, bool(spread.mean() > COLOUR_LEVELS), bool(grey.any()), bits)
+
+
+def _is_two_levels(grey: np.ndarray) -> bool:
+    """Whether pixels (H, W) uint8 are black and white but for the rings of JPEG at their edge.
+
+    A photograph of a part before a bright screen, or in the dark, has a grey part or grey noise.
+    """
+    black, white = (grey <= NEAR_END).sum(), (grey >= 255 - NEAR_END).sum()
+    between = grey.size - black - white
+    return bool(between < min(MASK_REST * grey.size, RING_SHARE * max(1, min(black, white))))
 
 
 def _decoded(content: bytes) -> tuple[np.ndarray, int]:

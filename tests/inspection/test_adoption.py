@@ -101,6 +101,47 @@ def test_black_and_white_images_named_as_a_photograph_are_its_masks_wherever_the
     assert sorted(found.n_parts.values()) == [20, 30]
 
 
+@pytest.mark.parametrize(
+    ("mask", "template"),
+    [
+        ("{c}/{n:03d}_bw.png", "{folder}/{stem}_bw.png"),
+        ("Semantic Maps/{n:03d}_segm.bmp", "Semantic Maps/{stem}_segm.bmp"),
+        ("marks/m_{n:03d}.png", "marks/m_{stem}.png"),
+    ],
+)
+def test_what_all_masks_have_around_the_names_of_their_images_is_learnt(
+    mask: str, template: str
+) -> None:
+    images = [*many("good/{n:03d}.png", 40), *[f"bad/{n:03d}.png" for n in range(40, 60)]]
+    found = understood(images, masks=[mask.format(c="bad", n=n) for n in range(40, 60)])
+    assert found.validate["masks"] == template
+    assert found.n_parts == {"good": 40, "bad": 20}
+    assert found.n_masks == 20
+
+
+def test_what_photographs_have_behind_their_names_makes_no_masks_of_them() -> None:
+    images = [f"{c}/{n:03d}{end}.png" for c in ("good", "bad") for n in range(20)
+              for end in ("", "_flip_h")]  # fmt: skip
+    assert understood(images).n_masks == 0
+
+
+def test_of_several_masks_in_a_folder_of_the_image_one_is_taken_and_the_rest_are_told() -> None:
+    images = [*many("train/good/{n:03d}.png", 20), *many("test/dent/{n:03d}.png", 12)]
+    masks = many("ground_truth/dent/{n:03d}/000.png", 12)
+    more = many("ground_truth/dent/{n:03d}/001.png", 3)
+    found = understood(images, masks=[*masks, *more])
+    assert found.validate["masks"] == "ground_truth/{class}/{stem}/000.png"
+    assert set(masks) <= set(found.files)
+    assert any(line.startswith("3 of 15 masks do not lie") for line in warned(found))
+
+
+def test_photographs_of_sound_parts_that_look_black_are_no_masks() -> None:
+    images = [*many("scratch/{n:03d}.png", 15), *many("dirt/{n:03d}.png", 15)]
+    found = understood(images, masks=many("OK/{n:03d}.png", 20))
+    assert found.n_masks == 0
+    assert found.n_parts == {"ok": 20, "dirt": 15, "scratch": 15}
+
+
 def test_a_label_folder_of_photographs_is_no_folder_of_masks() -> None:
     found = understood([*many("labels/good/{n}.png", 20), *many("labels/bad/{n}.png", 20)])
     assert found.n_masks == 0
@@ -405,6 +446,10 @@ def test_an_image_is_judged_by_its_pixels() -> None:
     assert look_at(encoded(mask)).is_mask
     assert not look_at(encoded(mask * 0)).is_marked
     tinted = encoded(np.dstack([grey, grey, grey // 2]))
+    on_screen = np.full((64, 64), 255, np.uint8)
+    on_screen[20:30, 20:30] = np.arange(100, 200).reshape(10, 10)
+    assert not look_at(encoded(on_screen)).is_mask
+    assert look_at(encoded(np.kron(np.eye(4), np.full((16, 16), 255)), ".jpg")).is_mask
     assert look_at(tinted).is_coloured
     assert has_colour([look_at(tinted), look_at(encoded(grey))])
     assert not has_colour([look_at(encoded(grey))] * 20 + [look_at(tinted)])
