@@ -1,5 +1,6 @@
 """Where the class of an image is told, guessed: in its name, or by its boxes."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +19,8 @@ from inspection.vocabulary import normal_among
 
 NAMES_FILES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
 YAML_SUFFIXES = (".yaml", ".yml")
-COCO_KEYS = (b'"images"', b'"annotations"', b'"categories"')
+COCO_LISTS = ("images", "annotations", "categories")
+COCO_KEYS = tuple(f'"{name}"'.encode() for name in COCO_LISTS)
 MOST_CLASSES = 40
 LEAST_VIEWS = 2.0
 REGION_SHARE = 0.5
@@ -113,8 +115,18 @@ def find_boxes(
 
 
 def is_coco(path: str, content: bytes) -> bool:
-    """True for JSON with the three lists of COCO."""
-    return path.lower().endswith(".json") and all(key in content for key in COCO_KEYS)
+    """True for JSON with the three lists of COCO; other files may well hold its words."""
+    if not path.lower().endswith(".json") or not all(key in content for key in COCO_KEYS):
+        return False
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(told, dict) and all(_is_list_of_dicts(told.get(key)) for key in COCO_LISTS)
+
+
+def _is_list_of_dicts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
 def region_categories(boxes: Boxes, known: Collection[str]) -> list[str]:

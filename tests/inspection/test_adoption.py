@@ -531,3 +531,19 @@ def test_folders_that_repeat_the_classes_may_be_products_and_that_is_told(
               for n in range(12)]  # fmt: skip
     found = understood(images)
     assert any("if they are products" in line for line in warned(found)) is is_told
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"images": {"id": 1}, "annotations": [], "categories": []}',
+        '{"images": ["a.png"], "annotations": [], "categories": []}',
+        '{"info": {"categories": [], "images": [], "annotations": []}}',
+        '{"images": [], "annotations": [], "categories": [',
+    ],
+)
+def test_json_that_only_holds_the_words_of_coco_does_not_hide_the_folders(content: str) -> None:
+    images = many("good/{n}.png", 20) + many("bad/{n}.png", 20)
+    found = understood(images, contents={"info.json": content})
+    assert found.boxes is None
+    assert found.ignored == ["info.json"]
