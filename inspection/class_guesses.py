@@ -55,7 +55,7 @@ def labels_of(
             told = dict(zip(photos, shape.columns[column].values, strict=True))
             return Labels("flat", {path: raw for path, raw in told.items() if raw}, column)
     if boxes is not None:
-        return Labels("yolo" if boxes.yolo else "coco", _told_by_boxes(photos, boxes))
+        return Labels("yolo" if boxes.yolo else "coco", _told_by_boxes(photos, boxes, normal))
     some_lack = bool(is_marked) and len(is_marked) < len(photos)
     if len(set(is_marked.values())) == 2 or (some_lack and all(is_marked.values())):
         return Labels("masks", {path: DEFECT if is_marked.get(path) else "" for path in photos})
@@ -89,12 +89,14 @@ def _normal(names: Iterable[str], normal: str) -> set[str]:
     return set(normal_among(names))
 
 
-def _told_by_boxes(photos: Sequence[str], boxes: Boxes) -> dict[str, str]:
-    """The category that covers most of each view, '' where no defect is boxed.
+def _told_by_boxes(photos: Sequence[str], boxes: Boxes, normal: str) -> dict[str, str]:
+    """The defect that covers most of each view; without one a normal category, or ''.
 
-    Where some image is told to have no box, those that no file tells of are left out.
+    A box of what is good outweighs no defect, as in `labelling.by_boxes`. Where some image is told
+    to have no box, those that no file tells of are left out.
     """
     regions = set(region_categories(boxes, ()))
+    good = _normal(boxes.categories, normal)
     labels = {}
     for path in photos:
         if path not in boxes.annotations.sources and boxes.tells_empty:
@@ -104,7 +106,7 @@ def _told_by_boxes(photos: Sequence[str], boxes: Boxes) -> dict[str, str]:
             if box.category not in regions:
                 px = box.width_px * box.height_px
                 area[box.category] += max(1, round(px)) if isfinite(px) else 1
-        labels[path] = max(area, key=lambda name: area[name]) if area else ""
+        labels[path] = max(area, key=lambda name: (name not in good, area[name], name), default="")
     return labels
 
 

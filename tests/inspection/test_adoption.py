@@ -1,4 +1,5 @@
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from inspection.adoption import Folder, Plan, plan
 from inspection.adoption_report import told, warned
 from inspection.errors import InspectionError
 from inspection.images import ImageFacts
+from inspection.labelling import by_boxes
 from inspection.layouts import Layout, sort_files
 from inspection.line import Line
 from inspection.region_guesses import Looked, bits_used, crop_size, has_colour, look_at
@@ -394,6 +396,32 @@ def test_a_box_category_that_means_normal_is_the_normal_class() -> None:
     found = understood(many("images/{n}.jpg", 21), contents=contents)
     assert found.line["normal"] == "good"
     assert found.n_parts == {"good": 9, "crack": 8}
+
+
+def test_a_defect_makes_a_view_bad_however_large_the_box_of_what_is_good_beside_it() -> None:
+    good = "0 0.5 0.5 0.9 0.9\n"
+    contents = {f"labels/{n}.txt": good + ("1 0.2 0.2 0.1 0.1" if n < 8 else "") for n in range(20)}
+    contents |= {"classes.txt": "good\npore"}
+    found = understood(many("images/{n}.jpg", 20), contents=contents)
+    assert found.n_parts == {"good": 12, "pore": 8}
+    assert found.boxes is not None
+    told, strange = by_boxes(
+        list(found.labels.raw),
+        found.boxes.annotations.boxes,
+        found.boxes.annotations,
+        unlabelled_is_normal=False,
+        line=Line.model_validate(found.line),
+    )
+    assert Counter(one.label for one in told.values()) == Counter(pore=8, good=12)
+    assert strange == []
+
+
+def test_a_normal_class_known_only_by_what_is_not_there_is_told() -> None:
+    found = understood(many("cap/{n}.png", 9) + many("no_cap/{n}.png", 9))
+    assert found.line["normal"] == "no_cap"
+    assert any("'no_cap' is taken for the normal class only" in line for line in warned(found))
+    by_name = understood(many("good/{n}.png", 9) + many("no_cap/{n}.png", 9))
+    assert not any("normal class" in line for line in warned(by_name))
 
 
 def test_the_user_may_say_which_class_is_normal() -> None:
