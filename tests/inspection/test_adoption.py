@@ -416,14 +416,6 @@ def test_a_defect_makes_a_view_bad_however_large_the_box_of_what_is_good_beside_
     assert strange == []
 
 
-def test_a_normal_class_known_only_by_what_is_not_there_is_told() -> None:
-    found = understood(many("cap/{n}.png", 9) + many("no_cap/{n}.png", 9))
-    assert found.line["normal"] == "no_cap"
-    assert any("'no_cap' is taken for the normal class only" in line for line in warned(found))
-    by_name = understood(many("good/{n}.png", 9) + many("no_cap/{n}.png", 9))
-    assert not any("normal class" in line for line in warned(by_name))
-
-
 def test_the_user_may_say_which_class_is_normal() -> None:
     images = many("serie A/{n}.png", 9) + many("serie B/{n}.png", 9)
     with pytest.raises(InspectionError, match="none of them means that nothing is wrong"):
