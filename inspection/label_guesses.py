@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from inspection.annotations import Annotations, joined, read_class_names, read_coco, read_yolo
+from inspection.annotations import Annotations, joined, read_class_names, read_yolo
 from inspection.boxes import Box
+from inspection.coco import read_coco
 from inspection.layouts import ImageIndex
 from inspection.line import fold_name
 from inspection.name_shapes import Shape

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from inspection.annotations import Annotations, joined, read_class_names, read_coco, read_yolo
+from inspection.annotations import Annotations, joined, read_class_names, read_yolo
 from inspection.classes import check_classes
+from inspection.coco import read_coco
 from inspection.errors import InspectionError, raise_all
 from inspection.examined import (
     Examined,

@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from inspection.annotations import joined, read_class_names, read_coco, read_yolo
+from inspection.annotations import joined, read_class_names, read_yolo
+from inspection.coco import read_coco
 from inspection.errors import InspectionError
 from inspection.layouts import ImageIndex
 
