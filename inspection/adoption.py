@@ -29,11 +29,15 @@ SLACK = 0.02
 
 @dataclass(frozen=True)
 class Folder:
-    """What was seen: all paths, a sample of the images, and the bytes of text and JSON files."""
+    """What was seen: all paths, a sample of the images, and the bytes of text and JSON files.
+
+    `unread` are images of a kind of which none can be read.
+    """
 
     paths: tuple[str, ...]
     looked: Mapping[str, Looked]
     contents: Mapping[str, bytes]
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class Plan:
     images whose class nothing tells; `aside` those that lie in no folder of a class;
     `n_masks_unseen` counts masks that should tell a class and were not looked at; `by_absence`
     is the raw name of a normal class that is known only as the absence of another; `n_masks_left`
-    counts masks of no image, or beyond one of an image.
+    counts masks of no image, or beyond one of an image; `unread` are images of a kind that cannot
+    be read.
     """
 
     line: dict[str, Any]
@@ -65,6 +70,7 @@ class Plan:
     aside: tuple[str, ...] = ()
     by_absence: str = ""
     n_masks_left: int = 0
+    unread: tuple[str, ...] = ()
 
     @property
     def epochs(self) -> int:
@@ -94,7 +100,7 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
 
     Raises InspectionError when there is no image, no class, or no normal class to be found.
     """
-    images, aside = folder_guesses.sorted_out(seen.paths)
+    images, aside = folder_guesses.sorted_out([p for p in seen.paths if p not in seen.unread])
     if not images:
         raise InspectionError(
             "no image (JPEG, PNG, BMP, TIFF) in the folder; name the one that holds the images"
@@ -121,7 +127,7 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
     left_out = 1 - sum(raw in known for raw in labels.raw.values()) / len(labels.raw)
     validate = _validate_section(
         photos,
-        set(images) - known_photos,
+        _beside(photos, seen.paths),
         template,
         labels,
         names,
@@ -150,6 +156,7 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
         untold=tuple(path for path in photos if path not in labels.raw),
         by_absence="" if normal else _by_absence(next(iter(classes.values()))),
         aside=tuple(aside),
+        unread=tuple(sorted(seen.unread)),
     )
 
 
@@ -161,6 +168,11 @@ def _told_apart(images: Sequence[str], seen: Folder) -> tuple[frozenset[str], li
     by_folder = folder_guesses.class_of_folder(photos)
     odd = mask_guesses.mask_classes(by_folder, looks)
     return masks, odd, [path for path in photos if by_folder.get(path) not in odd]
+
+
+def _beside(photos: Sequence[str], paths: Sequence[str]) -> set[str]:
+    """The image files that are no photograph of the line: masks, and what was set aside."""
+    return {path for path in paths if folder_guesses.is_image(path)} - set(photos)
 
 
 def _fitting(

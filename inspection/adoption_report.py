@@ -178,6 +178,11 @@ def _taken_for_masks(plan: Plan) -> list[str]:
 
 def _unread(plan: Plan) -> list[str]:
     lines = []
+    if plan.unread:
+        lines.append(
+            f"{len(plan.unread)} images are of a kind of which none can be read, and left out "
+            f"({first_three(plan.unread)}): convert them to PNG of 8 or 16 bits if they shall count"
+        )
     unread = Counter(
         suffix
         for path in plan.ignored

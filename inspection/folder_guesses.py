@@ -76,6 +76,28 @@ def sorted_out(paths: Sequence[str]) -> tuple[list[str], list[str]]:
     return images, aside
 
 
+def unread_kinds(
+    images: Sequence[str], readable: Collection[str], refused: Collection[str]
+) -> frozenset[str]:
+    """The images of a suffix, or of a suffix in one folder, of which none of several was readable.
+
+    `readable` and `refused` are those that were looked at.
+    """
+    is_readable = dict.fromkeys(readable, True) | dict.fromkeys(refused, False)
+    looks: dict[tuple[str, ...], list[bool]] = {}
+    for path, told in is_readable.items():
+        for kind in _kinds(path):
+            looks.setdefault(kind, []).append(told)
+    unread = {kind for kind, told in looks.items() if len(told) > 1 and not any(told)}
+    return frozenset(path for path in images if any(kind in unread for kind in _kinds(path)))
+
+
+def _kinds(path: str) -> tuple[tuple[str, ...], ...]:
+    pure = PurePosixPath(path)
+    suffix = pure.suffix.lower()
+    return (suffix,), (str(pure.parent), suffix)
+
+
 def class_of_folder(images: Sequence[str]) -> dict[str, str]:
     """The folder that names each image's class, NFC, by path; empty where folders name none.
 

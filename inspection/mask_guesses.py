@@ -214,11 +214,13 @@ def _templates(mask: str, photo: str, classes: Collection[str]) -> list[str]:
     if where == ("" if folder == "." else folder):
         return [f"{{folder}}/{name}"]
     labels = [part for part in PurePosixPath(folder).parts if part in classes]
+    up = posixpath.relpath(where or ".", folder)
+    relative = posixpath.join("{folder}", up, name)
     if labels and labels[-1] in where.split("/"):
         parts = ["{class}" if part == labels[-1] else part for part in where.split("/")]
-        return [posixpath.join(*parts, name)]
-    up = posixpath.relpath(where or ".", folder)
-    return [posixpath.join(where, name), posixpath.join("{folder}", up, name)]
+        by_class = posixpath.join(*parts, name)
+        return [by_class] if labels[-1] in up.split("/") else [by_class, relative]
+    return [posixpath.join(where, name), relative]
 
 
 def filled(template: str, photo: str, class_folders: Collection[str]) -> str:

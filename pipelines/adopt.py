@@ -9,22 +9,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tqdm import tqdm
 
 from inspection.adoption import Folder, Plan, plan
 from inspection.adoption_report import told, warned
 from inspection.errors import InspectionError, first_three
-from inspection.folder_guesses import class_of_folder, is_image
-from inspection.images import ImageError
+from inspection.folder_guesses import is_image
 from inspection.layouts import Layout
 from inspection.line import Line
-from inspection.mask_guesses import mask_files
 from inspection.params_text import as_block, with_section, with_value
-from inspection.region_guesses import Looked, look_at
 from inspection.storage import locked, write_bytes, write_text
-from inspection.vocabulary import any_normal, plain_name
+from inspection.vocabulary import plain_name
+from pipelines.looking import look
 
 DATA = Path("data")
 DATA_FILE = Path("data.dvc")
@@ -35,9 +33,6 @@ LOCK = Path(".state/locks/adopt.lock")
 INCOMING = Path("data.incoming")
 OUTGOING = Path("data.outgoing")
 BEFORE = ".before-adopt"
-LOOK_AT = 200
-LOOK_IN = 4
-MOST_MASKS = 5000
 TEXT_SUFFIXES = (".txt", ".json", ".yaml", ".yml", ".names")
 MAX_TEXT_BYTES = 512 * 1024 * 1024
 
@@ -143,59 +138,19 @@ def _understood(source: Path, *, name: str, normal: str) -> Plan:
     if len(paths) < len(raw):
         strange = [path.decode(errors="backslashreplace") for path in raw if not _is_unicode(path)]
         _say(f"mind: {len(strange)} names are no UTF-8 and left out: {first_three(strange)}")
-    looked = _looked(source, [path for path in paths if is_image(path)])
+    looked, unread, told_of = look(source, [path for path in paths if is_image(path)])
+    _say(*told_of)
     texts = [path for path in paths if path.lower().endswith(TEXT_SUFFIXES)]
     contents = {
         path: (source / path).read_bytes()
         for path in tqdm(texts, desc="reading labels", unit="file", disable=None)
         if (source / path).stat().st_size <= MAX_TEXT_BYTES
     }
-    return plan(Folder(paths, looked, contents), name=name, normal=normal)
+    return plan(Folder(paths, looked, contents, unread), name=name, normal=normal)
 
 
 def _is_unicode(path: bytes) -> bool:
     return path.decode(errors="ignore").encode() == path
-
-
-def _looked(source: Path, images: Sequence[str]) -> dict[str, Looked]:
-    """A sample of the images decoded, and all masks where these alone can tell the classes."""
-    looked = _decoded(source, _sample(images), "looking")
-    masks = mask_files(images, {path: one.is_mask for path, one in looked.items()})
-    photos = [path for path in images if path not in masks]
-    if not any_normal(set(class_of_folder(photos).values())) and len(masks) <= MOST_MASKS:
-        looked |= _decoded(source, sorted(masks - looked.keys()), "looking at masks")
-    return looked
-
-
-def _sample(images: Sequence[str]) -> list[str]:
-    """As many of each kind of file, and a few of each folder where these are not too many."""
-    of_suffix: dict[str, list[str]] = {}
-    of_folder: dict[tuple[str, str], list[str]] = {}
-    for path in images:
-        suffix = PurePosixPath(path).suffix.lower()
-        of_suffix.setdefault(suffix, []).append(path)
-        of_folder.setdefault((str(PurePosixPath(path).parent), suffix), []).append(path)
-    sample = {path for some in of_suffix.values() for path in some[:: -(-len(some) // LOOK_AT)]}
-    if len(of_folder) <= LOOK_AT:
-        sample |= {p for some in of_folder.values() for p in some[:: -(-len(some) // LOOK_IN)]}
-    return sorted(sample)
-
-
-def _decoded(source: Path, sample: Sequence[str], what: str) -> dict[str, Looked]:
-    looked: dict[str, Looked] = {}
-    refused: list[str] = []
-    for path in tqdm(sample, desc=what, unit="image", disable=None):
-        content = (source / path).read_bytes()
-        try:
-            looked[path] = look_at(content)
-        except ImageError as error:
-            refused.append(f"{path} ({error.code})")
-    if refused and not looked:
-        raise InspectionError(f"none of the images can be read: {first_three(refused)}")
-    if refused:
-        _say(f"mind: {len(refused)} of {len(sample)} images looked at cannot be read: "
-             f"{first_three(refused)}; stage validate sets them aside")  # fmt: skip
-    return looked
 
 
 def _copy(source: Path, files: Sequence[str]) -> None:

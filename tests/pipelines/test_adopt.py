@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
@@ -195,6 +196,17 @@ def test_images_that_cannot_be_read_are_told(
         path.write_bytes(b"")
     assert adopt.main([str(source), "--dry-run"]) == 1
     assert "none of the images can be read" in capsys.readouterr().err
+
+
+def test_a_kind_of_image_that_cannot_be_read_is_left_out(
+    project: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in sorted(source.rglob("*.png")):
+        put(path.parent / f"xyz/{path.stem}.tiff", np.zeros((8, 8, 3), np.float32))
+    found = adopt.adopt(source, dry_run=True)
+    assert not [path for path in found.files if path.endswith(".tiff")]
+    assert len(found.labels.raw) == 12
+    assert "images are of a kind of which none can be read" in capsys.readouterr().out
 
 
 def test_boxes_are_copied_with_the_images(project: Path, tmp_path: Path) -> None:
