@@ -14,6 +14,8 @@ from inspection.training_guesses import steps_of
 
 FEW_PARTS = 6
 MOST_SPREAD = 2.0
+MOST_SHRUNK = 6.0
+LEAST_SEEN_PX = 3
 UNREAD_SUFFIXES = frozenset(
     {".webp", ".gif", ".heic", ".heif", ".avif", ".jp2", ".jfif", ".tga", ".ppm", ".pgm", ".exr"}
     | {".raw", ".dng", ".cr2", ".nef", ".arw", ".npy", ".dcm"}
@@ -221,6 +223,24 @@ def _frames(plan: Plan) -> list[str]:
             f"frames are {low:.2f} to {high:.2f} times as wide as high; what one does not "
             "fill of the crop repeats its edge; adopt those of one shape where you can"
         )
+    return [*lines, *_shrunk(plan)]
+
+
+def _shrunk(plan: Plan) -> list[str]:
+    """Frames of which a crop shows so little that small defects are lost in it."""
+    sides = np.array([(one.facts.width_px, one.facts.height_px) for one in plan.looked])
+    width, height = np.median(sides, axis=0)
+    lines = []
+    for name, region in plan.line["regions"].items():
+        if not region.get("whole_frame"):
+            continue
+        scale = max(width / region["size_px"][0], height / region["size_px"][1])
+        if scale > MOST_SHRUNK:
+            lines.append(
+                f"frames of {width:.0f} x {height:.0f} px are shrunk {scale:.0f}-fold into the crop, "
+                f"where a defect of less than some {LEAST_SEEN_PX * scale:.0f} px is lost: cut the "
+                f"frames into tiles, or raise line.regions.{name}.size_px"
+            )
     return lines
 
 

@@ -567,3 +567,12 @@ def test_json_that_only_holds_the_words_of_coco_does_not_hide_the_folders(conten
     found = understood(images, contents={"info.json": content})
     assert found.boxes is None
     assert found.ignored == ["info.json"]
+
+
+def test_frames_that_shrink_much_are_told_with_what_is_lost_in_them() -> None:
+    found = understood(many("good/{n}.png", 9) + many("bad/{n}.png", 9))
+    assert not any("are shrunk" in line for line in warned(found))
+    long = tuple(replace(one, facts=facts(4096, 256)) for one in found.looked)
+    regions = {"part": {"size_px": [256, 64], "whole_frame": True, "shows": ["bad"]}}
+    lines = warned(replace(found, looked=long, line=found.line | {"regions": regions}))
+    assert any("shrunk 16-fold" in one and "less than some 48 px" in one for one in lines)
