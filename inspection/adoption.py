@@ -11,20 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from inspection import folder_guesses, mask_guesses, region_guesses, training_guesses
+from inspection import folder_guesses, mask_guesses, training_guesses
+from inspection.adoption_sections import line_section, validate_section
 from inspection.class_guesses import Labels, classes_of, labels_of
 from inspection.errors import InspectionError
-from inspection.expectations import Expected
-from inspection.label_guesses import Boxes, find_boxes, region_categories
-from inspection.labelling import Unknown
-from inspection.line import fold_name
+from inspection.label_guesses import Boxes, find_boxes
 from inspection.name_guesses import Names, names_of
 from inspection.names import ViewName, nfc, part_ids, take_apart
 from inspection.region_guesses import Looked
 from inspection.untold import Besides
-from inspection.vocabulary import canonical_names, means_normal
-
-SLACK = 0.02
+from inspection.vocabulary import means_normal
 
 
 @dataclass(frozen=True)
@@ -122,10 +118,10 @@ def plan(seen: Folder, *, name: str, normal: str = "") -> Plan:
     n_parts = _parts_per_class(photos, names, labels, classes)
     kept = {one: raw for one, raw in classes.items() if n_parts[one] > 1}
     _check_enough(next(iter(classes)), kept, n_parts)
-    line = _line_section(name, kept, boxes, list(looked.values()))
+    line = line_section(name, kept, boxes, list(looked.values()))
     known = {"", *(raw for one in kept.values() for raw in one)}
     left_out = 1 - sum(raw in known for raw in labels.raw.values()) / len(labels.raw)
-    validate = _validate_section(
+    validate = validate_section(
         photos,
         _beside(photos, seen.paths),
         template,
@@ -216,37 +212,6 @@ def _parts_per_class(
     return {one: len(keys) for one, keys in found.items()}
 
 
-def _line_section(
-    name: str, classes: Mapping[str, Sequence[str]], boxes: Boxes | None, looked: Sequence[Looked]
-) -> dict[str, Any]:
-    normal, *defects = classes
-    bits = region_guesses.bits_used(looked)
-    regions = canonical_names(region_categories(boxes, known_names(classes))) if boxes else {}
-    if boxes and regions:
-        boxed = {one: _categories_of(one, classes, boxes) for one in defects}
-        placed = region_guesses.boxed_regions(regions, boxes, boxed)
-    else:
-        placed = region_guesses.whole_frame(looked, defects)
-    return {
-        "name": name,
-        "channels": 3 if region_guesses.has_colour(looked) else 1,
-        **({"bit_depth": bits} if bits < 16 else {}),
-        "normal": normal,
-        "classes": {one: _aliases(one, raw) for one, raw in classes.items()},
-        **placed,
-    }
-
-
-def known_names(classes: Mapping[str, Sequence[str]]) -> set[str]:
-    """The canonical and the raw names of all classes."""
-    return {name for one, raw in classes.items() for name in (one, *raw)}
-
-
-def _categories_of(name: str, classes: Mapping[str, Sequence[str]], boxes: Boxes) -> list[str]:
-    folded = {fold_name(one) for one in (name, *classes[name])}
-    return [category for category in boxes.categories if fold_name(category) in folded]
-
-
 def _marked(
     photos: Sequence[str], template: str, folders: Collection[str], looked: Mapping[str, Looked]
 ) -> dict[str, bool]:
@@ -254,54 +219,6 @@ def _marked(
     at = {nfc(path): one.is_marked for path, one in looked.items()}
     where = {path: mask_guesses.filled(template, path, folders) for path in photos}
     return {path: at[mask] for path, mask in where.items() if template and mask in at}
-
-
-def _aliases(name: str, raw: Sequence[str]) -> dict[str, list[str]]:
-    aliases = [alias for alias in raw if fold_name(alias) != name]
-    return {"aliases": aliases} if aliases else {}
-
-
-def _validate_section(
-    photos: Sequence[str],
-    masks: Collection[str],
-    template: str,
-    labels: Labels,
-    names: Names,
-    boxes: Boxes | None,
-    looked: Mapping[str, Looked],
-    left_out: float,
-    masked: Mapping[str, bool],
-) -> dict[str, Any]:
-    """The `validate` section; `left_out` is the share of views whose class is not in the line."""
-    with_masks = bool(template) and labels.layout == "class_folders"
-    sizes = np.array([(one.facts.width_px, one.facts.height_px) for one in looked.values()])
-    low, high = np.maximum(16, sizes.min(axis=0) // 2), sizes.max(axis=0) * 2
-    part_from = names.guess.part_from.model_dump(exclude_defaults=True)
-    section: dict[str, Any] = {
-        "layout": "class_folders_with_masks" if with_masks else labels.layout,
-        "images": folder_guesses.glob_of(photos, apart_from=masks),
-        "pattern": names.pattern,
-        "part_from": {"rule": names.guess.part_from.rule, **part_from},
-    }
-    if template:
-        section["masks"] = template
-    if boxes and boxes.yolo:
-        section |= {"yolo": list(boxes.yolo), "yolo_names": boxes.yolo_names}
-    if boxes and boxes.coco:
-        section["coco"] = list(boxes.coco)
-    if labels.layout == "yolo" and boxes and not boxes.tells_empty:
-        section["unlabelled"] = "normal"
-    if labels.layout == "masks" and len(masked) < len(photos) and all(masked.values()):
-        section["unlabelled"] = "normal"
-    strange = round(left_out + SLACK, 2)
-    if strange > Unknown().max_fraction:
-        section["unknown"] = {"max_fraction": strange}
-    section["expected"] = {
-        "width_px": [int(low[0]), int(high[0])],
-        "height_px": [int(low[1]), int(high[1])],
-        "max_quarantined_fraction": max(strange, Expected().max_quarantined_fraction),
-    }
-    return section
 
 
 def _sizes(photos: Sequence[str], looked: Mapping[str, Looked]) -> dict[str, tuple[int, int]]:

@@ -5,7 +5,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from inspection.adoption import Plan, known_names
+from inspection.adoption import Plan
+from inspection.adoption_sections import known_names
 from inspection.errors import first_three
 from inspection.folder_guesses import alike_tops, split_folders
 from inspection.line import fold_name
@@ -236,10 +237,11 @@ def _shrunk(plan: Plan) -> list[str]:
             continue
         scale = max(width / region["size_px"][0], height / region["size_px"][1])
         if scale > MOST_SHRUNK:
+            lost_px = LEAST_SEEN_PX * scale
             lines.append(
-                f"frames of {width:.0f} x {height:.0f} px are shrunk {scale:.0f}-fold into the crop, "
-                f"where a defect of less than some {LEAST_SEEN_PX * scale:.0f} px is lost: cut the "
-                f"frames into tiles, or raise line.regions.{name}.size_px"
+                f"frames of {width:.0f} x {height:.0f} px are shrunk {scale:.0f}-fold into the "
+                f"crop, where a defect of less than some {lost_px:.0f} px is lost: cut the frames "
+                f"into tiles, or raise line.regions.{name}.size_px"
             )
     return lines
 
