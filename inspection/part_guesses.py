@@ -63,16 +63,23 @@ def guess_folder(
     n_parts = len(set(folders))
     few, many = VIEWS_A_PART
     fits = n_parts >= 2 * len(set(labels)) and few <= len(folders) / n_parts <= many
-    names = {PurePosixPath(folder).name for folder in folders}
+    names = {_last(folder) for folder in folders}
     no_part = any(is_general(one) or COUNTED_ANEW.fullmatch(one.lower()) for one in names)
     if not fits or names & set(labels) or no_part or not agree(folders, labels):
         return None
     by_name = agree(beside_classes(folders, labels), labels)
-    if not (by_name or _same_names(folders, stems)) or ("" in labels and not _of_one_size(folders)):
+    named_apart = len({*zip(labels, map(_last, folders), strict=True)}) == n_parts
+    if not by_name and not (named_apart and _same_names(folders, stems)):
+        return None
+    if "" in labels and not _of_one_size(folders):
         return None
     alike_labels = "" if "" in labels else ", of one label each"
     evidence = f"{n_parts} folders of {len(folders) / n_parts:.1f} images each{alike_labels}"
     return PartGuess(PartFrom(rule="folder"), None, evidence)
+
+
+def _last(folder: str) -> str:
+    return PurePosixPath(folder).name
 
 
 def _of_one_size(folders: Sequence[str]) -> bool:

@@ -124,6 +124,15 @@ def test_part_numbers_that_begin_anew_under_each_label_are_told_by_views_of_the_
     assert "30 folders of 3.0 images each" in guess.evidence
 
 
+def test_folders_of_one_name_with_images_of_the_same_names_are_no_parts() -> None:
+    splits = ("train/good", "validation/good", "test/good", "test/cut", "test/hole", "test/mixed")
+    places = [f"{split}/{side}" for split in splits for side in ("a", "b")]
+    paths = [(f"{place}/rgb", f"{n:03d}") for place in places for n in range(9)]
+    folders, stems = [folder for folder, _ in paths], [stem for _, stem in paths]
+    labels = [folder.split("/")[1] for folder in folders]
+    assert guess_folder(folders, labels, stems) is None
+
+
 def clustered(seed: int = 0) -> list[Named]:
     """Six shots of each tile, numbered 10 to 30 apart, and tiles 300 to 2000 apart."""
     rng = np.random.default_rng(seed)
