@@ -296,6 +296,12 @@ def _strange_boxes(plan: Plan) -> list[str]:
                 f"boxes of {first_three(strange)} name no class and no region: they are dropped "
                 "and listed; add these names to the aliases of a class or region under line"
             )
+    no_coco = [path for path in plan.ignored if path.lower().endswith(".json")]
+    if no_coco:
+        lines.append(
+            f"{len(no_coco)} JSON files are ignored, for they are no COCO that can be read "
+            f"({first_three(no_coco)}): export boxes as COCO if they are to count"
+        )
     n_voc = sum(path.lower().endswith(".xml") for path in plan.ignored)
     if n_voc:
         lines.append(f"{n_voc} XML files are ignored; convert Pascal VOC boxes to COCO or YOLO")

@@ -1,6 +1,5 @@
 """Where the class of an image is told, guessed: in its name, or by its boxes."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 from inspection.annotations import Annotations, joined, read_class_names, read_yolo
 from inspection.boxes import Box
 from inspection.coco import read_coco
+from inspection.errors import InspectionError
 from inspection.layouts import ImageIndex
 from inspection.line import fold_name
 from inspection.name_shapes import Shape
@@ -20,8 +20,7 @@ from inspection.vocabulary import normal_among
 
 NAMES_FILES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
 YAML_SUFFIXES = (".yaml", ".yml")
-COCO_LISTS = ("images", "annotations", "categories")
-COCO_KEYS = tuple(f'"{name}"'.encode() for name in COCO_LISTS)
+COCO_KEYS = (b'"images"', b'"annotations"', b'"categories"')
 MOST_CLASSES = 40
 LEAST_VIEWS = 2.0
 REGION_SHARE = 0.5
@@ -116,18 +115,22 @@ def find_boxes(
 
 
 def is_coco(path: str, content: bytes) -> bool:
-    """True for JSON with the three lists of COCO; other files may well hold its words."""
-    if not path.lower().endswith(".json") or not all(key in content for key in COCO_KEYS):
-        return False
+    """True for JSON that can be read as COCO; other files may well hold its words."""
+    return looks_like_coco(path, content) and not why_no_coco(path, content)
+
+
+def looks_like_coco(path: str, content: bytes) -> bool:
+    """True for JSON with the three words of COCO, whatever they stand for."""
+    return path.lower().endswith(".json") and all(key in content for key in COCO_KEYS)
+
+
+def why_no_coco(path: str, content: bytes) -> str:
+    """What hinders reading a file as COCO; '' where it can be read."""
     try:
-        told = json.loads(content)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(told, dict) and all(_is_list_of_dicts(told.get(key)) for key in COCO_LISTS)
-
-
-def _is_list_of_dicts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+        read_coco(path, content, images=ImageIndex((), suffixes=True))
+    except (InspectionError, RecursionError) as error:
+        return str(error)
+    return ""
 
 
 def region_categories(boxes: Boxes, known: Collection[str]) -> list[str]:

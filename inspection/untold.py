@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from inspection.errors import first_three
-from inspection.label_guesses import NAMES_FILES, looks_like_yolo, word_columns
+from inspection.label_guesses import (
+    NAMES_FILES,
+    looks_like_coco,
+    looks_like_yolo,
+    why_no_coco,
+    word_columns,
+)
 from inspection.name_shapes import shapes_of, without_export
 from inspection.vocabulary import any_normal
 
@@ -29,6 +35,7 @@ def untold(photos: Sequence[str], n_masked: int, besides: Besides) -> list[str]:
         *_normal_alone(photos),
         *_words_without_normal(photos),
         *_unnamed_boxes(besides.contents),
+        *_no_coco(besides.contents),
         *_lacking_masks(len(photos), n_masked, besides.n_masks),
         *_tables(besides.paths),
     ]
@@ -69,6 +76,13 @@ def _unnamed_boxes(contents: Mapping[str, bytes]) -> list[str]:
         f"{first_three(labels)} look like YOLO labels, and no file names their classes; add "
         f"{NAMES_FILES[0]} with one name per line, or a .yaml with the list `names`"
     ]
+
+
+def _no_coco(contents: Mapping[str, bytes]) -> list[str]:
+    """The first file that looks like COCO and is not: none is left here that can be read."""
+    alike = sorted(path for path in contents if looks_like_coco(path, contents[path]))
+    whys = (why_no_coco(path, contents[path]) for path in alike)
+    return [next((why for why in whys if why), "")] if alike else []
 
 
 def _lacking_masks(n_photos: int, n_masked: int, n_masks: int) -> list[str]:

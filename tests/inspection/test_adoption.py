@@ -416,6 +416,25 @@ def test_a_defect_makes_a_view_bad_however_large_the_box_of_what_is_good_beside_
     assert strange == []
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"images": 40, "annotations": 0, "categories": ["ok"]}',
+        '{"images": [], "annotations": [], "categories": [{"name": "ng"',
+        '{"images": [{"file_name": "0.png"}], "annotations": [], "categories": []}',
+    ],
+)
+def test_json_that_is_no_coco_is_told_and_hinders_where_nothing_else_tells_the_classes(
+    content: str,
+) -> None:
+    images = [*many("ok/{n}.png", 20), *many("ng/{n}.png", 20)]
+    found = understood(images, contents={"info.json": content})
+    assert found.n_parts == {"ok": 20, "ng": 20}
+    assert any(line.startswith("1 JSON files are ignored") for line in warned(found))
+    with pytest.raises(InspectionError, match=r"info\.json: "):
+        understood(many("{n}.png", 20), contents={"info.json": content})
+
+
 def test_the_user_may_say_which_class_is_normal() -> None:
     images = many("serie A/{n}.png", 9) + many("serie B/{n}.png", 9)
     with pytest.raises(InspectionError, match="none of them means that nothing is wrong"):
