@@ -14,7 +14,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from inspection.adoption import Folder, Plan, plan
-from inspection.adoption_report import told, warned
+from inspection.adoption_report import told
+from inspection.adoption_warnings import warned
 from inspection.errors import InspectionError, first_three
 from inspection.folder_guesses import is_image
 from inspection.layouts import Layout

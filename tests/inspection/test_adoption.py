@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from inspection.adoption import Folder, Plan, plan
-from inspection.adoption_report import told, warned
+from inspection.adoption_report import told
+from inspection.adoption_warnings import warned
 from inspection.errors import InspectionError
 from inspection.images import ImageFacts
 from inspection.labelling import by_boxes
