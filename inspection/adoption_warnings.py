@@ -8,8 +8,8 @@ import numpy as np
 from inspection.adoption import Plan
 from inspection.adoption_sections import known_names
 from inspection.errors import first_three
-from inspection.folder_guesses import alike_tops
 from inspection.line import fold_name
+from inspection.products import alike_tops
 from inspection.region_guesses import bits_used
 
 FEW_PARTS = 6

@@ -1,17 +1,18 @@
 """Which source tells the class of an image, guessed: folder, name or boxes; and which is normal."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import PurePosixPath
 
 from inspection.errors import InspectionError, first_three
-from inspection.folder_guesses import class_of_folder, several_lines, split_apart
+from inspection.folder_guesses import class_of_folder
 from inspection.label_guesses import Boxes, label_column, region_categories
 from inspection.line import fold_name
 from inspection.name_shapes import shapes_of, without_export
-from inspection.untold import SAY_NORMAL, Besides, untold
+from inspection.products import alike_tops, several_lines, split_apart, with_own_masks
+from inspection.untold import SAY_NORMAL, Besides, beside_folders, untold
 from inspection.vocabulary import canonical_names, normal_among
 
 NORMAL = "normal"
@@ -46,7 +47,7 @@ def labels_of(
     """
     by_folder = class_of_folder(photos)
     by_folder_alone = bool(_normal(by_folder.values(), normal))
-    _check_one_line(photos, by_folder, set(by_folder.values()) if by_folder_alone else set())
+    _check_one_line(photos, by_folder, by_folder_alone, besides.paths)
     if by_folder_alone:
         return Labels("class_folders", by_folder)
     for shape in shapes_of(without_export([PurePosixPath(path).stem for path in photos])):
@@ -61,19 +62,28 @@ def labels_of(
         return Labels("masks", {path: DEFECT if is_marked.get(path) else "" for path in photos})
     if by_folder:
         found = ", ".join(sorted(set(by_folder.values())))
-        raise InspectionError(
+        no_normal = (
             f"folders name the classes {found}, and none of them means that nothing is wrong; "
             f"{SAY_NORMAL}, or add a folder of normal parts"
         )
+        left = [path for path in photos if path not in by_folder]
+        more = beside_folders(left, len(photos), len(is_marked), besides)
+        raise InspectionError("\n".join([no_normal, *more]))
     raise InspectionError("\n".join(untold(photos, len(is_marked), besides)))
 
 
 def _check_one_line(
-    photos: Sequence[str], by_folder: Mapping[str, str], classes: Collection[str]
+    photos: Sequence[str],
+    by_folder: Mapping[str, str],
+    by_folder_alone: bool,
+    paths: Sequence[str],
 ) -> None:
+    classes = set(by_folder.values()) if by_folder_alone else set()
+    alike = alike_tops(by_folder) if by_folder_alone else []
     for lines, own in (
         (several_lines(by_folder), "classes"),
         (split_apart(photos, classes), "splits"),
+        (with_own_masks(alike, paths), "masks"),
     ):
         if lines:
             raise InspectionError(

@@ -122,49 +122,6 @@ def class_of_folder(images: Sequence[str]) -> dict[str, str]:
     return _without_tops(next(iter(with_normal or fitting), {}))
 
 
-def several_lines(classes: Mapping[str, str]) -> list[str]:
-    """Folders that each hold a data set with classes of its own, or none.
-
-    `classes` is the class folder by image. Splits, cameras and dates repeat their classes.
-    """
-    of_top: dict[str, set[str]] = {}
-    for path, label in classes.items():
-        top = PurePosixPath(nfc(path)).parts[0]
-        if top != label:
-            of_top.setdefault(top, set()).add(label)
-    complete = {top: names for top, names in of_top.items() if any_normal(names)}
-    defects = {top: names - normal_among(names) for top, names in complete.items()}
-    shared = set.intersection(*defects.values()) if len(defects) > 1 else set()
-    apart = [top for top, names in defects.items() if len(shared) < len(names) / 2]
-    return sorted(apart) if len(apart) > 1 else []
-
-
-def alike_tops(classes: Mapping[str, str]) -> list[str]:
-    """Top folders that each hold the same classes, a normal one among them, and are no split.
-
-    `classes` is the class folder by image. They may be cameras or lots of one line, or products.
-    """
-    of_top: dict[str, set[str]] = {}
-    for path, label in classes.items():
-        top = PurePosixPath(nfc(path)).parts[0]
-        of_top.setdefault(top, set()).add(label)
-    alike = [top for top, names in of_top.items() if any_normal(names) and len(names) > 1]
-    named = any(CAMERA.fullmatch(top) or is_split(top) for top in alike)
-    return sorted(alike) if len(alike) > 1 and not named else []
-
-
-def split_apart(images: Sequence[str], classes: Collection[str]) -> list[str]:
-    """Folders that each hold splits (`train`, `test`) of their own, and are no `classes`."""
-    splits: dict[str, set[str]] = {}
-    for path in images:
-        folders = PurePosixPath(nfc(path)).parent.parts
-        at = next((i for i, part in enumerate(folders) if is_split(part)), 0)
-        if at and folders[at - 1] not in classes and not CAMERA.fullmatch(folders[at - 1]):
-            splits.setdefault("/".join(folders[:at]), set()).add(folders[at].lower())
-    apart = sorted(folder for folder, found in splits.items() if len(found) > 1)
-    return apart if len(apart) > 1 else []
-
-
 def _look_like_classes(names: Mapping[str, str], n_images: int) -> bool:
     n_classes = len(set(names.values()))
     return (

@@ -45,6 +45,22 @@ def untold(photos: Sequence[str], n_masked: int, besides: Besides) -> list[str]:
     ]
 
 
+def beside_folders(
+    left: Sequence[str], n_photos: int, n_masked: int, besides: Besides
+) -> list[str]:
+    """What else was found where folders name classes of which none is normal; `left` are images
+    that lie in no such folder."""
+    problems = [
+        *_unnamed_boxes(besides.contents),
+        *_no_coco(besides.contents),
+        *_lacking_masks(n_photos, n_masked, besides.n_masks),
+        *_tables(besides.paths),
+    ]
+    if left:
+        problems.insert(0, f"{len(left)} images lie in no such folder: {first_three(left)}")
+    return problems
+
+
 def _normal_alone(photos: Sequence[str]) -> list[str]:
     folders = [set(PurePosixPath(path).parent.parts) for path in photos]
     named = sorted({one for parts in folders for one in parts if any_normal([one])})

@@ -361,6 +361,31 @@ def test_parts_in_folders_of_their_own_are_told_by_the_folder() -> None:
     assert found.n_parts == {"good": 18, "bad": 12}
 
 
+def test_folders_of_equal_classes_with_masks_of_their_own_are_products() -> None:
+    images = [
+        f"VisA/{name}/Data/Images/{label}/{n:03d}.JPG"
+        for name in ("candle", "capsules")
+        for label in ("Normal", "Anomaly")
+        for n in range(12)
+    ]
+    masks = [f"VisA/{name}/Data/Masks/Anomaly/{n:03d}.png" for name in ("candle", "capsules")
+             for n in range(12)]  # fmt: skip
+    with pytest.raises(InspectionError, match="2 data sets with masks of their own: 'VisA/candle'"):
+        understood(images, masks=masks)
+    assert understood([one for one in images if "candle" in one], masks=masks[:12]).n_masks == 12
+
+
+def test_where_no_folder_is_normal_what_else_may_tell_the_classes_is_told_too() -> None:
+    images = [*many("pit/{n}.png", 20), *many("rust/{n}.png", 20), "cover.png"]
+    with pytest.raises(InspectionError) as error:
+        understood([*images, "labels.csv", "notes/1.xml"])
+    told = str(error.value)
+    assert "folders name the classes pit, rust" in told
+    assert "1 images lie in no such folder: 'cover.png'" in told
+    assert "('labels.csv'), and are not read" in told
+    assert "1 XML files are not read" in told
+
+
 def test_days_repeat_their_classes_and_products_do_not() -> None:
     days = [f"{day}/{label}/{n}.png" for day in "ab" for label in ("ok", "pit") for n in range(9)]
     found = understood(days)
@@ -561,7 +586,15 @@ def test_splits_of_any_usual_name_count_their_images_anew() -> None:
 
 @pytest.mark.parametrize(
     ("tops", "is_told"),
-    [(("candle", "capsules"), True), (("cam1", "cam2"), False), (("train", "test"), False)],
+    [
+        (("candle", "capsules"), True),
+        (("all/candle", "all/capsules"), True),
+        (("cam1", "cam2"), False),
+        (("train", "test"), False),
+        (("Lot_A1", "Lot_B7"), False),
+        (("2024-03-01", "2024-03-02"), False),
+        (("fold1", "fold2"), False),
+    ],
     ids=str,
 )
 def test_folders_that_repeat_the_classes_may_be_products_and_that_is_told(
