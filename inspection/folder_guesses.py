@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from inspection.images import SUFFIXES
 from inspection.names import nfc
-from inspection.vocabulary import any_normal, normal_among
+from inspection.vocabulary import any_normal, means_bad, normal_among
 
 GENERIC = frozenset(
     {"images", "image", "imgs", "img", "data", "dataset", "raw", "photos", "pictures", "all"}
@@ -46,14 +46,25 @@ def _without_tops(classes: dict[str, str]) -> dict[str, str]:
     Images that lie right in it, or in a split of it, are not sorted.
     """
     normal = normal_among(classes.values())
-    tops = {
-        folder
-        for path, label in classes.items()
-        if label in normal
-        for folder in PurePosixPath(nfc(path)).parent.parts
-        if folder != label
-    }
-    return {path: label for path, label in classes.items() if label not in tops}
+    at = {path: _class_path(path, label) for path, label in classes.items()}
+    tops = {top for path, label in classes.items() if label in normal for top in at[path].parents}
+    return {path: label for path, label in classes.items() if at[path] not in tops}
+
+
+def _without_nested(classes: dict[str, str]) -> dict[str, str]:
+    """The class by image without those that lie within the folder of another class.
+
+    `crack/marked` holds images of cracks again; the kinds of defect in `NG` are classes.
+    """
+    at = {path: _class_path(path, label) for path, label in classes.items()}
+    around = {at[path] for path, label in classes.items() if not means_bad(label)}
+    return {path: label for path, label in classes.items() if not around & set(at[path].parents)}
+
+
+def _class_path(path: str, label: str) -> PurePosixPath:
+    """The path of the nearest folder of this name above an image."""
+    folders = PurePosixPath(nfc(path)).parents
+    return next((folder for folder in folders if folder.name == label), PurePosixPath())
 
 
 def is_split(folder: str) -> bool:
@@ -119,7 +130,7 @@ def class_of_folder(images: Sequence[str]) -> dict[str, str]:
     ]
     fitting = [level for level in levels if _look_like_classes(level, n_images)]
     with_normal = [level for level in fitting if any_normal(level.values())]
-    return _without_tops(next(iter(with_normal or fitting), {}))
+    return _without_nested(_without_tops(next(iter(with_normal or fitting), {})))
 
 
 def _look_like_classes(names: Mapping[str, str], n_images: int) -> bool:

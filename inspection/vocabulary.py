@@ -22,6 +22,12 @@ DEFECT_WORDS = frozenset(
     {"defect", "defects", "defective", "fault", "faulty", "damage", "anomaly"}
     | {"fehler", "defekt", "defaut", "defauts", "defecto", "defectos", "defeito", "difetto"}
 )
+BAD_WORDS = (
+    DEFECT_WORDS
+    | {"ng", "nok", "ko", "bad", "fail", "failed", "reject", "rejected", "rejects", "nio"}
+    | {"abnormal", "anomalous", "anomalies", "damaged", "defekte", "schlecht", "malo", "mauvais"}
+)
+ASIAN_BAD = ("불량", "결함", "이상", "하자", "缺陷", "欠陥", "异常", "異常")
 IN_ORDER = re.compile(r"\b(n\W*)?i\.\W*o\b", re.IGNORECASE)
 ASIAN_NORMAL = ("정상", "양품", "합격", "양호", "良品", "合格", "正常", "良好")
 ASIAN_NOT = ("비정상", "불합격", "비양품", "불양호", "不良", "不合格", "不正常", "非正常", "非良品")
@@ -97,6 +103,19 @@ def means_normal(name: str) -> bool:
     if DEFECT_WORDS & words:
         return bool(ABSENT & words)
     return bool(NORMAL_WORDS & words) and not (NOT & words)
+
+
+def means_bad(name: str) -> bool:
+    """True where a name says that something is wrong, and not what: its kinds may lie within.
+
+    >>> [means_bad(name) for name in ("NG", "불량", "Defects", "crack", "good")]
+    [True, True, True, False, False]
+    """
+    folded = fold_name(name)
+    told = any(word in folded for word in (*ASIAN_NOT, *ASIAN_BAD)) or bool(
+        BAD_WORDS & _words(folded)
+    )
+    return told and not means_normal(name)
 
 
 def normal_among(names: Iterable[str]) -> frozenset[str]:

@@ -386,6 +386,19 @@ def test_where_no_folder_is_normal_what_else_may_tell_the_classes_is_told_too() 
     assert "1 XML files are not read" in told
 
 
+def test_a_folder_within_that_of_a_class_is_a_class_only_where_it_is_a_kind_of_defect() -> None:
+    images = [*many("good/{n}.png", 20), *many("crack/{n}.png", 12), *many("NG/{n}.png", 12)]
+    kinds = [*many("NG/dent/{n}.png", 12), *many("crack/marked/{n}.png", 12)]
+    found = understood([*images, *kinds])
+    assert found.n_parts == {"good": 20, "crack": 12, "dent": 12, "ng": 12}
+    assert len(found.aside) == 12
+
+
+def test_a_data_set_may_be_called_as_one_of_its_classes() -> None:
+    images = [*many("crack/train/good/{n}.png", 20), *many("crack/train/crack/{n}.png", 12)]
+    assert understood(images).n_parts == {"good": 20, "crack": 12}
+
+
 def test_days_repeat_their_classes_and_products_do_not() -> None:
     days = [f"{day}/{label}/{n}.png" for day in "ab" for label in ("ok", "pit") for n in range(9)]
     found = understood(days)
