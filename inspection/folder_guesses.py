@@ -167,7 +167,8 @@ def glob_of(images: Sequence[str], *, apart_from: Collection[str]) -> list[str]:
     if not any(glob.endswith("/*") or PurePosixPath(glob).suffix in suffixes for glob in general):
         return sorted(general)
     tops = {glob.split("/", 1)[0] for glob in globs if "/" in glob}
-    if not tops & {path.split("/", 1)[0] for path in apart_from}:
+    in_folders = all("/" in glob for glob in globs)
+    if in_folders and not tops & {path.split("/", 1)[0] for path in apart_from}:
         return sorted(f"{top}/**/*" for top in tops)
     return sorted(globs)
 

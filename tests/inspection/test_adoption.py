@@ -642,3 +642,12 @@ def test_frames_that_shrink_much_are_told_with_what_is_lost_in_them() -> None:
     regions = {"part": {"size_px": [256, 64], "whole_frame": True, "shows": ["bad"]}}
     lines = warned(replace(found, looked=long, line=found.line | {"regions": regions}))
     assert any("shrunk 16-fold" in one and "less than some 48 px" in one for one in lines)
+
+
+@pytest.mark.parametrize("where", ["{n}.png", "photos/{n}.png"])
+def test_masks_may_lie_in_a_folder_beside_images_that_lie_in_none(where: str) -> None:
+    images = many(where, 20)
+    masks = many("masks/{n}.png", 20)
+    found = understood(images, masks=masks, marked=masks[:8])
+    assert found.validate["masks"] == "masks/{stem}.png"
+    assert found.n_parts == {"normal": 12, "defect": 8}
