@@ -1,6 +1,7 @@
 """Print the verdict table of the last bundle, and where to look next."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ where to look next
 
 def main() -> None:
     """Read the card and write the table to stdout."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it, without a traceback
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=Path("models/bundle"), metavar="PATH")
     parser.add_argument("--report", type=Path, default=Path("reports/index.html"), metavar="PATH")
