@@ -96,9 +96,17 @@ def read_card(folder: Path) -> Card:
 
 
 def verified(folder: Path) -> Card:
-    """The card of a bundle whose every file has the hash that the card names."""
+    """The card of a bundle whose every graph is there, with the hash that the card names."""
     card = read_card(folder)
-    problems = []
+    graphs = {
+        card.classifier.file,
+        card.anomaly.file,
+        *([card.locator.file] if card.locator else []),
+    }
+    problems = [
+        f"{folder / CARD}: gives no hash of {name!r}; fetch the bundle again"
+        for name in sorted(graphs - card.files.keys())
+    ]
     for name, digest in sorted(card.files.items()):
         path = folder / name
         if Path(name).name != name or not path.is_file():

@@ -25,8 +25,10 @@ from inspection.line import CEILING_PIXELS, MAX_PIXELS
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 ORIENTATION = 0x0112
 BITS_PER_SAMPLE = 258
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
 DEEPEST = 16
 JPEG_RINGING = 32
+MOST_SCANS = 100
 START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 PLUGINS: dict[bytes, type[ImageFile]] = {
     b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
@@ -37,22 +39,9 @@ PLUGINS: dict[bytes, type[ImageFile]] = {
 DEEP_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 UNSUPPORTED_MODES = frozenset({"F", "I", "I;16S", "I;16BS", "I;32", "I;32S", "I;32B", "I;32BS"})
 HARMLESS = ("Invalid SOS parameters", "unknown Adobe color transform")
-BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    AttributeError,
-    RuntimeError,
-    Warning,
-    struct.error,
-    zlib.error,
-    cv2.error,
-)
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError,
+          OverflowError, AttributeError, RuntimeError, Warning, struct.error, zlib.error,
+          cv2.error)  # fmt: skip
 
 
 class ImageError(InspectionError):
@@ -149,6 +138,9 @@ def _check_pixels(width: int, height: int, max_pixels: int) -> None:
 
 def _decode_jpeg(content: bytes, *, channels: int, max_pixels: int) -> np.ndarray:
     _jpeg_header(content, max_pixels=max_pixels)
+    n_scans = content.count(START_OF_SCAN)
+    if n_scans > MOST_SCANS:
+        raise ImageError("corrupt", f"{n_scans} scans in a JPEG; no camera writes such a file")
     space = "GRAY" if channels == 1 else "RGB"
     try:
         pixels = simplejpeg.decode_jpeg(content, colorspace=space, strict=True)
@@ -189,17 +181,28 @@ def _open(content: bytes, *, max_pixels: int) -> ImageFile:
         raise ImageError("not_an_image", "not a JPEG, PNG, BMP or TIFF; send one of these")
     try:
         image = plugin(io.BytesIO(content))
-        n_images = getattr(image, "n_frames", 1)
+        several = _holds_several(image)
     except BROKEN as error:
         raise _broken(error) from error
     _check_pixels(*image.size, max_pixels)
-    if n_images > 1:
-        raise ImageError("several_images", f"holds {n_images} images; send one image per file")
+    if several:
+        raise ImageError("several_images", "holds several images; send one image per file")
     if image.mode in UNSUPPORTED_MODES:
         raise ImageError(
             "unsupported_depth", f"pixels of kind {image.mode!r}; convert them to 8 or 16 bit"
         )
     return image
+
+
+def _holds_several(image: ImageFile) -> bool:
+    """Whether a second image follows; they are not counted, for a chain may be endless."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return bool(getattr(image, "n_frames", 1) > 1)
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    return True
 
 
 def _broken(error: BaseException) -> ImageError:
@@ -246,6 +249,8 @@ def _pixels(image: ImageFile, content: bytes) -> np.ndarray:
 
 def _deep_pixels(image: ImageFile, content: bytes) -> np.ndarray:
     """uint16: PIL knows only grey, and cv2, which knows colour, hides truncation."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and _is_inverted(image):
+        raise ImageError("unsupported_depth", "more than 8 bits, 0 for white; save 0 as black")
     if image.mode in DEEP_MODES:
         return np.asarray(image).astype(np.uint16)
     flags = cv2.IMREAD_UNCHANGED
@@ -257,6 +262,10 @@ def _deep_pixels(image: ImageFile, content: bytes) -> np.ndarray:
     if deep.ndim == 3 and deep.shape[2] >= 3:
         deep = deep[..., 2::-1]
     return deep if deep.ndim == 2 else deep[..., : _n_channels(image)].squeeze()
+
+
+def _is_inverted(image: TiffImagePlugin.TiffImageFile) -> bool:
+    return bool(image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO)
 
 
 def _to_eight_bits(deep: np.ndarray, bit_depth: int) -> np.ndarray:

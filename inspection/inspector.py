@@ -106,8 +106,15 @@ def _crop(frame: Image, window: CropWindow) -> Image:
 
 def _session(folder: Path, name: str, threads: int) -> Any:
     import onnxruntime as ort
+    from onnxruntime.capi import onnxruntime_pybind11_state as told
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    return ort.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
+    try:
+        return ort.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
+    except (told.Fail, told.InvalidGraph, told.InvalidProtobuf, told.NotImplemented) as error:
+        raise InspectionError(
+            f"{folder / name}: ONNX Runtime {ort.__version__} cannot load it ({error}); fetch the "
+            "bundle again, or assemble it with these libraries"
+        ) from error

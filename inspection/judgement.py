@@ -15,6 +15,7 @@ from inspection.views import Seen
 CHANNELS = ("classifier", "anomaly")
 UNKNOWN_DEFECT = "anomaly"
 NOT_SEEN = "not_seen"
+PEAK_SHARES = (0.9, 0.8, 0.7, 0.6, 0.5)
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,26 @@ def _boxes(
         if verdicts[channel] == "pass":
             continue
         window = seen.windows[regions[channel]]
-        for box, peak in hot_boxes(values, window.size_px, limits[channel].box_threshold):
+        found = hot_boxes(values, window.size_px, limits[channel].box_threshold)
+        for box, peak in found or _hottest(seen, channel, values, window.size_px):
             placed = window.to_frame(box).clipped(*seen.frame_size_px)
-            boxes.append(DefectBox(placed, regions[channel], channel, round(peak, 4)))
+            if min(placed.width_px, placed.height_px) >= 1:
+                boxes.append(DefectBox(placed, regions[channel], channel, round(peak, 4)))
     return boxes
+
+
+def _hottest(
+    seen: Seen, channel: str, values: Floats, size_px: tuple[int, int]
+) -> list[tuple[Box, float]]:
+    """The place that a channel finds worst where nothing is hot on the absolute scale.
+
+    A verdict that is no pass says where to look; its heat tells that there is little to see.
+    """
+    raw = seen.raw_map if channel == "anomaly" else np.max(np.asarray(seen.raw_heat), axis=0)
+    if raw is None or not np.max(raw) > 0:
+        return []
+    for share in PEAK_SHARES:
+        found = hot_boxes(np.asarray(raw / np.max(raw), np.float32), size_px, share)
+        if found:
+            return [(found[0][0], float(values.max()))]
+    return []

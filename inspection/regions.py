@@ -50,12 +50,10 @@ class Box:
 
     def clipped(self, width_px: int, height_px: int) -> "Box":
         """The part of the box that lies inside an image of the given size."""
-        return Box.from_edges(
-            max(0.0, self.x_px),
-            max(0.0, self.y_px),
-            min(float(width_px), self.right_px),
-            min(float(height_px), self.bottom_px),
-        )
+        xs = (min(max(0.0, x), float(width_px)) for x in (self.x_px, self.right_px))
+        ys = (min(max(0.0, y), float(height_px)) for y in (self.y_px, self.bottom_px))
+        (left, right), (top, bottom) = xs, ys
+        return Box.from_edges(left, top, right, bottom)
 
     def rounded(self) -> dict[str, float]:
         """The box as JSON, in tenths of a pixel."""

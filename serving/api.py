@@ -57,8 +57,9 @@ class Api:
     def _check_token(self, request: Request) -> None:
         if not self._token:
             return
-        shown = request.headers.get("authorization", "").encode("latin-1")
-        if not hmac.compare_digest(shown, f"Bearer {self._token}".encode()):
+        scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+        right = hmac.compare_digest(shown.encode("latin-1"), self._token.encode())
+        if scheme.lower() != "bearer" or not right:
             raise RefusedError(
                 401, "unauthorized", "authorization: show the token as `Bearer TOKEN`"
             )
@@ -80,6 +81,7 @@ def create_app(current: Callable[[], Served], *, token: str = "") -> ASGIApp:
             500: _failed,
         },
     )
+    app.router.redirect_slashes = False  # the redirect would name whatever host a client claims
     return Lingering(app)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bentoml
 
-from inspection.bundle import CARD, verified
+from inspection.bundle import CARD
 from inspection.errors import InspectionError
 from inspection.inspector import Inspector
 from inspection.releases import champion
@@ -42,7 +42,7 @@ def current() -> Served:
 def refuse_without_champion() -> None:
     """Refuse to start, in one line a problem, where there is no champion or it is broken."""
     try:
-        verified(champion(releases()))
+        Inspector(champion(releases()))
     except InspectionError as error:
         raise SystemExit(f"service: not started\n{error}") from error
 

@@ -156,7 +156,9 @@ def _names(files: list[UploadFile]) -> list[str]:
     names: list[str] = []
     for number, file in enumerate(files, start=1):
         name = (file.filename or f"view {number}")[:MAX_NAME_CHARACTERS]
-        names.append(f"{name} ({number})" if name in names else name)
+        while name in names:
+            name = f"{name} ({number})"
+        names.append(name)
     return names
 
 

@@ -55,6 +55,14 @@ def test_a_file_outside_the_bundle_is_refused_even_when_its_hash_is_right(bundle
         verified(bundle)
 
 
+def test_a_graph_without_a_hash_is_refused(bundle: Path) -> None:
+    files = dict(read_card(bundle).files)
+    del files["anomaly.onnx"]
+    change_card(bundle, files=files)
+    with pytest.raises(InspectionError, match=r"card\.json: gives no hash of 'anomaly\.onnx'"):
+        verified(bundle)
+
+
 def test_a_bundle_without_a_card_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(InspectionError, match=r"card\.json: not found; run `dvc repro`"):
         read_card(tmp_path)

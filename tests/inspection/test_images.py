@@ -228,3 +228,16 @@ def test_a_jpeg_whose_scan_header_is_odd_is_decoded_whole_and_refused_where_it_e
     whole = decode(bytes(encoded(FRAME, ".jpg")), channels=1)
     np.testing.assert_array_equal(decode(odd, channels=1), whole)
     assert refusal(odd[: int(0.7 * len(odd))]) == "truncated"
+
+
+def test_a_jpeg_of_endless_scans_is_refused_before_it_is_decoded() -> None:
+    image = Image.fromarray(np.random.default_rng(3).integers(0, 255, (64, 64), np.uint8))
+    content = saved(image, "JPEG", progressive=True)
+    scan = content[content.rfind(b"\xff\xda") : -2]
+    assert refusal(content[:-2] + 500 * scan + b"\xff\xd9") == "corrupt"
+
+
+def test_a_deep_tiff_whose_zero_is_white_is_refused_and_not_judged_inverted() -> None:
+    image = Image.fromarray(np.full((8, 8), 40_000, np.uint16))
+    assert refusal(saved(image, "TIFF", tiffinfo={262: 0})) == "unsupported_depth"
+    assert decode(saved(image, "TIFF"), channels=1).max() == 156

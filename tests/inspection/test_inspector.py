@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from inspection.bundle import CARD, read_card
 from inspection.errors import InspectionError
 from inspection.images import ImageError
 from inspection.inspector import Inspector
 from inspection.judgement import PartVerdict, judge_part, judge_view, probabilities_of, scores_of
 from inspection.regions import Box, CropWindow, intersection_over_union
+from inspection.storage import sha256_of
 from inspection.views import Seen, View
 from tests.bundles import RIVET, ROD, draw_part, make_bundle
 from tests.pictures import encoded
@@ -209,3 +211,37 @@ def test_views_are_not_compared_across_the_scales_of_two_channels(inspector: Ins
     assert judge_part(views, inspector.card).worst_view == "slid"
     views = [channels(0.5, 9.0, "loose"), channels(0.6, 0.0, "slid")]
     assert judge_part(views, inspector.card).worst_view == "loose"
+
+
+def test_a_doubt_without_heat_is_boxed_at_its_worst_place_and_shown_as_cold(
+    inspector: Inspector,
+) -> None:
+    seen = inspector.see(view())
+    faint = np.full_like(np.asarray(seen.raw_map), 0.01)
+    faint[2:5, 3:6] = 0.02
+    doubted = dataclasses.replace(seen, raw_anomaly=1.5, raw_map=faint)
+    judged = judge_view(doubted, inspector.card)
+    assert (judged.verdict, judged.verdicts["anomaly"]) == ("review", "review")
+    (box,) = [one for one in judged.boxes if one.found_by == "anomaly"]
+    assert box.heat < 0.1
+    assert intersection_over_union(box.box, RIVET) > 0
+
+
+def test_what_lies_beside_the_frame_is_not_boxed(inspector: Inspector) -> None:
+    seen = inspector.see(view("dent"))
+    window = dataclasses.replace(seen.windows["rod"], y_px=1000)
+    beside = dataclasses.replace(seen, windows=seen.windows | {"rod": window})
+    judged = judge_view(beside, inspector.card)
+    assert judged.verdict == "reject"
+    assert [one for one in judged.boxes if one.found_by == "classifier"] == []
+
+
+def test_graphs_that_cannot_be_loaded_are_told_and_not_traced(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    (tmp_path / "classifier.onnx").write_bytes(b"no graph at all")
+    card = read_card(tmp_path)
+    files = card.files | {"classifier.onnx": sha256_of(tmp_path / "classifier.onnx")}
+    text = card.model_copy(update={"files": files}).model_dump_json()
+    (tmp_path / CARD).write_text(text, encoding="utf-8")
+    with pytest.raises(InspectionError, match=r"classifier\.onnx: ONNX Runtime .* cannot load it"):
+        Inspector(tmp_path)

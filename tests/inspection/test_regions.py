@@ -108,6 +108,12 @@ def test_shrinking_keeps_the_energy_of_a_thin_line() -> None:
     assert small[0].sum() == pytest.approx(200 / 4, abs=2)
 
 
+def test_a_box_beside_the_image_is_empty_once_clipped_and_stays_within() -> None:
+    assert Box(90, 10, 30, 20).clipped(80, 60) == Box(80, 10, 0, 20)
+    assert Box(-9, -9, 4, 4).clipped(80, 60) == Box(0, 0, 0, 0)
+    assert Box(70, 50, 30, 20).clipped(80, 60) == Box(70, 50, 10, 10)
+
+
 def test_coverage_counted_by_hand() -> None:
     covered = coverage([Box(2, 0, 6, 4)], (4, 2), (16, 8))
     np.testing.assert_allclose(covered, [[0.5, 1, 0, 0], [0, 0, 0, 0]])

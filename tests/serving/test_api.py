@@ -123,6 +123,17 @@ def test_views_of_one_name_are_told_apart(client: TestClient) -> None:
     ]
 
 
+def test_a_name_that_looks_like_one_told_apart_is_told_apart_too(client: TestClient) -> None:
+    files = [("views", (name, draw_jpeg())) for name in ("x (3)", "x", "x")]
+    names = [view["name"] for view in client.post("/inspect", files=files).json()["views"]]
+    assert len(set(names)) == 3
+
+
+def test_no_redirect_names_the_host_that_a_client_claims(client: TestClient) -> None:
+    response = client.post("/inspect/", headers={"host": "evil.example"}, follow_redirects=False)
+    assert code_of(response) == "not_found"
+
+
 def test_a_korean_name_comes_back_as_it_went(client: TestClient) -> None:
     files = [("views", ("Ch00_1000_널링양품_1.jpg", draw_jpeg()))]
     assert client.post("/inspect", files=files).json()["worst_view"] == "Ch00_1000_널링양품_1.jpg"
@@ -350,9 +361,10 @@ def test_without_the_token_nothing_is_answered(
 
 def test_with_the_token_the_part_is_inspected(served: Served) -> None:
     client = TestClient(create_app(lambda: served, token="secret"))
-    headers = {"authorization": "Bearer secret"}
-    assert client.post("/inspect", files=as_files(draw_jpeg()), headers=headers).is_success
-    assert client.get("/model", headers=headers).is_success
+    for scheme in ("Bearer", "bearer"):
+        headers = {"authorization": f"{scheme} secret"}
+        assert client.post("/inspect", files=as_files(draw_jpeg()), headers=headers).is_success
+        assert client.get("/model", headers=headers).is_success
 
 
 def test_our_own_fault_is_a_500_in_json(served: Served) -> None:
