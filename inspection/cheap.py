@@ -49,8 +49,8 @@ def fit_svm(features: Any, labels: Any) -> Any:
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import LinearSVC
 
-    model = make_pipeline(StandardScaler(), LinearSVC(C=0.01, class_weight="balanced", tol=1e-3))
-    return model.fit(features, labels)
+    machine = LinearSVC(C=0.01, class_weight="balanced", tol=1e-3, random_state=0)
+    return make_pipeline(StandardScaler(), machine).fit(features, labels)
 
 
 def fit_tree(features: Any, labels: Any) -> Any:

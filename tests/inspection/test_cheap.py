@@ -39,3 +39,14 @@ def test_circumstances_of_a_drawn_frame_counted_by_hand() -> None:
     assert facts["contrast"] == pytest.approx(100 * np.sqrt(inner * (1 - inner)))
     assert facts["border_brightness"] == 200
     assert facts["border_contrast"] == 0
+
+
+def test_the_yardstick_is_the_same_whatever_the_global_generator_says() -> None:
+    generator = np.random.default_rng(0)
+    features = generator.normal(0, 1, (60, 200))
+    labels = generator.choice(["a", "b", "c"], 60)
+    found = []
+    for seed in (1, 2):
+        np.random.seed(seed)  # noqa: NPY002
+        found.append(fit_svm(features, labels)[-1].coef_)
+    np.testing.assert_array_equal(*found)
