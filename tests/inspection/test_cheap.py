@@ -47,6 +47,6 @@ def test_the_yardstick_is_the_same_whatever_the_global_generator_says() -> None:
     labels = generator.choice(["a", "b", "c"], 60)
     found = []
     for seed in (1, 2):
-        np.random.seed(seed)  # noqa: NPY002
+        np.random.seed(seed)
         found.append(fit_svm(features, labels)[-1].coef_)
     np.testing.assert_array_equal(*found)
