@@ -13,7 +13,6 @@ import pandas as pd
 
 from inspection.annotations import Annotations
 from inspection.boxes import Box, resolved
-from inspection.errors import InspectionError
 from inspection.examined import Examined, Mask
 from inspection.findings import Finding
 from inspection.labelling import Labelled, Unknown, by_boxes, by_masks, by_name, check_unknown
@@ -42,15 +41,16 @@ COLUMNS = {
 }
 
 
-def check_spelling(paths: Sequence[str]) -> None:
-    """Raise InspectionError when two files differ only in how their Hangul is composed."""
+def spelled_in_two_forms(paths: Sequence[str]) -> list[str]:
+    """What to say of files that differ only in how their Hangul is composed; nothing of others."""
     twice = spelled_twice(paths)
-    if twice:
-        shown = "; ".join(" and ".join(ascii(path) for path in group) for group in twice)
-        raise InspectionError(
-            f"data: {len(twice)} names are spelled in two Unicode forms (NFC and NFD): {shown}; "
-            "rename or remove one of each"
-        )
+    if not twice:
+        return []
+    shown = "; ".join(" and ".join(ascii(path) for path in group) for group in twice)
+    return [
+        f"{len(twice)} names are spelled in two Unicode forms (NFC and NFD): {shown}; rename or "
+        "remove one of each"
+    ]
 
 
 def assemble(

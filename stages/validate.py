@@ -28,7 +28,7 @@ from inspection.findings import Finding, as_table
 from inspection.labelling import Unknown
 from inspection.layouts import ImageIndex, Layout, SortedFiles, missing_annotations, sort_files
 from inspection.line import Line
-from inspection.manifest import COLUMNS, assemble, check_spelling, counts
+from inspection.manifest import COLUMNS, assemble, counts, spelled_in_two_forms
 from inspection.storage import write_json, write_table, write_text
 from stages import program
 
@@ -53,7 +53,6 @@ def main() -> None:
     line, params = program.params(line=Line, validate=ValidateParams)
 
     on_disk, nameless = _paths_under(paths.data)
-    check_spelling(on_disk)
     files = sort_files(on_disk, params)
     _check_files(paths.data, on_disk, files, params)
     images = _each(
@@ -134,7 +133,7 @@ def _check_files(
     data_dir: Path, on_disk: Sequence[str], files: SortedFiles, params: ValidateParams
 ) -> None:
     """Raise InspectionError that lists all that is configured and not there."""
-    problems = missing_annotations(on_disk, params)
+    problems = spelled_in_two_forms(on_disk) + missing_annotations(on_disk, params)
     if not files.images:
         problems.append(
             f"no image fits validate.images {list(params.images)}; mend these globs, or put "

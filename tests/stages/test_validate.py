@@ -281,6 +281,15 @@ def test_names_in_both_unicode_forms_are_an_error(run: Run, data: Path) -> None:
     assert "spelled in two Unicode forms" in failure(run)
 
 
+def test_all_that_is_wrong_with_the_files_is_told_at_once(run: Run, data: Path) -> None:
+    name = unicodedata.normalize("NFD", "C0_000_정상_0.png")
+    put(data / "images" / name, part(77))
+    lines = failure(run, coco=["gone.json"]).splitlines()
+    assert len(lines) == 2
+    assert "spelled in two Unicode forms" in lines[0]
+    assert "validate.coco 'gone.json'" in lines[1]
+
+
 def test_a_file_name_that_no_unicode_can_spell_is_set_aside(run: Run, data: Path) -> None:
     raw = bytes(data / "images") + b"/" + "정상.png".encode("cp949")
     with open(raw, "wb") as file:
