@@ -29,6 +29,8 @@ DATA = Path("data")
 DATA_FILE = Path("data.dvc")
 PARAMS = Path("params.yaml")
 REVIEWS = Path("reviews/labels.csv")
+CHAMPION = Path("models/releases/champion.json")
+KEPT = (PARAMS, DATA_FILE, REVIEWS, CHAMPION)
 METRICS = Path("metrics")
 LOCK = Path(".state/locks/adopt.lock")
 INCOMING = Path("data.incoming")
@@ -165,10 +167,10 @@ def _copy(source: Path, files: Sequence[str]) -> None:
 
 def _keep_old(*, keep_data: bool) -> list[str]:
     """Cache the old data, copy the old settings aside; returns the commands that undo it."""
-    kept = [path for path in (PARAMS, DATA_FILE, REVIEWS) if path.exists()]
+    kept = [path for path in KEPT if path.exists()]
     if keep_data:
         _dvc(*(("commit", "-f", str(DATA_FILE)) if DATA_FILE.exists() else ("add", str(DATA))))
-        kept = [path for path in (PARAMS, DATA_FILE, REVIEWS) if path.exists()]
+        kept = [path for path in KEPT if path.exists()]
     for path in kept:
         write_bytes(_before(path), path.read_bytes())
     if REVIEWS.exists():

@@ -8,6 +8,7 @@ from typing import Any
 
 from inspection.bundle import Card, verified
 from inspection.errors import InspectionError
+from inspection.releases import POINTER, champion_line
 
 NEXT = """
 where to look next
@@ -33,8 +34,25 @@ def main() -> None:
     except InspectionError as error:
         raise SystemExit(f"summary: {error}") from error
     sys.stdout.write(summary(card))
+    sys.stdout.write(served_beside(card, paths.bundle.parent / "releases"))
     example = next(iter(sorted(paths.data.rglob("*.jpg"))), Path("image.jpg"))
     sys.stdout.write(NEXT.format(report=paths.report, model=card.line.name, example=example))
+
+
+def served_beside(card: Card, releases: Path) -> str:
+    """What to mind where the service serves another line than this bundle's; else nothing.
+
+    DVC takes a run that it knows from its cache, and a stage from the cache promotes nothing.
+    """
+    if not (releases / POINTER).is_file():
+        return ""
+    line = champion_line(releases)
+    if line == card.line.name:
+        return ""
+    return (
+        f"\nmind: the service serves line {line!r}, not {card.line.name!r}; "
+        "`dvc repro -f -s register` lets this one serve\n"
+    )
 
 
 def summary(card: Card) -> str:

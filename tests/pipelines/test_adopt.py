@@ -122,6 +122,19 @@ def test_numbers_of_the_old_line_are_put_aside_and_come_back(
     assert (metrics / "assemble.json").read_text() == "{}"
 
 
+def test_the_undo_lets_the_old_line_serve_again(
+    project: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pointer = project / "models/releases/champion.json"
+    pointer.parent.mkdir(parents=True)
+    pointer.write_text("old line")
+    assert adopt.main([str(source)]) == 0
+    pointer.write_text("new line")
+    (undo,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith("to undo: "))
+    subprocess.run(["sh", "-c", undo.removeprefix("to undo: ")], check=True)
+    assert pointer.read_text() == "old line"
+
+
 def test_data_in_place_keeps_its_numbers(project: Path) -> None:
     flat_line(project / "data", classes=["good", "dent"], n_parts=6)
     (project / "metrics").mkdir()
