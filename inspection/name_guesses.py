@@ -14,7 +14,7 @@ from inspection.part_guesses import (
     guess_folder,
     guess_part,
 )
-from inspection.part_keys import CAMERA, MOST_CAMERAS, MOST_VIEWS
+from inspection.part_keys import MOST_VIEWS, is_camera
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ def _named_columns(shape: Shape, guess: PartGuess, label: int | None) -> dict[tu
     for i, column in enumerate(shape.columns):
         if i in taken or column.n_distinct < 2:
             continue
-        is_camera = column.n_distinct <= MOST_CAMERAS and all(map(CAMERA.fullmatch, column.told))
-        role = "camera" if is_camera else "view"
+        role = "camera" if is_camera(column) else "view"
         if role not in named.values() and column.n_distinct <= MOST_VIEWS:
             named[i, i] = role
     return named

@@ -130,7 +130,7 @@ def _looks_like_parts(key: Key) -> bool:
         and key.n_parts >= max(LEAST_PARTS, 2 * len(set(views.labels)))
         and any(letter.isdecimal() for token in key.tokens[:100] for letter in "".join(token))
         and all(_may_be_of_views(column, key) for column in _others(key))
-        and not _all_values(key, _is_camera)
+        and not _all_values(key, is_camera)
         and not _all_values(key, _is_lot)
         and agree(key.groups, views.labels)
         and not counted_anew(key.groups, views.beside, views.labels)
@@ -163,7 +163,8 @@ def _all_values(key: Key, is_such: Callable[[Column], bool]) -> bool:
     return bool(key.varying) and all(map(is_such, key.varying))
 
 
-def _is_camera(column: Column) -> bool:
+def is_camera(column: Column) -> bool:
+    """Whether the values of a column, few of them, are all called after cameras."""
     return column.n_distinct <= MOST_CAMERAS and all(map(CAMERA.fullmatch, column.told))
 
 
