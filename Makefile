@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast lint lock adopt serve flow dashboard registry sheet
+.PHONY: help demo setup test test-fast lint deps lock adopt serve flow dashboard registry sheet
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -34,10 +34,14 @@ test: $(READY)  ## the whole test suite, fast and slow
 test-fast: $(READY)  ## the tests that take seconds
 	pytest -m "not slow" --numprocesses 2
 
-lint: $(READY)  ## style and types
+lint: $(READY)  ## style, types, and that dvc.yaml names the sources of each stage
+	python -m stages.dependencies --check
 	ruff check .
 	ruff format --check .
 	mypy inspection stages pipelines serving dashboard samples benchmarks
+
+deps: $(READY)  ## write the source files of each stage into dvc.yaml
+	python -m stages.dependencies
 
 adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [REPLACE=1] [NORMAL=<class>] [NAME=<line>]
 	@test -n "$(DATA)" || { echo "make adopt DATA=<folder> [REPLACE=1] [NORMAL=<class>] [NAME=<line>]:" \

@@ -13,8 +13,12 @@ from typing import Any
 def main() -> None:
     """Print recall over all suspects, and by the way in which labels were spoiled."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--issues", type=Path, required=True, help="issues.csv of clean_labels")
-    parser.add_argument("--truth", type=Path, required=True, help="truth.json of the drawn line")
+    parser.add_argument(
+        "--issues", type=Path, required=True, help="issues.csv of clean_labels"
+    )
+    parser.add_argument(
+        "--truth", type=Path, required=True, help="truth.json of the drawn line"
+    )
     arguments = parser.parse_args()
     with arguments.issues.open(encoding="utf-8", newline="") as file:
         suspects = [_key(row["path"]) for row in csv.DictReader(file)]
@@ -33,7 +37,9 @@ def spoiled(truth: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     }
 
 
-def recall(suspects: Sequence[str], wrong: Mapping[str, str]) -> list[tuple[str, int, int]]:
+def recall(
+    suspects: Sequence[str], wrong: Mapping[str, str]
+) -> list[tuple[str, int, int]]:
     """(name, found, wanted) among the first K suspects, K the number of wrong labels."""
     top = set(suspects[: len(wrong)])
     kinds = sorted(set(wrong.values()))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inspection.cheap import fit_svm, hog_features, stack
-from inspection.crops import Crops, load_crops
+from inspection.curation.baselines import fit_svm, hog_features, stack
+from inspection.models.crops import Crops, load_crops
 from inspection.parts import macro_f1, part_label
 from inspection.storage import read_json
 
@@ -15,7 +15,9 @@ from inspection.storage import read_json
 def main() -> None:
     """Print macro-F1 of both, and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--crops", type=Path, default=Path("artifacts/crops"), metavar="PATH")
+    parser.add_argument(
+        "--crops", type=Path, default=Path("artifacts/crops"), metavar="PATH"
+    )
     parser.add_argument("--region", default="knurling")
     parser.add_argument(
         "--metrics", type=Path, default=Path("metrics/assemble.json"), metavar="PATH"
@@ -23,7 +25,9 @@ def main() -> None:
     given = parser.parse_args()
     network = read_json(given.metrics)["classifier"]
     crops = load_crops(given.crops, given.region)
-    yardstick = hog_macro_f1(crops.in_fold("train"), crops.in_fold("test"), network["classes"])
+    yardstick = hog_macro_f1(
+        crops.in_fold("train"), crops.in_fold("test"), network["classes"]
+    )
     sys.stdout.write(
         f"macro-F1 by part on test: network {network['macro_f1']:.3f}, HOG + linear SVM "
         f"{yardstick:.3f}, ratio {network['macro_f1'] / yardstick:.2f} "
@@ -46,7 +50,9 @@ def hog_macro_f1(train: Crops, test: Crops, classes: list[str]) -> float:
 
 def _features(crops: Crops) -> object:
     height, width = crops.images.shape[1:3]
-    return stack(hog_features(image.squeeze(-1), (width, height)) for image in crops.images)
+    return stack(
+        hog_features(image.squeeze(-1), (width, height)) for image in crops.images
+    )
 
 
 if __name__ == "__main__":

@@ -21,15 +21,15 @@ from dashboard.explorer import (
     selected,
     views_of,
 )
-from inspection.bundle import CARD, Card
 from inspection.errors import InspectionError
-from inspection.heat import overlay
 from inspection.images import decode
-from inspection.inspector import Inspector
-from inspection.judgement import PartVerdict, ViewVerdict, judge_part
 from inspection.parts import part_label
+from inspection.runtime.bundle import CARD, Card
+from inspection.runtime.heat import overlay
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
+from inspection.runtime.views import View, ViewOutputs
 from inspection.storage import read_table
-from inspection.views import Seen, View
 
 DATA = Path("data")
 BUNDLE = Path("models/bundle")
@@ -81,7 +81,9 @@ def _offer_errors(in_fold: pd.DataFrame, inspector: Inspector, fold: str) -> Non
         st.session_state[asked] = True
     if not st.session_state.get(asked):
         return
-    found = _mistakes((_stamp(BUNDLE / CARD), _stamp(FOLDS_TABLE)), fold, in_fold, inspector)
+    found = _mistakes(
+        (_stamp(BUNDLE / CARD), _stamp(FOLDS_TABLE)), fold, in_fold, inspector
+    )
     st.caption(f"{len(found)} parts judged wrongly, the worst first")
     options = [NO_JUMP, *range(len(found))]
     st.selectbox(
@@ -112,7 +114,9 @@ def _show_part(view: pd.Series, inspector: Inspector) -> None:
     frame = decode(content, channels=card.line.channels, bit_depth=card.line.bit_depth)
     left, middle, right = st.columns([5, 4, 4])
     with left:
-        st.image(marked_frame(frame, view["boxes"], verdict.views[0], card), width="stretch")
+        st.image(
+            marked_frame(frame, view["boxes"], verdict.views[0], card), width="stretch"
+        )
         st.caption(
             "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
             ":gray[crops]"
@@ -124,7 +128,9 @@ def _show_part(view: pd.Series, inspector: Inspector) -> None:
 def _show_verdict(verdict: PartVerdict, label: str) -> None:
     colour = {"pass": "green", "review": "orange", "reject": "red"}[verdict.verdict]
     cause = f" ({verdict.cause})" if verdict.cause else ""
-    st.subheader(f":{colour}[{verdict.verdict}]: {verdict.label}{cause}; labelled {label}")
+    st.subheader(
+        f":{colour}[{verdict.verdict}]: {verdict.label}{cause}; labelled {label}"
+    )
 
 
 def _show_scores(view: ViewVerdict, card: Card) -> None:
@@ -135,7 +141,9 @@ def _show_scores(view: ViewVerdict, card: Card) -> None:
         st.write(reason)
 
 
-def _show_crops(seen: Seen, verdict: PartVerdict, card: Card, crops: Any, heated: Any) -> None:
+def _show_crops(
+    seen: ViewOutputs, verdict: PartVerdict, card: Card, crops: Any, heated: Any
+) -> None:
     regions = {"classifier": card.line.classify, "anomaly": card.line.detect_anomalies}
     for channel, region in regions.items():
         heat = verdict.views[0].heat.get(channel)
@@ -148,7 +156,9 @@ def _show_crops(seen: Seen, verdict: PartVerdict, card: Card, crops: Any, heated
         crops.image(crop, caption=f"{region}{turned}", width=width)
         told = f"{channel}: peak heat {heat.max():.2f}"
         heated.image(overlay(crop, heat), caption=told, width=width)
-    heated.image(heat_scale(), caption="heat 0 (as normal parts) to 1, the same for every part")
+    heated.image(
+        heat_scale(), caption="heat 0 (as normal parts) to 1, the same for every part"
+    )
 
 
 @st.cache_resource(max_entries=1, show_spinner="Loading the bundle")
@@ -170,7 +180,9 @@ def _mistakes(
     parts: list[tuple[str, str, PartVerdict]] = []
     groups = _in_fold.groupby("part_id", sort=False)
     for number, (part_id, of_part) in enumerate(groups, start=1):
-        verdict = _inspector.inspect([View(path, _content(path)) for path in of_part["path"]])
+        verdict = _inspector.inspect(
+            [View(path, _content(path)) for path in of_part["path"]]
+        )
         label = part_label(list(of_part["label"]), card.line.normal)
         parts.append((str(part_id), label, verdict))
         bar.progress(number / len(groups), "Inspecting the fold")
@@ -182,7 +194,9 @@ def _content(path: str) -> bytes:
     try:
         return (DATA / path).read_bytes()
     except FileNotFoundError as error:
-        raise InspectionError(f"{DATA / path}: not found; fetch the data again") from error
+        raise InspectionError(
+            f"{DATA / path}: not found; fetch the data again"
+        ) from error
 
 
 def _stamp(path: Path) -> int:

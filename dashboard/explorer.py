@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from inspection.bundle import Card
 from inspection.errors import InspectionError
-from inspection.heat import overlay
-from inspection.judgement import PartVerdict, ViewVerdict
-from inspection.regions import Box, Floats, Image
+from inspection.geometry import Box, Floats, Image
+from inspection.runtime.bundle import Card
+from inspection.runtime.heat import overlay
+from inspection.runtime.verdict import PartVerdict, ViewVerdict
 
 FOLDS = ("val", "train", "test")
 ALL = "all"
@@ -39,7 +39,9 @@ class Mistake:
 
     def __str__(self) -> str:
         what = (
-            f"{self.label} passed" if self.kind == "escape" else f"{self.label}, said {self.said}"
+            f"{self.label} passed"
+            if self.kind == "escape"
+            else f"{self.label}, said {self.said}"
         )
         return f"{self.kind}: part {self.part_id}, {what} ({self.suspicion:+.2f})"
 
@@ -48,7 +50,9 @@ def views_of(manifest: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
     """One row per view that has a fold, in the order of parts and paths."""
     views = manifest.merge(folds[["view_id", "fold"]], on="view_id", validate="1:1")
     if views.empty:
-        raise InspectionError("folds: no view of the manifest has a fold; run `dvc repro split`")
+        raise InspectionError(
+            "folds: no view of the manifest has a fold; run `dvc repro split`"
+        )
     return views.sort_values(["part_id", "path"], ignore_index=True)
 
 
@@ -65,13 +69,17 @@ def labels_in(views: pd.DataFrame, card: Card) -> list[str]:
     return [ALL, *known, *sorted(found - set(known))]
 
 
-def marked_frame(frame: Image, labelled: str, verdict: ViewVerdict, card: Card) -> Image:
+def marked_frame(
+    frame: Image, labelled: str, verdict: ViewVerdict, card: Card
+) -> Image:
     """The frame (H, W) or (H, W, 3) as RGB with its boxes, in frame pixels.
 
     Green: a labelled defect; blue: a labelled region; orange: a predicted defect; grey: where the
     crops were cut. `labelled` is the manifest's JSON list of boxes.
     """
-    picture = frame.copy() if frame.ndim == 3 else np.repeat(frame[:, :, None], 3, axis=2)
+    picture = (
+        frame.copy() if frame.ndim == 3 else np.repeat(frame[:, :, None], 3, axis=2)
+    )
     thickness = max(1, round(max(frame.shape[:2]) / 400))
     for window in verdict.windows.values():
         box = Box(window.x_px, window.y_px, window.width_px, window.height_px)
@@ -86,7 +94,10 @@ def marked_frame(frame: Image, labelled: str, verdict: ViewVerdict, card: Card) 
 def labelled_boxes(boxes_json: str) -> list[tuple[str, Box]]:
     """Category and box of each labelled box of a manifest row."""
     return [
-        (box["category"], Box(box["x_px"], box["y_px"], box["width_px"], box["height_px"]))
+        (
+            box["category"],
+            Box(box["x_px"], box["y_px"], box["width_px"], box["height_px"]),
+        )
         for box in json.loads(boxes_json)
     ]
 
@@ -94,13 +105,18 @@ def labelled_boxes(boxes_json: str) -> list[tuple[str, Box]]:
 def heat_scale(width_px: int = 256, height_px: int = 12) -> Image:
     """The colours of heat from 0 on the left to 1 on the right, over a mid-grey crop."""
     grey = np.full((height_px, width_px, 1), 90, np.uint8)
-    heat: Floats = np.tile(np.linspace(0, 1, width_px, dtype=np.float32), (height_px, 1))
+    heat: Floats = np.tile(
+        np.linspace(0, 1, width_px, dtype=np.float32), (height_px, 1)
+    )
     return overlay(grey, heat)
 
 
 def score_table(view: ViewVerdict, card: Card) -> pd.DataFrame:
     """Score, thresholds and verdict; one row per channel."""
-    limits = {"classifier": card.classifier.thresholds, "anomaly": card.anomaly.thresholds}
+    limits = {
+        "classifier": card.classifier.thresholds,
+        "anomaly": card.anomaly.thresholds,
+    }
     rows = [
         {
             "channel": channel,
@@ -114,7 +130,9 @@ def score_table(view: ViewVerdict, card: Card) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def mistakes(parts: Sequence[tuple[str, str, PartVerdict]], card: Card) -> list[Mistake]:
+def mistakes(
+    parts: Sequence[tuple[str, str, PartVerdict]], card: Card
+) -> list[Mistake]:
     """The mistakes among parts (part_id, label, verdict): escapes first, the worst of a kind first.
 
     The worst escape is the least suspicious one, the worst overkill the most suspicious one.
@@ -135,7 +153,10 @@ def mistakes(parts: Sequence[tuple[str, str, PartVerdict]], card: Card) -> list[
     ]
     return sorted(
         found,
-        key=lambda m: (KINDS.index(m.kind), m.suspicion if m.kind == "escape" else -m.suspicion),
+        key=lambda m: (
+            KINDS.index(m.kind),
+            m.suspicion if m.kind == "escape" else -m.suspicion,
+        ),
     )
 
 
@@ -148,7 +169,10 @@ def _kind(label: str, verdict: PartVerdict, card: Card) -> str:
 
 
 def _suspicion(verdict: PartVerdict, card: Card, spread: dict[str, float]) -> float:
-    limits = {"classifier": card.classifier.thresholds, "anomaly": card.anomaly.thresholds}
+    limits = {
+        "classifier": card.classifier.thresholds,
+        "anomaly": card.anomaly.thresholds,
+    }
     return max(
         (
             (score - limits[channel].accept_below) / spread[channel]
@@ -162,7 +186,9 @@ def _spreads(verdicts: Sequence[PartVerdict]) -> dict[str, float]:
     by_channel: dict[str, list[float]] = {}
     for channel, score in _scores(verdicts):
         by_channel.setdefault(channel, []).append(score)
-    return {channel: float(np.std(scores)) or 1.0 for channel, scores in by_channel.items()}
+    return {
+        channel: float(np.std(scores)) or 1.0 for channel, scores in by_channel.items()
+    }
 
 
 def _scores(verdicts: Sequence[PartVerdict]) -> Iterator[tuple[str, float]]:

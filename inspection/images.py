@@ -28,7 +28,7 @@ BITS_PER_SAMPLE = 258
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
 DEEPEST = 16
 JPEG_RINGING = 32
-MOST_SCANS = 100
+MAX_SCANS = 100
 START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 PLUGINS: dict[bytes, type[ImageFile]] = {
     b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
@@ -37,7 +37,9 @@ PLUGINS: dict[bytes, type[ImageFile]] = {
     b"MM\0*": TiffImagePlugin.TiffImageFile,
 }
 DEEP_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
-UNSUPPORTED_MODES = frozenset({"F", "I", "I;16S", "I;16BS", "I;32", "I;32S", "I;32B", "I;32BS"})
+UNSUPPORTED_MODES = frozenset(
+    {"F", "I", "I;16S", "I;16BS", "I;32", "I;32S", "I;32B", "I;32BS"}
+)
 HARMLESS = ("Invalid SOS parameters", "unknown Adobe color transform")
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError,
           OverflowError, AttributeError, RuntimeError, Warning, struct.error, zlib.error,
@@ -68,7 +70,11 @@ class ImageFacts:
 
 
 def decode(
-    content: bytes, *, channels: int, bit_depth: int = DEEPEST, max_pixels: int = MAX_PIXELS
+    content: bytes,
+    *,
+    channels: int,
+    bit_depth: int = DEEPEST,
+    max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
     """Pixels of an image file: uint8 (H, W) for one channel, (H, W, 3) RGB for three.
 
@@ -107,7 +113,9 @@ def decode_mask(content: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 def read_frame(path: Path, *, channels: int, bit_depth: int) -> np.ndarray:
     """The pixels of a frame that stage validate has let through, however large it is."""
     content = path.read_bytes()
-    return decode(content, channels=channels, bit_depth=bit_depth, max_pixels=CEILING_PIXELS)
+    return decode(
+        content, channels=channels, bit_depth=bit_depth, max_pixels=CEILING_PIXELS
+    )
 
 
 def describe(content: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
@@ -121,7 +129,9 @@ def describe(content: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
     image = _open(content, max_pixels=max_pixels)
     width, height = image.size[::-1] if _orientation(image) >= 5 else image.size
     deep = _bit_depth(image, content) > 8
-    return ImageFacts(width, height, _n_channels(image), 16 if deep else 8, image.format or "")
+    return ImageFacts(
+        width, height, _n_channels(image), 16 if deep else 8, image.format or ""
+    )
 
 
 def _check_not_empty(content: bytes) -> None:
@@ -132,15 +142,18 @@ def _check_not_empty(content: bytes) -> None:
 def _check_pixels(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
-            "too_large", f"{width} x {height} px is more than {max_pixels} px; send a smaller image"
+            "too_large",
+            f"{width} x {height} px is more than {max_pixels} px; send a smaller image",
         )
 
 
 def _decode_jpeg(content: bytes, *, channels: int, max_pixels: int) -> np.ndarray:
     _jpeg_header(content, max_pixels=max_pixels)
     n_scans = content.count(START_OF_SCAN)
-    if n_scans > MOST_SCANS:
-        raise ImageError("corrupt", f"{n_scans} scans in a JPEG; no camera writes such a file")
+    if n_scans > MAX_SCANS:
+        raise ImageError(
+            "corrupt", f"{n_scans} scans in a JPEG; no camera writes such a file"
+        )
     space = "GRAY" if channels == 1 else "RGB"
     try:
         pixels = simplejpeg.decode_jpeg(content, colorspace=space, strict=True)
@@ -159,7 +172,8 @@ def _jpeg_header(content: bytes, *, max_pixels: int) -> tuple[int, int, str]:
         height, width, space, _ = simplejpeg.decode_jpeg_header(content, strict=False)
     except BROKEN as error:
         raise ImageError(
-            "truncated", "the JPEG ends within its header; copy it again from the camera"
+            "truncated",
+            "the JPEG ends within its header; copy it again from the camera",
         ) from error
     _check_pixels(width, height, max_pixels)
     return height, width, space
@@ -176,9 +190,13 @@ def _jpeg_orientation(content: bytes) -> int:
 
 def _open(content: bytes, *, max_pixels: int) -> ImageFile:
     """Open by signature: no plugin of PIL but these four, and no global pixel limit to set."""
-    plugin = next((kind for magic, kind in PLUGINS.items() if content.startswith(magic)), None)
+    plugin = next(
+        (kind for magic, kind in PLUGINS.items() if content.startswith(magic)), None
+    )
     if plugin is None:
-        raise ImageError("not_an_image", "not a JPEG, PNG, BMP or TIFF; send one of these")
+        raise ImageError(
+            "not_an_image", "not a JPEG, PNG, BMP or TIFF; send one of these"
+        )
     try:
         image = plugin(io.BytesIO(content))
         several = _holds_several(image)
@@ -186,10 +204,13 @@ def _open(content: bytes, *, max_pixels: int) -> ImageFile:
         raise _broken(error) from error
     _check_pixels(*image.size, max_pixels)
     if several:
-        raise ImageError("several_images", "holds several images; send one image per file")
+        raise ImageError(
+            "several_images", "holds several images; send one image per file"
+        )
     if image.mode in UNSUPPORTED_MODES:
         raise ImageError(
-            "unsupported_depth", f"pixels of kind {image.mode!r}; convert them to 8 or 16 bit"
+            "unsupported_depth",
+            f"pixels of kind {image.mode!r}; convert them to 8 or 16 bit",
         )
     return image
 
@@ -208,7 +229,9 @@ def _holds_several(image: ImageFile) -> bool:
 def _broken(error: BaseException) -> ImageError:
     told = str(error).lower()
     code = "truncated" if "truncated" in told or "premature end" in told else "corrupt"
-    return ImageError(code, f"the image is {code} ({error}); copy it again from the camera")
+    return ImageError(
+        code, f"the image is {code} ({error}); copy it again from the camera"
+    )
 
 
 def _orientation(image: ImageFile) -> int:
@@ -250,7 +273,9 @@ def _pixels(image: ImageFile, content: bytes) -> np.ndarray:
 def _deep_pixels(image: ImageFile, content: bytes) -> np.ndarray:
     """uint16: PIL knows only grey, and cv2, which knows colour, hides truncation."""
     if isinstance(image, TiffImagePlugin.TiffImageFile) and _is_inverted(image):
-        raise ImageError("unsupported_depth", "more than 8 bits, 0 for white; save 0 as black")
+        raise ImageError(
+            "unsupported_depth", "more than 8 bits, 0 for white; save 0 as black"
+        )
     if image.mode in DEEP_MODES:
         return np.asarray(image).astype(np.uint16)
     flags = cv2.IMREAD_UNCHANGED
@@ -258,7 +283,9 @@ def _deep_pixels(image: ImageFile, content: bytes) -> np.ndarray:
         flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR
     deep = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if deep is None or deep.dtype != np.uint16:
-        raise ImageError("unsupported_depth", "more than 8 bits; convert it to 8 or 16 bit")
+        raise ImageError(
+            "unsupported_depth", "more than 8 bits; convert it to 8 or 16 bit"
+        )
     if deep.ndim == 3 and deep.shape[2] >= 3:
         deep = deep[..., 2::-1]
     return deep if deep.ndim == 2 else deep[..., : _n_channels(image)].squeeze()

@@ -67,25 +67,39 @@ class Line(Frozen):
     def _names_agree(self) -> Self:
         problems = []
         if self.normal not in self.classes:
-            problems.append(f"normal: {self.normal!r} is not among classes {sorted(self.classes)}")
+            problems.append(
+                f"normal: {self.normal!r} is not among classes {sorted(self.classes)}"
+            )
         if self.channels not in (1, 3):
             problems.append(f"channels: should be 1 or 3, got {self.channels}")
         for key in ("classify", "detect_anomalies"):
             if getattr(self, key) not in self.regions:
-                problems.append(f"{key}: {getattr(self, key)!r} is not among the regions")
+                problems.append(
+                    f"{key}: {getattr(self, key)!r} is not among the regions"
+                )
         if self.orient is not None and not set(self.orient) <= set(self.regions):
-            problems.append(f"orient: {list(self.orient)} are not both among the regions")
+            problems.append(
+                f"orient: {list(self.orient)} are not both among the regions"
+            )
         for name, region in self.regions.items():
             unknown = sorted(set(region.shows) - set(self.defects))
             if unknown:
-                problems.append(f"regions.{name}.shows: {unknown} are not defect classes")
+                problems.append(
+                    f"regions.{name}.shows: {unknown} are not defect classes"
+                )
             if len(set(region.shows)) < len(region.shows):
-                problems.append(f"regions.{name}.shows: {list(region.shows)} names a class twice")
+                problems.append(
+                    f"regions.{name}.shows: {list(region.shows)} names a class twice"
+                )
         shown = {name for region in self.regions.values() for name in region.shows}
         for name in sorted(set(self.defects) - shown):
-            problems.append(f"classes.{name}: shows in no region; name it in one region's shows")
+            problems.append(
+                f"classes.{name}: shows in no region; name it in one region's shows"
+            )
         if self.classify in self.regions and not self.regions[self.classify].shows:
-            problems.append(f"regions.{self.classify}.shows: empty, and this region is classified")
+            problems.append(
+                f"regions.{self.classify}.shows: empty, and this region is classified"
+            )
         problems += _ambiguous_aliases(self)
         if problems:
             raise ValueError("; ".join(problems))

@@ -23,7 +23,9 @@ def labels_of_parts(views: pd.DataFrame, normal: str) -> dict[str, str]:
     return {str(part): part_label(list(labels), normal) for part, labels in grouped}
 
 
-def by_part(index: pd.DataFrame, probabilities: Any, classes: Sequence[str]) -> pd.DataFrame:
+def by_part(
+    index: pd.DataFrame, probabilities: Any, classes: Sequence[str]
+) -> pd.DataFrame:
     """One row per part from the probabilities (views, classes) of its views; class 0 is normal.
 
     Columns: `part_id`, `label`, `predicted`, `score` (1 - P(normal) of the worst view, 0..1,
@@ -34,16 +36,22 @@ def by_part(index: pd.DataFrame, probabilities: Any, classes: Sequence[str]) -> 
             "part_id": index["part_id"].to_numpy(),
             "label": index["label"].to_numpy(),
             "score": 1.0 - probabilities[:, 0],
-            "predicted": np.asarray(classes, dtype=object)[probabilities.argmax(axis=1)],
+            "predicted": np.asarray(classes, dtype=object)[
+                probabilities.argmax(axis=1)
+            ],
             "row": np.arange(len(index)),
         }
     )
-    labels = table.groupby("part_id")["label"].agg(lambda of: part_label(list(of), classes[0]))
+    labels = table.groupby("part_id")["label"].agg(
+        lambda of: part_label(list(of), classes[0])
+    )
     worst = table.loc[table.groupby("part_id")["score"].idxmax()]
     return worst.assign(label=worst["part_id"].map(labels)).reset_index(drop=True)
 
 
-def confusion(labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> Any:
+def confusion(
+    labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str]
+) -> Any:
     """Counts (classes, classes): rows are the labels, columns the predictions."""
     table = np.zeros((len(classes), len(classes)), int)
     number = {name: i for i, name in enumerate(classes)}
@@ -61,6 +69,8 @@ def f1_by_class(table: Any) -> Any:
         return np.where(total > 0, 2 * hits / total, np.nan)
 
 
-def macro_f1(labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> float:
+def macro_f1(
+    labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str]
+) -> float:
     """Mean F1 over the classes that have parts or predictions, 0..1."""
     return float(np.nanmean(f1_by_class(confusion(labels, predicted, classes))))

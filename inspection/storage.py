@@ -24,7 +24,9 @@ RETRY_S = 0.1
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success sync it and rename it over `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent
+    )
     os.close(handle)
     temporary = Path(name)
     try:
@@ -50,7 +52,9 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` atomically as JSON with sorted keys; NaN and infinity are refused."""
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
+    )
     write_text(path, text + "\n")
 
 
@@ -59,9 +63,13 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InspectionError(f"{path}: not found; run the stage that writes it") from error
+        raise InspectionError(
+            f"{path}: not found; run the stage that writes it"
+        ) from error
     except ValueError as error:
-        raise InspectionError(f"{path}: is not JSON ({error}); write it again") from error
+        raise InspectionError(
+            f"{path}: is not JSON ({error}); write it again"
+        ) from error
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:

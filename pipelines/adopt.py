@@ -13,16 +13,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from inspection.adoption import Folder, Plan, plan
-from inspection.adoption_report import told
-from inspection.adoption_warnings import warned
+from inspection.adoption.adoption import Folder, Plan, plan
+from inspection.adoption.adoption_report import told
+from inspection.adoption.adoption_warnings import warned
+from inspection.adoption.folder_guesses import is_image
+from inspection.adoption.params_text import as_block, with_section, with_value
+from inspection.adoption.vocabulary import plain_name
+from inspection.dataset.layouts import Layout
 from inspection.errors import InspectionError, first_three
-from inspection.folder_guesses import is_image
-from inspection.layouts import Layout
 from inspection.line import Line
-from inspection.params_text import as_block, with_section, with_value
 from inspection.storage import locked, write_bytes, write_text
-from inspection.vocabulary import plain_name
 from pipelines.looking import look
 
 DATA = Path("data")
@@ -59,13 +59,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def adopt(
-    folder: Path, *, replace: bool = False, dry_run: bool = False, normal: str = "", name: str = ""
+    folder: Path,
+    *,
+    replace: bool = False,
+    dry_run: bool = False,
+    normal: str = "",
+    name: str = "",
 ) -> Plan:
     """Understand `folder`, say so, and unless `dry_run` make it the project's data."""
     source = folder.resolve()
     _check_source(folder, source)
     _finish_interrupted()
-    found = _understood(source, name=name or plain_name(source.name) or "line", normal=normal)
+    found = _understood(
+        source, name=name or plain_name(source.name) or "line", normal=normal
+    )
     _say("understood:", *(f"  {line}" for line in told(found)))
     _say(*(f"mind: {line}" for line in warned(found)))
     if dry_run:
@@ -73,7 +80,10 @@ def adopt(
             "nothing was changed (--dry-run); the sections would be:",
             "",
             *_blocks(found).values(),
-            *(f"{section}: ... {key}: {value}" for section, key, value in _values(found)),
+            *(
+                f"{section}: ... {key}: {value}"
+                for section, key, value in _values(found)
+            ),
         )
         return found
     _check_project(source, found.files, replace=replace)
@@ -94,28 +104,48 @@ def adopt(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipelines.adopt", description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of images; it is read, never changed")
-    parser.add_argument("--replace", action="store_true", help="replace the data there is")
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
-    parser.add_argument("--normal", default="", help="what the normal class is called, if unclear")
-    parser.add_argument("--name", default="", help="name of the line, ASCII (the folder's name)")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.adopt", description=__doc__
+    )
+    parser.add_argument(
+        "folder", type=Path, help="folder of images; it is read, never changed"
+    )
+    parser.add_argument(
+        "--replace", action="store_true", help="replace the data there is"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only say what would be done"
+    )
+    parser.add_argument(
+        "--normal", default="", help="what the normal class is called, if unclear"
+    )
+    parser.add_argument(
+        "--name", default="", help="name of the line, ASCII (the folder's name)"
+    )
     return parser
 
 
 def _check_source(folder: Path, source: Path) -> None:
     data, project = DATA.resolve(), Path.cwd().resolve()
     if not source.is_dir():
-        raise InspectionError(f"{folder}: no such folder; name the one that holds the images")
+        raise InspectionError(
+            f"{folder}: no such folder; name the one that holds the images"
+        )
     if source in (project, *project.parents):
-        raise InspectionError(f"{folder}: holds the project itself; name a folder of images")
+        raise InspectionError(
+            f"{folder}: holds the project itself; name a folder of images"
+        )
     if data in source.parents:
-        raise InspectionError(f"{folder}: lies in {DATA}/; name {DATA} itself, or a folder outside")
+        raise InspectionError(
+            f"{folder}: lies in {DATA}/; name {DATA} itself, or a folder outside"
+        )
 
 
 def _check_project(source: Path, files: Sequence[str], *, replace: bool) -> None:
     if not PARAMS.exists() or not Path(".dvc").is_dir():
-        raise InspectionError("no params.yaml or .dvc here; run this in the project's root")
+        raise InspectionError(
+            "no params.yaml or .dvc here; run this in the project's root"
+        )
     other = DATA.exists() and source != DATA.resolve() and any(DATA.iterdir())
     if other and not replace:
         raise InspectionError(
@@ -139,8 +169,14 @@ def _understood(source: Path, *, name: str, normal: str) -> Plan:
     )
     paths = tuple(path.decode() for path in raw if _is_unicode(path))
     if len(paths) < len(raw):
-        strange = [path.decode(errors="backslashreplace") for path in raw if not _is_unicode(path)]
-        _say(f"mind: {len(strange)} names are no UTF-8 and left out: {first_three(strange)}")
+        strange = [
+            path.decode(errors="backslashreplace")
+            for path in raw
+            if not _is_unicode(path)
+        ]
+        _say(
+            f"mind: {len(strange)} names are no UTF-8 and left out: {first_three(strange)}"
+        )
     looked, unread, told_of = look(source, [path for path in paths if is_image(path)])
     _say(*told_of)
     texts = [path for path in paths if path.lower().endswith(TEXT_SUFFIXES)]
@@ -169,7 +205,13 @@ def _keep_old(*, keep_data: bool) -> list[str]:
     """Cache the old data, copy the old settings aside; returns the commands that undo it."""
     kept = [path for path in KEPT if path.exists()]
     if keep_data:
-        _dvc(*(("commit", "-f", str(DATA_FILE)) if DATA_FILE.exists() else ("add", str(DATA))))
+        _dvc(
+            *(
+                ("commit", "-f", str(DATA_FILE))
+                if DATA_FILE.exists()
+                else ("add", str(DATA))
+            )
+        )
         kept = [path for path in KEPT if path.exists()]
     for path in kept:
         write_bytes(_before(path), path.read_bytes())
@@ -212,7 +254,10 @@ def _before(path: Path) -> Path:
 def _dvc(*arguments: str) -> None:
     command = [sys.executable, "-m", "dvc", *arguments, "--quiet"]
     done = subprocess.run(
-        command, env={**os.environ, "DVC_NO_ANALYTICS": "1"}, capture_output=True, text=True
+        command,
+        env={**os.environ, "DVC_NO_ANALYTICS": "1"},
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         told_by_dvc = (done.stderr or done.stdout).strip()[-800:]
@@ -222,7 +267,9 @@ def _dvc(*arguments: str) -> None:
 def _blocks(found: Plan) -> dict[str, str]:
     """The new sections of params.yaml as text, checked by the models that will read them."""
     Line.model_validate(found.line)
-    Layout.model_validate({k: v for k, v in found.validate.items() if k in Layout.model_fields})
+    Layout.model_validate(
+        {k: v for k, v in found.validate.items() if k in Layout.model_fields}
+    )
     comment = "inferred by adopt; mend it where it is wrong"
     return {
         "line": as_block("line", found.line, comment=comment),

@@ -89,7 +89,9 @@ class Dvc:
             if text.startswith(dvc_child.ANSWER):
                 answer: dict[str, Any] = json.loads(text.removeprefix(dvc_child.ANSWER))
                 if "error" in answer:
-                    raise InspectionError("\n".join([f"{where}: {answer['error']}", *last]))
+                    raise InspectionError(
+                        "\n".join([f"{where}: {answer['error']}", *last])
+                    )
                 return answer
             if text:
                 last.append(text)

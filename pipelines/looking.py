@@ -5,21 +5,21 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
+from inspection.adoption.folder_guesses import class_of_folder, unread_kinds
+from inspection.adoption.mask_guesses import mask_files
+from inspection.adoption.region_guesses import FolderContents, look_at
+from inspection.adoption.vocabulary import any_normal
 from inspection.errors import InspectionError, first_three
-from inspection.folder_guesses import class_of_folder, unread_kinds
 from inspection.images import ImageError
-from inspection.mask_guesses import mask_files
-from inspection.region_guesses import Looked, look_at
-from inspection.vocabulary import any_normal
 
 LOOK_AT = 200
 LOOK_IN = 4
-MOST_MASKS = 5000
+MAX_MASKS = 5000
 
 
 def look(
     source: Path, images: Sequence[str]
-) -> tuple[dict[str, Looked], frozenset[str], list[str]]:
+) -> tuple[dict[str, FolderContents], frozenset[str], list[str]]:
     """A sample of the images decoded, and all masks where these alone can tell the classes.
 
     The second are images of a kind that cannot be read, such as heights in floating point; the
@@ -30,11 +30,18 @@ def look(
     left = [path for path in images if path not in unread]
     masks = mask_files(left, {path: one.is_mask for path, one in looked.items()})
     photos = [path for path in left if path not in masks]
-    if not any_normal(set(class_of_folder(photos).values())) and len(masks) <= MOST_MASKS:
-        more, also_refused = _decoded(source, sorted(masks - looked.keys()), "looking at masks")
+    if (
+        not any_normal(set(class_of_folder(photos).values()))
+        and len(masks) <= MAX_MASKS
+    ):
+        more, also_refused = _decoded(
+            source, sorted(masks - looked.keys()), "looking at masks"
+        )
         looked, refused = looked | more, refused | also_refused
     if refused and not looked:
-        raise InspectionError(f"none of the images can be read: {first_three(_told(refused))}")
+        raise InspectionError(
+            f"none of the images can be read: {first_three(_told(refused))}"
+        )
     single = {path: why for path, why in refused.items() if path not in unread}
     told = (
         f"mind: {len(single)} of {len(looked) + len(refused)} images looked at cannot be read: "
@@ -55,17 +62,23 @@ def _sample(images: Sequence[str]) -> list[str]:
         suffix = PurePosixPath(path).suffix.lower()
         of_suffix.setdefault(suffix, []).append(path)
         of_folder.setdefault((str(PurePosixPath(path).parent), suffix), []).append(path)
-    sample = {path for some in of_suffix.values() for path in some[:: -(-len(some) // LOOK_AT)]}
+    sample = {
+        path
+        for some in of_suffix.values()
+        for path in some[:: -(-len(some) // LOOK_AT)]
+    }
     if len(of_folder) <= LOOK_AT:
-        sample |= {p for some in of_folder.values() for p in some[:: -(-len(some) // LOOK_IN)]}
+        sample |= {
+            p for some in of_folder.values() for p in some[:: -(-len(some) // LOOK_IN)]
+        }
     return sorted(sample)
 
 
 def _decoded(
     source: Path, sample: Sequence[str], what: str
-) -> tuple[dict[str, Looked], dict[str, str]]:
+) -> tuple[dict[str, FolderContents], dict[str, str]]:
     """What the images look like by path, and why others cannot be read."""
-    looked: dict[str, Looked] = {}
+    looked: dict[str, FolderContents] = {}
     refused: dict[str, str] = {}
     for path in tqdm(sample, desc=what, unit="image", disable=None):
         content = (source / path).read_bytes()

@@ -71,7 +71,9 @@ def _publish(done: list[dict[str, Any]]) -> None:
     create_table_artifact(done, key="retrain-stages", description="What each stage did")
     if TEST_METRICS.is_file():
         rows = list(flat(read_json(TEST_METRICS)))
-        create_table_artifact(rows, key="retrain-metrics", description=f"From {TEST_METRICS}")
+        create_table_artifact(
+            rows, key="retrain-metrics", description=f"From {TEST_METRICS}"
+        )
 
 
 class _WithoutTraceback(logging.Filter):

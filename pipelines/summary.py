@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from inspection.bundle import Card, verified
 from inspection.errors import InspectionError
-from inspection.releases import POINTER, champion_line
+from inspection.runtime.bundle import Card, verified
+from inspection.runtime.releases import POINTER, champion_line
 
 NEXT = """
 where to look next
@@ -23,10 +23,16 @@ where to look next
 
 def main() -> None:
     """Read the card and write the table to stdout."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it, without a traceback
+    signal.signal(
+        signal.SIGPIPE, signal.SIG_DFL
+    )  # `| head` ends it, without a traceback
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("models/bundle"), metavar="PATH")
-    parser.add_argument("--report", type=Path, default=Path("reports/index.html"), metavar="PATH")
+    parser.add_argument(
+        "--bundle", type=Path, default=Path("models/bundle"), metavar="PATH"
+    )
+    parser.add_argument(
+        "--report", type=Path, default=Path("reports/index.html"), metavar="PATH"
+    )
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="PATH")
     paths = parser.parse_args()
     try:
@@ -36,7 +42,9 @@ def main() -> None:
     sys.stdout.write(summary(card))
     sys.stdout.write(served_beside(card, paths.bundle.parent / "releases"))
     example = next(iter(sorted(paths.data.rglob("*.jpg"))), Path("image.jpg"))
-    sys.stdout.write(NEXT.format(report=paths.report, model=card.line.name, example=example))
+    sys.stdout.write(
+        NEXT.format(report=paths.report, model=card.line.name, example=example)
+    )
 
 
 def served_beside(card: Card, releases: Path) -> str:
@@ -60,13 +68,26 @@ def summary(card: Card) -> str:
     metrics = card.metrics
     normal = card.line.normal
     rows: list[tuple[str, ...]] = [
-        ("class", "parts", "pass", "review", "reject", "hurts", "at most", "AUROC", "anomaly")
+        (
+            "class",
+            "parts",
+            "pass",
+            "review",
+            "reject",
+            "hurts",
+            "at most",
+            "AUROC",
+            "anomaly",
+        )
     ]
     rows += [_row(name, row, normal) for name, row in metrics["verdicts"].items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         row[0].ljust(widths[0])
-        + "".join(f"  {cell.rjust(width)}" for cell, width in zip(row[1:], widths[1:], strict=True))
+        + "".join(
+            f"  {cell.rjust(width)}"
+            for cell, width in zip(row[1:], widths[1:], strict=True)
+        )
         for row in rows
     ]
     found, claim = metrics["totals"], metrics["claim"]
@@ -99,8 +120,8 @@ def _row(name: str, row: dict[str, Any], normal: str) -> tuple[str, ...]:
         *counts,
         f"{hurts} ({_percent(row['rate'])})",
         _percent(row["upper_bound"]),
-        _number(row["auroc_by_channel"]["classifier"]),
-        _number(row["auroc_by_channel"]["anomaly"]),
+        _number(row["auroc_by_detector"]["classifier"]),
+        _number(row["auroc_by_detector"]["anomaly"]),
     )
 
 

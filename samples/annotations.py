@@ -50,7 +50,9 @@ def _defect_boxes(rng: np.random.Generator, style: str, view: SceneView) -> list
         more = rng.uniform(0.12, 0.4, 4) * max(w, h, 0.05 * view.knurling_box[2])
         box = x - more[0], y - more[1], w + more[0] + more[2], h + more[1] + more[3]
         return [_clipped(*box, view.frame.shape)]
-    return [_nudged(rng, view.defect_box, 0.004 * view.knurling_box[2], view.frame.shape)]
+    return [
+        _nudged(rng, view.defect_box, 0.004 * view.knurling_box[2], view.frame.shape)
+    ]
 
 
 def _pieces(mask: Bools, count: int) -> list[Box]:
@@ -77,7 +79,9 @@ def _invented(rng: np.random.Generator, view: SceneView) -> Box:
     return _clipped(left, top, wide, high, view.frame.shape)
 
 
-def _nudged(rng: np.random.Generator, box: Box, slack: float, shape: tuple[int, ...]) -> Box:
+def _nudged(
+    rng: np.random.Generator, box: Box, slack: float, shape: tuple[int, ...]
+) -> Box:
     x, y, w, h = box
     n = rng.uniform(-slack, slack, 4)
     return _clipped(x + n[0], y + n[1], w - n[0] + n[2], h - n[1] + n[3], shape)
@@ -93,25 +97,38 @@ def yolo_text(labels: list[Label], size: tuple[int, int]) -> str:
     """One line a box: 0-based class, relative centre and size."""
     lines = []
     for category, (x, y, w, h) in labels:
-        values = ((x + w / 2) / size[0], (y + h / 2) / size[1], w / size[0], h / size[1])
+        values = (
+            (x + w / 2) / size[0],
+            (y + h / 2) / size[1],
+            w / size[0],
+            h / size[1],
+        )
         numbers = " ".join(f"{v:.6f}" for v in values)
         lines.append(f"{CATEGORIES.index(category)} {numbers}\n")
     return "".join(lines)
 
 
-def write_labels(folder: Path, named: list[tuple[str, list[Label]]], size: tuple[int, int]) -> None:
+def write_labels(
+    folder: Path, named: list[tuple[str, list[Label]]], size: tuple[int, int]
+) -> None:
     """Write `labels/*.txt`, `labels/classes.txt` and `annotations.json` into `folder`."""
     labels_dir = folder / "labels"
     labels_dir.mkdir()
-    (labels_dir / "classes.txt").write_text("\n".join(CATEGORIES) + "\n", encoding="utf-8")
+    (labels_dir / "classes.txt").write_text(
+        "\n".join(CATEGORIES) + "\n", encoding="utf-8"
+    )
     for name, labels in named:
         stem = name.removesuffix(".jpg")
-        (labels_dir / f"{stem}.txt").write_text(yolo_text(labels, size), encoding="utf-8")
+        (labels_dir / f"{stem}.txt").write_text(
+            yolo_text(labels, size), encoding="utf-8"
+        )
     coco = json.dumps(_coco(named, size), ensure_ascii=False, indent=1, sort_keys=True)
     (folder / "annotations.json").write_text(coco + "\n", encoding="utf-8")
 
 
-def _coco(named: list[tuple[str, list[Label]]], size: tuple[int, int]) -> dict[str, object]:
+def _coco(
+    named: list[tuple[str, list[Label]]], size: tuple[int, int]
+) -> dict[str, object]:
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
     for i, (name, labels) in enumerate(named, start=1):

@@ -10,7 +10,11 @@ from samples.optics import blurred
 
 
 def draw_background(
-    rng: np.random.Generator, camera: str, size: tuple[int, int], scale: float, drift: float
+    rng: np.random.Generator,
+    camera: str,
+    size: tuple[int, int],
+    scale: float,
+    drift: float,
 ) -> Floats:
     """Radiance (H, W) of the fixture, out of focus: jaws above and below, a post, a plate.
 
@@ -30,7 +34,9 @@ def draw_background(
     canvas = blurred(np.ascontiguousarray(turned), 1.1)
     canvas *= 1 + 0.12 * rng.standard_normal((canvas.shape[0], 1), np.float32)
     canvas += _cloud(rng, canvas.shape) * np.float32(0.010)
-    return np.asarray(cv2.resize(canvas, size, interpolation=cv2.INTER_CUBIC), np.float32)
+    return np.asarray(
+        cv2.resize(canvas, size, interpolation=cv2.INTER_CUBIC), np.float32
+    )
 
 
 def _jaw(
@@ -42,7 +48,9 @@ def _jaw(
     cv2.line(canvas, (q[0] - 3, p[1]), (q[0] - 3, q[1]), 1.2 * gain, 1)
 
 
-def _bolt(canvas: Floats, centre: tuple[float, float], radius: int, gain: float) -> None:
+def _bolt(
+    canvas: Floats, centre: tuple[float, float], radius: int, gain: float
+) -> None:
     at = (round(centre[0]), round(centre[1]))
     cv2.circle(canvas, at, radius, 0.5 * gain, -1)
     cv2.circle(canvas, at, radius, 3.0 * gain, 1)
@@ -51,7 +59,9 @@ def _bolt(canvas: Floats, centre: tuple[float, float], radius: int, gain: float)
 
 def _cloud(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     coarse = rng.uniform(0, 1, (4, 5)).astype(np.float32)
-    return np.asarray(cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+    return np.asarray(
+        cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32
+    )
 
 
 def draw_dust(rng: np.random.Generator, radiance: Floats, scale: float) -> None:
@@ -59,7 +69,10 @@ def draw_dust(rng: np.random.Generator, radiance: Floats, scale: float) -> None:
     height, width = radiance.shape
     for _ in range(int(rng.integers(4, 16))):
         x, y = float(rng.uniform(0, width)), float(rng.uniform(0, height))
-        size, glow = float(rng.uniform(0.6, 1.6)) * scale, float(rng.uniform(0.05, 0.45))
+        size, glow = (
+            float(rng.uniform(0.6, 1.6)) * scale,
+            float(rng.uniform(0.05, 0.45)),
+        )
         _speck(radiance, x, y, size, glow)
     for _ in range(int(rng.integers(0, 3))):
         _fibre(rng, radiance, scale)
@@ -71,7 +84,9 @@ def _speck(radiance: Floats, x: float, y: float, sigma: float, glow: float) -> N
     patch = radiance[top : int(y) + reach + 1, left : int(x) + reach + 1]
     dy = (np.arange(patch.shape[0], dtype=np.float32) + top - y)[:, None]
     dx = (np.arange(patch.shape[1], dtype=np.float32) + left - x)[None]
-    patch += np.float32(glow) * np.exp(-(dx * dx + dy * dy) / np.float32(2 * sigma * sigma))
+    patch += np.float32(glow) * np.exp(
+        -(dx * dx + dy * dy) / np.float32(2 * sigma * sigma)
+    )
 
 
 def _fibre(rng: np.random.Generator, radiance: Floats, scale: float) -> None:
@@ -79,7 +94,11 @@ def _fibre(rng: np.random.Generator, radiance: Floats, scale: float) -> None:
     height, width = radiance.shape
     start = rng.uniform((0.15 * width, 0.3 * height), (0.85 * width, 0.7 * height))
     headings = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.35, 12))
-    steps = np.stack([np.cos(headings), np.sin(headings)], 1) * rng.uniform(2.0, 4.5) * scale
+    steps = (
+        np.stack([np.cos(headings), np.sin(headings)], 1)
+        * rng.uniform(2.0, 4.5)
+        * scale
+    )
     points = (start + np.cumsum(steps, 0)) * 16
     low = np.floor(points.min(0) / 16).astype(int) - 8
     high = np.ceil(points.max(0) / 16).astype(int) + 8
@@ -89,6 +108,8 @@ def _fibre(rng: np.random.Generator, radiance: Floats, scale: float) -> None:
     layer = np.zeros((high[1] - low[1], high[0] - low[0]), np.float32)
     line = (points - low * 16).astype(np.int32)
     thick = max(1, round(scale))
-    cv2.polylines(layer, [line], False, float(rng.uniform(0.2, 0.5)), thick, cv2.LINE_8, 4)
+    cv2.polylines(
+        layer, [line], False, float(rng.uniform(0.2, 0.5)), thick, cv2.LINE_8, 4
+    )
     layer = cv2.GaussianBlur(layer, (0, 0), 0.8 * scale)
     radiance[low[1] : high[1], low[0] : high[0]] += layer

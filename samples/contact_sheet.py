@@ -32,15 +32,25 @@ log = logging.getLogger("samples.contact_sheet")
 def main(argv: list[str] | None = None) -> int:
     """Command line; exit code 1 and one line for what the user can mend."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    p = argparse.ArgumentParser(prog="python -m samples.contact_sheet", description=__doc__)
+    p = argparse.ArgumentParser(
+        prog="python -m samples.contact_sheet", description=__doc__
+    )
     p.add_argument("--data", type=Path, default=Path("data"), help="a drawn line")
-    p.add_argument("--truth", type=Path, default=Path("samples/truth"), help="its truth")
-    p.add_argument("--out", type=Path, default=Path("docs/sample-line.jpg"), help="JPEG to write")
-    p.add_argument("--pick", type=int, default=1, help="which sound views of each class (1)")
+    p.add_argument(
+        "--truth", type=Path, default=Path("samples/truth"), help="its truth"
+    )
+    p.add_argument(
+        "--out", type=Path, default=Path("docs/sample-line.jpg"), help="JPEG to write"
+    )
+    p.add_argument(
+        "--pick", type=int, default=1, help="which sound views of each class (1)"
+    )
     args = p.parse_args(argv)
     truth_file = args.truth / "truth.json"
     if not truth_file.is_file():
-        log.error("%s: not there; draw a line first with python -m samples.draw", truth_file)
+        log.error(
+            "%s: not there; draw a line first with python -m samples.draw", truth_file
+        )
         return 1
     views = json.loads(truth_file.read_text(encoding="utf-8"))["views"]
     jpeg = _within(contact_sheet(args.data / "images", views, args.pick), MAX_BYTES)
@@ -60,7 +70,9 @@ def contact_sheet(images: Path, views: dict[str, dict[str, Any]], pick: int) -> 
     return np.vstack(rows)
 
 
-def _choose(views: dict[str, dict[str, Any]], label: str, camera: str, pick: int) -> str:
+def _choose(
+    views: dict[str, dict[str, Any]], label: str, camera: str, pick: int
+) -> str:
     """The `pick`-th view in the order of the line that is sound and truly named."""
     sound = [
         name
@@ -72,7 +84,9 @@ def _choose(views: dict[str, dict[str, Any]], label: str, camera: str, pick: int
 
 
 def _read(path: Path) -> Picture:
-    frame = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    frame = cv2.imdecode(
+        np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE
+    )
     return np.asarray(frame, np.uint8)
 
 
@@ -94,7 +108,9 @@ def _row(label: str, frames: list[Picture], view: dict[str, Any]) -> Picture:
     _write(caption, cause, (8, ROW_PX // 2 + 18), 0.42, (160, 160, 160))
     cells = [caption, *(_tile(f, (FRAME_PX, ROW_PX)) for f in frames)]
     for region, width in (("knurling_box", KNURLING_PX), ("rivet_box", RIVET_PX)):
-        cells.append(_close_up(frames[0], view[region], view["defect_box"], (width, ROW_PX)))
+        cells.append(
+            _close_up(frames[0], view[region], view["defect_box"], (width, ROW_PX))
+        )
     return np.hstack(cells)
 
 
@@ -105,20 +121,30 @@ def _close_up(
     x, y, w, h = region
     scale = min((size[0] - 12) / w, (size[1] - 12) / h)
     crop = cv2.resize(
-        frame[y : y + h, x : x + w], None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC
+        frame[y : y + h, x : x + w],
+        None,
+        fx=scale,
+        fy=scale,
+        interpolation=cv2.INTER_CUBIC,
     )
     colour = cv2.cvtColor(crop, cv2.COLOR_GRAY2BGR)
     if defect is not None and _holds(region, defect):
         corners = np.array([defect[:2], np.add(defect[:2], defect[2:])]) - (x, y)
         limits = (crop.shape[1] - 1, crop.shape[0] - 1)
-        low, high = np.clip(corners * scale + [[-2, -2], [2, 2]], 0, limits).astype(int).tolist()
+        low, high = (
+            np.clip(corners * scale + [[-2, -2], [2, 2]], 0, limits)
+            .astype(int)
+            .tolist()
+        )
         cv2.rectangle(colour, low, high, AMBER, 1, cv2.LINE_8)
     return _tile(np.asarray(colour, np.uint8), size)
 
 
 def _holds(region: list[int], box: list[int]) -> bool:
     x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
-    return region[0] < x < region[0] + region[2] and region[1] < y < region[1] + region[3]
+    return (
+        region[0] < x < region[0] + region[2] and region[1] < y < region[1] + region[3]
+    )
 
 
 def _tile(picture: Picture, size: tuple[int, int]) -> Picture:
@@ -126,7 +152,8 @@ def _tile(picture: Picture, size: tuple[int, int]) -> Picture:
     scale = min(1.0, (size[0] - 4) / picture.shape[1], (size[1] - 4) / picture.shape[0])
     if scale < 1:
         picture = np.asarray(
-            cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+            cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA),
+            np.uint8,
         )
     if picture.ndim == 2:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
@@ -137,7 +164,11 @@ def _tile(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 def _write(
-    cell: Picture, text: str, at: tuple[int, int], size: float, colour: tuple[int, int, int]
+    cell: Picture,
+    text: str,
+    at: tuple[int, int],
+    size: float,
+    colour: tuple[int, int, int],
 ) -> None:
     cv2.putText(cell, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
 

@@ -85,7 +85,11 @@ Defect = Dent | Slide | DoubleLine
 
 
 def draw_defect(
-    rng: np.random.Generator, label: str, strength: float, length_px: float, radius_px: float
+    rng: np.random.Generator,
+    label: str,
+    strength: float,
+    length_px: float,
+    radius_px: float,
 ) -> Defect:
     """Draw a defect that lies on the side the camera sees."""
     if label == "dent":
@@ -166,7 +170,9 @@ def _draw_slide(
     )
 
 
-def _draw_double_line(rng: np.random.Generator, strength: float, length_px: float) -> DoubleLine:
+def _draw_double_line(
+    rng: np.random.Generator, strength: float, length_px: float
+) -> DoubleLine:
     extent = 90 + 120 * strength + float(rng.uniform(0, 30))
     start = float(rng.uniform(-0.1 * extent, length_px - 0.9 * extent))
     deep = float(rng.uniform(0.65, 1.0))
@@ -182,7 +188,9 @@ def _draw_double_line(rng: np.random.Generator, strength: float, length_px: floa
     )
 
 
-def _turn(u: Floats, a: Floats, centre: tuple[float, float], angle: float) -> tuple[Floats, Floats]:
+def _turn(
+    u: Floats, a: Floats, centre: tuple[float, float], angle: float
+) -> tuple[Floats, Floats]:
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     du, da = u - np.float32(centre[0]), a - np.float32(centre[1])
     return du * cos + da * sin, da * cos - du * sin
@@ -194,7 +202,9 @@ def _strike(change: Change, nick: Nick, u: Floats, a: Floats) -> None:
     rho = np.sqrt(x * x + y * y)
     inside = np.clip((1.25 - rho) * 4, 0, 1).astype(np.float32)
     # a bowl inside, a burr thrown up around it
-    bowl = np.where(rho < 1, 1.0, -0.8 * np.clip(1.5 - rho, 0, 1) / 0.5).astype(np.float32)
+    bowl = np.where(rho < 1, 1.0, -0.8 * np.clip(1.5 - rho, 0, 1) / 0.5).astype(
+        np.float32
+    )
     steep = np.float32(nick.depth) * bowl
     cos, sin = np.float32(np.cos(nick.angle_rad)), np.float32(np.sin(nick.angle_rad))
     slope_x = steep * x * np.float32(nick.half_wide_px / nick.half_long_px)
@@ -211,7 +221,9 @@ def _push(change: Change, slide: Slide, u: Floats, a: Floats) -> None:
     turn = np.arctan2(y, x)
     edge = np.ones_like(turn)
     for k, size in enumerate(slide.wobble):
-        edge += np.float32(size) * np.cos((k // 2 + 1) * turn + (k % 2) * np.float32(np.pi / 2))
+        edge += np.float32(size) * np.cos(
+            (k // 2 + 1) * turn + (k % 2) * np.float32(np.pi / 2)
+        )
     rho = np.sqrt(x * x + y * y) / np.clip(edge, 0.6, 1.5)
     flat = np.clip((1.1 - rho) * 5, 0, 1).astype(np.float32)
     change.keep *= 1 - flat * np.float32(1 - slide.keep)
@@ -235,6 +247,9 @@ def _double(change: Change, line: DoubleLine, u: Floats, a: Floats) -> None:
     rise = (where - np.float32(line.from_px)) / np.float32(line.edge_px)
     fall = (np.float32(line.to_px) - where) / np.float32(line.edge_px)
     zone = np.clip(np.minimum(rise, fall) + 0.5, 0, 1).astype(np.float32)
-    change.doubled = (zone * np.float32(line.depths[0]), zone * np.float32(line.depths[1]))
+    change.doubled = (
+        zone * np.float32(line.depths[0]),
+        zone * np.float32(line.depths[1]),
+    )
     change.double_offset = line.offset
     change.mask |= zone > 0.5

@@ -42,7 +42,9 @@ def develop_job(job: Job) -> list[Developed]:
     """Draw the shot of `job`, write its files and masks. The same bytes whoever does it."""
     _, original = job.files[0]
     shot = original.shot
-    part = draw_part(np.random.default_rng([job.seed, 1, shot.part_index]), label=shot.label)
+    part = draw_part(
+        np.random.default_rng([job.seed, 1, shot.part_index]), label=shot.label
+    )
     rng = np.random.default_rng([job.seed, 2, shot.index])
     view = shoot(part, rng, size=job.size, camera=shot.camera, drift=shot.drift)
     labels = annotate(rng, original, view)
@@ -63,7 +65,9 @@ def _write(
         mask_name = f"masks/{file_id}.png"
         cv2.imwrite(str(job.truth_dir / mask_name), view.mask.astype(np.uint8) * 255)
     source = job.files[0][1].name if file.copy else ""
-    return Developed(file_id, file.name, labels, _truth(file_id, file, view, mask_name, source))
+    return Developed(
+        file_id, file.name, labels, _truth(file_id, file, view, mask_name, source)
+    )
 
 
 def _truth(
@@ -95,7 +99,9 @@ def encode(frame: NDArray[np.uint8], quality: int) -> bytes:
     """`frame` as JPEG."""
     done, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
-        raise ValueError(f"encode: frame of shape {frame.shape} was not encoded; use uint8 (H, W)")
+        raise ValueError(
+            f"encode: frame of shape {frame.shape} was not encoded; use uint8 (H, W)"
+        )
     return data.tobytes()
 
 

@@ -37,15 +37,28 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m samples.draw", description=__doc__)
-    p.add_argument("--out", type=Path, default=Path("data"), help="where frames and labels go")
     p.add_argument(
-        "--truth", type=Path, default=Path("samples/truth"), help="where the truth goes; not in OUT"
+        "--out", type=Path, default=Path("data"), help="where frames and labels go"
     )
-    p.add_argument("--parts", type=int, default=400, help="parts on the line, 2-3 views each (400)")
-    p.add_argument("--size", type=_size, default=(616, 514), help="frame WxH px (616x514)")
+    p.add_argument(
+        "--truth",
+        type=Path,
+        default=Path("samples/truth"),
+        help="where the truth goes; not in OUT",
+    )
+    p.add_argument(
+        "--parts", type=int, default=400, help="parts on the line, 2-3 views each (400)"
+    )
+    p.add_argument(
+        "--size", type=_size, default=(616, 514), help="frame WxH px (616x514)"
+    )
     p.add_argument("--seed", type=int, default=7, help="same seed, same bytes (7)")
-    p.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
-    p.add_argument("--force", action="store_true", help="replace folders that this did not make")
+    p.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (all cores)"
+    )
+    p.add_argument(
+        "--force", action="store_true", help="replace folders that this did not make"
+    )
     return p
 
 
@@ -97,7 +110,9 @@ def _check(
         problems.append(f"--workers: {workers}; use 1 or more")
     a, b = out.resolve(), truth.resolve()
     if a == b or a in b.parents or b in a.parents:
-        problems.append(f"--truth: {truth} and {out} overlap; keep the truth out of the data")
+        problems.append(
+            f"--truth: {truth} and {out} overlap; keep the truth out of the data"
+        )
     for folder in (out, truth):
         if not force and not _ours_or_empty(folder):
             problems.append(
@@ -110,7 +125,9 @@ def _check(
 def _ours_or_empty(folder: Path) -> bool:
     if not folder.exists():
         return True
-    return folder.is_dir() and ((folder / MARKER).is_file() or not any(folder.iterdir()))
+    return folder.is_dir() and (
+        (folder / MARKER).is_file() or not any(folder.iterdir())
+    )
 
 
 def _fresh(target: Path) -> Path:
@@ -122,7 +139,9 @@ def _fresh(target: Path) -> Path:
 
 def _mark(folder: Path, n_parts: int, size: tuple[int, int], seed: int) -> None:
     """Leave word that this program made `folder`, so that it may replace it."""
-    recipe = json.dumps({"parts": n_parts, "seed": seed, "size": list(size)}, sort_keys=True)
+    recipe = json.dumps(
+        {"parts": n_parts, "seed": seed, "size": list(size)}, sort_keys=True
+    )
     (folder / MARKER).write_text(recipe + "\n", encoding="utf-8")
 
 

@@ -37,7 +37,9 @@ def plan_line(rng: np.random.Generator, n_parts: int) -> list[Shot]:
     are dealt evenly to each class, so that neither lamp, nor framing, nor camera tells the class.
     """
     if n_parts < len(CLASSES):
-        raise ValueError(f"plan_line: {n_parts} parts; use at least {len(CLASSES)}, one a class")
+        raise ValueError(
+            f"plan_line: {n_parts} parts; use at least {len(CLASSES)}, one a class"
+        )
     parts: list[tuple[float, str, tuple[str, ...]]] = []
     for label, count in share_out(IMAGES_ON_THE_REAL_LINE, n_parts).items():
         places = (np.arange(count) + rng.uniform(0, 1, count)) / count
@@ -70,7 +72,16 @@ def share_out(weights: dict[str, int], total: int) -> dict[str, int]:
 def _deal_cameras(rng: np.random.Generator, count: int) -> list[tuple[str, ...]]:
     """For each part the cameras of its two or three shots; all patterns equally often."""
     a, b = CAMERAS
-    patterns = [(a, a), (b, b), (a, b), (b, a), (a, a, b), (b, b, a), (a, b, a), (b, a, b)]
+    patterns = [
+        (a, a),
+        (b, b),
+        (a, b),
+        (b, a),
+        (a, a, b),
+        (b, b, a),
+        (a, b, a),
+        (b, a, b),
+    ]
     start = int(rng.integers(len(patterns)))
     dealt = [patterns[(start + 3 * i) % len(patterns)] for i in range(count)]
     return [dealt[i] for i in rng.permutation(count)]

@@ -62,9 +62,15 @@ class File:
     def name(self) -> str:
         """File name, in the Unicode form it has on disk."""
         number = 1 if self.copy else self.shot.number
-        fields = [self.shot.camera, str(self.part_number), FILE_LABELS[self.typed_label]]
+        fields = [
+            self.shot.camera,
+            str(self.part_number),
+            FILE_LABELS[self.typed_label],
+        ]
         fields += [] if self.short else [str(number)]
-        return unicodedata.normalize("NFD" if self.nfd else "NFC", "_".join(fields) + ".jpg")
+        return unicodedata.normalize(
+            "NFD" if self.nfd else "NFC", "_".join(fields) + ".jpg"
+        )
 
 
 def plan_mess(rng: np.random.Generator, shots: list[Shot]) -> list[File]:
@@ -125,7 +131,9 @@ class _Mess:
             done, turn = done + len(views), turn + 1
 
     def _spoil_views(self) -> None:
-        for turn, i in enumerate(self._pick(self._everything(), self._count(SPOILED_RATE / 2))):
+        for turn, i in enumerate(
+            self._pick(self._everything(), self._count(SPOILED_RATE / 2))
+        ):
             typed, tell = self._misread(self.originals[i].shot.label, turn)
             self._set(i, typed_label=typed, spoiled="view", boxes_tell=tell)
 
@@ -141,7 +149,9 @@ class _Mess:
         return str(self.rng.choice(others)), tell
 
     def _shorten(self) -> None:
-        dents = [i for i in self._everything() if self.originals[i].shot.label == "dent"]
+        dents = [
+            i for i in self._everything() if self.originals[i].shot.label == "dent"
+        ]
         for i in self._pick(dents, self._count(SHORT_NAME_RATE)):
             self._set(i, short=True)
 
@@ -165,10 +175,18 @@ class _Mess:
 
     def _style_boxes(self) -> None:
         """Deal the ways of boxing a defect in fixed shares, the first to views that are spoiled."""
-        spoiled = [i for i in self._everything() if self._boxes_defect(i) and self._is_spoiled(i)]
+        spoiled = [
+            i
+            for i in self._everything()
+            if self._boxes_defect(i) and self._is_spoiled(i)
+        ]
         for turn, i in enumerate(spoiled):
             self._restyle(i, ("tight", "loose")[turn % 2])
-        rest = [i for i in self._everything() if self._boxes_defect(i) and not self._is_spoiled(i)]
+        rest = [
+            i
+            for i in self._everything()
+            if self._boxes_defect(i) and not self._is_spoiled(i)
+        ]
         styles = [s for s, n in BOX_STYLES.items() for _ in range(n)]
         for turn, i in enumerate(self.rng.permutation(np.array(rest, dtype=int))):
             self._restyle(int(i), styles[7 * turn % len(styles)])
@@ -194,7 +212,9 @@ class _Mess:
             self._restyle(int(i), ("no rivet", "no knurling")[turn % 2])
 
     def _normalise(self, files: list[File]) -> list[File]:
-        chosen = set(self.rng.permutation(len(files))[: max(1, round(NFD_RATE * len(files)))])
+        chosen = set(
+            self.rng.permutation(len(files))[: max(1, round(NFD_RATE * len(files)))]
+        )
         return [replace(f, nfd=i in chosen) for i, f in enumerate(files)]
 
     def _number(self, files: list[File]) -> list[File]:

@@ -34,23 +34,34 @@ def lit(surface: Surface, lamp: Lamp) -> Floats:
     nx, ny, nz = surface.normal
     lean = np.sqrt(nx * nx + ny * ny)
     ring = np.exp(-(((lean - lamp.ring_tilt) / lamp.ring_width) ** 2))
-    side = (nx * np.cos(lamp.azimuth_rad) + ny * np.sin(lamp.azimuth_rad)) / (lean + 1e-3)
+    side = (nx * np.cos(lamp.azimuth_rad) + ny * np.sin(lamp.azimuth_rad)) / (
+        lean + 1e-3
+    )
     ring = ring * (1 + lamp.uneven * side)
     bar = _half_vector(lamp, nx, ny, nz)
     rough = 0.06 + 0.10 * lean
-    return (surface.open * (0.62 * ring + lamp.bar_gain * bar + rough)).astype(np.float32)
+    return (surface.open * (0.62 * ring + lamp.bar_gain * bar + rough)).astype(
+        np.float32
+    )
 
 
 def _half_vector(lamp: Lamp, nx: Floats, ny: Floats, nz: Floats) -> Floats:
     hx = lamp.bar_tilt * np.cos(lamp.bar_azimuth_rad)
     hy = lamp.bar_tilt * np.sin(lamp.bar_azimuth_rad)
     hz = np.sqrt(1 - lamp.bar_tilt**2)
-    facing = np.clip(nx * np.float32(hx) + ny * np.float32(hy) + nz * np.float32(hz), 0, 1)
+    facing = np.clip(
+        nx * np.float32(hx) + ny * np.float32(hy) + nz * np.float32(hz), 0, 1
+    )
     return np.asarray(facing**36, np.float32)
 
 
 def develop(
-    radiance: Floats, *, rng: np.random.Generator, lamp: Lamp, vignette: float, centre: Floats
+    radiance: Floats,
+    *,
+    rng: np.random.Generator,
+    lamp: Lamp,
+    vignette: float,
+    centre: Floats,
 ) -> np.ndarray:
     """The 8-bit frame of `radiance` (H, W): vignetting, shot and read noise, a soft shoulder."""
     height, width = radiance.shape

@@ -70,13 +70,17 @@ class Part:
     texture_seed: int
 
 
-def draw_part(rng: np.random.Generator, *, label: str, severity: float | None = None) -> Part:
+def draw_part(
+    rng: np.random.Generator, *, label: str, severity: float | None = None
+) -> Part:
     """Draw a part of class `label`; `severity` (0..1, default drawn) is how strong its defect is.
 
     Sizes, wear and stains are drawn before the defect and do not depend on the class.
     """
     if label not in CLASSES:
-        raise ValueError(f"draw_part: label is {label!r}; use one of {', '.join(CLASSES)}")
+        raise ValueError(
+            f"draw_part: label is {label!r}; use one of {', '.join(CLASSES)}"
+        )
     knurling = _draw_knurling(rng)
     rivet = _draw_rivet(rng)
     stains = tuple(_draw_stain(rng, knurling) for _ in range(int(rng.integers(0, 4))))
@@ -86,7 +90,9 @@ def draw_part(rng: np.random.Generator, *, label: str, severity: float | None = 
         rivet = _lift(rivet, strength)
     defect = None
     if label in SURFACE_DEFECTS:
-        defect = draw_defect(rng, label, strength, knurling.length_px, knurling.radius_px)
+        defect = draw_defect(
+            rng, label, strength, knurling.length_px, knurling.radius_px
+        )
     return Part(label, knurling, rivet, stains, defect, texture_seed)
 
 

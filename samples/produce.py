@@ -45,21 +45,28 @@ def produce(
     return summary
 
 
-def plan_jobs(out: Path, truth: Path, n_parts: int, size: tuple[int, int], seed: int) -> list[Job]:
+def plan_jobs(
+    out: Path, truth: Path, n_parts: int, size: tuple[int, int], seed: int
+) -> list[Job]:
     """One job a shot, with the files that come of it."""
     shots = plan_line(np.random.default_rng([seed, 3]), n_parts)
     files = plan_mess(np.random.default_rng([seed, 4]), shots)
     by_shot: dict[int, list[tuple[str, File]]] = {}
     for i, file in enumerate(files):
         by_shot.setdefault(file.shot.index, []).append((f"v{i:05d}", file))
-    return [Job(tuple(named), seed, size, out, truth) for _, named in sorted(by_shot.items())]
+    return [
+        Job(tuple(named), seed, size, out, truth)
+        for _, named in sorted(by_shot.items())
+    ]
 
 
 def summarise(views: dict[str, dict[str, object]]) -> dict[str, object]:
     """How many files there are, and how many of each kind of mess."""
     counts: dict[str, object] = {"files": len(views)}
     for key in COUNTED:
-        counts[key] = dict(sorted(Counter(str(v[key]) for v in views.values() if v[key]).items()))
+        counts[key] = dict(
+            sorted(Counter(str(v[key]) for v in views.values() if v[key]).items())
+        )
     for key in ("short_name", "nfd"):
         counts[key] = sum(bool(v[key]) for v in views.values())
     return counts

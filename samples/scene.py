@@ -56,7 +56,12 @@ def draw_view(
 
 
 def shoot(
-    part: Part, rng: np.random.Generator, *, size: tuple[int, int], camera: str, drift: float = 0.0
+    part: Part,
+    rng: np.random.Generator,
+    *,
+    size: tuple[int, int],
+    camera: str,
+    drift: float = 0.0,
 ) -> SceneView:
     """Photograph `part` once. `drift` (0..1) is how far down the line the part came.
 
@@ -76,7 +81,12 @@ def shoot(
     frame = develop(radiance, rng=rng, lamp=lamp, vignette=vignette, centre=centre)
     mask = _warp_mask(defect, matrix, size)
     return SceneView(
-        frame, mask, part.label, camera, *_part_boxes(part, matrix, grid, size), box_of(mask)
+        frame,
+        mask,
+        part.label,
+        camera,
+        *_part_boxes(part, matrix, grid, size),
+        box_of(mask),
     )
 
 
@@ -116,7 +126,9 @@ def placement(
     """The 2 x 3 matrix from grid points to frame pixels. `Ch01` hangs the other way up."""
     angle = pose.tilt_rad + np.pi * CAMERAS.index(pose.camera)
     step = scale * pose.zoom / grid.per_px
-    turn = step * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn = step * np.array(
+        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    )
     anchor = np.array([_middle(part) + grid.left_px, HALF_HEIGHT_PX]) * grid.per_px
     shift = np.array([pose.dx_px, pose.dy_px]) * scale
     target = np.array([size[0] / 2, size[1] / 2]) + shift
@@ -152,7 +164,11 @@ def box_of(mask: Bools) -> Box | None:
 
 
 def _paste(
-    radiance: Floats, picture: Floats, inside: Bools, matrix: NDArray[np.float64], blur: float
+    radiance: Floats,
+    picture: Floats,
+    inside: Bools,
+    matrix: NDArray[np.float64],
+    blur: float,
 ) -> None:
     size = (radiance.shape[1], radiance.shape[0])
     cover = inside.astype(np.float32)
@@ -162,10 +178,14 @@ def _paste(
     radiance += cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR)
 
 
-def _warp_mask(mask: Bools, matrix: NDArray[np.float64], size: tuple[int, int]) -> Bools:
+def _warp_mask(
+    mask: Bools, matrix: NDArray[np.float64], size: tuple[int, int]
+) -> Bools:
     if not mask.any():
         return np.zeros((size[1], size[0]), np.bool_)
-    warped = cv2.warpAffine(mask.astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR)
+    warped = cv2.warpAffine(
+        mask.astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR
+    )
     return np.asarray(warped > 0.5)
 
 

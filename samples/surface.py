@@ -46,7 +46,9 @@ class Grid:
         """The grid that covers `left_px` of rod, the knurling and the rivet of `part`."""
         length = part.knurling.length_px + left_px + RIGHT_PX
         n_u, n_v = round(length * per_px), round(2 * HALF_HEIGHT_PX * per_px)
-        u = (np.arange(n_u, dtype=np.float32) + 0.5) / np.float32(per_px) - np.float32(left_px)
+        u = (np.arange(n_u, dtype=np.float32) + 0.5) / np.float32(per_px) - np.float32(
+            left_px
+        )
         v = (np.arange(n_v, dtype=np.float32) + 0.5) / np.float32(per_px)
         return cls(u, v - np.float32(HALF_HEIGHT_PX), per_px, left_px)
 
@@ -101,7 +103,9 @@ def shape(part: Part, grid: Grid, roll_px: float) -> Surface:
     """The surface of `part` on `grid`, rolled about its axis by `roll_px` of arc."""
     radius = profile(part, grid.u)
     steep = np.gradient(radius, grid.u).astype(np.float32)
-    steep = np.clip(cv2.GaussianBlur(steep[None], (0, 0), 0.6 * grid.per_px)[0], -2.5, 2.5)
+    steep = np.clip(
+        cv2.GaussianBlur(steep[None], (0, 0), 0.6 * grid.per_px)[0], -2.5, 2.5
+    )
     ratio = np.asarray(grid.v[:, None] / np.maximum(radius, 1e-3)[None], np.float32)
     inside = np.abs(ratio) < 1
     sin: Floats = np.clip(ratio, -0.999, 0.999)
@@ -151,7 +155,9 @@ def _relief(
     lower = h1 < h2
     depth = np.float32(k.slope) * change.keep * _depth(k, u)
     s1, s2 = np.where(lower, s1, 0) * depth, np.where(lower, 0, s2) * depth
-    tone, tilt_u, tilt_a = (x * change.keep for x in _per_diamond(part.texture_seed, one, two))
+    tone, tilt_u, tilt_a = (
+        x * change.keep for x in _per_diamond(part.texture_seed, one, two)
+    )
     sin, cos = np.float32(np.sin(k.helix_rad)), np.float32(np.cos(k.helix_rad))
     height = 1 - change.keep * (1 - np.where(lower, h1, h2))
     return (s1 + s2) * sin + tilt_u, (s1 - s2) * cos + tilt_a, height, 1 + tone
@@ -183,7 +189,9 @@ def _depth(k: Knurling, u: Floats) -> Floats:
     """How deep the knurling was rolled along the axis: shallow at the ends, with a slow wave."""
     row = u[0]
     ends = np.clip(np.minimum(row, k.length_px - row) / 9, 0.15, 1)
-    wave = 1 - k.wave_depth * (0.5 + 0.5 * np.sin(2 * np.pi * row / k.wave_px + k.wave_phase))
+    wave = 1 - k.wave_depth * (
+        0.5 + 0.5 * np.sin(2 * np.pi * row / k.wave_px + k.wave_phase)
+    )
     return (ends * wave).astype(np.float32)[None]
 
 

@@ -8,14 +8,13 @@ import cv2
 import numpy as np
 from pydantic import BaseModel
 
-from inspection.bundle import Card
-from inspection.heat import overlay
+from inspection.geometry import Image
 from inspection.images import ImageError
-from inspection.inspector import Inspector
-from inspection.judgement import DefectBox, PartVerdict, ViewVerdict, judge_part
-from inspection.regions import Image
-from inspection.verdicts import Thresholds
-from inspection.views import Seen, View
+from inspection.runtime.bundle import Card, Thresholds
+from inspection.runtime.heat import overlay
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.verdict import DefectBox, PartVerdict, ViewVerdict, judge_part
+from inspection.runtime.views import View, ViewOutputs
 from serving.refusals import RefusedError
 
 
@@ -101,7 +100,7 @@ def answer(served: Served, views: Sequence[View], *, heatmap: bool) -> PartAnswe
     )
 
 
-def _see_all(inspector: Inspector, views: Sequence[View]) -> list[Seen]:
+def _see_all(inspector: Inspector, views: Sequence[View]) -> list[ViewOutputs]:
     seen, problems = [], []
     for view in views:
         try:
@@ -110,16 +109,23 @@ def _see_all(inspector: Inspector, views: Sequence[View]) -> list[Seen]:
             problems.append((error.code, f"{view.name}: {error}"))
     if problems:
         status = 413 if problems[0][0] == "too_large" else 422
-        raise RefusedError(status, problems[0][0], "\n".join(message for _, message in problems))
+        raise RefusedError(
+            status, problems[0][0], "\n".join(message for _, message in problems)
+        )
     return seen
 
 
 def _head(part: PartVerdict) -> dict[str, str]:
-    return {key: getattr(part, key) for key in ("verdict", "label", "cause", "worst_view")}
+    return {
+        key: getattr(part, key) for key in ("verdict", "label", "cause", "worst_view")
+    }
 
 
 def _view(view: ViewVerdict, card: Card, heatmaps: dict[str, str] | None) -> ViewAnswer:
-    limits = {"classifier": card.classifier.thresholds, "anomaly": card.anomaly.thresholds}
+    limits = {
+        "classifier": card.classifier.thresholds,
+        "anomaly": card.anomaly.thresholds,
+    }
     return ViewAnswer(
         name=view.name,
         sha256=view.sha256,
@@ -137,11 +143,14 @@ def _view(view: ViewVerdict, card: Card, heatmaps: dict[str, str] | None) -> Vie
 
 def _box(found: DefectBox) -> BoxAnswer:
     return BoxAnswer(
-        **found.box.rounded(), region=found.region, found_by=found.found_by, heat=found.heat
+        **found.box.rounded(),
+        region=found.region,
+        found_by=found.found_by,
+        heat=found.heat,
     )
 
 
-def _heatmaps(seen: Seen, view: ViewVerdict, card: Card) -> dict[str, str]:
+def _heatmaps(seen: ViewOutputs, view: ViewVerdict, card: Card) -> dict[str, str]:
     regions = {"classifier": card.line.classify, "anomaly": card.line.detect_anomalies}
     return {
         channel: _png(overlay(seen.crops[regions[channel]], heat))

@@ -81,7 +81,9 @@ def create_app(current: Callable[[], Served], *, token: str = "") -> ASGIApp:
             500: _failed,
         },
     )
-    app.router.redirect_slashes = False  # the redirect would name whatever host a client claims
+    app.router.redirect_slashes = (
+        False  # the redirect would name whatever host a client claims
+    )
     return Lingering(app)
 
 
@@ -90,11 +92,15 @@ def _heatmap_asked(request: Request) -> bool:
     value = query.pop("heatmap", "false").lower()
     if query:
         raise RefusedError(
-            400, "unknown_parameter", f"{min(query)[:80]!r}: is no parameter; try heatmap=true"
+            400,
+            "unknown_parameter",
+            f"{min(query)[:80]!r}: is no parameter; try heatmap=true",
         )
     if value not in ("true", "false"):
         raise RefusedError(
-            400, "bad_parameter", f"heatmap: should be true or false, got {value[:80]!r}"
+            400,
+            "bad_parameter",
+            f"heatmap: should be true or false, got {value[:80]!r}",
         )
     return value == "true"
 
@@ -108,16 +114,24 @@ def _refused(_: Request, error: Exception) -> Response:
 def _not_served(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = "method_not_allowed" if error.status_code == 405 else "not_found"
-    message = f"{request.method} {request.url.path[:80]!r}: {error.detail}; see /openapi.json"
+    message = (
+        f"{request.method} {request.url.path[:80]!r}: {error.detail}; see /openapi.json"
+    )
     return JSONResponse(
-        RefusedError(error.status_code, code, message).as_json(), error.status_code, error.headers
+        RefusedError(error.status_code, code, message).as_json(),
+        error.status_code,
+        error.headers,
     )
 
 
 def _gone(_: Request, __: Exception) -> Response:
-    return JSONResponse(RefusedError(400, "disconnected", "the client left").as_json(), 400)
+    return JSONResponse(
+        RefusedError(400, "disconnected", "the client left").as_json(), 400
+    )
 
 
 def _failed(_: Request, __: Exception) -> Response:
-    message = "our fault, and logged; send it again, or show the log to whoever runs this"
+    message = (
+        "our fault, and logged; send it again, or show the log to whoever runs this"
+    )
     return JSONResponse(RefusedError(500, "internal", message).as_json(), 500)

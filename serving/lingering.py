@@ -27,11 +27,15 @@ class Lingering:
         async def receive_and_note() -> Message:
             nonlocal unread
             message = await receive()
-            unread = message["type"] == "http.request" and message.get("more_body", False)
+            unread = message["type"] == "http.request" and message.get(
+                "more_body", False
+            )
             return message
 
         async def send_and_drain(message: Message) -> None:
-            last = message["type"] == "http.response.body" and not message.get("more_body", False)
+            last = message["type"] == "http.response.body" and not message.get(
+                "more_body", False
+            )
             if not (last and unread):
                 await send(message)
                 return

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from inspection.bundle import Card
+from inspection.runtime.bundle import Card
 from serving.answers import PartAnswer
 from serving.uploads import FIELD, MAX_BODY_BYTES, MAX_FILE_BYTES, MAX_VIEWS
 
@@ -37,7 +37,9 @@ def specification() -> dict[str, Any]:
         "info": {"title": "Inspection of parts", "version": "1"},
         "paths": {
             "/inspect": {"post": _inspect()},
-            "/model": {"get": _get("The card of the model that serves", Card.__doc__ or "")},
+            "/model": {
+                "get": _get("The card of the model that serves", Card.__doc__ or "")
+            },
         },
         "components": {
             "schemas": {**schemas, "PartAnswer": part, "Error": ERROR},
@@ -71,7 +73,10 @@ def _inspect() -> dict[str, Any]:
     return {
         "summary": "Inspect the views of one part",
         "parameters": [heatmap],
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
+        "requestBody": {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": form}},
+        },
         "responses": {"200": _answer("The verdict", "PartAnswer")}
         | {status: _answer(what, "Error") for status, what in REFUSALS.items()},
     }
@@ -80,7 +85,10 @@ def _inspect() -> dict[str, Any]:
 def _get(summary: str, description: str) -> dict[str, Any]:
     return {
         "summary": summary,
-        "responses": {"200": {"description": description}, "401": _answer("No token", "Error")},
+        "responses": {
+            "200": {"description": description},
+            "401": _answer("No token", "Error"),
+        },
     }
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import bentoml
 
-from inspection.bundle import CARD
 from inspection.errors import InspectionError
-from inspection.inspector import Inspector
-from inspection.releases import champion
+from inspection.runtime.bundle import CARD
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.releases import champion
 from inspection.storage import sha256_of
 from serving.answers import Served
 from serving.api import create_app

@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from inspection.views import View
+from inspection.runtime.views import View
 from serving.refusals import RefusedError
 
 FIELD = "views"
@@ -59,7 +59,9 @@ class _Parser(MultiPartParser):
     def on_end(self) -> None:
         self.ended = True
 
-    async def to_the_end(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async def to_the_end(
+        self, stream: AsyncGenerator[bytes, None]
+    ) -> AsyncGenerator[bytes, None]:
         """The chunks of a stream; raises where the form has not ended with the last of them."""
         async for chunk in stream:
             yield chunk
@@ -78,12 +80,15 @@ async def read_views(request: Request, take: Callable[[int], None]) -> list[View
             form = await _parse(request, take)
     except TimeoutError as error:
         raise RefusedError(
-            408, "too_slow", f"the body took over {READ_TIMEOUT_S:.0f} s; send it faster"
+            408,
+            "too_slow",
+            f"the body took over {READ_TIMEOUT_S:.0f} s; send it faster",
         ) from error
     try:
         files = _files(form)
         return [
-            View(name, await file.read()) for name, file in zip(_names(files), files, strict=True)
+            View(name, await file.read())
+            for name, file in zip(_names(files), files, strict=True)
         ]
     finally:
         await form.close()
@@ -115,11 +120,15 @@ async def _parse(request: Request, take: Callable[[int], None]) -> FormData:
         if error.message.startswith("Too many"):
             raise _too_many() from error
         raise RefusedError(
-            400, "broken_multipart", f"the body cannot be read ({error.message}); send it again"
+            400,
+            "broken_multipart",
+            f"the body cannot be read ({error.message}); send it again",
         ) from error
 
 
-async def _limited(request: Request, take: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
+async def _limited(
+    request: Request, take: Callable[[int], None]
+) -> AsyncGenerator[bytes, None]:
     n_bytes = 0
     async for chunk in request.stream():
         n_bytes += len(chunk)
@@ -133,7 +142,9 @@ def _files(form: FormData) -> list[UploadFile]:
     unknown = sorted({name for name in form if name != FIELD})
     if unknown:
         raise RefusedError(
-            400, "unknown_field", f"{unknown[0][:80]!r}: is no field; send files as {FIELD!r}"
+            400,
+            "unknown_field",
+            f"{unknown[0][:80]!r}: is no field; send files as {FIELD!r}",
         )
     values = form.getlist(FIELD)
     files = [value for value in values if isinstance(value, UploadFile)]
@@ -143,7 +154,9 @@ def _files(form: FormData) -> list[UploadFile]:
         )
     if len(files) < len(values):
         raise RefusedError(
-            400, "not_a_file", f"{FIELD!r}: got text; upload the file itself, nothing is fetched"
+            400,
+            "not_a_file",
+            f"{FIELD!r}: got text; upload the file itself, nothing is fetched",
         )
     for file in files:
         if (file.size or 0) > MAX_FILE_BYTES:
@@ -172,5 +185,7 @@ def _too_large(found: str) -> RefusedError:
 
 def _too_many() -> RefusedError:
     return RefusedError(
-        413, "too_many_views", f"more than {MAX_VIEWS} views; send them as several parts"
+        413,
+        "too_many_views",
+        f"more than {MAX_VIEWS} views; send them as several parts",
     )

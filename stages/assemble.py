@@ -11,20 +11,20 @@ import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
 
-from inspection import outcomes
-from inspection.cam_truth import cam_truth
-from inspection.crops import load_crops
-from inspection.decisions import decided
-from inspection.folds import with_folds
+from inspection.curation.folds import with_folds
+from inspection.evaluation import metrics as outcomes
+from inspection.evaluation.cam_truth import cam_truth
+from inspection.evaluation.costs import Costs
+from inspection.evaluation.operating_point import decided
+from inspection.evaluation.parity import require_parity
+from inspection.geometry import Image
 from inspection.images import read_frame
-from inspection.inspector import Inspector
 from inspection.line import Line
-from inspection.parity import require_parity
+from inspection.models.crops import load_crops
 from inspection.parts import labels_of_parts
-from inspection.regions import Image
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.views import View
 from inspection.storage import read_table, replace_folder, write_table, write_text
-from inspection.verdicts import Costs
-from inspection.views import View
 from stages import program
 from stages.golden import golden_parity, locator_parity
 from stages.graphs import export_graphs, load_trained, open_inspector, write_card
@@ -80,7 +80,9 @@ def main() -> None:
             "val: no defective part, so nothing says what a threshold costs: all but what looks as "
             "normal as the normals of val goes to review; add defective parts, three of a class"
         )
-    parity = golden_parity(trained, paths.crops, line, card, folder, params.golden_crops)
+    parity = golden_parity(
+        trained, paths.crops, line, card, folder, params.golden_crops
+    )
     parity |= locator_parity(trained, card, folder, some_frames(val, paths.data, line))
     require_parity(parity, tolerance=params.parity_tolerance)
 
@@ -93,7 +95,11 @@ def main() -> None:
         "parity": {name: report.as_json() for name, report in parity.items()},
     }
     card = card.model_copy(
-        update={"metrics": metrics, "parity": metrics["parity"], "lineage": lineage(paths)}
+        update={
+            "metrics": metrics,
+            "parity": metrics["parity"],
+            "lineage": lineage(paths),
+        }
     )
 
     card = write_card(folder, card)
@@ -101,7 +107,10 @@ def main() -> None:
     ms_per_part = 1000 * seconds / max(1, len(parts))
     write_table(paths.report / "test_parts.csv", table)
     write_table(paths.report / "confusion.csv", outcomes.confusion_rows(table, line))
-    write_text(paths.report / "index.html", render_report(paths, card, table, parts, ms_per_part))
+    write_text(
+        paths.report / "index.html",
+        render_report(paths, card, table, parts, ms_per_part),
+    )
     program.save_metrics(paths.metrics, metrics | {"ms_per_part": ms_per_part})
     _log_totals(metrics["totals"])
 
@@ -121,7 +130,9 @@ def see_parts(
 
 def some_frames(views: pd.DataFrame, data: Path, line: Line) -> Iterator[Image]:
     """A few frames, drawn evenly from the table."""
-    rows = np.unique(np.linspace(0, len(views) - 1, N_GOLDEN_FRAMES).round().astype(int))
+    rows = np.unique(
+        np.linspace(0, len(views) - 1, N_GOLDEN_FRAMES).round().astype(int)
+    )
     for path in views["path"].iloc[rows]:
         yield read_frame(data / path, channels=line.channels, bit_depth=line.bit_depth)
 

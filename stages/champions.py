@@ -7,9 +7,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from inspection.bundle import CARD, verified
 from inspection.errors import InspectionError
-from inspection.releases import POINTER, champion, champion_line, promote, replace_broken
+from inspection.runtime.bundle import CARD, verified
+from inspection.runtime.releases import (
+    POINTER,
+    champion,
+    champion_line,
+    promote,
+    replace_broken,
+)
 from inspection.storage import sha256_of
 from stages import program
 
@@ -18,7 +24,9 @@ CHAMPION = "champion"
 CARD_TAG = f"sha256_{CARD}"
 
 
-def appoint(client: Any, line: str, number: str, releases: Path, released: str) -> list[str]:
+def appoint(
+    client: Any, line: str, number: str, releases: Path, released: str
+) -> list[str]:
     """Make a version the challenger, and the champion where its line has none.
 
     A project serves the line that its params describe: the first version of a line serves also
@@ -98,7 +106,9 @@ def _fetch(mlflow: Any, line: str, number: str, releases: Path, released: str) -
     into.mkdir(parents=True)
     tags = mlflow.MlflowClient().get_model_version(line, number).tags
     try:
-        mlflow.artifacts.download_artifacts(f"models:/{line}/{number}", dst_path=str(into))
+        mlflow.artifacts.download_artifacts(
+            f"models:/{line}/{number}", dst_path=str(into)
+        )
         bundle = next((card.parent for card in into.rglob(CARD)), into)
         _check(bundle, tags)
         replace_broken(bundle, releases, released)

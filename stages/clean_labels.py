@@ -11,8 +11,10 @@ import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
 
-from inspection import duplicates, labels, suspects
-from inspection.classes import check_classes
+from inspection.curation import duplicates
+from inspection.curation import label_issues as suspects
+from inspection.curation import label_rules as labels
+from inspection.curation.class_counts import check_classes
 from inspection.errors import InspectionError
 from inspection.images import read_frame
 from inspection.line import Line
@@ -65,7 +67,9 @@ def main() -> None:
     table = duplicates.with_groups(table, pairs)
     duplicates.check_spread(table)
     conflicts = labels.conflicts(table, line, params.rules.model_dump())
-    held_by = [rule for rule, action in params.rules.model_dump().items() if action == "hold"]
+    held_by = [
+        rule for rule, action in params.rules.model_dump().items() if action == "hold"
+    ]
     table = labels.with_holds(table, conflicts, rules=held_by)
     changes = labels.changes(raw, table, reviews)
     write_table(paths.out / "changes.csv", changes)
@@ -82,7 +86,9 @@ def main() -> None:
 def _read_csv(path: Path) -> pd.DataFrame:
     if not path.exists():
         header = ",".join(labels.REVIEW_COLUMNS)
-        raise InspectionError(f"{path}: not found; make it with the one line {header!r}")
+        raise InspectionError(
+            f"{path}: not found; make it with the one line {header!r}"
+        )
     text, remedy = read_text(path), "put text that has commas in quotes"
     try:
         table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
@@ -90,11 +96,15 @@ def _read_csv(path: Path) -> pd.DataFrame:
         told = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise InspectionError(f"{path}: is no such table ({told}); {remedy}") from error
     if not isinstance(table.index, pd.RangeIndex):
-        raise InspectionError(f"{path}: has more fields in a row than in its header; {remedy}")
+        raise InspectionError(
+            f"{path}: has more fields in a row than in its header; {remedy}"
+        )
     return table
 
 
-def _looked_at(data_dir: Path, table: pd.DataFrame, line: Line) -> tuple[np.ndarray, np.ndarray]:
+def _looked_at(
+    data_dir: Path, table: pd.DataFrame, line: Line
+) -> tuple[np.ndarray, np.ndarray]:
     """Thumbnails (N, H, W) and texture features (N, D) of every view, decoded once."""
     windows = suspects.windows(table, line)
     sizes = suspects.fitted_sizes(windows)
@@ -108,10 +118,16 @@ def _looked_at(data_dir: Path, table: pd.DataFrame, line: Line) -> tuple[np.ndar
     views = list(zip(table["path"], table["camera"], strict=True))
     with ThreadPoolExecutor(READERS) as pool:
         bar = tqdm(
-            pool.map(one, views), total=len(views), desc="looking", unit="view", disable=None
+            pool.map(one, views),
+            total=len(views),
+            desc="looking",
+            unit="view",
+            disable=None,
         )
         seen = list(bar)
-    return np.stack([thumb for thumb, _ in seen]), np.stack([found for _, found in seen])
+    return np.stack([thumb for thumb, _ in seen]), np.stack(
+        [found for _, found in seen]
+    )
 
 
 def _numbers(
@@ -122,7 +138,9 @@ def _numbers(
 ) -> dict[str, object]:
     per_rule = pd.Series([one.rule for one in conflicts], dtype=str).value_counts()
     free = (
-        table[~table["held"]].groupby("label")["group_id"].agg(n_views="size", n_groups="nunique")
+        table[~table["held"]]
+        .groupby("label")["group_id"]
+        .agg(n_views="size", n_groups="nunique")
     )
     return {
         "n_views": len(table),
@@ -133,7 +151,9 @@ def _numbers(
         "n_groups": int(table["group_id"].nunique()),
         "n_issues": len(issues),
         "conflicts": {str(rule): int(n) for rule, n in sorted(per_rule.items())},
-        "classes": {str(k): {n: int(v) for n, v in r.items()} for k, r in free.iterrows()},
+        "classes": {
+            str(k): {n: int(v) for n, v in r.items()} for k, r in free.iterrows()
+        },
     }
 
 

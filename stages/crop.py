@@ -10,10 +10,26 @@ import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
 
-from inspection.crops import Crops, box_target, mask_target, save_crops, window_columns
+from inspection.curation.folds import with_folds
 from inspection.errors import InspectionError
-from inspection.folds import with_folds
-from inspection.framing import (
+from inspection.geometry import (
+    Floats,
+    Image,
+    crop_window,
+    cut,
+    is_turned,
+    locator_input,
+)
+from inspection.images import decode_mask, read_frame
+from inspection.line import CEILING_PIXELS, Line
+from inspection.models.crops import (
+    Crops,
+    box_target,
+    mask_target,
+    save_crops,
+    window_columns,
+)
+from inspection.models.framing import (
     Framed,
     defect_boxes,
     frame_view,
@@ -22,11 +38,8 @@ from inspection.framing import (
     locator_targets,
     require_boxes,
 )
-from inspection.images import decode_mask, read_frame
-from inspection.line import CEILING_PIXELS, Line
-from inspection.locator import STRIDE, Locator, fit_locator, locate
+from inspection.models.locator import STRIDE, Locator, fit_locator, locate
 from inspection.parts import labels_of_parts
-from inspection.regions import Floats, Image, crop_window, cut, is_turned, locator_input
 from inspection.storage import read_table, replacing, write_json, write_table
 from stages import program
 
@@ -104,11 +117,16 @@ def cut_region(
             turned=is_turned(boxes_here, line.orient),
         )
         image = cut(
-            read_frame(data / view.path, channels=line.channels, bit_depth=line.bit_depth), window
+            read_frame(
+                data / view.path, channels=line.channels, bit_depth=line.bit_depth
+            ),
+            window,
         )
         boxes = defect_boxes(view, settings.shows)
         label = line.label_in(region, view.label)
-        target, known_from = _target(data, view, window, boxes, is_normal=label == line.normal)
+        target, known_from = _target(
+            data, view, window, boxes, is_normal=label == line.normal
+        )
         row = {
             "view_id": view.view_id,
             "path": view.path,
@@ -131,7 +149,9 @@ def cut_region(
             "raise crop.locator_epochs, or set whole_frame: true"
         )
     images, targets, rows = zip(*kept, strict=True)
-    missing = views[[result is None for result in done]][["view_id", "path", "part_id", "label"]]
+    missing = views[[result is None for result in done]][
+        ["view_id", "path", "part_id", "label"]
+    ]
     return Crops(np.stack(images), np.stack(targets), pd.DataFrame(rows)), missing
 
 
@@ -156,7 +176,9 @@ def _located(
     targets = locator_targets(views, regions, cells)
     known = ~np.isnan(targets).all(axis=(1, 2, 3))
     usable = np.flatnonzero(known & (views["fold"] == "train").to_numpy())
-    chosen = np.random.default_rng(params.seed).permutation(usable)[: params.locator_max_frames]
+    chosen = np.random.default_rng(params.seed).permutation(usable)[
+        : params.locator_max_frames
+    ]
     model = _fit(frames[chosen], targets[chosen], params)
     _save_locator(model, regions, size, out)
     maps = locate(model, frames)
@@ -181,7 +203,9 @@ def _fit(frames: Image, targets: Floats, params: CropParams) -> Locator:
         )
 
 
-def _save_locator(model: Locator, regions: list[str], size: tuple[int, int], out: Path) -> None:
+def _save_locator(
+    model: Locator, regions: list[str], size: tuple[int, int], out: Path
+) -> None:
     from safetensors.torch import save_file
 
     with replacing(out / "locator.safetensors") as temporary:
@@ -196,18 +220,25 @@ def _target(
     if is_normal:
         return box_target([], window), "normal"
     if view.mask_path:
-        mask = decode_mask((data / view.mask_path).read_bytes(), max_pixels=CEILING_PIXELS)
+        mask = decode_mask(
+            (data / view.mask_path).read_bytes(), max_pixels=CEILING_PIXELS
+        )
         target, known_from = mask_target(mask, window), "mask"
     else:
         target, known_from = box_target(boxes, window), "box"
     return target, known_from if target.any() else "unknown"
 
 
-def _in_threads(work: Callable[[int, Any], Any], views: pd.DataFrame, what: str) -> Iterator[Any]:
+def _in_threads(
+    work: Callable[[int, Any], Any], views: pd.DataFrame, what: str
+) -> Iterator[Any]:
     with ThreadPoolExecutor() as pool:
         rows = list(views.itertuples(index=False))
         yield from tqdm(
-            pool.map(work, range(len(rows)), rows), total=len(rows), desc=what, disable=None
+            pool.map(work, range(len(rows)), rows),
+            total=len(rows),
+            desc=what,
+            disable=None,
         )
 
 

@@ -9,13 +9,20 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from inspection.cam import EXPORTABLE, FUSED, METHODS, as_tensor, layer_names, raw_cams
-from inspection.cam_scores import absolute_scale, score
-from inspection.classifier import DefectClassifier, load_classifier
-from inspection.crops import Crops, drawn, load_crops
-from inspection.heat import overlay, scaled
+from inspection.evaluation.cam_scores import absolute_scale, score
+from inspection.geometry import Floats, Image
 from inspection.line import Line
-from inspection.regions import Floats, Image
+from inspection.models.cam import (
+    EXPORTABLE,
+    FUSED,
+    METHODS,
+    as_tensor,
+    layer_names,
+    raw_cams,
+)
+from inspection.models.classifier import DefectClassifier, load_classifier
+from inspection.models.crops import Crops, drawn, load_crops
+from inspection.runtime.heat import overlay, scaled
 from inspection.storage import write_bytes, write_json, write_table
 from stages import program
 
@@ -51,7 +58,9 @@ def main() -> None:
     is_true = (labels > 0) & (predicted == labels) & placed
     shown = drawn(np.flatnonzero(is_true), params.max_defects, params.seed)
     defects = val.rows(shown)
-    normals = val.rows(drawn(np.flatnonzero(labels == 0), params.max_normals, params.seed))
+    normals = val.rows(
+        drawn(np.flatnonzero(labels == 0), params.max_normals, params.seed)
+    )
 
     heats = _all_heats(model, defects, labels[shown].tolist())
     likeliest = _likeliest_defects(model, normals)
@@ -83,7 +92,11 @@ def _logits(model: DefectClassifier, crops: Crops) -> Any:
             model(as_tensor(crops.images[start : start + 64])).numpy()
             for start in range(0, len(crops), 64)
         ]
-    return np.concatenate(batches) if batches else np.zeros((0, len(model.architecture.classes)))
+    return (
+        np.concatenate(batches)
+        if batches
+        else np.zeros((0, len(model.architecture.classes)))
+    )
 
 
 def _likeliest_defects(model: DefectClassifier, crops: Crops) -> list[int]:
@@ -111,9 +124,13 @@ def _table(
             if (method, layer) not in heats:
                 continue
             normal = cold_heats.get((method, layer), np.zeros((0, 1, 1), np.float32))
-            measured = score(heats[method, layer], defects.targets, normal.max(axis=(1, 2)))
+            measured = score(
+                heats[method, layer], defects.targets, normal.max(axis=(1, 2))
+            )
             exportable = method in EXPORTABLE and layer == FUSED
-            rows.append({"method": method, "layer": layer, "exportable": exportable, **measured})
+            rows.append(
+                {"method": method, "layer": layer, "exportable": exportable, **measured}
+            )
     table = pd.DataFrame(rows)
     return table.sort_values("score", ascending=False) if len(table) else table
 
@@ -153,10 +170,14 @@ def _save_gallery(
     entries = []
     for number in dict.fromkeys(rows.tolist()):
         heat = scaled(heats[number], recipe["cold"], recipe["hot"])
-        picture = _picture(np.asarray(crops.images[number]), heat, crops.targets[number])
+        picture = _picture(
+            np.asarray(crops.images[number]), heat, crops.targets[number]
+        )
         row = crops.index.iloc[number]
         name = f"{row['view_id']}.png"
-        write_bytes(folder / name, cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes())
+        write_bytes(
+            folder / name, cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()
+        )
         entries.append({"file": name, "label": row["label"], "path": row["path"]})
     write_json(folder / "index.json", entries)
 

@@ -8,15 +8,21 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from inspection.anomaly import KINDS, AnomalyModel, anomalies, fit_anomaly_model, own_weights
-from inspection.cam_scores import absolute_scale, best_threshold
-from inspection.classifier import DefectClassifier, load_classifier
-from inspection.crops import Crops, drawn, load_crops
 from inspection.errors import raise_all
+from inspection.evaluation.cam_scores import absolute_scale, best_threshold
+from inspection.evaluation.rates import rate
+from inspection.geometry import Floats, Image
 from inspection.line import Line
+from inspection.models.anomaly import (
+    KINDS,
+    AnomalyModel,
+    anomalies,
+    fit_anomaly_model,
+    own_weights,
+)
+from inspection.models.classifier import DefectClassifier, load_classifier
+from inspection.models.crops import Crops, drawn, load_crops
 from inspection.parts import labels_of_parts
-from inspection.rates import rate
-from inspection.regions import Floats, Image
 from inspection.storage import replacing, write_json, write_table
 from stages import program
 
@@ -71,7 +77,15 @@ def main() -> None:
     classifier = load_classifier(paths.classifier)
     kinds = KINDS if params.features == "auto" else (params.features,)
     fitted = [
-        _fit(kind, classifier, np.array(crops.images[train]), val, val_normal, line, params)
+        _fit(
+            kind,
+            classifier,
+            np.array(crops.images[train]),
+            val,
+            val_normal,
+            line,
+            params,
+        )
         for kind in kinds
     ]
     best = max(fitted, key=lambda one: one.evidence["val_auroc"] or 0.0)
@@ -85,7 +99,8 @@ def main() -> None:
     )
     tried = {one.model.settings.kind: one.evidence["val_auroc"] for one in fitted}
     program.save_metrics(
-        paths.metrics, {"n_fitted": len(train), "val_auroc_by_features": tried, **best.evidence}
+        paths.metrics,
+        {"n_fitted": len(train), "val_auroc_by_features": tried, **best.evidence},
     )
 
 
@@ -111,7 +126,9 @@ def _fit(
     mean = float(scores[val_normal].mean())
     std = max(float(scores[val_normal].std(ddof=1)), 1e-9)
     parts = part_scores(val, (scores - mean) / std, line.normal)
-    evidence = {"features": kind} | threshold_evidence(parts, line, params.false_reject_rate)
+    evidence = {"features": kind} | threshold_evidence(
+        parts, line, params.false_reject_rate
+    )
     return Fitted(model, mean, std, maps, parts, evidence)
 
 
@@ -119,11 +136,15 @@ def part_scores(crops: Crops, scores: Floats, normal: str) -> pd.DataFrame:
     """One row per part: the score of its worst view, its label, and its label in the region."""
     table = crops.index[["part_id", "part_label", "label"]].assign(score=scores)
     worst = table.loc[table.groupby("part_id")["score"].idxmax()]
-    worst = worst.assign(label=worst["part_id"].map(labels_of_parts(crops.index, normal)))
+    worst = worst.assign(
+        label=worst["part_id"].map(labels_of_parts(crops.index, normal))
+    )
     return worst.sort_values("score", ascending=False).reset_index(drop=True)
 
 
-def threshold_evidence(parts: pd.DataFrame, line: Line, wanted: float) -> dict[str, Any]:
+def threshold_evidence(
+    parts: pd.DataFrame, line: Line, wanted: float
+) -> dict[str, Any]:
     """The threshold that keeps the share of val normals above it at `wanted`, and what it shows.
 
     The bound is the one-sided 95 % Clopper-Pearson bound of the false-reject rate; `val_auroc` is
@@ -144,7 +165,9 @@ def threshold_evidence(parts: pd.DataFrame, line: Line, wanted: float) -> dict[s
         "false_reject_upper_bound": rejected.upper_bound,
         "n_val_defects": len(defects),
         "val_auroc": None if auroc is None else float(auroc),
-        "val_detected_rate": float((defects > threshold).mean()) if len(defects) else None,
+        "val_detected_rate": float((defects > threshold).mean())
+        if len(defects)
+        else None,
     }
 
 
@@ -153,7 +176,9 @@ def heat_scale(val: Crops, maps: Floats, normal: Any, line: Line) -> dict[str, f
     peaks = maps.max(axis=(1, 2))
     defective = (val.index["label"] != line.normal).to_numpy()
     cold, hot = absolute_scale(peaks[normal], peaks[defective])
-    placed = np.flatnonzero(defective & val.index["target"].isin(["mask", "box"]).to_numpy())
+    placed = np.flatnonzero(
+        defective & val.index["target"].isin(["mask", "box"]).to_numpy()
+    )
     if not len(placed):
         return {"cold": cold, "hot": hot, "box_threshold": BOX_THRESHOLD}
     threshold, _ = best_threshold(maps[placed], val.targets[placed], cold, hot)

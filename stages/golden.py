@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from inspection.anomaly import anomalies
-from inspection.bundle import Card
-from inspection.crops import load_crops
-from inspection.heat import scaled
-from inspection.judgement import probabilities_of
+from inspection.evaluation.parity import Parity, compare
+from inspection.geometry import Floats, Image, box_from_mask, locator_input
 from inspection.line import Line
-from inspection.locator import locate
-from inspection.parity import Parity, compare
-from inspection.regions import Floats, Image, box_from_mask, locator_input
+from inspection.models.anomaly import anomalies
+from inspection.models.crops import load_crops
+from inspection.models.locator import locate
+from inspection.runtime.bundle import Card
+from inspection.runtime.heat import scaled
+from inspection.runtime.verdict import probabilities_of
 from stages.graphs import Trained
 
 RUNTIMES = ("onnxruntime", "openvino")
@@ -58,7 +58,9 @@ def locator_parity(
     for runtime in RUNTIMES:
         (got,) = run(runtime, bundle / card.locator.file, shrunk)
         got_edges, got_found = _boxes(got)
-        reports[f"locator on {runtime}"] = compare(wanted, got, edges, got_edges, found, got_found)
+        reports[f"locator on {runtime}"] = compare(
+            wanted, got, edges, got_edges, found, got_found
+        )
     return reports
 
 
@@ -78,12 +80,16 @@ def run(runtime: str, graph: Path, crops: Image) -> list[Any]:
     if runtime == "openvino":
         import openvino
 
-        compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        compiled = openvino.Core().compile_model(
+            graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+        )
         rows = [list(compiled(crop[None]).values()) for crop in crops]
     else:
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            graph, providers=["CPUExecutionProvider"]
+        )
         name = session.get_inputs()[0].name
         rows = [session.run(None, {name: crop[None]}) for crop in crops]
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
@@ -99,7 +105,10 @@ def _classifier_parity(wanted: list[Any], got: list[Any], card: Card) -> Parity:
     settings = card.classifier
     scores = [1 - probabilities_of(logits, settings.temperature)[:, 0] for logits in
               (wanted[0], got[0])]  # fmt: skip
-    heat = [scaled(raw, settings.heat.cold, settings.heat.hot) for raw in (wanted[1], got[1])]
+    heat = [
+        scaled(raw, settings.heat.cold, settings.heat.hot)
+        for raw in (wanted[1], got[1])
+    ]
     verdicts = [[settings.thresholds.verdict(score) for score in row] for row in scores]
     return compare(scores[0], scores[1], heat[0], heat[1], verdicts[0], verdicts[1])
 
@@ -107,6 +116,9 @@ def _classifier_parity(wanted: list[Any], got: list[Any], card: Card) -> Parity:
 def _anomaly_parity(wanted: list[Any], got: list[Any], card: Card) -> Parity:
     settings = card.anomaly
     scores = [(raw - settings.mean) / settings.std for raw in (wanted[0], got[0])]
-    heat = [scaled(raw, settings.heat.cold, settings.heat.hot) for raw in (wanted[1], got[1])]
+    heat = [
+        scaled(raw, settings.heat.cold, settings.heat.hot)
+        for raw in (wanted[1], got[1])
+    ]
     verdicts = [[settings.thresholds.verdict(score) for score in row] for row in scores]
     return compare(scores[0], scores[1], heat[0], heat[1], verdicts[0], verdicts[1])

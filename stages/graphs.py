@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inspection.anomaly import AnomalyModel, load_anomaly_model
-from inspection.bundle import (
+from inspection.line import Line
+from inspection.models.anomaly import AnomalyModel, load_anomaly_model
+from inspection.models.cam import ClassifierWithHeat
+from inspection.models.classifier import load_classifier
+from inspection.models.export import export_anomaly, export_classifier, export_locator
+from inspection.models.locator import Locator
+from inspection.runtime.bundle import (
+    BEYOND,
     CARD,
     SCHEMA_VERSION,
     AnomalyCard,
@@ -15,15 +21,10 @@ from inspection.bundle import (
     ClassifierCard,
     HeatScale,
     LocatorCard,
+    Thresholds,
 )
-from inspection.cam import ClassifierWithHeat
-from inspection.classifier import load_classifier
-from inspection.export import export_anomaly, export_classifier, export_locator
-from inspection.inspector import Inspector
-from inspection.line import Line
-from inspection.locator import Locator
+from inspection.runtime.inspector import Inspector
 from inspection.storage import read_json, sha256_of, write_json
-from inspection.verdicts import BEYOND, Thresholds
 
 NOT_YET = Thresholds(accept_below=BEYOND, reject_above=BEYOND)
 
@@ -98,7 +99,9 @@ def write_card(folder: Path, card: Card) -> Card:
     """
     files = {path.name: sha256_of(path) for path in sorted(folder.glob("*.onnx"))}
     card = card.model_copy(update={"files": files})
-    deciding = card.model_dump_json(include={"files", "line", "locator", "classifier", "anomaly"})
+    deciding = card.model_dump_json(
+        include={"files", "line", "locator", "classifier", "anomaly"}
+    )
     version = hashlib.sha256(deciding.encode("utf-8")).hexdigest()[:12]
     card = card.model_copy(update={"version": version})
     write_json(folder / CARD, card.model_dump(mode="json"))

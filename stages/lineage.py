@@ -7,7 +7,15 @@ from typing import Any
 from inspection.storage import read_json
 from stages import program
 
-LIBRARIES = ("torch", "timm", "anomalib", "onnxruntime", "albumentations", "grad-cam", "mlflow")
+LIBRARIES = (
+    "torch",
+    "timm",
+    "anomalib",
+    "onnxruntime",
+    "albumentations",
+    "grad-cam",
+    "mlflow",
+)
 WRITTEN_BY_A_RUN = ("dvc.lock", "metrics", "data.dvc")
 
 
@@ -31,10 +39,14 @@ def git_clean() -> bool | None:
     so do the code and `reviews/`. Files that git does not track are not looked at.
     """
     left_out = [f":(exclude){path}" for path in WRITTEN_BY_A_RUN]
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *left_out)
+    changed = _git(
+        "status", "--porcelain", "--untracked-files=no", "--", ".", *left_out
+    )
     return None if changed is None else changed == ""
 
 
 def _git(*arguments: str) -> str | None:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", *arguments], capture_output=True, text=True, check=False
+    )
     return done.stdout.strip() if done.returncode == 0 else None

@@ -36,7 +36,9 @@ def run(stage: str, main: Callable[[], None]) -> None:
     on beside the next one. A lock per stage refuses a second run of the same stage.
     """
     die_with_parent()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+    logging.basicConfig(
+        level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True
+    )
     try:
         with locked(LOCK_DIR / f"{stage}.lock", holder=f"stage {stage}"):
             main()
@@ -86,13 +88,19 @@ def describe(section: str, error: ValidationError) -> list[str]:
 def save_metrics(path: Path, metrics: dict[str, Any]) -> None:
     """Write a stage's metrics and log its numbers in one line."""
     write_json(path, metrics)
-    numbers = [f"{key} {_short(value)}" for key, value in metrics.items() if _is_number(value)]
+    numbers = [
+        f"{key} {_short(value)}" for key, value in metrics.items() if _is_number(value)
+    ]
     log.info("%s: %s", path.stem, ", ".join(numbers))
 
 
 def _unknown(section: str) -> str:
     near = get_close_matches(section, SECTIONS, n=1)
-    remedy = f"mend its spelling to {near[0]!r}" if near else f"use one of {', '.join(SECTIONS)}"
+    remedy = (
+        f"mend its spelling to {near[0]!r}"
+        if near
+        else f"use one of {', '.join(SECTIONS)}"
+    )
     return f"{section}: unknown section; remove it or {remedy}"
 
 
@@ -105,8 +113,12 @@ def _describe_one(section: str, problem: Any) -> str:
         return f"{where}: missing; add it"
     message = message.removeprefix("Value error, ").removeprefix("Input ")
     message = message.replace("less than or equal to", "<=").replace("less than", "<")
-    message = message.replace("greater than or equal to", ">=").replace("greater than", ">")
-    message = message.replace("be a valid integer", "be an integer").replace("be a valid", "be a")
+    message = message.replace("greater than or equal to", ">=").replace(
+        "greater than", ">"
+    )
+    message = message.replace("be a valid integer", "be an integer").replace(
+        "be a valid", "be a"
+    )
     got = problem["input"]
     return f"{where}: {message}" + ("" if isinstance(got, dict) else f", got {got!r}")
 
@@ -118,13 +130,19 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InspectionError(f"{path}: not found; run from the project's root") from error
+        raise InspectionError(
+            f"{path}: not found; run from the project's root"
+        ) from error
     except YAMLError as error:
         raise InspectionError(f"{path}: is not YAML: {error}") from error
     except UnicodeDecodeError as error:
-        raise InspectionError(f"{path}: is not UTF-8 ({error.reason}); save it as UTF-8") from error
+        raise InspectionError(
+            f"{path}: is not UTF-8 ({error.reason}); save it as UTF-8"
+        ) from error
     if not isinstance(content, dict):
-        raise InspectionError(f"{path}: should hold sections, got {type(content).__name__}")
+        raise InspectionError(
+            f"{path}: should hold sections, got {type(content).__name__}"
+        )
     return content
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from inspection.bundle import CARD, Card, verified
-from inspection.releases import release
+from inspection.runtime.bundle import CARD, Card, verified
+from inspection.runtime.releases import release
 from inspection.storage import read_table, sha256_of, write_json
 from stages import champions, program, tracking
 
@@ -39,10 +39,14 @@ def main() -> None:
     with tracking.changing_aliases(params):
         champions.restore(mlflow, name, releases)
         lost = champions.unregistered(client, name, releases)
-        if lost is not None and sha256_of(lost / CARD) != sha256_of(paths.bundle / CARD):
+        if lost is not None and sha256_of(lost / CARD) != sha256_of(
+            paths.bundle / CARD
+        ):
             again, released = _registered(mlflow, lost, table, releases)
             champions.appoint(client, name, again, releases, released)
-            program.log.info("%s: the registry had lost it; it is version %s now", lost, again)
+            program.log.info(
+                "%s: the registry had lost it; it is version %s now", lost, again
+            )
         number, released = _registered(mlflow, paths.bundle, table, releases)
         aliases = champions.appoint(client, name, number, releases, released)
 
@@ -98,7 +102,9 @@ def _known_run(client: Any, run_id: str | None) -> str | None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        program.log.info("run %s: trained in another MLflow store; a new run names it", run_id)
+        program.log.info(
+            "run %s: trained in another MLflow store; a new run names it", run_id
+        )
         return None
 
 
@@ -107,7 +113,9 @@ def _signature(mlflow: Any) -> Any:
 
     text = DataType.string
     taken = Schema([ColSpec(text, "part_id"), ColSpec(DataType.binary, "image")])
-    given = Schema([ColSpec(text, name) for name in ("part_id", "verdict", "label", "cause")])
+    given = Schema(
+        [ColSpec(text, name) for name in ("part_id", "verdict", "label", "cause")]
+    )
     return mlflow.models.ModelSignature(inputs=taken, outputs=given)
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]
 
-from inspection.inspector import Inspector
-from inspection.views import View
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.views import View
 
 
 class RegisteredInspector(PythonModel):
@@ -28,7 +28,9 @@ class RegisteredInspector(PythonModel):
         """
         rows = []
         for part_id, views in model_input.groupby("part_id", sort=False):
-            named = [View(str(n), bytes(image)) for n, image in enumerate(views["image"])]
+            named = [
+                View(str(n), bytes(image)) for n, image in enumerate(views["image"])
+            ]
             part = self.inspector.inspect(named)
             rows.append([str(part_id), part.verdict, part.label, part.cause])
         return pd.DataFrame(rows, columns=["part_id", "verdict", "label", "cause"])

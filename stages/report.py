@@ -10,13 +10,12 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from inspection.bundle import Card
-from inspection.heat import overlay, scaled
-from inspection.outcomes import Parts
-from inspection.regions import Floats, Image
+from inspection.evaluation.metrics import Parts
+from inspection.geometry import Floats, Image
+from inspection.runtime.bundle import BEYOND, Card, Thresholds
+from inspection.runtime.heat import overlay, scaled
+from inspection.runtime.views import ViewOutputs
 from inspection.storage import read_json
-from inspection.verdicts import BEYOND, Thresholds
-from inspection.views import Seen
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 N_ERRORS = 12
@@ -29,7 +28,10 @@ def render_report(
 ) -> str:
     """The page, from the card, the outcome of every test part, and what was seen in them."""
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "limits": limits}
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
@@ -73,7 +75,9 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
-def limits(thresholds: Thresholds, lowest: float = -BEYOND, highest: float = BEYOND) -> str:
+def limits(
+    thresholds: Thresholds, lowest: float = -BEYOND, highest: float = BEYOND
+) -> str:
     """Thresholds in words; one that no score between `lowest` and `highest` reaches says so."""
     accept, reject = thresholds.accept_below, thresholds.reject_above
     passes = "everything passes" if accept > highest else f"pass below {accept:.4g}"
@@ -97,7 +101,9 @@ def svg_curves(table: pd.DataFrame, columns: Sequence[str], title: str) -> str:
             if np.isfinite(y)
         )
         lines.append(f'<polyline class="curve{number}" points="{points}"/>')
-        lines.append(f'<text x="{50 + 110 * number}" y="146" class="key{number}">{column}</text>')
+        lines.append(
+            f'<text x="{50 + 110 * number}" y="146" class="key{number}">{column}</text>'
+        )
     return (
         f'<svg viewBox="0 0 320 150" role="img" aria-label="{title}">'
         f'<text x="40" y="14" class="title">{title}</text>'
@@ -109,8 +115,12 @@ def svg_curves(table: pd.DataFrame, columns: Sequence[str], title: str) -> str:
 
 def data_uri(picture: Image) -> str:
     """An RGB picture (H, W, 3) as a JPEG data URI."""
-    encoded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
+    encoded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[
+        1
+    ]
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode(
+        "ascii"
+    )
 
 
 def _shades(table: list[list[int]]) -> list[list[float]]:
@@ -137,7 +147,9 @@ def _normals(table: pd.DataFrame, parts: Parts, card: Card) -> list[dict[str, An
         seen = _worst_view(row, parts)
         if seen.raw_heat is not None and len(found) < N_NORMALS:
             crop, heat = seen.crops[card.line.classify], _classifier_heat(seen, card)
-            picture = np.vstack([overlay(crop, np.zeros_like(heat)), overlay(crop, heat)])
+            picture = np.vstack(
+                [overlay(crop, np.zeros_like(heat)), overlay(crop, heat)]
+            )
             found.append({**row, "uri": data_uri(picture), "peak": float(heat.max())})
     return found
 
@@ -149,31 +161,41 @@ def _errors(table: pd.DataFrame, parts: Parts, card: Card) -> list[dict[str, Any
     escapes = table[defective & (table["verdict"] == "pass")].sort_values("classifier")
     overkill = table[~defective & (table["verdict"] == "reject")]
     overkill = overkill.sort_values("classifier", ascending=False)
-    misnamed = table[defective & (table["verdict"] != "pass") & (table["named"] != table["label"])]
+    misnamed = table[
+        defective & (table["verdict"] != "pass") & (table["named"] != table["label"])
+    ]
     found = []
-    for kind, rows in (("escape", escapes), ("overkill", overkill), ("wrong name", misnamed)):
+    for kind, rows in (
+        ("escape", escapes),
+        ("overkill", overkill),
+        ("wrong name", misnamed),
+    ):
         for row in _rows(rows):
             pictures = _pictures(_worst_view(row, parts), card)
             found.append({"kind": kind, **row, "pictures": pictures})
     return found[:N_ERRORS]
 
 
-def _pictures(seen: Seen, card: Card) -> list[str]:
+def _pictures(seen: ViewOutputs, card: Card) -> list[str]:
     pictures = []
     line = card.line
     if seen.raw_heat is not None:
-        pictures.append(overlay(seen.crops[line.classify], _classifier_heat(seen, card)))
+        pictures.append(
+            overlay(seen.crops[line.classify], _classifier_heat(seen, card))
+        )
     if seen.raw_map is not None:
         heat = scaled(seen.raw_map, card.anomaly.heat.cold, card.anomaly.heat.hot)
         pictures.append(overlay(seen.crops[line.detect_anomalies], heat))
     return [data_uri(picture) for picture in pictures]
 
 
-def _worst_view(row: dict[str, Any], parts: Parts) -> Seen:
-    return next(seen for seen in parts[row["part_id"]] if seen.name == row["worst_view"])
+def _worst_view(row: dict[str, Any], parts: Parts) -> ViewOutputs:
+    return next(
+        seen for seen in parts[row["part_id"]] if seen.name == row["worst_view"]
+    )
 
 
-def _classifier_heat(seen: Seen, card: Card) -> Floats:
+def _classifier_heat(seen: ViewOutputs, card: Card) -> Floats:
     """The heat of the likeliest defect on the absolute scale."""
     heats, logits = np.asarray(seen.raw_heat), np.asarray(seen.logits)
     scale = card.classifier.heat
@@ -181,7 +203,10 @@ def _classifier_heat(seen: Seen, card: Card) -> Floats:
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+    return [
+        {str(name): value for name, value in row.items()}
+        for row in table.to_dict("records")
+    ]
 
 
 def _records(path: Path) -> list[dict[str, Any]]:

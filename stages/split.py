@@ -9,9 +9,21 @@ import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
 
-from inspection.cheap import circumstances, fit_svm, fit_tree, hog_features, stack
+from inspection.curation.baselines import (
+    circumstances,
+    fit_svm,
+    fit_tree,
+    hog_features,
+    stack,
+)
+from inspection.curation.folds import (
+    FOLDS,
+    assign_folds,
+    leakage_price,
+    shortcut_audit,
+    thin_classes,
+)
 from inspection.errors import raise_all
-from inspection.folds import FOLDS, assign_folds, leakage_price, shortcut_audit, thin_classes
 from inspection.images import read_frame
 from inspection.line import Line
 from inspection.storage import read_table, write_table
@@ -78,15 +90,22 @@ def _counts(views: pd.DataFrame) -> dict[str, Any]:
     return {
         "n_parts": {fold: _n_parts(views[views["fold"] == fold]) for fold in FOLDS},
         "n_parts_by_class": {
-            fold: views[views["fold"] == fold].groupby("label")["part_id"].nunique().to_dict()
+            fold: views[views["fold"] == fold]
+            .groupby("label")["part_id"]
+            .nunique()
+            .to_dict()
             for fold in FOLDS
         },
         "classes_without_parts": thin_classes(views, views["fold"]),
     }
 
 
-def _audit(views: pd.DataFrame, params: SplitParams, data: Path, bit_depth: int) -> dict[str, Any]:
-    keep = np.random.default_rng(params.seed).permutation(len(views))[: params.audit_max_views]
+def _audit(
+    views: pd.DataFrame, params: SplitParams, data: Path, bit_depth: int
+) -> dict[str, Any]:
+    keep = np.random.default_rng(params.seed).permutation(len(views))[
+        : params.audit_max_views
+    ]
     sample = views.iloc[np.sort(keep)].reset_index(drop=True)
 
     def look(path: str) -> tuple[Any, dict[str, float]]:
@@ -95,9 +114,17 @@ def _audit(views: pd.DataFrame, params: SplitParams, data: Path, bit_depth: int)
 
     with ThreadPoolExecutor() as pool:
         looked = list(
-            tqdm(pool.map(look, sample["path"]), total=len(sample), desc="audit", disable=None)
+            tqdm(
+                pool.map(look, sample["path"]),
+                total=len(sample),
+                desc="audit",
+                disable=None,
+            )
         )
-    labels, groups = sample["label"].to_numpy(object), sample["group_id"].to_numpy(object)
+    labels, groups = (
+        sample["label"].to_numpy(object),
+        sample["group_id"].to_numpy(object),
+    )
     cross = {"n_splits": params.audit_folds, "seed": params.seed}
     columns = pd.DataFrame([facts for _, facts in looked]).assign(
         camera=sample["camera"], width=sample["width_px"], height=sample["height_px"]

@@ -37,7 +37,9 @@ def connect(params: TrackingParams) -> Any:
     uri = f"sqlite:///{store / 'mlflow.db'}"
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    with locked(store / ".lock", holder="another writer of the MLflow store", wait_s=PATIENCE_S):
+    with locked(
+        store / ".lock", holder="another writer of the MLflow store", wait_s=PATIENCE_S
+    ):
         if mlflow.get_experiment_by_name(params.experiment) is None:
             place = (store / "artifacts").resolve().as_uri()
             mlflow.create_experiment(params.experiment, artifact_location=place)
@@ -50,4 +52,6 @@ def connect(params: TrackingParams) -> Any:
 def changing_aliases(params: TrackingParams) -> AbstractContextManager[None]:
     """Hold the right to change aliases; MLflow's last writer wins, whatever it had read before."""
     lock = Path(params.store) / ".aliases.lock"
-    return locked(lock, holder="another change of the registry's aliases", wait_s=PATIENCE_S)
+    return locked(
+        lock, holder="another change of the registry's aliases", wait_s=PATIENCE_S
+    )

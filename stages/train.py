@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
-from inspection.augmentations import AUGMENTATIONS, build_augmentation
-from inspection.classifier import Architecture, DefectClassifier, new_classifier
-from inspection.crops import Crops, load_crops
 from inspection.errors import raise_all
 from inspection.line import Line
+from inspection.models.augmentations import AUGMENTATIONS, build_augmentation
+from inspection.models.classifier import Architecture, DefectClassifier, new_classifier
+from inspection.models.crops import Crops, load_crops
+from inspection.models.training import Schedule, fit_classifier
 from inspection.storage import replacing, write_json, write_table
-from inspection.training import Schedule, fit_classifier
 from stages import program, tracking
 
 
@@ -131,7 +131,10 @@ def live_run(params: TrainParams, store: tracking.TrackingParams) -> Iterator[Li
         mlflow.log_params(params.model_dump(mode="json"))
         yield LiveRun(mlflow, run_id)
         status = "FINISHED"
-    except (KeyboardInterrupt, SystemExit):  # Lightning makes the second out of the first
+    except (
+        KeyboardInterrupt,
+        SystemExit,
+    ):  # Lightning makes the second out of the first
         status = "KILLED"
         raise
     finally:
@@ -142,7 +145,9 @@ def _quiet_lightning() -> None:
     """No advice about other products among the numbers; warnings and errors stay."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message="`isinstance.treespec, LeafSpec.` is deprecated")
+    warnings.filterwarnings(
+        "ignore", message="`isinstance.treespec, LeafSpec.` is deprecated"
+    )
 
 
 def _new_classifier(params: TrainParams, train: Crops, line: Line) -> DefectClassifier:
@@ -159,11 +164,15 @@ def _new_classifier(params: TrainParams, train: Crops, line: Line) -> DefectClas
         centre_fraction=AUGMENTATIONS[params.augmentation].centre_fraction,
     )
     torch.manual_seed(params.seed)
-    return new_classifier(architecture, pretrained=params.pretrained, weights=params.weights)
+    return new_classifier(
+        architecture, pretrained=params.pretrained, weights=params.weights
+    )
 
 
 def _schedule(params: TrainParams) -> Schedule:
-    return Schedule(**{name: getattr(params, name) for name in Schedule.__dataclass_fields__})
+    return Schedule(
+        **{name: getattr(params, name) for name in Schedule.__dataclass_fields__}
+    )
 
 
 def _require_classes(train: Crops, val: Crops, line: Line) -> None:

@@ -11,24 +11,41 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from inspection.annotations import Annotations, joined, read_class_names, read_yolo
-from inspection.classes import check_classes
-from inspection.coco import read_coco
-from inspection.errors import InspectionError, raise_all
-from inspection.examined import (
-    Examined,
+from inspection.curation.class_counts import check_classes
+from inspection.dataset.annotations import (
+    Annotations,
+    joined,
+    read_class_names,
+    read_yolo,
+)
+from inspection.dataset.coco import read_coco
+from inspection.dataset.expectations import (
+    Expected,
+    Report,
+    check,
+    of_manifest,
+    raise_if_critical,
+)
+from inspection.dataset.image_files import (
+    ImageFile,
     Mask,
     examine,
     examine_mask,
     unreadable,
     unreadable_mask,
 )
-from inspection.expectations import Expected, Report, check, of_manifest, raise_if_critical
-from inspection.findings import Finding, as_table
-from inspection.labelling import Unknown
-from inspection.layouts import ImageIndex, Layout, SortedFiles, missing_annotations, sort_files
+from inspection.dataset.labelling import Unknown
+from inspection.dataset.layouts import (
+    ImageIndex,
+    Layout,
+    SortedFiles,
+    missing_annotations,
+    sort_files,
+)
+from inspection.dataset.manifest import COLUMNS, assemble, counts, spelled_in_two_forms
+from inspection.dataset.quarantine import Finding, as_table
+from inspection.errors import InspectionError, raise_all
 from inspection.line import Line
-from inspection.manifest import COLUMNS, assemble, counts, spelled_in_two_forms
 from inspection.storage import write_json, write_table, write_text
 from stages import program
 
@@ -62,8 +79,10 @@ def main() -> None:
         files.images,
         line.max_pixels,
     )
-    masks = _each(examine_mask, unreadable_mask, paths.data, files.masks, line.max_pixels)
-    examined = [one for one in images if isinstance(one, Examined)]
+    masks = _each(
+        examine_mask, unreadable_mask, paths.data, files.masks, line.max_pixels
+    )
+    examined = [one for one in images if isinstance(one, ImageFile)]
     annotations = _annotations(paths.data, files, examined, params)
 
     table, findings = assemble(
@@ -74,7 +93,9 @@ def main() -> None:
         line=line,
         unknown=params.unknown,
     )
-    ignored = [Finding(path, "ignored", "no image", view_kept=True) for path in files.ignored]
+    ignored = [
+        Finding(path, "ignored", "no image", view_kept=True) for path in files.ignored
+    ]
     refused = [one for one in (*images, *masks) if isinstance(one, Finding)]
     quarantine = as_table([*findings, *refused, *nameless, *ignored])
     write_table(paths.out / "quarantine.csv", quarantine)
@@ -97,12 +118,16 @@ def _paths_under(data_dir: Path) -> tuple[list[str], list[Finding]]:
     That is a file whose name no Unicode can spell, and a folder that is only linked.
     """
     if not data_dir.is_dir():
-        raise InspectionError(f"{data_dir}: no such folder; put images there, or run `make adopt`")
+        raise InspectionError(
+            f"{data_dir}: no such folder; put images there, or run `make adopt`"
+        )
     raw, linked = _walked(data_dir)
     shown = {path: path.decode(errors="backslashreplace") for path in [*raw, *linked]}
     spelled = [shown[path] for path in raw if shown[path].encode() == path]
     strange = [shown[path] for path in raw if shown[path].encode() != path]
-    findings = [Finding(name, "name_not_utf8", "rename it in UTF-8") for name in strange]
+    findings = [
+        Finding(name, "name_not_utf8", "rename it in UTF-8") for name in strange
+    ]
     detail = "a linked folder is not followed; put its files there"
     return spelled, findings + [
         Finding(shown[path], "ignored", detail, view_kept=True) for path in linked
@@ -181,12 +206,17 @@ def _told_by(path: Path) -> bytes:
 
 
 def _annotations(
-    data_dir: Path, files: SortedFiles, examined: Sequence[Examined], params: ValidateParams
+    data_dir: Path,
+    files: SortedFiles,
+    examined: Sequence[ImageFile],
+    params: ValidateParams,
 ) -> Annotations:
     parts: list[Annotations] = []
     sizes = {one.path: (one.facts.width_px, one.facts.height_px) for one in examined}
     if files.yolo:
-        names, told = read_class_names(files.yolo_names, _told_by(data_dir / files.yolo_names))
+        names, told = read_class_names(
+            files.yolo_names, _told_by(data_dir / files.yolo_names)
+        )
         parts += [
             Annotations(findings=told),
             read_yolo(
@@ -198,7 +228,8 @@ def _annotations(
         ]
     index = ImageIndex(files.images, suffixes=True)
     parts += [
-        read_coco(path, _told_by(data_dir / path), images=index, sizes=sizes) for path in files.coco
+        read_coco(path, _told_by(data_dir / path), images=index, sizes=sizes)
+        for path in files.coco
     ]
     return joined(parts)
 

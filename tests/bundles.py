@@ -13,7 +13,9 @@ import onnx
 import simplejpeg
 from onnx import TensorProto, helper, numpy_helper
 
-from inspection.bundle import (
+from inspection.geometry import Box, Image
+from inspection.line import Line
+from inspection.runtime.bundle import (
     CARD,
     SCHEMA_VERSION,
     AnomalyCard,
@@ -21,11 +23,9 @@ from inspection.bundle import (
     ClassifierCard,
     HeatScale,
     LocatorCard,
+    Thresholds,
 )
-from inspection.line import Line
-from inspection.regions import Box, Image
 from inspection.storage import sha256_of, write_text
-from inspection.verdicts import Thresholds
 
 FRAME_SIZE_PX = (320, 256)
 ROD = Box(20, 88, 160, 80)

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from inspection.augmentations import build_augmentation
-from inspection.classifier import Architecture, DefectClassifier
-from inspection.crops import Crops
-from inspection.training import Schedule, fit_classifier
+from inspection.models.augmentations import build_augmentation
+from inspection.models.classifier import Architecture, DefectClassifier
+from inspection.models.crops import Crops
+from inspection.models.training import Schedule, fit_classifier
 from tests.squares import CLASSES, SIZE_PX, draw_crops
 
 TINY = {"channels": [8, 8, 16, 16], "stem_width": 8}

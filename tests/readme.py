@@ -40,6 +40,7 @@ RUN_BY = {
     "make dashboard": "tests/dashboard/test_app.py"
     "::test_it_opens_on_the_val_fold_and_shows_a_verdict",
     "make sheet": "tests/samples/test_contact_sheet.py::test_the_sheet_fits_into_a_readme",
+    "make deps": "tests/stages/test_dependencies.py::test_sources_are_written_anew_and_data_stays",
     "make setup": ".ci/run",  # every verb that it runs needs the environment first
     "make test": ".ci/run",
     "make lint": ".ci/run",

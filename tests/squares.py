@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspection.crops import Crops, window_columns
-from inspection.regions import CropWindow, Image
+from inspection.geometry import CropWindow, Image
+from inspection.models.crops import Crops, window_columns
 
 CLASSES = ("normal", "bright", "dark")
 SIZE_PX = (64, 32)

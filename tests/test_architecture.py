@@ -3,12 +3,14 @@
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from stages import program
+from stages.dependencies import files_of, with_sources
 from tests.architecture import ROOT, closure, imports
 
 SHELLS = ("stages", "pipelines", "serving", "dashboard")
@@ -16,6 +18,34 @@ NEVER_IN_DOMAIN = ("mlflow", "prefect", "bentoml", "streamlit")
 STAGES = ("validate", "clean_labels", "split", "crop", "train", "evaluate_cam", "fit_anomaly",
           "assemble", "register")  # fmt: skip
 ALL_ROOMS = ("inspection", "samples", "benchmarks", *SHELLS)
+
+
+GROUND = "ground"
+MAY_IMPORT = {
+    GROUND: set(),
+    "dataset": {GROUND},
+    "curation": {GROUND},
+    "runtime": {GROUND},
+    "models": {GROUND, "runtime"},
+    "evaluation": {GROUND, "models", "runtime"},
+    "adoption": {GROUND, "dataset"},
+}
+NEVER_WHERE_IT_SERVES = {"torch", "sklearn", "mlflow"}
+MAX_MODULES = 20
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def package_of(path: Path) -> str:
+    parts = path.relative_to(ROOT / "inspection").parts
+    return parts[0] if len(parts) > 1 else GROUND
+
+
+def direct_files(path: Path) -> set[str]:
+    files = {file for name in imports(path) for file in files_of(name, ROOT)}
+    return {name_of(file) for file in files if "inspection" in file.relative_to(ROOT).parts}
 
 
 def pipeline() -> dict:
@@ -30,7 +60,7 @@ def paths_of(entries: list) -> list[str]:
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
 
 
-@pytest.mark.parametrize("path", sources(*SHELLS), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", sources(*SHELLS), ids=name_of)
 def test_a_shell_imports_the_domain_and_itself_only(path: Path) -> None:
     room = path.relative_to(ROOT).parts[0]
     reached = {name.split(".")[0] for name in imports(path)}
@@ -38,7 +68,37 @@ def test_a_shell_imports_the_domain_and_itself_only(path: Path) -> None:
     assert reached & set(ALL_ROOMS) <= {"inspection", room}
 
 
-@pytest.mark.parametrize("path", sources("inspection"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sources("inspection"), ids=name_of)
+def test_a_package_of_the_domain_imports_only_what_lies_below_it(path: Path) -> None:
+    package = package_of(path)
+    reached = {package_of(ROOT / file) for file in direct_files(path)}
+
+    assert reached <= {package, *MAY_IMPORT[package]}
+
+
+@pytest.mark.parametrize("path", sources(*ALL_ROOMS), ids=name_of)
+def test_only_pipelines_import_adoption(path: Path) -> None:
+    rooms = path.relative_to(ROOT).parts
+    uses_it = any(name.startswith("inspection.adoption") for name in imports(path))
+
+    assert not uses_it or rooms[0] == "pipelines" or rooms[:2] == ("inspection", "adoption")
+
+
+@pytest.mark.parametrize("path", sources("inspection/runtime"), ids=name_of)
+def test_what_serves_reaches_no_training_library(path: Path) -> None:
+    reached = {name.split(".")[0] for file in closure(path) for name in imports(ROOT / file)}
+
+    assert not reached & NEVER_WHERE_IT_SERVES
+
+
+def test_no_folder_holds_more_modules_than_a_reader_can_overlook() -> None:
+    counts = Counter(path.parent for path in sources(*ALL_ROOMS) if path.stem != "__init__")
+    crowded = {str(folder): n for folder, n in counts.items() if n > MAX_MODULES}
+
+    assert crowded == {}
+
+
+@pytest.mark.parametrize("path", sources("inspection"), ids=name_of)
 def test_the_domain_imports_no_shell_and_no_server(path: Path) -> None:
     reached = {name.split(".")[0] for name in imports(path)}
 
@@ -55,15 +115,10 @@ def test_the_stages_are_those_of_the_design_in_order() -> None:
     assert tuple(pipeline()["stages"]) == STAGES
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_the_code_deps_of_a_stage_are_exactly_what_it_imports(name: str) -> None:
-    stage = pipeline()["stages"][name]
-    declared = {dep for dep in stage["deps"] if dep.endswith(".py")}
-    reached = closure(ROOT / f"stages/{name}.py")
-    for extra in (dep for dep in declared if dep.startswith("stages/registered_model")):
-        reached |= closure(ROOT / extra)
+def test_the_source_files_in_dvc_yaml_are_those_that_the_stages_import() -> None:
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
 
-    assert declared == reached
+    assert with_sources(text, ROOT) == text
 
 
 @pytest.mark.parametrize("name", STAGES)

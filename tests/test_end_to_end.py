@@ -19,11 +19,11 @@ import httpx
 import pytest
 from ruamel.yaml import YAML
 
-from inspection.bundle import verified
-from inspection.inspector import Inspector
-from inspection.releases import champion
+from inspection.runtime.bundle import verified
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.releases import champion
+from inspection.runtime.views import View
 from inspection.storage import read_json, read_table, write_table
-from inspection.views import View
 from samples.draw import draw_line
 from tests.architecture import ROOT
 from tests.readme import COMMANDS, IN_THE_PROJECT

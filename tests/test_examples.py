@@ -8,13 +8,13 @@ ROOT = Path(__file__).parents[1]
 WITH_EXAMPLES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for room in ("inspection", "stages", "pipelines", "serving", "dashboard", "samples")
-    for path in sorted((ROOT / room).glob("*.py"))
+    for path in sorted((ROOT / room).rglob("*.py"))
     if ">>> " in path.read_text("utf-8")
 ]
 
 
 def test_there_are_examples() -> None:
-    assert "inspection.rates" in WITH_EXAMPLES
+    assert "inspection.evaluation.rates" in WITH_EXAMPLES
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)

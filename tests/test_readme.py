@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.architecture import ROOT, file_of
+from tests.architecture import ROOT, files_of_module
 from tests.readme import (
     COMMANDS,
     IN_THE_PROJECT,
@@ -65,7 +65,7 @@ def test_every_make_verb_of_the_readme_is_one(command: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", [p for p in PROGRAMS if file_of(p)])
+@pytest.mark.parametrize("module", [p for p in PROGRAMS if files_of_module(p)])
 def test_every_program_of_the_readme_answers_help(module: str) -> None:
     command = [sys.executable, "-m", module, "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

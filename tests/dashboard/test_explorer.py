@@ -16,10 +16,10 @@ from dashboard.explorer import (
     selected,
     views_of,
 )
-from inspection.bundle import Card
 from inspection.errors import InspectionError
-from inspection.judgement import DefectBox, PartVerdict, ViewVerdict
-from inspection.regions import Box
+from inspection.geometry import Box
+from inspection.runtime.bundle import Card
+from inspection.runtime.verdict import DefectBox, PartVerdict, ViewVerdict
 from tests.bundles import make_bundle
 
 

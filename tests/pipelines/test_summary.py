@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from inspection.releases import promote, release
+from inspection.runtime.releases import promote, release
 from pipelines.summary import served_beside
 from tests.bundles import make_bundle
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from inspection.inspector import Inspector
+from inspection.runtime.inspector import Inspector
 from serving.answers import Served
 from serving.api import create_app
 from tests.bundles import make_bundle

@@ -15,7 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from inspection.images import decode
-from inspection.views import View
+from inspection.runtime.views import View
 from serving import lingering, uploads
 from serving.answers import Served
 from serving.api import create_app

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from inspection.inspector import Inspector
-from inspection.releases import champion, promote, release
-from inspection.views import View
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.releases import champion, promote, release
+from inspection.runtime.views import View
 from tests.bundles import draw_jpeg, make_bundle
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from inspection.dataset.expectations import Report
 from inspection.errors import InspectionError
-from inspection.expectations import Report
 from samples.draw import draw_line
 from stages import clean_labels, validate
 from tests.pictures import encoded, flat_line, part, put

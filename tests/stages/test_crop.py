@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inspection.crops import Crops, load_crops, window_of
 from inspection.errors import InspectionError
-from inspection.framing import Framed
+from inspection.geometry import Box, cut
 from inspection.images import decode
 from inspection.line import Line
-from inspection.regions import Box, cut
+from inspection.models.crops import Crops, load_crops, window_of
+from inspection.models.framing import Framed
 from inspection.storage import read_json
 from stages import crop
 from tests.lines import SQUARES, run_stage

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inspection.cam import EXPORTABLE, METHODS
-from inspection.classifier import DefectClassifier
-from inspection.crops import Crops, save_crops
+from inspection.models.cam import EXPORTABLE, METHODS
+from inspection.models.classifier import DefectClassifier
+from inspection.models.crops import Crops, save_crops
 from stages import evaluate_cam
 from tests.lines import run_stage
 from tests.networks import save_classifier, train_on_squares

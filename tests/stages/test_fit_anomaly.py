@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inspection.anomaly import anomalies, load_anomaly_model
-from inspection.classifier import load_classifier
-from inspection.crops import Crops, save_crops
 from inspection.errors import InspectionError
+from inspection.models.anomaly import anomalies, load_anomaly_model
+from inspection.models.classifier import load_classifier
+from inspection.models.crops import Crops, save_crops
 from stages import fit_anomaly
 from tests.lines import run_stage, squares_line
 from tests.networks import save_classifier, tiny_classifier

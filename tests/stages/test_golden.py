@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from inspection.bundle import Card, LocatorCard
 from inspection.errors import InspectionError
-from inspection.export import export_locator
-from inspection.locator import Locator, fit_locator
-from inspection.parity import require_parity
-from inspection.regions import Image
+from inspection.evaluation.parity import require_parity
+from inspection.geometry import Image
+from inspection.models.export import export_locator
+from inspection.models.locator import Locator, fit_locator
+from inspection.runtime.bundle import Card, LocatorCard
 from stages.golden import locator_parity
 from stages.graphs import Trained
 

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from inspection.bundle import CARD, verified
 from inspection.errors import InspectionError
-from inspection.releases import champion, champion_line
+from inspection.runtime.bundle import CARD, verified
+from inspection.runtime.releases import champion, champion_line
 from inspection.storage import locked, sha256_of, write_text
 from stages import champions, register, tracking
 from tests.architecture import ROOT

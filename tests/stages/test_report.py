@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inspection import outcomes
-from inspection.bundle import Card
-from inspection.inspector import Inspector
+from inspection.evaluation import metrics as outcomes
+from inspection.evaluation.costs import Costs
+from inspection.runtime.bundle import Card, Thresholds
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.views import View
 from inspection.storage import write_bytes, write_json
-from inspection.verdicts import Costs, Thresholds
-from inspection.views import View
 from stages.report import limits, render_report
 from tests.bundles import draw_jpeg, make_bundle
 from tests.report_page import ReportPage

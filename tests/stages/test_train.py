@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from inspection.classifier import load_classifier
-from inspection.crops import Crops, save_crops
 from inspection.errors import InspectionError
+from inspection.models.classifier import load_classifier
+from inspection.models.crops import Crops, save_crops
 from stages import train
 from stages.tracking import TrackingParams
 from tests.lines import run_stage

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from inspection.dataset.expectations import Expected, Report, of_manifest
 from inspection.errors import InspectionError
-from inspection.expectations import Expected, Report, of_manifest
 from inspection.line import Line
 from stages import validate
 from tests.pictures import coco, encoded, flat_line, part, put

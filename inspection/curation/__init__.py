@@ -1,0 +1,1 @@
+"""What may be believed: label rules, duplicates, label issues, folds, baselines."""

@@ -1,0 +1,150 @@
+"""Folds by part: every view of a part, and every near-duplicate, lies in one fold."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import balanced_accuracy_score, f1_score
+from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
+
+FOLDS = ("train", "val", "test")
+
+Features = np.ndarray[Any, np.dtype[np.float64]]
+Labels = np.ndarray[Any, np.dtype[Any]]
+Fit = Callable[[Features, Labels], Any]
+
+
+def assign_folds(
+    views: pd.DataFrame, *, val_fraction: float, test_fraction: float, seed: int
+) -> pd.Series:
+    """The fold of each view, drawn by group and stratified by class, from `group_id` and `label`.
+
+    A class of n groups gives each fold its fraction of n, to the nearest whole group. A class of
+    two or more groups is in train and test, of three or more in val as well; a class of one group
+    is in train only. A group of several labels counts for its rarest one.
+    """
+    groups = _groups(views)
+    generator = np.random.default_rng(seed)
+    folds = pd.Series("train", index=groups.index)
+    folds[_share(groups["label"], test_fraction, generator)] = "test"
+    rest = groups["label"][folds == "train"]
+    folds[_share(rest, val_fraction / (1 - test_fraction), generator)] = "val"
+    return views["group_id"].map(dict(zip(groups["group_id"], folds, strict=True)))
+
+
+def with_folds(views: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
+    """The views that have a fold, with the column `fold`."""
+    return views.merge(folds[["view_id", "fold"]], on="view_id", validate="1:1")
+
+
+def thin_classes(views: pd.DataFrame, folds: pd.Series) -> dict[str, list[str]]:
+    """The classes of which a fold holds no part at all, by fold."""
+    held = pd.crosstab(views["label"], folds).reindex(columns=list(FOLDS), fill_value=0)
+    return {
+        fold: sorted(held.index[held[fold] == 0])
+        for fold in FOLDS
+        if (held[fold] == 0).any()
+    }
+
+
+def leakage_price(
+    features: Features,
+    labels: Labels,
+    groups: Labels,
+    *,
+    fit: Fit,
+    n_splits: int,
+    seed: int,
+) -> dict[str, float]:
+    """What a random split by view would have claimed, against the split by group.
+
+    The same cheap classifier is cross-validated both ways; returns macro-F1 over views for both
+    and their difference, and the share of test views that have a sibling in train when split at
+    random.
+    """
+    grouped = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+    by_view = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
+    honest = _cross_validated(
+        features, labels, grouped.split(features, labels, groups), fit
+    )
+    random_splits = list(_by_view(by_view, features, labels, n_splits, seed))
+    claimed = _cross_validated(features, labels, random_splits, fit)
+    siblings = [
+        np.isin(groups[test], groups[train]).mean() for train, test in random_splits
+    ]
+    return {
+        "random_macro_f1": claimed,
+        "grouped_macro_f1": honest,
+        "price": claimed - honest,
+        "siblings_in_train_rate": float(np.mean(siblings)),
+    }
+
+
+def shortcut_audit(
+    columns: pd.DataFrame,
+    labels: Labels,
+    groups: Labels,
+    *,
+    fit: Fit,
+    n_splits: int,
+    seed: int,
+) -> dict[str, float]:
+    """How well a class can be told from one column that knows nothing of the defect.
+
+    `columns` holds circumstances (camera, size, brightness, ...). Returns, per column, balanced
+    accuracy by the grouped split; chance is one over the number of classes.
+    """
+    splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+    folds = list(splitter.split(labels, labels, groups))
+    told: dict[str, float] = {"chance": 1.0 / len(np.unique(labels))}
+    for name in columns:
+        features = pd.get_dummies(columns[[name]]).to_numpy(float)
+        predicted = _predicted(features, labels, folds, fit)
+        told[str(name)] = float(balanced_accuracy_score(labels, predicted))
+    return told
+
+
+def _groups(views: pd.DataFrame) -> pd.DataFrame:
+    """One row per group with its rarest label, so that mixed groups help the thin classes."""
+    rarity = views["label"].value_counts()
+    ranked = views.assign(rarity=views["label"].map(rarity)).sort_values(
+        ["rarity", "label"]
+    )
+    return ranked.groupby("group_id", sort=True)["label"].first().reset_index()
+
+
+def _share(
+    labels: pd.Series, fraction: float, generator: np.random.Generator
+) -> list[int]:
+    """The row labels of a stratified share, never all and, from two on, never none of a class."""
+    chosen: list[int] = []
+    for _, members in sorted(labels.groupby(labels).groups.items()):
+        wanted = round(len(members) * fraction)
+        if len(members) >= 2:
+            wanted = min(max(1, wanted), len(members) - 1)
+        chosen += generator.permutation(np.asarray(members))[:wanted].tolist()
+    return chosen
+
+
+def _by_view(
+    splitter: Any, features: Any, labels: Labels, n_splits: int, seed: int
+) -> Any:
+    if np.unique(labels, return_counts=True)[1].min() >= n_splits:
+        return splitter.split(features, labels)
+    return KFold(n_splits, shuffle=True, random_state=seed).split(features)
+
+
+def _cross_validated(features: Features, labels: Labels, folds: Any, fit: Fit) -> float:
+    predicted = _predicted(features, labels, folds, fit)
+    return float(f1_score(labels, predicted, average="macro"))
+
+
+def _predicted(features: Features, labels: Labels, folds: Any, fit: Fit) -> Labels:
+    predicted = np.empty_like(labels)
+    for train, test in folds:
+        if len(np.unique(labels[train])) < 2:
+            predicted[test] = labels[train][0]
+            continue
+        predicted[test] = fit(features[train], labels[train]).predict(features[test])
+    return predicted

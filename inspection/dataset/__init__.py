@@ -1,0 +1,1 @@
+"""What lies in the folder: names, layouts, boxes, masks, the manifest, what was quarantined."""

@@ -1,0 +1,171 @@
+"""What annotation files tell; YOLO files read into boxes, each oddity told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from inspection.dataset.boxes import Box
+from inspection.dataset.layouts import ImageIndex
+from inspection.dataset.names import nfc
+from inspection.dataset.quarantine import Finding
+from inspection.errors import InspectionError
+from inspection.texts import decoded
+
+
+@dataclass
+class Annotations:
+    """What annotation files say: boxes by image path, in the files' own category names (NFC).
+
+    `sources` names what tells of an image, with boxes or without: 'yolo', 'coco' or both. `unread`
+    are images of which a file might tell that could not be read.
+    """
+
+    boxes: dict[str, list[Box]] = field(default_factory=dict)
+    sources: dict[str, set[str]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
+
+    def add(self, path: str, source: str, boxes: Sequence[Box]) -> None:
+        """Add the boxes that one source tells of the image at `path`."""
+        self.sources.setdefault(path, set()).add(source)
+        self.boxes.setdefault(path, []).extend(boxes)
+
+
+def read_class_names(path: str, content: bytes) -> tuple[list[str], list[Finding]]:
+    """Class names in the order of their numbers, from classes.txt or a data.yaml with `names`."""
+    try:
+        text, encoding = decoded(content)
+    except UnicodeDecodeError as error:
+        raise InspectionError(
+            f"{path}: is neither UTF-8 nor cp949 ({error.reason}); save it as UTF-8"
+        ) from error
+    findings = [_in_cp949(path)] if encoding == "cp949" else []
+    if PurePosixPath(path).suffix.lower() in (".yaml", ".yml"):
+        return _names_in_yaml(path, text), findings
+    return [nfc(line.strip()) for line in text.splitlines() if line.strip()], findings
+
+
+def read_yolo(
+    files: Mapping[str, bytes | OSError],
+    *,
+    class_names: Sequence[str],
+    images: ImageIndex,
+    sizes: Mapping[str, tuple[int, int]],
+) -> Annotations:
+    """Boxes of YOLO text files (`class cx cy w h`, relative; or a polygon, boxed).
+
+    `files` holds what each file says, or why it could not be read. `sizes` is (width, height) in
+    pixels of every readable image by its path; the labels of an unreadable one are passed over,
+    for the image itself is told.
+    """
+    result = Annotations()
+    for path, content in sorted(files.items()):
+        image = images.find(_label_as_image(path))
+        if image is None:
+            detail = "no image of this name, or more than one"
+            result.findings.append(
+                Finding(path, "label_without_image", detail, view_kept=True)
+            )
+        if image is None or image not in sizes:
+            continue
+        told = _label_text(path, content)
+        if isinstance(told, Finding):
+            result.findings.append(told)
+            result.unread.add(image)
+            continue
+        text, encoding = told
+        if encoding == "cp949":
+            result.findings.append(_in_cp949(path))
+        boxes, bad = _yolo_boxes(text, class_names, sizes[image])
+        result.add(image, "yolo", boxes)
+        result.findings += [
+            Finding(path, "box_not_a_number", line, view_kept=True) for line in bad
+        ]
+    return result
+
+
+def joined(parts: Sequence[Annotations]) -> Annotations:
+    """All annotations together, boxes of an image in the order of `parts`."""
+    result = Annotations()
+    for part in parts:
+        for path, sources in sorted(part.sources.items()):
+            result.boxes.setdefault(path, []).extend(part.boxes[path])
+            result.sources.setdefault(path, set()).update(sources)
+        result.findings += part.findings
+        result.unread |= part.unread
+    return result
+
+
+def _label_text(path: str, content: bytes | OSError) -> tuple[str, str] | Finding:
+    if isinstance(content, OSError):
+        detail = f"{content.strerror}; mend the link or its permissions"
+        return Finding(path, "label_file_unreadable", detail, view_kept=True)
+    try:
+        return decoded(content)
+    except UnicodeDecodeError:
+        return Finding(
+            path, "label_file_not_utf8", "neither UTF-8 nor cp949", view_kept=True
+        )
+
+
+def _in_cp949(path: str) -> Finding:
+    return Finding(
+        path, "label_file_cp949", "read as cp949; save it as UTF-8", view_kept=True
+    )
+
+
+def _names_in_yaml(path: str, text: str) -> list[str]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        names = YAML(typ="safe").load(text)["names"]
+        values = [names[i] for i in range(len(names))]
+    except (YAMLError, KeyError, TypeError) as error:
+        raise InspectionError(
+            f"{path}: has no list `names` ({error}); name the classes there, in order from 0"
+        ) from error
+    return [nfc(str(value)) for value in values]
+
+
+def _label_as_image(path: str) -> str:
+    """`train/labels/a.txt` speaks of `train/images/a`."""
+    parts = list(PurePosixPath(path).parts)
+    places = [i for i, part in enumerate(parts) if part.lower() == "labels"]
+    if places:
+        parts[places[-1]] = "images"
+    return str(PurePosixPath(*parts))
+
+
+def _yolo_boxes(
+    text: str, class_names: Sequence[str], size: tuple[int, int]
+) -> tuple[list[Box], list[str]]:
+    boxes, bad = [], []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        box = _yolo_box(line.split(), class_names, size)
+        if box is None:
+            bad.append(f"not a box: {line[:80]!r}")
+        else:
+            boxes.append(box)
+    return boxes, bad
+
+
+def _yolo_box(
+    fields: Sequence[str], class_names: Sequence[str], size: tuple[int, int]
+) -> Box | None:
+    try:
+        numbers = [float(value) for value in fields[1:]]
+    except ValueError:
+        return None
+    if len(numbers) in (4, 5):
+        cx, cy, width, height = numbers[:4]
+        corner = (cx - width / 2, cy - height / 2)
+    elif len(numbers) >= 6 and len(numbers) % 2 == 0:
+        corner = (min(numbers[::2]), min(numbers[1::2]))
+        width, height = max(numbers[::2]) - corner[0], max(numbers[1::2]) - corner[1]
+    else:
+        return None
+    known = fields[0].isdecimal() and int(fields[0]) < len(class_names)
+    category = class_names[int(fields[0])] if known else nfc(fields[0])
+    x, y = corner[0] * size[0], corner[1] * size[1]
+    return Box(category, x, y, width * size[0], height * size[1], "yolo")

@@ -1,0 +1,284 @@
+"""What must hold of a manifest, checked by Great Expectations, and its Data Docs.
+
+The library takes some ten seconds to import and phones home unless told not to, so it is imported
+only where the checks run.
+"""
+
+import html
+import logging
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from pydantic import AfterValidator, Field
+
+from inspection.errors import InspectionError, first_three
+from inspection.line import Frozen, Line
+
+VOLATILE = (
+    "batch_markers",
+    "run_id",
+    "validation_id",
+    "checkpoint_id",
+    "validation_time",
+)
+SUITE = "manifest"
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _in_order(extent: tuple[int, int]) -> tuple[int, int]:
+    if extent[0] > extent[1]:
+        raise ValueError("should be [least, most], the smaller first")
+    return extent
+
+
+Pixels = Annotated[int, Field(ge=1, le=65535)]
+Extent = Annotated[tuple[Pixels, Pixels], AfterValidator(_in_order)]
+
+
+class Expected(Frozen):
+    """What the line expects of its data; `width_px` and `height_px` are (least, most) of a frame.
+
+    `max_quarantined_fraction` is the share of image files that may be set aside.
+    """
+
+    width_px: Extent = (32, 16384)
+    height_px: Extent = (32, 16384)
+    max_quarantined_fraction: float = Field(default=0.1, ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One expectation by the library's name for it; a critical one that fails stops the stage."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    severity: Literal["critical", "warning"] = "critical"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An expectation that does not hold: where, how often, the first rows, and what should be."""
+
+    name: str
+    column: str
+    severity: str
+    n_rows: int
+    first: tuple[str, ...]
+    observed: str
+    wanted: str
+
+    def __str__(self) -> str:
+        told = [f"found {self.observed}"] if self.observed else []
+        if self.first:
+            told = [f"{self.n_rows} rows, first {first_three(self.first)}"]
+        told += [f"expected {self.wanted}"] if self.wanted else []
+        where = f"{self.name} fails on {self.column}"
+        return f"{where}: {', '.join(told)}" if told else where
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result without run ids and times, the failures, and the pages of the Data Docs."""
+
+    result: Mapping[str, Any]
+    failures: tuple[Failure, ...]
+    pages: Mapping[str, str]
+
+
+def of_manifest(
+    line: Line, expected: Expected, *, columns: Sequence[str], n_images: int
+) -> list[Expectation]:
+    """The expectations on the manifest of `n_images` image files."""
+    least = math.ceil((1 - expected.max_quarantined_fraction) * n_images)
+    never_empty = (
+        "view_id",
+        "path",
+        "image_sha256",
+        "part_id",
+        "label",
+        "boxes",
+        "copies",
+    )
+    ranges = {"width_px": expected.width_px, "height_px": expected.height_px}
+    sets = {"label": list(line.classes), "channels": [1, 3], "bit_depth": [8, 16]}
+    checks = [
+        Expectation(
+            "ExpectTableColumnsToMatchOrderedList", {"column_list": list(columns)}
+        ),
+        Expectation("ExpectTableRowCountToBeBetween", {"min_value": max(1, least)}),
+        Expectation(
+            "ExpectColumnValuesToMatchRegex",
+            _on("image_sha256", regex="^[0-9a-f]{64}$"),
+        ),
+        Expectation("ExpectColumnValuesToBeJsonParseable", _on("boxes")),
+        Expectation("ExpectColumnValuesToBeJsonParseable", _on("copies")),
+    ]
+    for column in never_empty:
+        checks.append(Expectation("ExpectColumnValuesToNotBeNull", _on(column)))
+        checks.append(
+            Expectation("ExpectColumnValueLengthsToBeBetween", _on(column, min_value=1))
+        )
+    for column in ("view_id", "path"):
+        checks.append(Expectation("ExpectColumnValuesToBeUnique", _on(column)))
+    for column, (low, high) in ranges.items():
+        bounds = {"min_value": low, "max_value": high}
+        checks.append(
+            Expectation("ExpectColumnValuesToBeBetween", _on(column, **bounds))
+        )
+    for column, values in sets.items():
+        checks.append(
+            Expectation("ExpectColumnValuesToBeInSet", _on(column, value_set=values))
+        )
+    together = {"column_list": ["camera", "part_id", "view", "label"]}
+    checks.append(Expectation("ExpectCompoundColumnsToBeUnique", together, "warning"))
+    return checks
+
+
+def check(table: pd.DataFrame, expectations: Sequence[Expectation]) -> Report:
+    """Validate a table; rows are named by their `path`. No run id or time stays in the result."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    project = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        progress_bars=ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
+    )
+    context = gx.get_context(mode="ephemeral", project_config=project)
+    source = context.data_sources.add_pandas(SUITE)
+    asset = source.add_dataframe_asset("views")
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch(
+        {"dataframe": table}
+    )
+    suite = gx.ExpectationSuite(SUITE)
+    for one in expectations:
+        kind = getattr(gx.expectations, one.name)
+        suite.add_expectation(kind(**one.arguments, severity=one.severity))
+    wanted = {
+        "result_format": "SUMMARY",
+        "partial_unexpected_count": 3,
+        "unexpected_index_column_names": ["path"],
+    }
+    outcome = batch.validate(suite, result_format=wanted)
+    outcome.meta = {k: v for k, v in outcome.meta.items() if k not in VOLATILE}
+    result = outcome.to_json_dict()
+    failures = tuple(_failure(one) for one in result["results"] if not one["success"])
+    return Report(
+        result, failures, {**_data_docs(suite, outcome), "index.html": _summary(result)}
+    )
+
+
+def raise_if_critical(report: Report, *, where: str) -> None:
+    """Raise InspectionError that names every critical expectation which does not hold."""
+    critical = [one for one in report.failures if one.severity == "critical"]
+    if critical:
+        told = [
+            f"{where}: {one}; mend the data, or validate.expected if it is wrong"
+            for one in critical
+        ]
+        raise InspectionError("\n".join(told))
+
+
+def _on(column: str, **arguments: Any) -> dict[str, Any]:
+    return {"column": column, **arguments}
+
+
+def _failure(outcome: Mapping[str, Any]) -> Failure:
+    config, result = outcome["expectation_config"], outcome["result"]
+    arguments = config["kwargs"]
+    column = (
+        arguments.get("column")
+        or "+".join(arguments.get("column_list", ()))
+        or "the table"
+    )
+    rows = result.get("partial_unexpected_index_list") or []
+    first = tuple(", ".join(str(value) for value in row.values()) for row in rows[:3])
+    observed = result.get("observed_value", "")
+    n_rows = int(result.get("unexpected_count", 0))
+    return Failure(
+        name=config["type"],
+        column=str(column),
+        severity=config["severity"],
+        n_rows=n_rows,
+        first=first,
+        observed=str(observed),
+        wanted=_bounds(arguments.get("min_value"), arguments.get("max_value")),
+    )
+
+
+def _bounds(least: float | None, most: float | None) -> str:
+    told = [] if least is None else [f"at least {int(least)}"]
+    told += [] if most is None else [f"at most {int(most)}"]
+    return " and ".join(told)
+
+
+def _data_docs(suite: Any, outcome: Any) -> dict[str, str]:
+    """The library's own pages. They load styles from the net: without it they are plain."""
+    from great_expectations.render.renderer.page_renderer import (
+        ExpectationSuitePageRenderer,
+        ValidationResultsPageRenderer,
+    )
+    from great_expectations.render.view.view import DefaultJinjaPageView
+
+    view = DefaultJinjaPageView()
+    return {
+        "validation.html": _steady(
+            view.render(ValidationResultsPageRenderer().render(outcome))
+        ),
+        "expectations.html": _steady(
+            view.render(ExpectationSuitePageRenderer().render(suite))
+        ),
+    }
+
+
+def _steady(page: str) -> str:
+    """The page without its logo, fetched with the time of day, and with ids that stay the same."""
+    page = re.sub(
+        r'src="https://great-expectations-web-assets[^"]*"', 'src="data:,"', page
+    )
+    ids = {found: f"id{n}" for n, found in enumerate(dict.fromkeys(UUID.findall(page)))}
+    return UUID.sub(lambda match: ids[match.group()], page)
+
+
+def _summary(result: Mapping[str, Any]) -> str:
+    """A page of our own that needs no net: every expectation, whether it holds, what it saw."""
+    ordered = sorted(result["results"], key=lambda one: (one["success"], _title(one)))
+    rows = "".join(f"<tr>{_cells(one)}</tr>\n" for one in ordered)
+    held = sum(1 for one in ordered if one["success"])
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Manifest: {held} of {len(ordered)} hold</title>
+<style>body{{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}}
+table{{border-collapse:collapse;width:100%}}td,th{{border-bottom:1px solid #ccc;padding:.3rem .6rem;
+text-align:left;vertical-align:top}}.no{{background:#fdecea}}</style>
+<h1>Manifest: {held} of {len(ordered)} expectations hold</h1>
+<p>Great Expectations' own Data Docs: <a href="validation.html">results</a>,
+<a href="expectations.html">suite</a> (styled when the net is reachable).</p>
+<table><tr><th>holds</th><th>expectation</th><th>severity</th><th>seen</th></tr>
+{rows}</table></html>
+"""
+
+
+def _cells(outcome: Mapping[str, Any]) -> str:
+    mark = "" if outcome["success"] else ' class="no"'
+    seen = "" if outcome["success"] else str(_failure(outcome))
+    severity = outcome["expectation_config"]["severity"]
+    cells = ("yes" if outcome["success"] else "no", _title(outcome), severity, seen)
+    return "".join(f"<td{mark}>{html.escape(cell)}</td>" for cell in cells)
+
+
+def _title(outcome: Mapping[str, Any]) -> str:
+    config = outcome["expectation_config"]
+    arguments = {k: v for k, v in config["kwargs"].items() if k != "batch_id"}
+    told = ", ".join(f"{key}={value}" for key, value in sorted(arguments.items()))
+    return f"{config['type'].removeprefix('expect_').replace('_', ' ')} ({told})"

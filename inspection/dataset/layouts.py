@@ -1,0 +1,229 @@
+"""How a data folder is laid out: which files are images, masks and annotations, and who is who."""
+
+import posixpath
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from inspection.dataset.names import PartFrom, ViewName, nfc
+from inspection.images import SUFFIXES
+from inspection.line import Frozen, Line, fold_name
+
+
+class Layout(Frozen):
+    """Where things are under the data folder; all names are compared composed (NFC).
+
+    `layout` says where the label of a view stands: in the file's name (`flat`), in the name of a
+    folder above it (`class_folders`, `class_folders_with_masks`), in its mask (`masks`: normal
+    where nothing is marked, else the line's one defect) or in its boxes (`coco`, `yolo`).
+    `images`, `yolo` and `coco` are globs on paths relative to the data folder, `**` for any
+    depth. `pattern` is matched to the stem of an image's name as a whole; its named groups are
+    camera, part, label, view, or what `part_from` names. `masks` is where the mask of an image
+    lies: `{folder}` is the image's folder, `{class}` the folder that names its class, `{stem}`
+    its name without the suffix.
+    """
+
+    layout: Literal[
+        "flat", "class_folders", "class_folders_with_masks", "masks", "coco", "yolo"
+    ]
+    images: tuple[str, ...] = Field(default=("**/*",), min_length=1)
+    pattern: str = ".+"
+    part_from: PartFrom = PartFrom(rule="file")
+    masks: str = ""
+    yolo: tuple[str, ...] = ()
+    yolo_names: str = ""
+    coco: tuple[str, ...] = ()
+    unlabelled: Literal["normal", "quarantine"] = "quarantine"
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_compiles(cls, pattern: str) -> str:
+        try:
+            re.compile(nfc(pattern))
+        except re.error as error:
+            raise ValueError(f"should be a regular expression ({error})") from error
+        return pattern
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        groups = set(self.regex.groupindex)
+        problems = _mask_problems(self.masks)
+        if self.layout == "flat" and "label" not in groups:
+            problems.append("layout flat needs a group (?P<label>...) in pattern")
+        if self.layout in ("class_folders_with_masks", "masks") and not self.masks:
+            problems.append(f"layout {self.layout} needs masks")
+        if self.layout in ("coco", "yolo") and not getattr(self, self.layout):
+            problems.append(
+                f"layout {self.layout} needs {self.layout}, the annotation files"
+            )
+        if self.yolo and not self.yolo_names:
+            problems.append("yolo needs yolo_names, the file that names the classes")
+        if (
+            self.part_from.rule in ("pattern", "consecutive")
+            and self.part_from.group not in groups
+        ):
+            group = self.part_from.group
+            problems.append(f"part_from needs a group (?P<{group}>...) in pattern")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def regex(self) -> re.Pattern[str]:
+        """`pattern`, compiled."""
+        return re.compile(nfc(self.pattern))
+
+
+@dataclass(frozen=True)
+class SortedFiles:
+    """The files of a data folder by what they are; paths as on disk, sorted."""
+
+    images: tuple[str, ...]
+    masks: tuple[str, ...]
+    yolo: tuple[str, ...]
+    coco: tuple[str, ...]
+    yolo_names: str
+    ignored: tuple[str, ...]
+
+
+def sort_files(paths: Iterable[str], layout: Layout) -> SortedFiles:
+    """Tell images, masks, annotations and the rest apart, by name alone."""
+    left = sorted(paths)
+    names = next((path for path in left if nfc(path) == nfc(layout.yolo_names)), "")
+    left = [path for path in left if path != names]
+    coco, left = _take(
+        left, [glob_regex(glob) for glob in layout.coco], frozenset({".json"})
+    )
+    yolo, left = _take(
+        left, [glob_regex(glob) for glob in layout.yolo], frozenset({".txt"})
+    )
+    masks, left = _take(
+        left, [_mask_regex(layout.masks)] if layout.masks else [], SUFFIXES
+    )
+    images, left = _take(left, [glob_regex(glob) for glob in layout.images], SUFFIXES)
+    return SortedFiles(
+        tuple(images), tuple(masks), tuple(yolo), tuple(coco), names, tuple(left)
+    )
+
+
+def missing_annotations(paths: Iterable[str], layout: Layout) -> list[str]:
+    """A problem for each annotation file or glob of the layout that no file fits."""
+    found = list(paths)
+    labels = [path for path in found if nfc(path) != nfc(layout.yolo_names)]
+    globs = [("coco", glob, ".json") for glob in layout.coco]
+    globs += [("yolo", glob, ".txt") for glob in layout.yolo]
+    problems = [
+        f"no {suffix} file fits validate.{key} {glob!r}"
+        for key, glob, suffix in globs
+        if not _take(labels, [glob_regex(glob)], frozenset({suffix}))[0]
+    ]
+    if layout.yolo_names and len(labels) == len(found):
+        problems.append(f"{layout.yolo_names!r} of validate.yolo_names is not there")
+    return [f"{problem}; put it there, or mend params.yaml" for problem in problems]
+
+
+def glob_regex(glob: str) -> re.Pattern[str]:
+    """A glob on composed posix paths as a regular expression, in which case does not count.
+
+    >>> bool(glob_regex("**/images/*").fullmatch("train/images/a.JPG"))
+    True
+    >>> bool(glob_regex("images/*").fullmatch("images/old/a.jpg"))
+    False
+    """
+    tokens = re.split(r"(\*\*/|\*\*|\*|\?)", nfc(glob))
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile(
+        "".join(meaning.get(t, re.escape(t)) for t in tokens), re.IGNORECASE
+    )
+
+
+def mask_path(name: ViewName, *, layout: Layout, line: Line) -> str:
+    """Where the mask of a view lies by the layout, composed; '' where the layout has no masks."""
+    if not layout.masks:
+        return ""
+    path = PurePosixPath(nfc(name.path))
+    known = class_folder(name.path, line)
+    filled = layout.masks.format(folder=path.parent, stem=path.stem, **{"class": known})
+    return posixpath.normpath(filled)
+
+
+def raw_label(name: ViewName, *, layout: Layout, line: Line) -> str:
+    """The label as the name or the folder spells it, NFC; '' where boxes or masks tell it."""
+    if layout.layout in ("coco", "yolo", "masks"):
+        return ""
+    if layout.layout == "flat" or "label" in layout.regex.groupindex:
+        return name["label"]
+    return class_folder(name.path, line) or nfc(str(PurePosixPath(name.path).parent))
+
+
+def class_folder(path: str, line: Line) -> str:
+    """The nearest folder above `path` that names a class, NFC, or ''."""
+    folders = PurePosixPath(nfc(path)).parent.parts
+    return next(
+        (one for one in reversed(folders) if fold_name(one) in line.class_by_alias), ""
+    )
+
+
+class ImageIndex:
+    """Finds the image that an annotation names, without knowing where its paths start."""
+
+    def __init__(self, images: Iterable[str], *, suffixes: bool) -> None:
+        self._suffixes = suffixes
+        self._by_tail: dict[tuple[str, ...], list[str]] = {}
+        for path in images:
+            parts = self._parts(path)
+            for start in range(len(parts)):
+                self._by_tail.setdefault(parts[start:], []).append(path)
+
+    def find(self, key: str) -> str | None:
+        """The image whose path shares the longest end with `key`; None if none or several do.
+
+        >>> index = ImageIndex(["train/images/a.jpg", "val/images/a.jpg"], suffixes=True)
+        >>> index.find("C:\\\\shots\\\\train\\\\images\\\\a.jpg")
+        'train/images/a.jpg'
+        >>> index.find("a.jpg")
+        """
+        wanted = self._parts(key.replace("\\", "/"))
+        tails = (wanted[start:] for start in range(len(wanted)))
+        found = next(
+            (self._by_tail[tail] for tail in tails if tail in self._by_tail), []
+        )
+        return found[0] if len(found) == 1 else None
+
+    def _parts(self, path: str) -> tuple[str, ...]:
+        pure = PurePosixPath(nfc(path))
+        return (pure if self._suffixes else pure.with_suffix("")).parts
+
+
+def _mask_problems(template: str) -> list[str]:
+    try:
+        template.format(folder="", stem="", **{"class": ""})
+    except (KeyError, IndexError, ValueError):
+        return [f"masks {template!r} may use {{folder}}, {{class}} and {{stem}} only"]
+    return [] if "{stem}" in template or not template else ["masks needs {stem}"]
+
+
+def _mask_regex(template: str) -> re.Pattern[str]:
+    meaning = {"{class}": "[^/]+", "{stem}": "[^/]+"}
+    tokens = re.split(r"(\{folder\}(?:/\.\.)*/|\{class\}|\{stem\})", nfc(template))
+    meaning |= {token: "(?:.*/)?" for token in tokens if token.startswith("{folder}")}
+    return re.compile(
+        "".join(meaning.get(t, re.escape(t)) for t in tokens), re.IGNORECASE
+    )
+
+
+def _take(
+    paths: Sequence[str], patterns: Sequence[re.Pattern[str]], suffixes: frozenset[str]
+) -> tuple[list[str], list[str]]:
+    """Those of `paths` that have a suffix of `suffixes` and match a pattern, and the rest."""
+    taken: list[str] = []
+    left: list[str] = []
+    for path in paths:
+        fits = PurePosixPath(path).suffix.lower() in suffixes
+        matches = fits and any(pattern.fullmatch(nfc(path)) for pattern in patterns)
+        (taken if matches else left).append(path)
+    return taken, left

@@ -1,0 +1,247 @@
+"""The manifest: one row per view, made from what the files, their names and annotations say.
+
+Lists within a row are JSON. `boxes` are the labelled boxes in pixels; `copies` are the other files
+with the same bytes, as path, part_id and label: one shot filed twice joins two part numbers, and
+may be filed as two classes. A label is '' where a copy tells none.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from inspection.dataset.annotations import Annotations
+from inspection.dataset.boxes import Box, resolved
+from inspection.dataset.image_files import ImageFile, Mask
+from inspection.dataset.labelling import (
+    Labelled,
+    Unknown,
+    by_boxes,
+    by_masks,
+    by_name,
+    check_unknown,
+)
+from inspection.dataset.layouts import Layout
+from inspection.dataset.masks import contradicting, masks_of_views
+from inspection.dataset.names import (
+    ViewName,
+    names_without_part,
+    nfc,
+    part_ids,
+    spelled_twice,
+    take_apart,
+)
+from inspection.dataset.quarantine import Finding
+from inspection.line import Line
+
+VIEW_ID_DIGITS = 16
+COLUMNS = {
+    "view_id": "str",
+    "path": "str",
+    "image_sha256": "str",
+    "camera": "str",
+    "part_id": "str",
+    "view": "str",
+    "label": "str",
+    "label_raw": "str",
+    "width_px": "int64",
+    "height_px": "int64",
+    "channels": "int64",
+    "bit_depth": "int64",
+    "boxes": "str",
+    "mask_path": "str",
+    "copies": "str",
+}
+
+
+def spelled_in_two_forms(paths: Sequence[str]) -> list[str]:
+    """What to say of files that differ only in how their Hangul is composed; nothing of others."""
+    twice = spelled_twice(paths)
+    if not twice:
+        return []
+    shown = "; ".join(" and ".join(ascii(path) for path in group) for group in twice)
+    return [
+        f"{len(twice)} names are spelled in two Unicode forms (NFC and NFD): {shown}; rename or "
+        "remove one of each"
+    ]
+
+
+def assemble(
+    examined: Sequence[ImageFile],
+    *,
+    annotations: Annotations,
+    masks: Sequence[Mask],
+    layout: Layout,
+    line: Line,
+    unknown: Unknown,
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """The manifest, sorted by path, and everything set aside or worth knowing.
+
+    Of files with the same bytes the first is kept. Raises InspectionError when too many names or
+    classes are unknown.
+    """
+    examined = sorted(examined, key=lambda one: nfc(one.path))
+    names, strange = _named(examined, layout)
+    boxes, odd_boxes = _boxes(examined, annotations, line)
+    masked, odd_masks = masks_of_views(examined, names, masks, layout, line)
+    labels, untold = _labels(names, boxes, masked, annotations, layout, line)
+    check_unknown([*strange, *untold], n_images=len(examined), unknown=unknown)
+    parts = dict(
+        zip(names, part_ids(list(names.values()), layout.part_from), strict=True)
+    )
+    rows = [
+        {
+            "view_id": one.sha256[:VIEW_ID_DIGITS],
+            "path": one.path,
+            "image_sha256": one.sha256,
+            "camera": names[one.path]["camera"],
+            "part_id": parts[one.path],
+            "view": names[one.path]["view"],
+            "label": labels[one.path].label,
+            "label_raw": labels[one.path].raw,
+            "width_px": one.facts.width_px,
+            "height_px": one.facts.height_px,
+            "channels": one.facts.channels,
+            "bit_depth": one.facts.bit_depth,
+            "boxes": json.dumps(
+                [box.as_row() for box in boxes[one.path]], ensure_ascii=False
+            ),
+            "mask_path": masked[one.path].path if one.path in masked else "",
+            "copies": "[]",
+        }
+        for one in examined
+        if one.path in labels
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    findings = [
+        *annotations.findings,
+        *odd_boxes,
+        *odd_masks,
+        *contradicting(masked, labels, line),
+        *strange,
+        *untold,
+        *_told_copies(table),
+    ]
+    same = _same_bytes([one for one in examined if one.path in names], parts, labels)
+    return _first_of_copies(table, same), findings
+
+
+def counts(table: pd.DataFrame, quarantine: pd.DataFrame) -> dict[str, object]:
+    """The numbers of a manifest, by class and by reason."""
+    kept = quarantine["view_kept"].astype(bool)
+    categories = Counter(
+        box["category"] for cell in table["boxes"] for box in json.loads(cell)
+    )
+    classes = table.groupby("label")["part_id"].agg(n_views="size", n_parts="nunique")
+    return {
+        "n_views": len(table),
+        "n_parts": int(table["part_id"].nunique()),
+        "n_boxes": categories.total(),
+        "n_masks": int((table["mask_path"] != "").sum()),
+        "n_quarantined": int((~kept).sum()),
+        "quarantined": _tally(quarantine.loc[~kept, "reason"]),
+        "noted": _tally(quarantine.loc[kept, "reason"]),
+        "boxes": _tally(categories.elements()),
+        "classes": {
+            str(k): {n: int(v) for n, v in r.items()} for k, r in classes.iterrows()
+        },
+    }
+
+
+def _named(
+    examined: Sequence[ImageFile], layout: Layout
+) -> tuple[dict[str, ViewName], list[Finding]]:
+    taken = {one.path: take_apart(one.path, layout.regex) for one in examined}
+    names = {path: name for path, name in taken.items() if name is not None}
+    for name in names_without_part(list(names.values()), layout.part_from):
+        del names[name.path]
+    detail = "the name does not fit validate.pattern, or tells no part"
+    return names, [
+        Finding(p, "name_not_understood", detail) for p in taken if p not in names
+    ]
+
+
+def _boxes(
+    examined: Sequence[ImageFile], annotations: Annotations, line: Line
+) -> tuple[dict[str, list[Box]], list[Finding]]:
+    boxes: dict[str, list[Box]] = {}
+    findings: list[Finding] = []
+    for one in examined:
+        boxes[one.path], odd = resolved(
+            annotations.boxes.get(one.path, []),
+            path=one.path,
+            size_px=(one.facts.width_px, one.facts.height_px),
+            sources=annotations.sources.get(one.path, ()),
+            line=line,
+        )
+        findings += odd
+    return boxes, findings
+
+
+def _labels(
+    names: Mapping[str, ViewName],
+    boxes: Mapping[str, Sequence[Box]],
+    masked: Mapping[str, Mask],
+    annotations: Annotations,
+    layout: Layout,
+    line: Line,
+) -> tuple[dict[str, Labelled], list[Finding]]:
+    is_normal = layout.unlabelled == "normal"
+    if layout.layout in ("coco", "yolo"):
+        return by_boxes(
+            names, boxes, annotations, unlabelled_is_normal=is_normal, line=line
+        )
+    if layout.layout == "masks":
+        is_marked = {path: one.is_marked for path, one in masked.items()}
+        return by_masks(names, is_marked, unlabelled_is_normal=is_normal, line=line)
+    return by_name(names, layout=layout, line=line)
+
+
+def _same_bytes(
+    examined: Sequence[ImageFile],
+    parts: Mapping[str, str],
+    labels: Mapping[str, Labelled],
+) -> dict[str, list[dict[str, str]]]:
+    """By hash all files of the same bytes: path, part_id and label ('' if untold)."""
+    same: dict[str, list[dict[str, str]]] = {}
+    for one in examined:
+        label = labels[one.path].label if one.path in labels else ""
+        told = {"path": one.path, "part_id": parts[one.path], "label": label}
+        same.setdefault(one.sha256, []).append(told)
+    return same
+
+
+def _first_of_copies(
+    table: pd.DataFrame, same: Mapping[str, Sequence[Mapping[str, str]]]
+) -> pd.DataFrame:
+    first = table.drop_duplicates("image_sha256").reset_index(drop=True)
+    copies = [
+        [copy for copy in same[sha256] if copy["path"] != path]
+        for sha256, path in zip(first["image_sha256"], first["path"], strict=True)
+    ]
+    return first.assign(
+        copies=[json.dumps(some, ensure_ascii=False) for some in copies]
+    )
+
+
+def _told_copies(table: pd.DataFrame) -> list[Finding]:
+    """Every later file with the bytes of an earlier one, and what else the two tell apart."""
+    first = table.drop_duplicates("image_sha256").set_index("image_sha256")
+    return [
+        _copy(row, first.loc[row["image_sha256"]])
+        for _, row in table[table.duplicated("image_sha256")].iterrows()
+    ]
+
+
+def _copy(row: pd.Series, kept: pd.Series) -> Finding:
+    differ = [column for column in ("label", "part_id") if row[column] != kept[column]]
+    told = "".join(
+        f"; {column} {row[column]!r}, there {kept[column]!r}" for column in differ
+    )
+    reason = "duplicate_conflict" if "label" in differ else "duplicate"
+    return Finding(str(row["path"]), reason, f"same bytes as {kept['path']}{told}")
+
+
+def _tally(reasons: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(reasons).items()))

@@ -1,0 +1,166 @@
+"""What a file's name says: camera, part, label, view. The one place where `part_id` is made."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from inspection.line import Frozen
+
+YEARS = range(1990, 2100)
+GROUPS = ("camera", "part", "label", "view")
+
+
+@dataclass(frozen=True)
+class ViewName:
+    """A view's name taken apart; a field that the name does not carry is ''.
+
+    `path` is as on disk; `groups` are the named groups of the pattern, NFC.
+    """
+
+    path: str
+    groups: Mapping[str, str]
+
+    def __getitem__(self, group: str) -> str:
+        return self.groups.get(group, "")
+
+
+class PartFrom(Frozen):
+    """How the part is told from the name.
+
+    `pattern`: views whose group `group` is equal show one part. `consecutive`: the group holds a
+    number, and views whose sorted numbers follow each other by at most `max_gap` show one part;
+    with `in_seconds` it holds a date and a time of day, and `max_gap` is in seconds.
+    `folder`: the images of one folder show one part. `file`: each image is a part of its own (if
+    one part was shot several times, its views then leak between folds).
+    `per_folder`: the key counts anew in each folder.
+    """
+
+    rule: Literal["pattern", "consecutive", "folder", "file"] = "pattern"
+    group: str = "part"
+    max_gap: int = Field(default=0, ge=0)
+    per_folder: bool = False
+    in_seconds: bool = False
+
+    @model_validator(mode="after")
+    def _gap_is_given(self) -> Self:
+        if self.rule == "consecutive" and self.max_gap < 1:
+            raise ValueError(
+                "rule consecutive needs max_gap, the largest step within one part"
+            )
+        return self
+
+
+def nfc(text: str) -> str:
+    """The composed form: the same Hangul may be stored composed (NFC) or decomposed (NFD)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def take_apart(path: str, pattern: re.Pattern[str]) -> ViewName | None:
+    """Match the stem of `path` (NFC) as a whole, or None when the name is not understood."""
+    found = pattern.fullmatch(nfc(PurePosixPath(path).stem))
+    if found is None:
+        return None
+    return ViewName(
+        path, {key: nfc(value or "") for key, value in found.groupdict().items()}
+    )
+
+
+def part_ids(names: Sequence[ViewName], part_from: PartFrom) -> list[str]:
+    """The part of each view, in the order given.
+
+    Raises ValueError when a view's name lacks what the rule needs; see `names_without_part`.
+    """
+    if part_from.rule == "file":
+        return [nfc(str(PurePosixPath(name.path).with_suffix(""))) for name in names]
+    if part_from.rule == "folder":
+        return [_folder(name) or "." for name in names]
+    folders = [_folder(name) if part_from.per_folder else "" for name in names]
+    if part_from.rule == "pattern":
+        keys = [name[part_from.group] for name in names]
+    else:
+        keys = _runs(folders, _numbers(names, part_from), part_from.max_gap)
+        keys = [_stamp(int(key)) for key in keys] if part_from.in_seconds else keys
+    return [
+        f"{folder}/{key}" if folder else key
+        for folder, key in zip(folders, keys, strict=True)
+    ]
+
+
+def names_without_part(
+    names: Sequence[ViewName], part_from: PartFrom
+) -> list[ViewName]:
+    """The names from which the rule can make no part."""
+    if part_from.rule in ("file", "folder"):
+        return []
+    return [name for name in names if not _has_key(name[part_from.group], part_from)]
+
+
+def moment(text: str) -> int | None:
+    """Seconds since 1970 of a date and a time of day, year first; None for anything else.
+
+    Only the first 14 digits count, whatever stands between them.
+
+    >>> moment("2024-03-01 10.15.12"), moment("20240301_101512_337"), moment("20249901_101512")
+    (1709288112, 1709288112, None)
+    """
+    digits = re.sub(r"\D", "", text)[:14]
+    if len(digits) < 14:
+        return None
+    try:
+        told = datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(told.timestamp()) if told.year in YEARS else None
+
+
+def spelled_twice(paths: Sequence[str]) -> list[tuple[str, ...]]:
+    """Groups of paths that differ only in how their Hangul is composed (NFC or NFD)."""
+    spellings: dict[str, list[str]] = {}
+    for path in paths:
+        spellings.setdefault(nfc(path), []).append(path)
+    return [tuple(sorted(group)) for group in spellings.values() if len(group) > 1]
+
+
+def _folder(name: ViewName) -> str:
+    parent = str(PurePosixPath(nfc(name.path)).parent)
+    return "" if parent == "." else parent
+
+
+def _has_key(key: str, part_from: PartFrom) -> bool:
+    if part_from.rule == "pattern":
+        return bool(key)
+    return moment(key) is not None if part_from.in_seconds else key.isdecimal()
+
+
+def _numbers(names: Sequence[ViewName], part_from: PartFrom) -> list[int]:
+    keys = [name[part_from.group] for name in names]
+    if not part_from.in_seconds:
+        return [int(key) for key in keys]
+    moments = [moment(key) for key in keys]
+    if None in moments:
+        raise ValueError(f"no date and time: {keys[moments.index(None)]!r}")
+    return [one for one in moments if one is not None]
+
+
+def _stamp(seconds: int) -> str:
+    """Date and time in 14 digits, as `moment` reads them."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d%H%M%S")
+
+
+def _runs(folders: Sequence[str], numbers: Sequence[int], max_gap: int) -> list[str]:
+    """Name each run of neighbouring numbers within a folder by its first number."""
+    keys: dict[tuple[str, int], str] = {}
+    width = len(str(max(numbers, default=0)))
+    start, last = 0, ("", 0)
+    for folder, number in sorted(set(zip(folders, numbers, strict=True))):
+        if folder != last[0] or number - last[1] > max_gap or not keys:
+            start = number
+        keys[folder, number] = f"{start:0{width}}"
+        last = (folder, number)
+    return [keys[pair] for pair in zip(folders, numbers, strict=True)]

@@ -1,0 +1,1 @@
+"""What it is worth: rates, calibration, thresholds, metrics, truth of CAMs, parity."""

@@ -1,0 +1,276 @@
+"""The anomaly model: anomalib's PaDiM on features that need no hub, fitted on normals only."""
+
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inspection.models.cam import as_tensor
+from inspection.models.classifier import DefectClassifier, fixed_size
+from inspection.models.crops import TARGET_STRIDE
+from inspection.models.filters import FilterBank
+from inspection.geometry import Floats, Image
+
+PLACEHOLDER_BACKBONE = "resnet18"
+LAYER = "features"
+PADIM_RIDGE = 0.01
+KINDS = ("filters", "classifier")
+N_JITTERED = 3
+JITTER_PX = 2
+MAX_FITTED = 1100
+SHIFTS = sorted(product((-1, 0, 1), repeat=2), key=lambda shift: abs(shift[0]) + abs(shift[1]))
+
+
+class AnomalySettings(BaseModel):
+    """What rebuilds an anomaly model before its weights are loaded; stored beside them as JSON.
+
+    `kind` says where features come from: `filters` (a fixed bank of Gaussian derivatives, see
+    inspection/models/filters.py) or `classifier` (the backbone of our own). `size_px` is (width, height)
+    of the crop; `mean` and `std` are of the normals it was fitted on, in grey levels. `shrinkage`
+    is the ridge on the covariance of features of unit variance; `score_fraction` the share of the
+    hottest places whose mean is the score.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    size_px: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    n_features: int
+    n_channels: int
+    shrinkage: float
+    score_fraction: float
+    n_fitted: int
+    seed: int
+
+
+class CropFeatures(nn.Module):
+    """Crops (N, C, H, W), 0..255, to one standardised feature map per crop.
+
+    Features have unit variance over the normals, but for a factor that makes anomalib's fixed
+    ridge of 0.01 the shrinkage asked for: few normals cannot carry a full covariance.
+    """
+
+    mean: Tensor
+    std: Tensor
+    feature_mean: Tensor
+    feature_std: Tensor
+
+    def __init__(self, extractor: nn.Module, settings: AnomalySettings) -> None:
+        super().__init__()
+        self.extractor = extractor
+        self.factor = (PADIM_RIDGE / settings.shrinkage) ** 0.5
+        shape = (1, len(settings.mean), 1, 1)
+        self.register_buffer("mean", torch.tensor(settings.mean).reshape(shape))
+        self.register_buffer("std", torch.tensor(settings.std).reshape(shape))
+        self.register_buffer("feature_mean", torch.zeros(1, settings.n_channels, 1, 1))
+        self.register_buffer("feature_std", torch.ones(1, settings.n_channels, 1, 1))
+
+    def raw(self, crops: Tensor) -> Tensor:
+        """Features (N, channels, h, w) before they are standardised."""
+        return self.extractor((crops.float() - self.mean) / self.std)
+
+    def forward(self, crops: Tensor) -> dict[str, Tensor]:
+        """Standardised features, as anomalib wants them: by layer."""
+        standard = (self.raw(crops) - self.feature_mean) / self.feature_std
+        return {LAYER: standard * self.factor}
+
+
+class BackboneFeatures(nn.Module):
+    """The stages of a trained classifier's backbone, brought to the finest of their resolutions."""
+
+    def __init__(self, classifier: DefectClassifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.size = fixed_size(classifier.architecture)
+
+    def forward(self, standard: Tensor) -> Tensor:
+        """Features (N, channels, h, w) of standardised crops."""
+        if self.size is not None:
+            standard = F.interpolate(standard, size=self.size, mode="bilinear")
+        maps = self.classifier.stages_of(standard)
+        size = maps[0].shape[-2:]
+        return torch.cat([F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1)
+
+
+class AnomalyModel(nn.Module):
+    """Crops (N, H, W, C) uint8 to a raw score (N,) and a raw map (N, H / 4, W / 4).
+
+    The map is the smoothed Mahalanobis distance of each place from the normals at that place
+    (PaDiM, Defard et al. 2021), with the crop laid on the normals where it fits best, up to a cell
+    away: a region is never framed to the pixel. The score is the mean of the map's hottest places,
+    so that one speck of dust does not decide; higher is more suspicious.
+    """
+
+    def __init__(self, classifier: DefectClassifier, settings: AnomalySettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.features = CropFeatures(_extractor(settings, classifier), settings)
+        self.padim = _padim(self.features, settings)
+        width, height = settings.size_px
+        places = (height // TARGET_STRIDE) * (width // TARGET_STRIDE)
+        self.n_hottest = max(1, round(settings.score_fraction * places))
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw scores and raw maps."""
+        images = crops.permute(0, 3, 1, 2).float()
+        embedding = self.padim.generate_embedding(self.features(images))
+        distance = best_fit(embedding, self._distance)
+        generator = self.padim.anomaly_map_generator
+        full = generator.smooth_anomaly_map(generator.up_sample(distance, images.shape[-2:]))
+        maps = F.avg_pool2d(full, TARGET_STRIDE)
+        return maps.flatten(1).topk(self.n_hottest, dim=1).values.mean(dim=1), maps.squeeze(1)
+
+    def _distance(self, embedding: Tensor) -> Tensor:
+        """Mahalanobis distance (N, 1, h, w) of features (N, C, h, w) from the normals."""
+        gaussian = self.padim.gaussian
+        stats = [gaussian.mean, gaussian.inv_covariance]
+        return self.padim.anomaly_map_generator.compute_distance(embedding, stats)
+
+
+def fit_anomaly_model(
+    classifier: DefectClassifier,
+    normals: Image,
+    *,
+    kind: str,
+    n_features: int,
+    shrinkage: float,
+    score_fraction: float,
+    seed: int,
+) -> AnomalyModel:
+    """Fit on crops (N, H, W, C) uint8 of normal parts, and on jittered copies of them."""
+    pixels = np.asarray(normals, np.float64)
+    n_channels = _n_channels(kind, classifier, normals)
+    settings = AnomalySettings(
+        kind=kind,
+        size_px=(normals.shape[2], normals.shape[1]),
+        mean=tuple(pixels.mean(axis=(0, 1, 2)).round(3).tolist()),
+        std=tuple((pixels.std(axis=(0, 1, 2)) + 1e-3).round(3).tolist()),
+        n_features=min(n_features, n_channels),
+        n_channels=n_channels,
+        shrinkage=shrinkage,
+        score_fraction=score_fraction,
+        n_fitted=len(normals),
+        seed=seed,
+    )
+    model = AnomalyModel(classifier, settings).eval()
+    batches = [
+        as_tensor(b) for b in np.array_split(_jittered(normals, seed), 1 + len(normals) // 8)
+    ]
+    with torch.no_grad():
+        _standardise(model.features, batches)
+        model.padim.train()
+        model.features.eval()
+        for batch in batches:
+            model.padim(batch)
+        model.padim.fit()
+    return model.eval()
+
+
+def best_fit(embedding: Tensor, distance_of: Callable[[Tensor], Tensor]) -> Tensor:
+    """The distances (N, 1, h, w) of features (N, C, h, w), shifted to where they fit best.
+
+    Each crop is tried at shifts of up to a cell; the likeliest, of least mean squared distance, is
+    taken, and its distances are moved back to where they were in the crop.
+    """
+    tried = torch.cat(
+        [shifted(distance_of(shifted(embedding, dy, dx)), -dy, -dx) for dy, dx in SHIFTS], dim=1
+    )
+    best = tried.square().mean(dim=(2, 3)).argmin(dim=1)
+    return tried.gather(1, best[:, None, None, None].expand(-1, 1, *tried.shape[2:]))
+
+
+def shifted(maps: Tensor, dy: int, dx: int) -> Tensor:
+    """Maps (N, C, h, w) moved up by `dy` and left by `dx` cells; the edge is repeated."""
+    height, width = maps.shape[-2:]
+    padded = F.pad(maps, (1, 1, 1, 1), mode="replicate")
+    return padded[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+
+
+@torch.inference_mode()
+def anomalies(model: AnomalyModel, crops: Image) -> tuple[Floats, Floats]:
+    """Raw scores (N,) and raw maps (N, H / 4, W / 4) of crops (N, H, W, C) uint8."""
+    scores, maps = [], []
+    for start in range(0, len(crops), 32):
+        score, anomaly_map = model(torch.tensor(crops[start : start + 32]))
+        scores.append(score.numpy())
+        maps.append(anomaly_map.numpy())
+    return np.concatenate(scores), np.concatenate(maps)
+
+
+def own_weights(model: AnomalyModel) -> dict[str, Tensor]:
+    """The weights that are not the classifier's."""
+    return {
+        name: value.contiguous()
+        for name, value in model.state_dict().items()
+        if ".classifier." not in name and not name.startswith("padim.feature_extractor.")
+    }
+
+
+def load_anomaly_model(folder: Path, classifier: DefectClassifier) -> AnomalyModel:
+    """Rebuild a fitted model on the classifier whose backbone it was fitted with."""
+    from safetensors.torch import load_file
+
+    text = (folder / "settings.json").read_text(encoding="utf-8")
+    model = AnomalyModel(classifier, AnomalySettings.model_validate_json(text))
+    weights = load_file(folder / "weights.safetensors")
+    gaussian = model.padim.gaussian
+    gaussian.mean = weights["padim.gaussian.mean"]
+    gaussian.inv_covariance = weights["padim.gaussian.inv_covariance"]
+    model.load_state_dict(weights, strict=False)
+    return model.eval()
+
+
+def _extractor(settings: AnomalySettings, classifier: DefectClassifier) -> nn.Module:
+    if settings.kind == "filters":
+        return FilterBank(len(settings.mean))
+    return BackboneFeatures(classifier)
+
+
+def _n_channels(kind: str, classifier: DefectClassifier, normals: Image) -> int:
+    if kind == "filters":
+        return FilterBank.n_channels(normals.shape[3])
+    return sum(classifier.backbone.feature_info.channels())
+
+
+def _jittered(normals: Image, seed: int) -> Image:
+    """The normals, and copies shifted by up to two pixels under a lamp up to 10 % off."""
+    generator = np.random.default_rng(seed)
+    copies = [np.asarray(normals)]
+    for _ in range(min(N_JITTERED, max(0, MAX_FITTED // len(normals) - 1))):
+        moved = [
+            np.roll(crop, generator.integers(-JITTER_PX, JITTER_PX + 1, 2), axis=(0, 1))
+            * generator.uniform(0.9, 1.1)
+            for crop in normals
+        ]
+        copies.append(np.clip(np.stack(moved), 0, 255).astype(np.uint8))
+    return np.concatenate(copies)
+
+
+def _standardise(features: CropFeatures, batches: list[Tensor]) -> None:
+    """Set the mean and spread of each feature over all places of the normals."""
+    raw = torch.cat([features.raw(batch) for batch in batches])
+    features.feature_mean.copy_(raw.mean(dim=(0, 2, 3), keepdim=True))
+    features.feature_std.copy_(raw.std(dim=(0, 2, 3), keepdim=True).clamp(min=1e-6))
+
+
+def _padim(features: CropFeatures, settings: AnomalySettings) -> Any:
+    """anomalib's PaDiM with our features in the place of the backbone it builds by name."""
+    from anomalib.models.image.padim.torch_model import PadimModel
+
+    with torch.random.fork_rng():
+        padim = PadimModel(PLACEHOLDER_BACKBONE, ["layer1"], pre_trained=False, n_features=1)
+    generator = np.random.default_rng(settings.seed)
+    chosen = generator.permutation(settings.n_channels)[: settings.n_features]
+    padim.feature_extractor = features  # type: ignore[assignment]
+    padim.layers = [LAYER]
+    padim.n_features_original, padim.n_features = settings.n_channels, settings.n_features
+    padim.idx = torch.from_numpy(np.sort(chosen))
+    return padim

@@ -1,0 +1,148 @@
+"""Class activation maps, raw: methods of grad-cam over every layer, and the one that is exported.
+
+grad-cam stretches each heatmap to 0..1 on its own; here its methods are called below that step, so
+that heat can be put on an absolute scale.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inspection.models.classifier import POOL_SHARPNESS, DefectClassifier, centre_of, pooled
+from inspection.models.crops import TARGET_STRIDE
+from inspection.geometry import Floats, Image
+
+METHODS = ("gradcam", "gradcam++", "layercam", "hirescam", "eigencam")
+EXPORTABLE = ("gradcam", "gradcam++", "layercam", "hirescam")
+FUSED = "fused"
+EPSILON = 1e-6
+
+
+def layer_names(model: DefectClassifier) -> list[str]:
+    """The layers that can be looked at: backbone stages by their stride, then the fused features.
+
+    The names are `stage1` (finest) to `stage3`, and `fused`.
+    """
+    return [f"stage{i + 1}" for i in range(len(model.taps) - 1)] + [FUSED]
+
+
+def raw_cams(
+    model: DefectClassifier, crops: Image, classes: Sequence[int], batch_size: int = 16
+) -> Iterator[tuple[tuple[str, str], Floats]]:
+    """Raw heat, not below 0, of every method and layer for the given class of each crop.
+
+    `crops` is (N, H, W, C) uint8. Yields ((method, layer), heat (n, H / 4, W / 4)) per mini-batch,
+    in the order of the crops. One forward and one backward pass serve all of them.
+    """
+    from pytorch_grad_cam.activations_and_gradients import ActivationsAndGradients
+
+    layers = list(model.taps)
+    tapped = ActivationsAndGradients(model, layers, None)
+    methods = _methods(model)
+    names = layer_names(model)
+    try:
+        for start in range(0, len(crops), batch_size):
+            batch = as_tensor(crops[start : start + batch_size])
+            wanted = torch.tensor(list(classes[start : start + batch_size]))
+            logits = tapped(batch)
+            model.zero_grad()
+            logits.gather(1, wanted[:, None]).sum().backward()
+            for (method, cam), (number, name) in _pairs(methods, names):
+                activations = tapped.activations[number].numpy()
+                gradients = tapped.gradients[number].numpy()
+                raw = cam.get_cam_image(
+                    batch, layers[number], None, activations, gradients, eigen_smooth=False
+                )
+                heat = torch.from_numpy(raw).float().clamp(min=0).unsqueeze(1)
+                yield (method, name), over_crop(heat, model).squeeze(1).numpy()
+    finally:
+        tapped.release()
+
+
+class ClassifierWithHeat(nn.Module):
+    """The classifier as it is deployed: crops (N, H, W, C) uint8 in; logits and raw heat out.
+
+    Heat is (N, defects, H / 4, W / 4), not below 0. On the fused features the gradient of a logit
+    is known in closed form (the weight of the class times the pooling's share of the place), so
+    gradient methods need no backward pass; a test holds them against grad-cam's own.
+    """
+
+    def __init__(self, model: DefectClassifier, method: str) -> None:
+        super().__init__()
+        if method not in EXPORTABLE:
+            raise ValueError(f"method should be one of {EXPORTABLE}, got {method!r}")
+        self.model = model
+        self.method = method
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N, classes) and raw heat (N, defects, H / 4, W / 4)."""
+        features = self.model.features(crops.permute(0, 3, 1, 2))
+        evidence = self.model.evidence(features)
+        heat = closed_form(self.method, features, evidence, self.model.evidence.weight)
+        return pooled(evidence), over_crop(heat.clamp(min=0), self.model)
+
+
+def closed_form(method: str, features: Tensor, evidence: Tensor, weight: Tensor) -> Tensor:
+    """Heat (N, defects, h, w) of a gradient method on features (N, dim, h, w).
+
+    `evidence` is (N, classes, h, w), `weight` (classes, dim, 1, 1) of the 1 x 1 convolution that
+    made it. The gradient of logit c at place x is share_c(x) * weight_c.
+    """
+    weights = weight[1:, :, 0, 0]
+    flat = POOL_SHARPNESS * evidence[:, 1:].flatten(2)
+    share = flat.softmax(dim=2).reshape(evidence[:, 1:].shape)
+    if method == "gradcam":
+        places = share.shape[2] * share.shape[3]
+        return torch.einsum("kd,ndhw->nkhw", weights, features) / places
+    if method == "hirescam":
+        return share * torch.einsum("kd,ndhw->nkhw", weights, features)
+    if method == "layercam":
+        return share * torch.einsum("kd,ndhw->nkhw", weights.relu(), features)
+    return torch.einsum("nkd,ndhw->nkhw", _plus_plus(share, weights, features), features)
+
+
+def over_crop(heat: Tensor, model: DefectClassifier) -> Tensor:
+    """Heat (N, K, h, w) over the centre that is looked at, laid on the grid of the whole crop.
+
+    Returns (N, K, H / 4, W / 4); outside the centre there is no heat.
+    """
+    width, height = (length // TARGET_STRIDE for length in model.architecture.size_px)
+    left, top, w, h = (round(v / TARGET_STRIDE) for v in centre_of(model.architecture))
+    spread = F.interpolate(heat, size=(h, w), mode="bilinear", align_corners=False)
+    if (w, h) == (width, height):
+        return spread
+    return F.pad(spread, (left, width - w - left, top, height - h - top))
+
+
+def as_tensor(crops: Image) -> Tensor:
+    """Crops (N, H, W, C) uint8 as a tensor (N, C, H, W)."""
+    return torch.tensor(crops).permute(0, 3, 1, 2)
+
+
+def _plus_plus(share: Tensor, weights: Tensor, features: Tensor) -> Tensor:
+    """Channel weights (N, defects, dim) of GradCAM++ (Chattopadhay et al. 2018, equation 19)."""
+    gradient = share.unsqueeze(2) * weights[None, :, :, None, None]
+    squared = gradient**2
+    total = features.sum(dim=(2, 3))[:, None, :, None, None]
+    alpha = squared / (2 * squared + total * squared * gradient + EPSILON)
+    return (gradient.relu() * alpha).sum(dim=(3, 4))
+
+
+def _pairs(methods: dict[str, Any], names: list[str]) -> Iterator[Any]:
+    for method in methods.items():
+        for layer in enumerate(names):
+            yield method, layer
+
+
+def _methods(model: DefectClassifier) -> dict[str, Any]:
+    from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM
+
+    kinds = (GradCAM, GradCAMPlusPlus, LayerCAM, HiResCAM, EigenCAM)
+    made = {}
+    for name, kind in zip(METHODS, kinds, strict=True):
+        made[name] = kind(model, [model.taps[-1]])
+        made[name].activations_and_grads.release()
+    return made

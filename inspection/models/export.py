@@ -1,0 +1,66 @@
+"""Trained models as ONNX graphs that take uint8 crops: the preprocessing lies inside of them."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from inspection.models.anomaly import AnomalyModel
+from inspection.models.cam import ClassifierWithHeat
+from inspection.models.locator import Locator
+from inspection.storage import replacing
+
+OPSET = 17
+
+
+class _LocatorGraph(nn.Module):
+    """Frames (N, h, w) uint8 to probability maps."""
+
+    def __init__(self, locator: Locator) -> None:
+        super().__init__()
+        self.locator = locator
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.locator(frames.unsqueeze(1))
+
+
+def export_classifier(model: ClassifierWithHeat, path: Path) -> None:
+    """Write `crops` (N, H, W, C) uint8 -> `logits`, `heat`."""
+    architecture = model.model.architecture
+    width, height = architecture.size_px
+    example = torch.zeros(2, height, width, len(architecture.mean), dtype=torch.uint8)
+    _export(model, example, path, "crops", ("logits", "heat"))
+
+
+def export_anomaly(model: AnomalyModel, path: Path) -> None:
+    """Write `crops` (N, H, W, C) uint8 -> `score`, `anomaly_map`."""
+    width, height = model.settings.size_px
+    example = torch.zeros(2, height, width, len(model.settings.mean), dtype=torch.uint8)
+    _export(model, example, path, "crops", ("score", "anomaly_map"))
+
+
+def export_locator(model: Locator, size_px: tuple[int, int], path: Path) -> None:
+    """Write `frames` (N, h, w) uint8 -> `probability`."""
+    example = torch.zeros(2, size_px[1], size_px[0], dtype=torch.uint8)
+    _export(_LocatorGraph(model), example, path, "frames", ("probability",))
+
+
+def _export(
+    model: nn.Module, example: Tensor, path: Path, taken: str, given: Sequence[str]
+) -> None:
+    """Trace the graph. The tracing exporter takes a second where the newer one takes half a
+    minute, and `assemble` holds its graph against torch anyway; its deprecation is silenced."""
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model.eval(),
+            (example,),
+            str(temporary),
+            input_names=[taken],
+            output_names=list(given),
+            dynamic_axes={name: {0: "batch"} for name in (taken, *given)},
+            opset_version=OPSET,
+            dynamo=False,
+        )

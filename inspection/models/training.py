@@ -1,0 +1,294 @@
+"""How the classifier learns: losses, balanced sampling, and the best weights by part."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset, WeightedRandomSampler
+
+from inspection.models.augmentations import Augment
+from inspection.models.classifier import DefectClassifier, centre_of, pooled
+from inspection.models.crops import TARGET_STRIDE, Crops
+from inspection.errors import InspectionError
+from inspection.parts import by_part, macro_f1
+from inspection.models.pasting import paste
+
+Batch = dict[str, Tensor]
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+TIE_BREAK = 1e-3
+MIN_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train; see the `train` section of params.yaml."""
+
+    epochs: int
+    patience: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    label_smoothing: float
+    place_weight: float
+    paste_probability: float
+    balance: str
+    precision: str
+    seed: int
+
+
+class CropDataset(Dataset[Batch]):
+    """Crops as training examples: image (C, H, W) uint8, class number, the defect's place."""
+
+    def __init__(
+        self,
+        crops: Crops,
+        classes: tuple[str, ...],
+        augment: Augment | None = None,
+        *,
+        paste_probability: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.crops = crops
+        self.paste_probability = paste_probability
+        self.generator = np.random.default_rng(seed)
+        self.normals = np.flatnonzero(crops.index["label"] == classes[0])
+        self.labels = [classes.index(label) for label in crops.index["label"]]
+        self.known = (crops.index["target"] != "unknown").to_numpy()
+        self.augment = augment
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, row: int) -> Batch:
+        image, target = np.asarray(self.crops.images[row]), np.asarray(self.crops.targets[row])
+        if self._pastes(row, target):
+            other = self.generator.choice(self.normals)
+            image, target = paste(
+                image, target, np.asarray(self.crops.images[other]), self.generator
+            )
+        if self.augment is not None:
+            image, target = self.augment(image, target)
+        return {
+            "image": torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1),
+            "target": torch.from_numpy(np.array(target)).float() / 255.0,
+            "label": torch.tensor(self.labels[row]),
+            "known": torch.tensor(bool(self.known[row])),
+        }
+
+    def _pastes(self, row: int, target: Any) -> bool:
+        drawn = self.generator.random() < self.paste_probability
+        return drawn and self.labels[row] > 0 and len(self.normals) > 0 and bool(target.any())
+
+
+class ClassifierTraining(L.LightningModule):
+    """Trains a DefectClassifier; `history` gets one row of numbers per epoch."""
+
+    class_weights: Tensor
+
+    def __init__(
+        self, model: DefectClassifier, schedule: Schedule, val: Crops, class_weights: Tensor
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.schedule = schedule
+        self.val = val
+        self.history: list[dict[str, float]] = []
+        self._losses: list[float] = []
+        self._logits: list[Tensor] = []
+        self.register_buffer("class_weights", class_weights)
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Classification loss, and the loss of the evidence's place where it is known."""
+        evidence = self.model.evidence_maps(batch["image"])
+        loss = F.cross_entropy(
+            pooled(evidence),
+            batch["label"],
+            weight=self.class_weights,
+            label_smoothing=self.schedule.label_smoothing,
+        )
+        if self.schedule.place_weight > 0:
+            wanted = fit_target(batch["target"], self.model, evidence.shape[-2:])
+            loss = loss + self.schedule.place_weight * place_loss(
+                evidence, wanted, batch["label"], batch["known"]
+            )
+        self._losses.append(float(loss.detach()))
+        return loss
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Keep the logits of the val crops."""
+        self._logits.append(self.model(batch["image"]).float().cpu())
+
+    def on_validation_epoch_end(self) -> None:
+        """Score the epoch by part: macro-F1, ties broken by the lower loss.
+
+        Where val holds one class alone it tells nothing, and the last epoch counts as the best.
+        """
+        logits = torch.cat(self._logits)
+        self._logits.clear()
+        if len(logits) < len(self.val):
+            return
+        if not logits.isfinite().all():
+            raise InspectionError(
+                f"train: diverged in epoch {self.current_epoch}, where the classifier says what is "
+                "no number; lower train.learning_rate"
+            )
+        classes = self.model.architecture.classes
+        labels = torch.tensor([classes.index(label) for label in self.val.index["label"]])
+        loss = float(F.cross_entropy(logits, labels))
+        parts = by_part(self.val.index, logits.softmax(1).numpy(), classes)
+        f1 = macro_f1(list(parts["label"]), list(parts["predicted"]), classes)
+        score = f1 - TIE_BREAK * loss
+        if len(labels.unique()) < 2:
+            score = float(self.current_epoch)
+        train_loss = float(np.mean(self._losses)) if self._losses else float("nan")
+        self._losses.clear()
+        row = {"train_loss": train_loss, "val_loss": loss, "val_macro_f1": f1, "val_score": score}
+        self.history.append(row)
+        self.log_dict({"val_macro_f1": f1, "val_score": score}, prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW under one cycle of the learning rate, which takes some steps to be one."""
+        optimiser = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=self.schedule.learning_rate,
+            weight_decay=self.schedule.weight_decay,
+        )
+        steps = int(self.trainer.estimated_stepping_batches)
+        if steps < MIN_STEPS:
+            return optimiser
+        cycle = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, self.schedule.learning_rate, total_steps=steps, pct_start=0.2
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+
+
+class BestWeights(Callback):
+    """Keeps the weights of the best epoch in memory, and reports every epoch."""
+
+    def __init__(self, on_epoch: OnEpoch) -> None:
+        self.on_epoch = on_epoch
+        self.best_score = float("-inf")
+        self.best_epoch = -1
+        self.weights: dict[str, Tensor] = {}
+
+    def on_validation_end(self, trainer: L.Trainer, training: L.LightningModule) -> None:
+        """Copy the weights when the epoch is the best so far."""
+        if trainer.sanity_checking or not isinstance(training, ClassifierTraining):
+            return
+        row = training.history[-1]
+        if row["val_score"] > self.best_score:
+            self.best_score = row["val_score"]
+            self.best_epoch = trainer.current_epoch
+            state = training.model.state_dict()
+            self.weights = {name: value.cpu().clone() for name, value in state.items()}
+        self.on_epoch(trainer.current_epoch, row)
+
+
+def fit_classifier(
+    model: DefectClassifier,
+    train: Crops,
+    val: Crops,
+    schedule: Schedule,
+    *,
+    augment: Augment,
+    on_epoch: OnEpoch,
+    show_progress: bool,
+) -> tuple[DefectClassifier, list[dict[str, float]], int]:
+    """Train `model`; returns it with its best weights, the epochs' numbers, and the best epoch."""
+    classes = model.architecture.classes
+    train_set = CropDataset(
+        train,
+        classes,
+        augment,
+        paste_probability=schedule.paste_probability,
+        seed=schedule.seed,
+    )
+    labels = np.asarray(train_set.labels)
+    generator = torch.Generator().manual_seed(schedule.seed)
+    loader = DataLoader(
+        train_set,
+        batch_size=min(schedule.batch_size, len(train_set)),
+        sampler=_sampler(labels, schedule.balance, generator),
+        drop_last=True,
+    )
+    val_loader = DataLoader(CropDataset(val, classes), batch_size=64)
+    weights = _class_weights(labels, len(classes), schedule.balance)
+    training = ClassifierTraining(
+        model.to(memory_format=torch.channels_last), schedule, val, weights
+    )
+    best = BestWeights(on_epoch)
+    stop = EarlyStopping("val_score", patience=schedule.patience, mode="max")
+    callbacks: list[Callback] = [best, stop]
+    if show_progress:
+        callbacks.append(TQDMProgressBar())
+    _trainer(schedule, callbacks, show_progress=show_progress).fit(training, loader, val_loader)
+    model.load_state_dict(best.weights)
+    return model.eval().cpu(), training.history, best.best_epoch
+
+
+def place_loss(evidence: Tensor, wanted: Tensor, labels: Tensor, known: Tensor) -> Tensor:
+    """How far the evidence for defects is from where the defects are, in nats per cell.
+
+    `evidence` is (N, classes, h, w) in logits, class 0 normal; `wanted` (N, h, w), 0..1, is where
+    the labelled defect lies. Every other defect is wanted nowhere; a defect whose place is not
+    `known` teaches nothing about its own class. Cells with and without defect weigh the same.
+    """
+    evidence = evidence.float()  # a sigmoid of half precision is too coarse, and cannot be indexed
+    n, classes = evidence.shape[:2]
+    maps = torch.zeros_like(evidence[:, 1:])
+    counted = torch.ones_like(maps)
+    defective = labels > 0
+    rows = torch.arange(n, device=labels.device)[defective]
+    columns = labels[defective] - 1
+    maps[rows, columns] = wanted[defective]
+    counted[rows, columns] = known[defective].float().reshape(-1, 1, 1)
+    loss = F.binary_cross_entropy_with_logits(evidence[:, 1:], maps, reduction="none")
+    inside, outside = counted * maps, counted * (1 - maps)
+    return (loss * inside).sum() / inside.sum().clamp(min=1) + (loss * outside).sum() / (
+        outside.sum().clamp(min=1)
+    ) / max(1, classes - 1)
+
+
+def fit_target(target: Tensor, model: DefectClassifier, size: torch.Size) -> Tensor:
+    """Targets (N, H / 4, W / 4) of whole crops as (N, h, w) over the centre that is looked at."""
+    left, top, width, height = (value / TARGET_STRIDE for value in centre_of(model.architecture))
+    centre = target[:, round(top) : round(top + height), round(left) : round(left + width)]
+    return F.adaptive_max_pool2d(centre.unsqueeze(1), list(size)).squeeze(1)
+
+
+def _sampler(labels: Any, balance: str, generator: torch.Generator) -> WeightedRandomSampler:
+    counts = np.bincount(labels)
+    weights = 1.0 / counts[labels] if balance == "sampler" else np.ones(len(labels))
+    replacement = balance == "sampler"
+    return WeightedRandomSampler(
+        weights.tolist(), len(labels), replacement=replacement, generator=generator
+    )
+
+
+def _class_weights(labels: Any, n_classes: int, balance: str) -> Tensor:
+    if balance != "weights":
+        return torch.ones(n_classes)
+    counts = np.bincount(labels, minlength=n_classes)
+    return torch.tensor(len(labels) / (n_classes * np.maximum(counts, 1)), dtype=torch.float32)
+
+
+def _trainer(schedule: Schedule, callbacks: list[Callback], *, show_progress: bool) -> L.Trainer:
+    return L.Trainer(
+        max_epochs=schedule.epochs,
+        callbacks=callbacks,
+        precision=schedule.precision,  # type: ignore[arg-type]
+        gradient_clip_val=1.0,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=show_progress,
+        log_every_n_steps=1,
+    )

@@ -1,0 +1,1 @@
+"""What decides: bundle, inspector, verdict, heat, releases. No torch, scikit-learn or mlflow."""

@@ -1,0 +1,185 @@
+"""The source files of each stage in dvc.yaml, written and checked: `make deps`.
+
+DVC does not follow imports, so a source file that is missing among a stage's `deps` serves a stale
+model, and one too many trains anew for nothing. Both are read off the imports.
+"""
+
+import argparse
+import ast
+import sys
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from inspection.errors import InspectionError, first_three
+
+PIPELINE = Path("dvc.yaml")
+ROOMS = (
+    "inspection",
+    "stages",
+    "pipelines",
+    "serving",
+    "dashboard",
+    "samples",
+    "benchmarks",
+)
+SOURCE_SUFFIXES = (".py", ".j2")
+
+
+def main() -> None:
+    """Write the lists, or with --check only say whether they are up to date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="change nothing; exit 1 where dvc.yaml is stale",
+    )
+    wants_check = parser.parse_args().check
+
+    text = PIPELINE.read_text(encoding="utf-8")
+    updated = with_sources(text, Path.cwd())
+    if updated == text:
+        return
+
+    if wants_check:
+        sys.stderr.write(
+            f"{PIPELINE}: the source files of some stage are stale; run `make deps`\n"
+        )
+        raise SystemExit(1)
+    PIPELINE.write_text(updated, encoding="utf-8")
+
+
+def with_sources(text: str, root: Path) -> str:
+    """The text of dvc.yaml with the source files of every stage as its imports have them.
+
+    Data that a stage depends on stays first and in its order; sources follow by name.
+    """
+    yaml = _yaml()
+    pipeline: Any = yaml.load(text)
+    for stage in pipeline["stages"].values():
+        program = root / f"{_module_of(stage['cmd']).replace('.', '/')}.py"
+        data = [dep for dep in stage["deps"] if not is_source(dep)]
+        stage["deps"] = data + sorted(sources_of(program, root))
+
+    written = StringIO()
+    yaml.dump(pipeline, written)
+    return written.getvalue()
+
+
+def is_source(dep: str) -> bool:
+    """Whether a dependency is a file of the project's own code, not data that a stage reads."""
+    return dep.startswith(("inspection/", "stages/")) and dep.endswith(SOURCE_SUFFIXES)
+
+
+def sources_of(program: Path, root: Path) -> set[str]:
+    """The project files that a program reaches, itself included, as posix paths from `root`.
+
+    Reached is what is imported, wherever the import stands, the `__init__.py` of every package on
+    the way that holds code, and the siblings that are named by `with_name("...")`.
+    """
+    waiting, reached = [program], {program}
+    while waiting:
+        path = waiting.pop()
+        for file in _reached_from(path, root):
+            if file not in reached:
+                reached.add(file)
+                waiting.append(file)
+    return {file.relative_to(root).as_posix() for file in reached}
+
+
+def imported_names(path: Path, root: Path) -> set[str]:
+    """Every dotted name that a file imports, relative imports resolved.
+
+    `from a import b` counts as `a` and as `a.b`, since `b` may be a module.
+    """
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origin = _origin(node, path, root)
+            found.add(origin)
+            found |= {f"{origin}.{alias.name}" for alias in node.names}
+    return found
+
+
+def files_of(module: str, root: Path) -> list[Path]:
+    """The project files that run when a dotted name is imported; none for other libraries.
+
+    These are the module itself and every package on the way to it whose `__init__.py` holds code.
+    """
+    names = module.split(".")
+    if names[0] not in ROOMS:
+        return []
+
+    folders = [root.joinpath(*names[: depth + 1]) for depth in range(len(names))]
+    packages = [folder / "__init__.py" for folder in folders]
+    found = [marker for marker in packages if marker.is_file() and _holds_code(marker)]
+    source = root.joinpath(*names).with_suffix(".py")
+    return [*found, source] if source.is_file() else found
+
+
+def _reached_from(path: Path, root: Path) -> Iterator[Path]:
+    for module in imported_names(path, root) if path.suffix == ".py" else ():
+        yield from files_of(module, root)
+    yield from _named_siblings(path)
+
+
+def _named_siblings(path: Path) -> Iterator[Path]:
+    """Files beside this one that it opens by name: `Path(__file__).with_name("page.html.j2")`."""
+    if path.suffix != ".py":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if node.func.attr != "with_name" or not node.args:
+            continue
+        name = node.args[0]
+        if isinstance(name, ast.Constant) and path.with_name(str(name.value)).is_file():
+            yield path.with_name(str(name.value))
+
+
+def _origin(node: ast.ImportFrom, path: Path, root: Path) -> str:
+    """The absolute name of the package or module that a `from ... import` takes from."""
+    if not node.level:
+        return node.module or ""
+    package = path.parent
+    for _ in range(node.level - 1):
+        package = package.parent
+    parts = [*package.relative_to(root).parts, *([node.module] if node.module else [])]
+    return ".".join(parts)
+
+
+def _holds_code(marker: Path) -> bool:
+    """Whether an `__init__.py` holds more than its docstring."""
+    body = ast.parse(marker.read_text(encoding="utf-8")).body
+    return any(not _is_docstring(node) for node in body)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _module_of(command: str) -> str:
+    """The module of `exec python -m stages.train --out ...`."""
+    words = command.split()
+    if "-m" not in words:
+        raise InspectionError(
+            f"{PIPELINE}: no `python -m <module>` in command {first_three([command])}; "
+            "run a stage as `exec python -m stages.<name>`"
+        )
+    return words[words.index("-m") + 1]
+
+
+def _yaml() -> Any:
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.width = 4096  # no line is broken anew
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from inspection.curation.baselines import circumstances, fit_svm, fit_tree, hog_features, stack
+
+
+def striped(*, upright: bool, seed: int) -> np.ndarray:
+    """A noisy frame with stripes in one direction."""
+    stripes = np.tile(np.where(np.arange(160) // 8 % 2, 180, 60), (160, 1))
+    noise = np.random.default_rng(seed).integers(-20, 20, stripes.shape)
+    return ((stripes if upright else stripes.T) + noise).astype(np.uint8)
+
+
+def test_gradients_are_counted_alike_for_frames_of_any_size_and_colour() -> None:
+    grey = striped(upright=True, seed=0)
+    wide = np.repeat(grey, 2, axis=1)
+    colour = np.repeat(grey[:, :, None], 3, axis=2)
+    lengths = {hog_features(frame).shape for frame in (grey, wide, colour)}
+    assert lengths == {(7 * 7 * 2 * 2 * 9,)}  # blocks, cells of a block, orientations
+    np.testing.assert_allclose(hog_features(colour), hog_features(grey))
+
+
+@pytest.mark.parametrize("fit", [fit_svm, fit_tree])
+def test_the_yardstick_tells_stripes_by_their_direction(fit: object) -> None:
+    assert callable(fit)
+    labels = np.array(["upright", "lying"] * 6)
+    rows = [striped(upright=label == "upright", seed=seed) for seed, label in enumerate(labels)]
+    features = stack(hog_features(frame) for frame in rows)
+    model = fit(features[:8], labels[:8])
+    assert model.predict(features[8:]).tolist() == labels[8:].tolist()
+
+
+def test_circumstances_of_a_drawn_frame_counted_by_hand() -> None:
+    frame = np.full((128, 128), 200, np.uint8)
+    frame[10:-10, 10:-10] = 100
+    inner = 108 * 108 / 128**2
+    facts = circumstances(frame)
+    assert facts["brightness"] == pytest.approx(200 - 100 * inner)
+    assert facts["contrast"] == pytest.approx(100 * np.sqrt(inner * (1 - inner)))
+    assert facts["border_brightness"] == 200
+    assert facts["border_contrast"] == 0
+
+
+def test_the_yardstick_is_the_same_whatever_the_global_generator_says() -> None:
+    generator = np.random.default_rng(0)
+    features = generator.normal(0, 1, (60, 200))
+    labels = generator.choice(["a", "b", "c"], 60)
+    found = []
+    for seed in (1, 2):
+        np.random.seed(seed)
+        found.append(fit_svm(features, labels)[-1].coef_)
+    np.testing.assert_array_equal(*found)

@@ -1,0 +1,166 @@
+import json
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from inspection.curation.duplicates import (
+    as_table,
+    check_spread,
+    components,
+    near_duplicates,
+    thumbnail,
+    with_groups,
+)
+from inspection.errors import InspectionError
+
+
+def shot(seed: int) -> np.ndarray:
+    """A part of its own texture under the light and outline that all parts share."""
+    rng = np.random.default_rng(seed)
+    frame = np.zeros((216, 256), np.float32)
+    frame[40:180, 30:230] = 120 + 25 * rng.standard_normal((140, 200))
+    return np.clip(cv2.GaussianBlur(frame, (0, 0), 1.2), 0, 255).astype(np.uint8)
+
+
+def pairs(frames: list[np.ndarray], apart: list[str] | None = None, **options: float):  # type: ignore[no-untyped-def]
+    return near_duplicates(
+        np.stack([thumbnail(frame) for frame in frames]),
+        min_correlation=options.get("min_correlation", 0.7),
+        apart=apart or [str(i) for i in range(len(frames))],
+        cameras=[""] * len(frames),
+    )
+
+
+def copies(frame: np.ndarray) -> dict[str, np.ndarray]:
+    jpeg = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 70])[1]
+    return {
+        "encoded again": np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE)),
+        "brighter": np.clip(frame * 1.1, 0, 255).astype(np.uint8),
+        "shifted": np.roll(frame, (2, -3), (0, 1)),
+        "smaller": cv2.resize(frame, (200, 170), interpolation=cv2.INTER_AREA),
+    }
+
+
+@pytest.mark.parametrize("kind", copies(shot(0)))
+def test_a_copy_is_found_among_parts_that_look_alike(kind: str) -> None:
+    frames = [shot(seed) for seed in range(12)]
+    found = pairs([*frames, copies(frames[5])[kind]])
+    assert [(i, j) for i, j, _ in found] == [(5, 12)]
+    assert found[0][2] > 0.7
+
+
+def test_different_parts_of_one_kind_are_not_merged() -> None:
+    assert pairs([shot(seed) for seed in range(30)]) == []
+
+
+def test_what_stands_still_before_the_camera_makes_no_duplicates() -> None:
+    holder = shot(999)[:, :170]
+    frames = [np.hstack([holder, shot(seed)[:, 170:]]) for seed in range(30)]
+    assert len(pairs(frames[:2])) == 1  # two frames do not tell what stands still
+    assert pairs(frames) == []
+
+
+def board(seed: int) -> np.ndarray:
+    """A part with the same print as all others, lying anywhere, and a grain of its own."""
+    rng = np.random.default_rng(seed)
+    prints = cv2.resize(np.random.default_rng(999).random((54, 64)), (256, 216)) > 0.55
+    frame = 90 + 70.0 * cv2.GaussianBlur(prints.astype(np.float32), (0, 0), 1.0)
+    frame += cv2.GaussianBlur(rng.normal(0, 18, frame.shape), (0, 0), 1.0)
+    frame *= np.pad(np.ones((176, 216)), 20)
+    shifted = np.roll(frame, rng.integers(-4, 5, 2), (0, 1))
+    return np.clip(shifted, 0, 255).astype(np.uint8)
+
+
+def test_a_print_that_all_parts_bear_makes_no_duplicates_wherever_the_parts_lie() -> None:
+    frames = [board(seed) for seed in range(22)]
+    assert len(pairs(frames[:8])) > 4  # too few frames to tell what is common
+    assert pairs(frames) == []
+
+
+@pytest.mark.parametrize("kind", ["encoded again", "brighter"])
+def test_a_copy_is_found_among_parts_that_bear_one_print(kind: str) -> None:
+    frames = [board(seed) for seed in range(22)]
+    found = pairs([*frames, copies(frames[5])[kind]])
+    assert [(i, j) for i, j, _ in found] == [(5, 22)]
+
+
+def test_a_burst_of_shots_of_one_part_is_no_common_print() -> None:
+    rng = np.random.default_rng(0)
+    burst = [np.clip(shot(0) + rng.normal(0, 1, (216, 256)), 0, 255) for _ in range(8)]
+    frames = [*(one.astype(np.uint8) for one in burst), *(shot(seed) for seed in range(1, 31))]
+    joined = components(len(frames), [(i, j) for i, j, _ in pairs(frames)])
+    assert list(joined) == [0] * 8 + list(range(8, len(frames)))
+
+
+def test_views_of_one_part_are_not_compared() -> None:
+    frames = [shot(1), shot(1), shot(2)]
+    assert pairs(frames, ["a", "a", "b"]) == []
+    assert [(i, j) for i, j, _ in pairs(frames, ["a", "c", "b"])] == [(0, 1)]
+
+
+def test_a_comparison_leaves_the_frames_as_they_were() -> None:
+    one, copy = shot(1), copies(shot(1))["brighter"]
+    alone = pairs([one, copy])[0][2]
+    after_another = [c for i, j, c in pairs([one, shot(2), copy]) if (i, j) == (0, 2)]
+    assert after_another == pytest.approx([alone])
+
+
+def test_blank_frames_are_like_nothing() -> None:
+    blank = np.zeros((48, 64), np.uint8)
+    assert pairs([blank, blank]) == []
+
+
+def test_components_join_what_is_linked_through_others() -> None:
+    assert list(components(5, [(0, 3), (3, 1)])) == [0, 0, 2, 0, 4]
+
+
+def table(parts: list[str], copies: dict[int, list[str]] | None = None) -> pd.DataFrame:
+    """One view of each of `parts`; `copies` are part numbers of copies by the number of a view."""
+    ids = [f"v{i}" for i in range(len(parts))]
+    cells = [
+        json.dumps([{"part_id": p} for p in (copies or {}).get(i, [])]) for i in range(len(ids))
+    ]
+    columns = {"view_id": ids, "path": ids, "part_id": parts, "label": "normal", "copies": cells}
+    return pd.DataFrame(columns)
+
+
+def test_groups_join_the_parts_of_duplicates_with_all_their_views() -> None:
+    grouped = with_groups(table(["a", "b", "b", "c"]), [(0, 1, 0.9)])
+    assert list(grouped["near_duplicate_group"]) == ["v0", "v0", "", ""]
+    assert list(grouped["group_id"]) == ["a", "a", "a", "c"]
+    listed = as_table(grouped, [(0, 1, 0.9)])
+    assert list(listed["view_id"]) == ["v0", "v1"]
+    assert list(listed["correlation"]) == [0.9, 0.9]
+
+
+def test_groups_join_the_part_numbers_under_which_one_file_was_filed() -> None:
+    grouped = with_groups(table(["a", "b", "c", "d"], {0: ["c"], 2: ["d", "e"]}), [])
+    assert list(grouped["group_id"]) == ["a", "b", "a", "a"]
+    assert list(grouped["near_duplicate_group"]) == [""] * 4
+
+
+def test_groups_join_parts_through_a_number_that_only_copies_bear() -> None:
+    grouped = with_groups(table(["a", "b", "c"], {0: ["z"], 2: ["z"]}), [])
+    assert list(grouped["group_id"]) == ["a", "b", "a"]
+
+
+def test_duplicates_that_join_most_parts_are_an_error_with_its_remedy() -> None:
+    parts = [str(i) for i in range(20)]
+    joined = with_groups(table(parts), [(i, i + 1, 0.9) for i in range(14)])
+    with pytest.raises(InspectionError, match=r"join 15 of 20 parts.*min_correlation"):
+        check_spread(joined)
+    check_spread(with_groups(table(parts), [(0, 1, 0.9)]))
+
+
+@pytest.mark.parametrize("n_views", [3, 4, 6])
+def test_a_part_filed_twice_is_found_however_many_views_it_has(n_views: int) -> None:
+    """Its own views are most like each other, and must not take the place of the other's."""
+    moved = [np.roll(shot(0), (0, view), (0, 1)) for view in range(n_views)]
+    frames = [*moved, *(np.roll(one, (2, 0), (0, 1)) for one in moved)]
+    others = [shot(seed) for seed in range(1, 12)]
+    apart = ["a"] * n_views + ["b"] * n_views + [f"other {i}" for i in range(len(others))]
+    found = pairs(frames + others, apart)
+    assert found
+    assert {(apart[i], apart[j]) for i, j, _ in found} == {("a", "b")}

@@ -1,0 +1,141 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from inspection.curation.baselines import fit_svm, fit_tree
+from inspection.curation.folds import (
+    FOLDS,
+    assign_folds,
+    leakage_price,
+    shortcut_audit,
+    thin_classes,
+)
+
+
+def views_of(n_groups: dict[str, int], *, n_views: int = 3) -> pd.DataFrame:
+    rows = [
+        {"group_id": f"{label}-{group}", "label": label}
+        for label, n in n_groups.items()
+        for group in range(n)
+        for _ in range(n_views)
+    ]
+    return pd.DataFrame(rows).sample(frac=1, random_state=0, ignore_index=True)
+
+
+def assigned(views: pd.DataFrame, *, seed: int = 0) -> pd.Series:
+    return assign_folds(views, val_fraction=0.2, test_fraction=0.25, seed=seed)
+
+
+def n_groups(views: pd.DataFrame, folds: pd.Series, label: str) -> list[int]:
+    """How many groups of a class are in train, val and test."""
+    of_class = views["label"] == label
+    return [views["group_id"][of_class & (folds == fold)].nunique() for fold in FOLDS]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_group_crosses_folds(seed: int) -> None:
+    views = views_of({"normal": 31, "dent": 7, "slide": 2})
+    folds = assigned(views, seed=seed)
+    assert folds.notna().all()
+    assert (folds.groupby(views["group_id"]).nunique() == 1).all()
+
+
+def test_every_class_has_its_fraction_in_every_fold() -> None:
+    views = views_of({"normal": 40, "dent": 20})
+    folds = assigned(views)
+    assert n_groups(views, folds, "normal") == [22, 8, 10]
+    assert n_groups(views, folds, "dent") == [11, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"), [(1, [1, 0, 0]), (2, [1, 0, 1]), (3, [1, 1, 1]), (4, [2, 1, 1])]
+)
+def test_a_thin_class_is_trained_on_first_then_tested_then_validated(
+    n: int, expected: list[int]
+) -> None:
+    views = views_of({"normal": 20, "dent": n})
+    assert n_groups(views, assigned(views), "dent") == expected
+
+
+def test_large_fractions_leave_every_class_something_to_train_on() -> None:
+    views = views_of({"normal": 20, "dent": 3})
+    folds = assign_folds(views, val_fraction=0.45, test_fraction=0.45, seed=0)
+    assert n_groups(views, folds, "dent") == [1, 1, 1]
+
+
+@pytest.mark.parametrize("rare", ["dent", "slide"])
+def test_a_group_of_two_labels_counts_for_the_rarer_one(rare: str) -> None:
+    views = views_of({"normal": 20, rare: 1})
+    mixed = pd.DataFrame([{"group_id": "normal-0", "label": rare}])
+    views = pd.concat([views, mixed], ignore_index=True)
+    for seed in range(4):
+        assert n_groups(views, assigned(views, seed=seed), rare) == [1, 0, 1]
+
+
+def test_the_same_seed_gives_the_same_folds_and_another_one_others() -> None:
+    views = views_of({"normal": 30, "dent": 10})
+    assert assigned(views, seed=1).equals(assigned(views, seed=1))
+    assert not assigned(views, seed=1).equals(assigned(views, seed=2))
+
+
+def test_folds_do_not_depend_on_the_order_of_the_views() -> None:
+    views = views_of({"normal": 30, "dent": 10})
+    turned = views[::-1]
+    assert assigned(turned).sort_index().equals(assigned(views))
+
+
+def test_classes_that_a_fold_lacks_are_named() -> None:
+    views = views_of({"normal": 20, "dent": 2, "slide": 1})
+    assert thin_classes(views, assigned(views)) == {"val": ["dent", "slide"], "test": ["slide"]}
+
+
+def siblings(*, told_by_class: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features of four views each of 30 parts: alike within a part, by class only as asked."""
+    generator = np.random.default_rng(0)
+    groups = np.repeat([f"part {number}" for number in range(30)], 4)
+    labels = np.repeat(np.where(np.arange(30) % 2, "dent", "normal"), 4)
+    own = np.repeat(generator.normal(0, 1, (30, 40)), 4, axis=0)
+    features = own + generator.normal(0, 0.05, own.shape)
+    features[:, 0] += told_by_class * (labels == "dent")
+    return features, labels, groups
+
+
+def test_a_random_split_of_sibling_views_claims_what_is_not_there() -> None:
+    features, labels, groups = siblings(told_by_class=0)
+    found = leakage_price(features, labels, groups, fit=fit_svm, n_splits=5, seed=0)
+    assert found["siblings_in_train_rate"] > 0.95
+    assert found["random_macro_f1"] > 0.8
+    assert found["grouped_macro_f1"] < 0.7
+    assert found["price"] == found["random_macro_f1"] - found["grouped_macro_f1"]
+
+
+def test_nothing_is_claimed_where_every_part_has_one_view() -> None:
+    features, labels, _ = siblings(told_by_class=30)
+    alone = np.arange(len(labels)).astype(str)
+    found = leakage_price(features, labels, alone, fit=fit_svm, n_splits=5, seed=0)
+    assert found["siblings_in_train_rate"] == 0
+    assert found["price"] == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class in y:UserWarning")
+def test_a_class_of_fewer_views_than_splits_can_be_priced() -> None:
+    features, labels, groups = siblings(told_by_class=30)
+    labels = labels.astype(object)
+    labels[:4] = "slide"
+    found = leakage_price(features, labels, groups, fit=fit_svm, n_splits=5, seed=0)
+    assert 0 <= found["grouped_macro_f1"] <= 1
+
+
+def test_a_camera_that_gives_the_class_away_is_found() -> None:
+    _, labels, groups = siblings(told_by_class=0)
+    generator = np.random.default_rng(0)
+    columns = pd.DataFrame(
+        {
+            "camera": np.where(labels == "dent", "left", "right"),
+            "brightness": generator.normal(0, 1, len(labels)),
+        }
+    )
+    told = shortcut_audit(columns, labels, groups, fit=fit_tree, n_splits=5, seed=0)
+    assert told["chance"] == 0.5
+    assert told["camera"] == 1.0
+    assert told["brightness"] < 0.75

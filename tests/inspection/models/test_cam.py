@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import torch
+
+from inspection.models.cam import (
+    EXPORTABLE,
+    FUSED,
+    METHODS,
+    ClassifierWithHeat,
+    as_tensor,
+    layer_names,
+    over_crop,
+    raw_cams,
+)
+from inspection.evaluation.cam_scores import measures
+from inspection.models.crops import Crops
+from tests.networks import Trained, tiny_classifier
+from tests.squares import CLASSES
+
+
+def defects_of(crops: Crops) -> tuple[Crops, list[int]]:
+    """The defective crops, and the numbers of their classes."""
+    rows = np.flatnonzero(crops.index["label"] != CLASSES[0])
+    found = crops.rows(rows)
+    return found, [CLASSES.index(label) for label in found.index["label"]]
+
+
+def deployed_heat(trained: Trained, method: str) -> tuple[Crops, np.ndarray]:
+    """The defective val crops, and the deployed heat (N, 8, 16) of the class each one is of."""
+    crops, classes = defects_of(trained.val)
+    with torch.no_grad():
+        _, heat = ClassifierWithHeat(trained.model, method)(torch.from_numpy(crops.images))
+    return crops, heat.numpy()[np.arange(len(crops)), np.array(classes) - 1]
+
+
+@pytest.mark.parametrize("method", EXPORTABLE)
+def test_the_deployed_heat_is_that_of_grad_cam_itself(trained: Trained, method: str) -> None:
+    crops, heat = deployed_heat(trained, method)
+    _, classes = defects_of(trained.val)
+    batches = [
+        batch
+        for recipe, batch in raw_cams(trained.model, crops.images, classes)
+        if recipe == (method, FUSED)
+    ]
+    expected = np.concatenate(batches)
+    assert expected.max() > 0
+    np.testing.assert_allclose(heat, expected, rtol=1e-4, atol=1e-4 * expected.max())
+
+
+@pytest.mark.parametrize("method", EXPORTABLE)
+def test_heat_peaks_on_the_drawn_square(trained: Trained, method: str) -> None:
+    crops, heat = deployed_heat(trained, method)
+    pairs = zip(heat, crops.targets, strict=True)
+    pointing = [measures(one, target)["pointing"] for one, target in pairs]
+    assert np.mean(pointing) >= 0.9
+
+
+def test_heat_of_a_square_that_moves_moves_with_it(trained: Trained) -> None:
+    crop = np.full((32, 64, 1), 120, np.uint8)
+    left, right = crop.copy(), crop.copy()
+    left[12:20, 8:16] = right[12:20, 48:56] = 250
+    with torch.no_grad():
+        pictures = torch.from_numpy(np.stack([left, right]))
+        _, heat = ClassifierWithHeat(trained.model, "layercam")(pictures)
+    columns = heat[:, 0].sum(dim=1).argmax(dim=1)
+    assert columns[0] < 5
+    assert columns[1] > 10
+
+
+def test_normal_crops_are_colder_than_defects_on_the_absolute_scale(trained: Trained) -> None:
+    _, heat = deployed_heat(trained, "layercam")
+    normals = trained.val.images[(trained.val.index["label"] == CLASSES[0]).to_numpy()]
+    with torch.no_grad():
+        _, cold = ClassifierWithHeat(trained.model, "layercam")(torch.from_numpy(normals))
+    assert float(cold.amax(dim=(1, 2, 3)).median()) < 0.5 * np.median(heat.max(axis=(1, 2)))
+
+
+def test_every_method_and_layer_gives_heat_per_crop_that_is_not_below_zero(
+    trained: Trained,
+) -> None:
+    crops, classes = defects_of(trained.val)
+    found = dict(raw_cams(trained.model, crops.images[:5], classes[:5]))
+    assert set(found) == {(m, layer) for m in METHODS for layer in layer_names(trained.model)}
+    for heat in found.values():
+        assert heat.shape == (5, 8, 16)
+        assert heat.min() >= 0
+
+
+def test_mini_batches_come_in_order_and_change_nothing(trained: Trained) -> None:
+    crops, classes = defects_of(trained.val)
+    small: list[np.ndarray] = []
+    for recipe, heat in raw_cams(trained.model, crops.images[:5], classes[:5], batch_size=2):
+        if recipe == ("layercam", FUSED):
+            small.append(heat)
+    at_once = dict(raw_cams(trained.model, crops.images[:5], classes[:5]))["layercam", FUSED]
+    np.testing.assert_allclose(np.concatenate(small), at_once, rtol=1e-4, atol=1e-7)
+
+
+def test_looking_leaves_no_hook_behind(trained: Trained) -> None:
+    crops, classes = defects_of(trained.val)
+    list(raw_cams(trained.model, crops.images[:2], classes[:2]))
+    assert not any(tap._forward_hooks for tap in trained.model.taps)
+
+
+def test_the_deployed_model_gives_the_logits_of_the_classifier(trained: Trained) -> None:
+    crops = trained.val.images[:4]
+    with torch.no_grad():
+        logits, _ = ClassifierWithHeat(trained.model, "gradcam")(torch.from_numpy(crops))
+        torch.testing.assert_close(logits, trained.model(as_tensor(crops)))
+
+
+def test_a_method_that_needs_a_backward_pass_cannot_be_deployed() -> None:
+    with pytest.raises(ValueError, match=r"method should be one of .* got 'eigencam'"):
+        ClassifierWithHeat(tiny_classifier(), "eigencam")
+
+
+def test_there_is_no_heat_outside_of_the_centre_that_is_looked_at() -> None:
+    model = tiny_classifier(centre_fraction=(0.5, 0.5))
+    heat = over_crop(torch.ones(1, 2, 2, 4), model)
+    assert heat.shape == (1, 2, 8, 16)
+    assert (heat[:, :, 2:6, 4:12] == 1).all()
+    assert heat.sum() == 2 * 4 * 8

@@ -1,0 +1,114 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inspection.models.crops import (
+    box_target,
+    boxes_of,
+    drawn,
+    load_crops,
+    mask_target,
+    part_box,
+    save_crops,
+    window_of,
+)
+from inspection.errors import InspectionError
+from inspection.geometry import Box, CropWindow
+from tests.squares import draw_crops, joined
+
+WINDOW = CropWindow(10, 20, 64, 32, size_px=(64, 32))
+
+
+def boxes_json(*boxes: tuple[str, Box]) -> str:
+    return json.dumps([{"category": name, **vars(box), "source": "coco"} for name, box in boxes])
+
+
+def test_crops_are_loaded_as_they_were_saved(tmp_path: Path) -> None:
+    crops = draw_crops(2)
+    save_crops(tmp_path, "knurling", crops)
+    loaded = load_crops(tmp_path, "knurling")
+    np.testing.assert_array_equal(loaded.images, crops.images)
+    np.testing.assert_array_equal(loaded.targets, crops.targets)
+    assert loaded.index.equals(crops.index)
+
+
+def test_loaded_crops_cannot_be_changed_on_disk(tmp_path: Path) -> None:
+    save_crops(tmp_path, "knurling", draw_crops(1))
+    loaded = load_crops(tmp_path, "knurling")
+    with pytest.raises(ValueError, match="read-only"):
+        loaded.images[0] = 0
+
+
+def test_arrays_and_index_of_different_length_are_refused(tmp_path: Path) -> None:
+    crops = draw_crops(2)
+    save_crops(tmp_path, "knurling", dataclasses.replace(crops, index=crops.index[:-1]))
+    with pytest.raises(InspectionError, match="12 crops but 11 rows; run `dvc repro crop`"):
+        load_crops(tmp_path, "knurling")
+
+
+def test_a_fold_holds_its_own_crops_in_order() -> None:
+    val = draw_crops(1, fold="val", seed=7)
+    both = joined(draw_crops(2), val)
+    np.testing.assert_array_equal(both.in_fold("val").images, val.images)
+    assert both.in_fold("val").index["view_id"].tolist() == val.index["view_id"].tolist()
+    assert len(both.in_fold("test")) == 0
+
+
+def test_the_window_of_a_crop_is_kept_in_its_row(tmp_path: Path) -> None:
+    crops = draw_crops(1)
+    save_crops(tmp_path, "knurling", crops)
+    row = next(load_crops(tmp_path, "knurling").index.itertuples())
+    assert window_of(row) == CropWindow(0, 0, 64, 32, size_px=(64, 32), turned=False)
+
+
+def test_a_turned_window_is_read_back_turned() -> None:
+    crops = draw_crops(1)
+    crops.index["turned"] = True
+    assert window_of(crops.index.iloc[0]).turned
+
+
+def test_the_largest_of_several_labelled_boxes_is_the_region() -> None:
+    large, small = Box(0, 0, 30, 20), Box(50, 0, 10, 10)
+    labelled = boxes_json(("rivet", small), ("rivet", large), ("dent", Box(0, 0, 90, 90)))
+    assert part_box(labelled, "rivet") == large
+    assert part_box(labelled, "knurling") is None
+    assert boxes_of(labelled, {"rivet"}) == [small, large]
+
+
+def test_cells_that_a_box_covers_counted_by_hand() -> None:
+    target = box_target([Box(10 + 8, 20 + 4, 6, 4)], WINDOW)
+    assert target.shape == (8, 16)
+    assert target[1].tolist() == [0, 0, 255, 128, *[0] * 12]
+    assert target[[0, *range(2, 8)]].sum() == 0
+
+
+def test_a_mask_covers_the_cells_that_its_box_covers() -> None:
+    box = Box(10 + 8, 20 + 4, 12, 8)
+    mask = np.zeros((80, 120), np.uint8)
+    mask[24:32, 18:30] = 1
+    np.testing.assert_array_equal(mask_target(mask, WINDOW), box_target([box], WINDOW))
+
+
+def test_a_target_is_turned_with_its_crop() -> None:
+    turned = dataclasses.replace(WINDOW, turned=True)
+    box = Box(18, 24, 8, 4)
+    np.testing.assert_array_equal(box_target([box], turned), box_target([box], WINDOW)[::-1, ::-1])
+
+
+def test_there_is_no_defect_outside_the_frame() -> None:
+    beyond = dataclasses.replace(WINDOW, x_px=-32, y_px=0)
+    target = mask_target(np.ones((80, 120), np.uint8), beyond)
+    assert (target[:, :8] == 0).all()
+    assert (target[:, 8:] == 255).all()
+
+
+def test_rows_are_drawn_from_all_along_the_table_and_kept_in_order() -> None:
+    rows = np.arange(1000, 2000)
+    some = drawn(rows, 100, seed=0)
+    assert len(set(some.tolist())) == 100
+    assert (np.diff(some) > 0).all()
+    assert 1400 < some.mean() < 1600
+    assert drawn(rows[:5], 100, seed=0).tolist() == [1000, 1001, 1002, 1003, 1004]

@@ -1,0 +1,158 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from inspection.models.augmentations import build_augmentation
+from inspection.errors import InspectionError
+from inspection.models.training import CropDataset, fit_classifier, fit_target, place_loss
+from tests.networks import SCHEDULE, Trained, tiny_classifier
+from tests.squares import CLASSES, draw_crops
+
+BRIGHT = 1
+
+
+def one_sample(
+    *, label: int, known: bool = True, evidence: float = 0.0, at_defect: float | None = None
+) -> float:
+    """The place loss of one crop of 2 x 2 cells whose defect lies in the first cell."""
+    maps = torch.full((1, 3, 2, 2), evidence)
+    if at_defect is not None:
+        maps[0, BRIGHT, 0, 0] = at_defect
+    wanted = torch.tensor([[[1.0, 0.0], [0.0, 0.0]]])
+    return float(place_loss(maps, wanted, torch.tensor([label]), torch.tensor([known])))
+
+
+def softplus(value: float) -> float:
+    return math.log1p(math.exp(value))
+
+
+def test_undecided_evidence_costs_one_bit_inside_and_one_outside_per_defect_class() -> None:
+    assert one_sample(label=BRIGHT) == pytest.approx(math.log(2) * (1 + 1 / 2))
+
+
+def test_evidence_on_the_defect_is_wanted_and_elsewhere_it_is_not() -> None:
+    found = one_sample(label=BRIGHT, at_defect=2.0)
+    assert found == pytest.approx(softplus(-2.0) + math.log(2) / 2)
+    spread = one_sample(label=BRIGHT, evidence=2.0, at_defect=2.0)
+    assert spread == pytest.approx(softplus(-2.0) + softplus(2.0) / 2)
+
+
+def test_evidence_for_another_defect_is_wanted_nowhere() -> None:
+    wrong = one_sample(label=BRIGHT + 1, at_defect=2.0)
+    assert wrong == pytest.approx(math.log(2) + (6 * math.log(2) + softplus(2.0)) / 7 / 2)
+
+
+def test_a_normal_crop_wants_no_defect_anywhere() -> None:
+    assert one_sample(label=0, evidence=-3.0) == pytest.approx(softplus(-3.0) / 2)
+
+
+def test_a_defect_of_unknown_place_teaches_only_where_the_other_defects_are_not() -> None:
+    assert one_sample(label=BRIGHT, known=False, at_defect=50.0) == pytest.approx(math.log(2) / 2)
+
+
+def test_training_finds_the_squares_and_reports_every_epoch(trained: Trained) -> None:
+    assert trained.history[trained.best_epoch]["val_macro_f1"] == 1.0
+    assert trained.history[-1]["train_loss"] < trained.history[0]["train_loss"] / 2
+    assert trained.reported == list(range(len(trained.history)))
+
+
+def test_the_weights_of_the_best_epoch_are_kept(trained: Trained) -> None:
+    scores = [row["val_score"] for row in trained.history]
+    assert trained.best_epoch == scores.index(max(scores))
+    with torch.no_grad():
+        logits = trained.model(torch.from_numpy(trained.val.images).permute(0, 3, 1, 2))
+    labels = torch.tensor([CLASSES.index(label) for label in trained.val.index["label"]])
+    loss = float(torch.nn.functional.cross_entropy(logits, labels))
+    assert loss == pytest.approx(trained.history[trained.best_epoch]["val_loss"], rel=1e-3)
+    assert (logits.argmax(1) == labels).all()
+
+
+def test_a_trained_model_is_ready_to_predict(trained: Trained) -> None:
+    assert not trained.model.training
+    assert {p.device.type for p in trained.model.parameters()} == {"cpu"}
+
+
+def test_an_example_is_the_crop_its_class_and_its_place() -> None:
+    crops = draw_crops(1)
+    crops.index.loc[2, "target"] = "unknown"
+    dataset = CropDataset(crops, CLASSES)
+    bright = dataset[2]
+    assert len(dataset) == 6
+    assert bright["image"].shape == (1, 32, 64)
+    assert bright["label"] == BRIGHT
+    assert not bright["known"]
+    assert dataset[3]["known"]
+    np.testing.assert_array_equal(bright["target"], crops.targets[2] / 255)
+
+
+def test_a_pasted_defect_lies_on_a_normal_crop_and_keeps_its_class() -> None:
+    crops = draw_crops(1)
+    crops.images[:2] = 100
+    pasted = CropDataset(crops, CLASSES, paste_probability=1.0)[2]
+    covered = np.kron(pasted["target"] > 0, np.ones((4, 4))) > 0
+    assert covered.sum() == 64
+    image = pasted["image"][0].numpy()
+    assert image[covered].mean() > 180
+    assert np.median(image) == 100
+    assert pasted["label"] == BRIGHT
+
+
+def test_normal_crops_and_defects_of_unknown_place_are_never_pasted() -> None:
+    crops = draw_crops(1)
+    crops.targets[2] = 0
+    dataset = CropDataset(crops, CLASSES, paste_probability=1.0)
+    for row in (0, 2):
+        np.testing.assert_array_equal(dataset[row]["image"][0], crops.images[row, :, :, 0])
+
+
+def test_examples_are_augmented_with_their_place() -> None:
+    dataset = CropDataset(draw_crops(1), CLASSES, build_augmentation("flip", seed=0))
+    for _ in range(6):
+        example = dataset[2]
+        bright = example["image"][0].numpy() > 200
+        covered = np.kron(example["target"] > 0, np.ones((4, 4))) > 0
+        np.testing.assert_array_equal(bright, covered)
+
+
+def test_the_target_is_brought_to_the_grid_of_the_evidence() -> None:
+    target = torch.zeros(1, 8, 16)
+    target[0, 2, 5] = 1
+    whole = fit_target(target, tiny_classifier(), torch.Size((4, 8)))
+    assert whole.nonzero().tolist() == [[0, 1, 2]]
+    centre = fit_target(target, tiny_classifier(centre_fraction=(0.5, 0.5)), torch.Size((4, 8)))
+    assert centre.nonzero().tolist() == [[0, 0, 1]]
+
+
+def train_few(n_steps: int, **changes: object) -> list[dict[str, float]]:
+    """Train on six crops, two a step, for so many steps; returns the epochs' numbers."""
+    schedule = replace(SCHEDULE, epochs=max(1, n_steps // 3), batch_size=2, balance="none")
+    val = draw_crops(1, fold="val")
+    return fit_classifier(
+        tiny_classifier().train(),
+        draw_crops(1),
+        val.rows([0, 1]) if changes.pop("one_class", False) else val,
+        replace(schedule, **changes),  # type: ignore[arg-type]
+        augment=lambda image, target: (image, target),
+        on_epoch=lambda number, row: None,
+        show_progress=False,
+    )[1]
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+@pytest.mark.parametrize("n_steps", [3, 6])
+def test_every_precision_trains_and_few_steps_do_too(precision: str, n_steps: int) -> None:
+    history = train_few(n_steps, precision=precision)
+    assert np.isfinite([row["train_loss"] for row in history]).all()
+
+
+def test_a_training_that_diverges_is_told_with_the_remedy() -> None:
+    with pytest.raises(InspectionError, match=r"diverged in epoch \d+.*lower train.learning_rate"):
+        train_few(30, learning_rate=1e30)
+
+
+def test_where_val_holds_one_class_alone_the_last_epoch_is_the_best() -> None:
+    scores = [row["val_score"] for row in train_few(12, one_class=True)]
+    assert scores == [0, 1, 2, 3]

@@ -1,0 +1,255 @@
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from inspection.errors import InspectionError
+from inspection.geometry import Box, CropWindow, intersection_over_union
+from inspection.images import ImageError
+from inspection.runtime.bundle import CARD, read_card
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.verdict import (
+    PartVerdict,
+    judge_part,
+    judge_view,
+    probabilities_of,
+    scores_of,
+)
+from inspection.runtime.views import View, ViewOutputs
+from inspection.storage import sha256_of
+from tests.bundles import RIVET, ROD, draw_part, make_bundle
+from tests.pictures import encoded
+
+SPOT_PX = 24
+
+
+@pytest.fixture(scope="module")
+def inspector(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
+    folder = tmp_path_factory.mktemp("bundle")
+    make_bundle(folder)
+    return Inspector(folder)
+
+
+def view(defect: str = "normal", *, name: str = "top", **place: tuple[int, int]) -> View:
+    return View(name, encoded(draw_part(defect, **place)))
+
+
+def inspected(inspector: Inspector, *views: View) -> PartVerdict:
+    return inspector.inspect(list(views))
+
+
+@pytest.mark.parametrize(
+    ("defect", "verdict", "cause"),
+    [
+        ("normal", "pass", ""),
+        ("dent", "reject", "the part fell in transfer"),
+        ("slide", "reject", "pushed by a machine"),
+        ("under_press", "reject", "press"),
+    ],
+)
+def test_a_drawn_part_gets_its_verdict_label_and_cause(
+    inspector: Inspector, defect: str, verdict: str, cause: str
+) -> None:
+    part = inspected(inspector, view(defect))
+    assert (part.verdict, part.label, part.cause) == (verdict, defect, cause)
+
+
+@pytest.mark.parametrize("corner", [(40, 96), (84, 112), (140, 136)], ids=str)
+def test_a_drawn_dent_is_boxed_where_it_lies_in_the_frame(
+    inspector: Inspector, corner: tuple[int, int]
+) -> None:
+    [box] = inspected(inspector, view("dent", at_px=corner)).views[0].boxes
+    assert (box.region, box.found_by) == ("rod", "classifier")
+    assert intersection_over_union(box.box, Box(*corner, SPOT_PX, SPOT_PX)) > 0.5
+
+
+def test_a_defect_of_the_rivet_is_boxed_by_the_anomaly_model(inspector: Inspector) -> None:
+    [box] = inspected(inspector, view("under_press")).views[0].boxes
+    assert (box.region, box.found_by) == ("rivet", "anomaly")
+    assert intersection_over_union(box.box, Box(236, 112, SPOT_PX, SPOT_PX)) > 0.5
+
+
+def test_a_normal_part_has_no_boxes_and_no_reasons(inspector: Inspector) -> None:
+    seen = inspected(inspector, view()).views[0]
+    assert (seen.boxes, seen.reasons) == ([], [])
+
+
+def test_regions_are_found_where_they_were_drawn(inspector: Inspector) -> None:
+    windows = inspector.see(view()).windows
+    for region, drawn in (("rod", ROD), ("rivet", RIVET)):
+        window = windows[region]
+        found = Box(window.x_px, window.y_px, window.width_px, window.height_px)
+        assert intersection_over_union(found, drawn) > 0.9
+
+
+def test_a_larger_frame_of_the_same_part_is_boxed_in_its_own_pixels(inspector: Inspector) -> None:
+    double = cv2.resize(draw_part("dent"), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    [box] = inspected(inspector, View("large", encoded(double))).views[0].boxes
+    assert intersection_over_union(box.box, Box(168, 224, 48, 48)) > 0.5
+
+
+def test_a_part_is_as_bad_as_its_worst_view(inspector: Inspector) -> None:
+    part = inspected(inspector, view(name="a"), view("dent", name="b"), view(name="c"))
+    assert (part.verdict, part.worst_view, part.label) == ("reject", "b", "dent")
+    assert [seen.verdict for seen in part.views] == ["pass", "reject", "pass"]
+
+
+def test_a_region_that_is_not_found_goes_to_review_and_says_so(inspector: Inspector) -> None:
+    frame = draw_part()
+    frame[:, 200:] = 0
+    seen = inspected(inspector, View("no rivet", encoded(frame))).views[0]
+    assert seen.verdict == "review"
+    assert set(seen.scores) == {"classifier"}
+    assert seen.reasons[0].startswith("rivet: not found in the frame; look at it")
+
+
+def test_an_empty_frame_is_reviewed_not_passed(inspector: Inspector) -> None:
+    part = inspected(inspector, View("dark", encoded(np.zeros((256, 320), np.uint8))))
+    assert part.verdict == "review"
+    assert len(part.views[0].reasons) == 2
+
+
+def test_a_defect_still_rejects_where_another_region_is_missing(inspector: Inspector) -> None:
+    frame = draw_part("dent")
+    frame[:, 200:] = 0
+    part = inspected(inspector, View("no rivet", encoded(frame)))
+    assert (part.verdict, part.label) == ("reject", "dent")
+
+
+def test_the_verdict_names_the_bytes_that_were_inspected(inspector: Inspector) -> None:
+    seen = inspected(inspector, view()).views[0]
+    assert seen.sha256 == hashlib.sha256(view().content).hexdigest()
+
+
+def test_no_view_at_all_is_refused(inspector: Inspector) -> None:
+    with pytest.raises(InspectionError, match="views: none given; send at least one"):
+        inspector.inspect([])
+
+
+def test_bytes_that_are_no_image_are_refused(inspector: Inspector) -> None:
+    with pytest.raises(ImageError, match="not a JPEG"):
+        inspected(inspector, view(), View("text", b"hello"))
+
+
+def test_a_bundle_loaded_afresh_says_the_same(inspector: Inspector, tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    again = Inspector(tmp_path).inspect([view("slide")])
+    before = inspected(inspector, view("slide"))
+    assert again.views[0].scores == before.views[0].scores
+    assert again.views[0].boxes == before.views[0].boxes
+
+
+def test_a_part_the_wrong_way_round_is_turned_and_its_box_is_turned_back(tmp_path: Path) -> None:
+    card = make_bundle(tmp_path)
+    line = card.line.model_copy(update={"orient": ("rivet", "rod")})
+    turning = Inspector(tmp_path)
+    turning.card = card.model_copy(update={"line": line})
+    seen = turning.see(view("dent"))
+    plain = Inspector(tmp_path).see(view("dent"))
+    assert all(window.turned for window in seen.windows.values())
+    np.testing.assert_array_equal(seen.crops["rod"], np.rot90(plain.crops["rod"], 2))
+    boxes = [judge_view(one, turning.card).boxes[0].box for one in (seen, plain)]
+    assert intersection_over_union(*boxes) > 0.8
+
+
+def test_a_camera_of_twelve_bits_gets_the_verdict_of_eight(tmp_path: Path) -> None:
+    card = make_bundle(tmp_path)
+    plain = Inspector(tmp_path).inspect([view("dent")])
+    deep = Inspector(tmp_path)
+    deep.card = card.model_copy(update={"line": card.line.model_copy(update={"bit_depth": 12})})
+    grey = np.round(draw_part("dent").astype(np.float64) * 4095 / 255).astype(np.uint16)
+    part = deep.inspect([View("top", encoded(grey))])
+    assert (part.verdict, part.views[0].boxes) == (plain.verdict, plain.views[0].boxes)
+
+
+def test_probabilities_add_up_and_cool_with_the_temperature() -> None:
+    hot, cool = (probabilities_of([[900.0, 0.0, 0.0]], t)[0] for t in (1.0, 900.0))
+    assert hot.tolist() == [1.0, 0.0, 0.0]
+    assert cool.sum() == pytest.approx(1)
+    assert cool[0] / cool[1] == pytest.approx(np.e, rel=1e-5)
+
+
+def test_scores_are_chance_of_a_defect_and_deviation_in_units_of_normals(
+    inspector: Inspector,
+) -> None:
+    anomaly = inspector.card.anomaly.model_copy(update={"mean": 2.0, "std": 0.5})
+    card = inspector.card.model_copy(update={"anomaly": anomaly})
+    seen = dataclasses.replace(
+        inspector.see(view()), logits=np.log([0.6, 0.3, 0.1]), raw_anomaly=3.0
+    )
+    assert scores_of(seen, card) == {"classifier": pytest.approx(0.4), "anomaly": 2.0}
+
+
+def test_a_score_between_the_thresholds_is_reviewed_with_its_reason(inspector: Inspector) -> None:
+    between: ViewOutputs = dataclasses.replace(
+        inspector.see(view()), logits=np.log([0.4, 0.5, 0.1])
+    )
+    judged = judge_part([between], inspector.card)
+    assert (judged.verdict, judged.label) == ("review", "dent")
+    assert judged.views[0].reasons == ["classifier: score 0.600 calls for review"]
+
+
+def channels(classifier: float, anomaly: float, name: str = "top") -> ViewOutputs:
+    """What is seen where the classifier's P(slide) and the anomaly score are as given."""
+    logits = np.log(np.array([1 - classifier, 1e-9, classifier]))
+    windows = {region: CropWindow(0, 0, 80, 80, size_px=(80, 80)) for region in ("rod", "rivet")}
+    return ViewOutputs(name, "", (320, 256), windows, {}, logits, None, anomaly, None)
+
+
+@pytest.mark.parametrize(
+    ("classifier", "anomaly", "label"),
+    [
+        (0.5, 9.0, "under_press"),  # one doubts, the other is sure: the sure one names it
+        (0.95, 1.5, "slide"),
+        (0.95, 9.0, "slide"),  # both are sure: the classifier knows names
+        (0.1, 1.5, "under_press"),
+    ],
+)
+def test_the_defect_is_named_by_the_channel_that_calls_for_the_verdict(
+    inspector: Inspector, classifier: float, anomaly: float, label: str
+) -> None:
+    assert judge_view(channels(classifier, anomaly), inspector.card).label == label
+
+
+def test_views_are_not_compared_across_the_scales_of_two_channels(inspector: Inspector) -> None:
+    views = [channels(0.1, 9.0, "loose"), channels(0.99, 0.0, "slid")]
+    assert judge_part(views, inspector.card).worst_view == "slid"
+    views = [channels(0.5, 9.0, "loose"), channels(0.6, 0.0, "slid")]
+    assert judge_part(views, inspector.card).worst_view == "loose"
+
+
+def test_a_doubt_without_heat_is_boxed_at_its_worst_place_and_shown_as_cold(
+    inspector: Inspector,
+) -> None:
+    seen = inspector.see(view())
+    faint = np.full_like(np.asarray(seen.raw_map), 0.01)
+    faint[2:5, 3:6] = 0.02
+    doubted = dataclasses.replace(seen, raw_anomaly=1.5, raw_map=faint)
+    judged = judge_view(doubted, inspector.card)
+    assert (judged.verdict, judged.verdicts["anomaly"]) == ("review", "review")
+    (box,) = [one for one in judged.boxes if one.found_by == "anomaly"]
+    assert box.heat < 0.1
+    assert intersection_over_union(box.box, RIVET) > 0
+
+
+def test_what_lies_beside_the_frame_is_not_boxed(inspector: Inspector) -> None:
+    seen = inspector.see(view("dent"))
+    window = dataclasses.replace(seen.windows["rod"], y_px=1000)
+    beside = dataclasses.replace(seen, windows=seen.windows | {"rod": window})
+    judged = judge_view(beside, inspector.card)
+    assert judged.verdict == "reject"
+    assert [one for one in judged.boxes if one.found_by == "classifier"] == []
+
+
+def test_graphs_that_cannot_be_loaded_are_told_and_not_traced(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    (tmp_path / "classifier.onnx").write_bytes(b"no graph at all")
+    card = read_card(tmp_path)
+    files = card.files | {"classifier.onnx": sha256_of(tmp_path / "classifier.onnx")}
+    text = card.model_copy(update={"files": files}).model_dump_json()
+    (tmp_path / CARD).write_text(text, encoding="utf-8")
+    with pytest.raises(InspectionError, match=r"classifier\.onnx: ONNX Runtime .* cannot load it"):
+        Inspector(tmp_path)
