@@ -47,9 +47,10 @@ class Line(Frozen):
     region on which the anomaly model, which knows only normal parts, is fitted. `orient` names two
     regions, the second of which is to lie right of the first: parts that lie the other way round
     are turned by 180 degrees, all crops of them alike. `causes` says by class what in the process
-    makes such parts; it is shown with a verdict and decides nothing. `bit_depth` is how many bits of a 16-bit
-    file the camera uses, from the lowest on; files of 8 bits are not touched by it. An image of
-    more than `max_pixels` is refused before it is decoded, by stage validate and by the service.
+    makes such parts; it is shown with a verdict and decides nothing. `bit_depth` is how many bits
+    of a 16-bit file the camera uses, from the lowest on; files of 8 bits are not touched by it. An
+    image of more than `max_pixels` is refused before it is decoded, by stage validate and by the
+    service.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
