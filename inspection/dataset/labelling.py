@@ -51,6 +51,36 @@ def by_name(
     return labels, strange
 
 
+def by_table(
+    paths: Collection[str],
+    rows: Mapping[str, Sequence[str]],
+    *,
+    unlabelled_is_normal: bool,
+    line: Line,
+) -> tuple[dict[str, Labelled], list[Finding]]:
+    """Labels by path, as the rows of a table say them; of several the first defect counts.
+
+    `rows` are the raw labels by path. A view without any is normal where that is so.
+    """
+    labels: dict[str, Labelled] = {}
+    strange: list[Finding] = []
+
+    for path in paths:
+        raws = rows.get(path, ())
+        known = [line.class_by_alias.get(fold_name(raw), "") for raw in raws]
+        found = [Labelled(*pair) for pair in zip(known, raws, strict=True)]
+        if unlabelled_is_normal and not found:
+            labels[path] = Labelled(line.normal, "")
+        elif not found:
+            strange.append(Finding(path, "unlabelled", "no row of the table labels it"))
+        elif not all(known):
+            strange.append(Finding(path, "unknown_class", raws[known.index("")]))
+        else:
+            defects = (one for one in found if one.label != line.normal)
+            labels[path] = next(defects, found[0])
+    return labels, strange
+
+
 def by_boxes(
     paths: Collection[str],
     boxes: Mapping[str, Sequence[LabelledBox]],

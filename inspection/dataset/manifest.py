@@ -8,6 +8,7 @@ may be filed as two classes. A label is '' where a copy tells none.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -21,9 +22,10 @@ from inspection.dataset.labelling import (
     by_boxes,
     by_masks,
     by_name,
+    by_table,
     check_unknown,
 )
-from inspection.dataset.layouts import Layout
+from inspection.dataset.layouts import ANNOTATED, Layout
 from inspection.dataset.masks import contradicting, masks_of_views
 from inspection.dataset.names import (
     ViewName,
@@ -34,6 +36,7 @@ from inspection.dataset.names import (
     take_apart,
 )
 from inspection.dataset.quarantine import Finding
+from inspection.dataset.table import Table
 from inspection.line import Line
 
 VIEW_ID_DIGITS = 16
@@ -76,17 +79,18 @@ def assemble(
     layout: Layout,
     line: Line,
     unknown: Unknown,
+    listed: Table = Table(),  # noqa: B008  (frozen, and empty)
 ) -> tuple[pd.DataFrame, list[Finding]]:
     """The manifest, sorted by path, and everything set aside or worth knowing.
 
-    Of files with the same bytes the first is kept. Raises InspectionError when too many names or
-    classes are unknown.
+    `listed` is what the layout's table says, if it has one. Of files with the same bytes the first
+    is kept. Raises InspectionError when too many names or classes are unknown.
     """
     examined = sorted(examined, key=lambda one: nfc(one.path))
-    names, strange = _named(examined, layout)
+    names, strange = _named(examined, layout, listed)
     boxes, odd_boxes = _boxes(examined, annotations, line)
     masked, odd_masks = masks_of_views(examined, names, masks, layout, line)
-    labels, untold = _labels(names, boxes, masked, annotations, layout, line)
+    labels, untold = _labels(names, boxes, masked, annotations, listed, layout, line)
     check_unknown([*strange, *untold], n_images=len(examined), unknown=unknown)
     parts = dict(
         zip(names, part_ids(list(names.values()), layout.part_from), strict=True)
@@ -149,10 +153,16 @@ def counts(table: pd.DataFrame, quarantine: pd.DataFrame) -> dict[str, object]:
 
 
 def _named(
-    examined: Sequence[ImageFile], layout: Layout
+    examined: Sequence[ImageFile], layout: Layout, listed: Table
 ) -> tuple[dict[str, ViewName], list[Finding]]:
     taken = {one.path: take_apart(one.path, layout.regex) for one in examined}
-    names = {path: name for path, name in taken.items() if name is not None}
+    names = {}
+    for path, name in taken.items():
+        if name is not None:
+            mask = {"mask": listed.masks[path]} if path in listed.masks else {}
+            in_table = {**listed.groups.get(path, {}), **mask}
+            names[path] = replace(name, groups={**name.groups, **in_table})
+
     for name in names_without_part(list(names.values()), layout.part_from):
         del names[name.path]
     detail = "the name does not fit validate.pattern, or tells no part"
@@ -183,11 +193,14 @@ def _labels(
     boxes: Mapping[str, Sequence[LabelledBox]],
     masked: Mapping[str, Mask],
     annotations: Annotations,
+    listed: Table,
     layout: Layout,
     line: Line,
 ) -> tuple[dict[str, Labelled], list[Finding]]:
     is_normal = layout.unlabelled == "normal"
-    if layout.layout in ("coco", "yolo"):
+    if layout.layout == "table" and layout.columns.label:
+        return by_table(names, listed.labels, unlabelled_is_normal=is_normal, line=line)
+    if layout.layout in ANNOTATED:
         return by_boxes(
             names, boxes, annotations, unlabelled_is_normal=is_normal, line=line
         )
