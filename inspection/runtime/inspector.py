@@ -9,18 +9,10 @@ from typing import Any
 import numpy as np
 
 from inspection.errors import InspectionError
-from inspection.geometry import (
-    Box,
-    CropWindow,
-    Image,
-    box_from_mask,
-    crop_window,
-    cut,
-    is_turned,
-    locator_input,
-)
+from inspection.geometry import Box, Image, locator_input
 from inspection.images import decode
 from inspection.runtime.bundle import verified
+from inspection.runtime.framing import crop_windows, cut_crops, located_boxes
 from inspection.runtime.verdict import PartVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
 
@@ -73,8 +65,9 @@ class Inspector:
             max_pixels=line.max_pixels,
         )
         size = (frame.shape[1], frame.shape[0])
-        windows = self._windows(frame)
-        crops = {region: _crop(frame, window) for region, window in windows.items()}
+        boxes = self._boxes(frame)
+        windows = crop_windows(boxes, size, regions=line.regions, orient=line.orient)
+        crops = cut_crops(frame, windows)
         logits, heat = self._run(self._classifier, crops.get(line.classify))
         score, anomaly_map = self._run(self._anomaly, crops.get(line.detect_anomalies))
         return ViewOutputs(
@@ -89,24 +82,6 @@ class Inspector:
             raw_map=anomaly_map,
         )
 
-    def _windows(self, frame: Image) -> dict[str, CropWindow]:
-        line = self.card.line
-        whole = Box(0.0, 0.0, float(frame.shape[1]), float(frame.shape[0]))
-        boxes = self._boxes(frame) | {
-            name: whole for name, region in line.regions.items() if region.whole_frame
-        }
-        turned = is_turned(boxes, line.orient)
-        return {
-            name: crop_window(
-                boxes[name],
-                size_px=region.size_px,
-                margin_fraction=region.margin_fraction,
-                turned=turned,
-            )
-            for name, region in line.regions.items()
-            if name in boxes
-        }
-
     def _boxes(self, frame: Image) -> dict[str, Box]:
         locator = self.card.locator
         if locator is None or self._locator is None:
@@ -114,11 +89,8 @@ class Inspector:
         size = (frame.shape[1], frame.shape[0])
         shrunk = locator_input(frame, locator.size_px)
         (maps,) = self._locator.run(None, {"frames": shrunk[None]})
-        found = {
-            name: box_from_mask(maps[0, i], size)
-            for i, name in enumerate(locator.regions)
-        }
-        return {name: box[0] for name, box in found.items() if box is not None}
+        by_region = dict(zip(locator.regions, maps[0], strict=True))
+        return located_boxes(by_region, size)
 
     def _run(self, session: Any, crop: Image | None) -> tuple[Any, Any]:
         if crop is None:
@@ -140,11 +112,6 @@ def _check(run: Callable[[], tuple[Any, Any]], name: str, n_numbers: int) -> Non
             f"model of {name}: answers {np.ravel(first)[:3]}, the card says {n_numbers} finite "
             "numbers; assemble the bundle again"
         )
-
-
-def _crop(frame: Image, window: CropWindow) -> Image:
-    crop = cut(frame, window)
-    return crop.reshape(*crop.shape[:2], -1)
 
 
 def _session(folder: Path, name: str, threads: int) -> Any:
