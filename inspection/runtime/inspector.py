@@ -1,9 +1,12 @@
 """The inspector: a bundle at work. Frames of one part in, its verdict out; no torch."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from inspection.errors import InspectionError
 from inspection.geometry import Box, Image, locator_input
@@ -33,6 +36,24 @@ class Inspector:
                 "views: none given; send at least one view of the part"
             )
         return judge_part([self.see(view) for view in views], self.card)
+
+    def self_check(self) -> None:
+        """Run each model once on a blank image, so that one that cannot work is never put to work.
+
+        Raises InspectionError where a model fails, or answers in another form than the card says.
+        """
+        line = self.card.line
+        n_classes = len(self.card.classifier.classes)
+        for region, session, n_numbers in (
+            (line.classify, self._classifier, n_classes),
+            (line.detect_anomalies, self._anomaly, 1),
+        ):
+            width, height = line.regions[region].size_px
+            blank = np.zeros((height, width, line.channels), np.uint8)
+            _check(partial(self._run, session, blank), region, n_numbers)
+
+        frame = np.zeros((64, 64, line.channels), np.uint8).squeeze()
+        _check(lambda: (len(self._boxes(frame)), None), "locator", 1)
 
     def see(self, view: View) -> ViewOutputs:
         """Decode, locate, cut and measure one view."""
@@ -78,9 +99,23 @@ class Inspector:
         return first[0], second[0]
 
 
+def _check(run: Callable[[], tuple[Any, Any]], name: str, n_numbers: int) -> None:
+    try:
+        first, _ = run()
+    except _ort_errors() as error:
+        raise InspectionError(
+            f"model of {name}: fails on a blank image ({error}); assemble the bundle again"
+        ) from error
+
+    if np.size(first) != n_numbers or not np.isfinite(first).all():
+        raise InspectionError(
+            f"model of {name}: answers {np.ravel(first)[:3]}, the card says {n_numbers} finite "
+            "numbers; assemble the bundle again"
+        )
+
+
 def _session(folder: Path, name: str, threads: int) -> Any:
     import onnxruntime as ort
-    from onnxruntime.capi import onnxruntime_pybind11_state as told
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -89,13 +124,26 @@ def _session(folder: Path, name: str, threads: int) -> Any:
         return ort.InferenceSession(
             folder / name, options, providers=["CPUExecutionProvider"]
         )
-    except (
-        told.Fail,
-        told.InvalidGraph,
-        told.InvalidProtobuf,
-        told.NotImplemented,
-    ) as error:
+    except _ort_errors() as error:
         raise InspectionError(
             f"{folder / name}: ONNX Runtime {ort.__version__} cannot load it ({error}); fetch the "
             "bundle again, or assemble it with these libraries"
         ) from error
+
+
+def _ort_errors() -> tuple[type[Exception], ...]:
+    """What a model that does not fit raises; those of ONNX Runtime have no base of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as raised
+
+    return (
+        raised.EPFail,
+        raised.Fail,
+        raised.InvalidArgument,
+        raised.InvalidGraph,
+        raised.InvalidProtobuf,
+        raised.NoSuchFile,
+        raised.NotImplemented,
+        raised.RuntimeException,
+        # what numpy says of an answer of another form
+        ValueError,
+    )
