@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from inspection.errors import InspectionError
 from inspection.geometry import (
@@ -17,59 +18,57 @@ from inspection.geometry import (
     locator_input,
 )
 from inspection.images import decode
-from inspection.runtime.bundle import verified
+from inspection.runtime.bundle import ModelSet, verified
+from inspection.runtime.sessions import OnnxSession
 from inspection.runtime.verdict import PartVerdict, judge_part
-from inspection.runtime.views import View, ViewOutputs
+from inspection.runtime.views import DetectorOutput, View, ViewOutputs
 
 
-class Inspector:
-    """Runs a bundle whose hashes have been checked. Thread-safe: no state between calls."""
+class Measurement:
+    """The exported models at work: they measure views, and judge nothing.
 
-    def __init__(self, folder: Path, *, threads: int = 1) -> None:
-        self.card = verified(folder)
-        card = self.card
+    Thread-safe: no state between calls.
+    """
+
+    def __init__(self, folder: Path, models: ModelSet, *, threads: int = 1) -> None:
+        self.models = models
         self._locator = (
-            _session(folder, card.locator.file, threads) if card.locator else None
+            OnnxSession(folder / models.locator.file, threads=threads)
+            if models.locator
+            else None
         )
-        self._classifier = _session(folder, card.classifier.file, threads)
-        self._anomaly = _session(folder, card.anomaly.file, threads)
+        self._detectors = {
+            name: OnnxSession(folder / detector.file, threads=threads)
+            for name, detector in models.detectors.items()
+        }
 
-    def inspect(self, views: Sequence[View]) -> PartVerdict:
-        """The verdict on the views of one part. Raises ImageError on a view it cannot decode."""
-        if not views:
-            raise InspectionError(
-                "views: none given; send at least one view of the part"
-            )
-        return judge_part([self.see(view) for view in views], self.card)
-
-    def see(self, view: View) -> ViewOutputs:
-        """Decode, locate, cut and measure one view."""
-        line = self.card.line
+    def measure(self, view: View) -> ViewOutputs:
+        """Decode, locate, cut and measure one view. Raises ImageError where it is no image."""
+        line = self.models.line
         frame = decode(
             view.content,
             channels=line.channels,
             bit_depth=line.bit_depth,
             max_pixels=line.max_pixels,
         )
-        size = (frame.shape[1], frame.shape[0])
         windows = self._windows(frame)
         crops = {region: _crop(frame, window) for region, window in windows.items()}
-        logits, heat = self._run(self._classifier, crops.get(line.classify))
-        score, anomaly_map = self._run(self._anomaly, crops.get(line.detect_anomalies))
+        detectors = {
+            name: self._output(name, crops[detector.region])
+            for name, detector in self.models.detectors.items()
+            if detector.region in crops
+        }
         return ViewOutputs(
             name=view.name,
             sha256=hashlib.sha256(view.content).hexdigest(),
-            frame_size_px=size,
+            frame_size_px=(frame.shape[1], frame.shape[0]),
             windows=windows,
             crops=crops,
-            logits=logits,
-            raw_heat=heat,
-            raw_anomaly=None if score is None else float(score),
-            raw_map=anomaly_map,
+            detectors=detectors,
         )
 
     def _windows(self, frame: Image) -> dict[str, CropWindow]:
-        line = self.card.line
+        line = self.models.line
         whole = Box(0.0, 0.0, float(frame.shape[1]), float(frame.shape[0]))
         boxes = self._boxes(frame) | {
             name: whole for name, region in line.regions.items() if region.whole_frame
@@ -87,48 +86,46 @@ class Inspector:
         }
 
     def _boxes(self, frame: Image) -> dict[str, Box]:
-        locator = self.card.locator
+        locator = self.models.locator
         if locator is None or self._locator is None:
             return {}
+
         size = (frame.shape[1], frame.shape[0])
-        shrunk = locator_input(frame, locator.size_px)
-        (maps,) = self._locator.run(None, {"frames": shrunk[None]})
+        (maps,) = self._locator.run(locator_input(frame, locator.size_px))
         found = {
-            name: box_from_mask(maps[0, i], size)
-            for i, name in enumerate(locator.regions)
+            name: box_from_mask(maps[i], size) for i, name in enumerate(locator.regions)
         }
         return {name: box[0] for name, box in found.items() if box is not None}
 
-    def _run(self, session: Any, crop: Image | None) -> tuple[Any, Any]:
-        if crop is None:
-            return None, None
-        first, second = session.run(None, {"crops": crop[None]})
-        return first[0], second[0]
+    def _output(self, detector: str, crop: Image) -> DetectorOutput:
+        values, heat = self._detectors[detector].run(crop)
+        return DetectorOutput(
+            values=np.atleast_1d(values),
+            heat=np.reshape(heat, (-1, *heat.shape[-2:])),
+        )
+
+
+class Inspector:
+    """Judges parts by a bundle whose hashes have been checked. Thread-safe."""
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        self.card = verified(folder)
+        self._models = Measurement(folder, self.card.models, threads=threads)
+
+    def inspect(self, views: Sequence[View]) -> PartVerdict:
+        """The verdict on the views of one part. Raises ImageError on a view it cannot decode."""
+        if not views:
+            raise InspectionError(
+                "views: none given; send at least one view of the part"
+            )
+
+        return judge_part([self.measure(view) for view in views], self.card)
+
+    def measure(self, view: View) -> ViewOutputs:
+        """What the models say of one view, before any threshold."""
+        return self._models.measure(view)
 
 
 def _crop(frame: Image, window: CropWindow) -> Image:
     crop = cut(frame, window)
     return crop.reshape(*crop.shape[:2], -1)
-
-
-def _session(folder: Path, name: str, threads: int) -> Any:
-    import onnxruntime as ort
-    from onnxruntime.capi import onnxruntime_pybind11_state as told
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    try:
-        return ort.InferenceSession(
-            folder / name, options, providers=["CPUExecutionProvider"]
-        )
-    except (
-        told.Fail,
-        told.InvalidGraph,
-        told.InvalidProtobuf,
-        told.NotImplemented,
-    ) as error:
-        raise InspectionError(
-            f"{folder / name}: ONNX Runtime {ort.__version__} cannot load it ({error}); fetch the "
-            "bundle again, or assemble it with these libraries"
-        ) from error
