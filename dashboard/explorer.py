@@ -1,6 +1,5 @@
 """What the CAM explorer shows, without the screen: views, pictures with boxes, worst errors."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from inspection.boxes import parse_boxes
 from inspection.errors import InspectionError
 from inspection.geometry import Box, Floats, Image
 from inspection.runtime.bundle import Card
@@ -84,22 +84,12 @@ def marked_frame(
     for window in verdict.windows.values():
         box = Box(window.x_px, window.y_px, window.width_px, window.height_px)
         _draw(picture, box, GREY, 1)
-    for category, box in labelled_boxes(labelled):
-        _draw(picture, box, BLUE if category in card.line.regions else GREEN, thickness)
+    for one in parse_boxes(labelled):
+        colour = BLUE if one.category in card.line.regions else GREEN
+        _draw(picture, one.box, colour, thickness)
     for found in verdict.boxes:
         _draw(picture, found.box, ORANGE, thickness)
     return picture
-
-
-def labelled_boxes(boxes_json: str) -> list[tuple[str, Box]]:
-    """Category and box of each labelled box of a manifest row."""
-    return [
-        (
-            box["category"],
-            Box(box["x_px"], box["y_px"], box["width_px"], box["height_px"]),
-        )
-        for box in json.loads(boxes_json)
-    ]
 
 
 def heat_scale(width_px: int = 256, height_px: int = 12) -> Image:

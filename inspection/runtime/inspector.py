@@ -7,18 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from inspection.errors import InspectionError
-from inspection.geometry import (
-    Box,
-    CropWindow,
-    Image,
-    box_from_mask,
-    crop_window,
-    cut,
-    is_turned,
-    locator_input,
-)
+from inspection.geometry import Box, Image, locator_input
 from inspection.images import decode
 from inspection.runtime.bundle import ModelSet, verified
+from inspection.runtime.framing import crop_windows, cut_crops, located_boxes
 from inspection.runtime.sessions import OnnxSession
 from inspection.runtime.verdict import PartVerdict, judge_part
 from inspection.runtime.views import DetectorOutput, View, ViewOutputs
@@ -51,8 +43,10 @@ class Measurement:
             bit_depth=line.bit_depth,
             max_pixels=line.max_pixels,
         )
-        windows = self._windows(frame)
-        crops = {region: _crop(frame, window) for region, window in windows.items()}
+        size = (frame.shape[1], frame.shape[0])
+        boxes = self._boxes(frame)
+        windows = crop_windows(boxes, size, regions=line.regions, orient=line.orient)
+        crops = cut_crops(frame, windows)
         detectors = {
             name: self._output(name, crops[detector.region])
             for name, detector in self.models.detectors.items()
@@ -61,29 +55,11 @@ class Measurement:
         return ViewOutputs(
             name=view.name,
             sha256=hashlib.sha256(view.content).hexdigest(),
-            frame_size_px=(frame.shape[1], frame.shape[0]),
+            frame_size_px=size,
             windows=windows,
             crops=crops,
             detectors=detectors,
         )
-
-    def _windows(self, frame: Image) -> dict[str, CropWindow]:
-        line = self.models.line
-        whole = Box(0.0, 0.0, float(frame.shape[1]), float(frame.shape[0]))
-        boxes = self._boxes(frame) | {
-            name: whole for name, region in line.regions.items() if region.whole_frame
-        }
-        turned = is_turned(boxes, line.orient)
-        return {
-            name: crop_window(
-                boxes[name],
-                size_px=region.size_px,
-                margin_fraction=region.margin_fraction,
-                turned=turned,
-            )
-            for name, region in line.regions.items()
-            if name in boxes
-        }
 
     def _boxes(self, frame: Image) -> dict[str, Box]:
         locator = self.models.locator
@@ -92,10 +68,8 @@ class Measurement:
 
         size = (frame.shape[1], frame.shape[0])
         (maps,) = self._locator.run(locator_input(frame, locator.size_px))
-        found = {
-            name: box_from_mask(maps[i], size) for i, name in enumerate(locator.regions)
-        }
-        return {name: box[0] for name, box in found.items() if box is not None}
+        by_region = dict(zip(locator.regions, maps, strict=True))
+        return located_boxes(by_region, size)
 
     def _output(self, detector: str, crop: Image) -> DetectorOutput:
         values, heat = self._detectors[detector].run(crop)
@@ -124,8 +98,3 @@ class Inspector:
     def measure(self, view: View) -> ViewOutputs:
         """What the models say of one view, before any threshold."""
         return self._models.measure(view)
-
-
-def _crop(frame: Image, window: CropWindow) -> Image:
-    crop = cut(frame, window)
-    return crop.reshape(*crop.shape[:2], -1)
