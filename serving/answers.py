@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,17 +16,8 @@ from inspection.runtime.heat import overlay
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
+from serving.champion import Served
 from serving.refusals import RefusedError
-
-
-@dataclass(frozen=True)
-class Served:
-    """The release at work: its inspector, and the card as it lies on disk."""
-
-    inspector: Inspector
-    release: str
-    card_json: bytes
-    card_sha256: str
 
 
 class BoxAnswer(BaseModel):

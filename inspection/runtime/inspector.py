@@ -1,19 +1,26 @@
 """The inspector: a bundle at work. Frames of one part in, its verdict out; no torch."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from inspection.errors import InspectionError
-from inspection.geometry import Box, Image, locator_input
+from inspection.geometry import Box, Floats, Image, locator_input
 from inspection.images import decode
 from inspection.runtime.bundle import ModelSet, verified
 from inspection.runtime.framing import crop_windows, cut_crops, located_boxes
-from inspection.runtime.sessions import OnnxSession
+from inspection.runtime.sessions import OnnxSession, onnx_errors
 from inspection.runtime.verdict import PartVerdict, judge_part
 from inspection.runtime.views import DetectorOutput, View, ViewOutputs
+
+# Side of the blank frame that a self-check locates regions in: any will do.
+BLANK_PX = 64
+
+Answer = TypeVar("Answer")
 
 
 class Measurement:
@@ -61,6 +68,21 @@ class Measurement:
             detectors=detectors,
         )
 
+    def self_check(self) -> None:
+        """Run each model once on a blank image, so that one that cannot work is never put to work.
+
+        Raises InspectionError where a model fails, or answers in another form than it should.
+        """
+        line = self.models.line
+        for name, detector in self.models.detectors.items():
+            width, height = line.regions[detector.region].size_px
+            blank = np.zeros((height, width, line.channels), np.uint8)
+            output = _checked(name, partial(self._output, name, blank))
+            _check_values(name, output.values, max(1, len(detector.classes)))
+
+        frame = np.zeros((BLANK_PX, BLANK_PX, line.channels), np.uint8).squeeze()
+        _checked("locator", partial(self._boxes, frame))
+
     def _boxes(self, frame: Image) -> dict[str, Box]:
         locator = self.models.locator
         if locator is None or self._locator is None:
@@ -98,3 +120,26 @@ class Inspector:
     def measure(self, view: View) -> ViewOutputs:
         """What the models say of one view, before any threshold."""
         return self._models.measure(view)
+
+    def self_check(self) -> None:
+        """Run each model once; raises InspectionError where one cannot work."""
+        self._models.self_check()
+
+
+def _checked(name: str, run: Callable[[], Answer]) -> Answer:
+    """The answer of a model; one that fails is an InspectionError."""
+    try:
+        return run()
+    # ValueError: numpy cannot read an answer of another form.
+    except (*onnx_errors(), ValueError) as error:
+        raise InspectionError(
+            f"model of {name}: fails on a blank image ({error}); assemble the bundle again"
+        ) from error
+
+
+def _check_values(name: str, values: Floats, n_expected: int) -> None:
+    if np.size(values) != n_expected or not np.isfinite(values).all():
+        raise InspectionError(
+            f"model of {name}: answers {np.ravel(values)[:3]}, the card says {n_expected} "
+            "finite numbers; assemble the bundle again"
+        )

@@ -27,22 +27,31 @@ class OnnxSession:
         return [np.asarray(output)[0] for output in outputs]
 
 
+def onnx_errors() -> tuple[type[Exception], ...]:
+    """What a model that does not fit raises; ONNX Runtime's errors have no base of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as raised
+
+    return (
+        raised.EPFail,
+        raised.Fail,
+        raised.InvalidArgument,
+        raised.InvalidGraph,
+        raised.InvalidProtobuf,
+        raised.NoSuchFile,
+        raised.NotImplemented,
+        raised.RuntimeException,
+    )
+
+
 def _opened(path: Path, threads: int) -> Any:
     import onnxruntime as ort
-    from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = LOG_ERRORS_ONLY
-    unusable = (
-        errors.Fail,
-        errors.InvalidGraph,
-        errors.InvalidProtobuf,
-        errors.NotImplemented,
-    )
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except unusable as error:
+    except onnx_errors() as error:
         raise InspectionError(
             f"{path}: ONNX Runtime {ort.__version__} cannot load it ({error}); fetch the "
             "bundle again, or assemble it with these libraries"
