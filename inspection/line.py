@@ -20,10 +20,9 @@ class Frozen(BaseModel):
 
 
 class PartClass(Frozen):
-    """One class of part: the names it goes by in files, and the cause of it in the process."""
+    """One class of part: the names it goes by in files."""
 
     aliases: tuple[str, ...] = ()
-    cause: str = ""
 
 
 class Region(Frozen):
@@ -47,9 +46,11 @@ class Line(Frozen):
     `classify` names the region whose defects the classifier tells apart; `detect_anomalies` the
     region on which the anomaly model, which knows only normal parts, is fitted. `orient` names two
     regions, the second of which is to lie right of the first: parts that lie the other way round
-    are turned by 180 degrees, all crops of them alike. `bit_depth` is how many bits of a 16-bit
-    file the camera uses, from the lowest on; files of 8 bits are not touched by it. An image of
-    more than `max_pixels` is refused before it is decoded, by stage validate and by the service.
+    are turned by 180 degrees, all crops of them alike. `causes` says by class what in the process
+    makes such parts; it is shown with a verdict and decides nothing. `bit_depth` is how many bits
+    of a 16-bit file the camera uses, from the lowest on; files of 8 bits are not touched by it. An
+    image of more than `max_pixels` is refused before it is decoded, by stage validate and by the
+    service.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
@@ -59,6 +60,7 @@ class Line(Frozen):
     classify: str
     detect_anomalies: str
     orient: tuple[str, str] | None = None
+    causes: dict[str, str] = Field(default_factory=dict)
     channels: int = Field(default=1, description="1 for grey crops, 3 for colour (RGB)")
     bit_depth: int = Field(default=16, ge=9, le=16)
     max_pixels: int = Field(default=MAX_PIXELS, ge=1024, le=CEILING_PIXELS)
@@ -69,6 +71,11 @@ class Line(Frozen):
         if self.normal not in self.classes:
             problems.append(
                 f"normal: {self.normal!r} is not among classes {sorted(self.classes)}"
+            )
+        unknown = sorted(set(self.causes) - set(self.classes))
+        if unknown:
+            problems.append(
+                f"causes: {unknown} are not among classes {sorted(self.classes)}"
             )
         if self.channels not in (1, 3):
             problems.append(f"channels: should be 1 or 3, got {self.channels}")

@@ -42,9 +42,14 @@ def sample_line() -> Line:
             "normal": "normal",
             "classes": {
                 "normal": {},
-                "dent": {"cause": "the part fell in transfer"},
-                "slide": {"cause": "pushed by a machine"},
-                "under_press": {"cause": "press"},
+                "dent": {},
+                "slide": {},
+                "under_press": {},
+            },
+            "causes": {
+                "dent": "the part fell in transfer",
+                "slide": "pushed by a machine",
+                "under_press": "press",
             },
             "regions": {
                 "rod": {"size_px": [160, 80], "shows": ["dent", "slide"]},

@@ -92,11 +92,7 @@ def judge_part(views: Sequence[ViewOutputs], card: Card) -> PartVerdict:
     judged = [judge_view(seen, card) for seen in views]
     verdict = worst([view.verdict for view in judged])
     guilty = max((view for view in judged if view.verdict == verdict), key=_guilt)
-    cause = (
-        card.line.classes[guilty.label].cause
-        if guilty.label in card.line.classes
-        else ""
-    )
+    cause = card.line.causes.get(guilty.label, "")
     return PartVerdict(verdict, guilty.label, cause, guilty.name, judged)
 
 

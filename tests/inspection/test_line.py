@@ -11,13 +11,14 @@ SETTINGS: dict[str, Any] = {
     "normal": "normal",
     "classes": {
         "normal": {"aliases": ["정상"]},
-        "dent": {"aliases": ["찍힘"], "cause": "it fell"},
+        "dent": {"aliases": ["찍힘"]},
         "under_press": {},
     },
     "regions": {
         "knurling": {"size_px": [256, 112], "shows": ["dent"]},
         "rivet": {"size_px": [80, 128], "shows": ["under_press"], "aliases": ["Head"]},
     },
+    "causes": {"dent": "it fell"},
     "classify": "knurling",
     "detect_anomalies": "rivet",
 }
@@ -62,6 +63,7 @@ def test_an_alias_of_two_classes_is_refused() -> None:
         ({"normal": "good"}, "'good' is not among classes"),
         ({"classify": "thread"}, "classify: 'thread' is not among the regions"),
         ({"detect_anomalies": "thread"}, "detect_anomalies: 'thread' is not among"),
+        ({"causes": {"dents": "it fell"}}, r"causes: \['dents'\] are not among classes"),
         ({"channels": 2}, "channels: should be 1 or 3, got 2"),
         ({"orient": ["knurling", "thread"]}, "orient: .*'thread'.* are not both among"),
         ({"regions": {"knurling": {"size_px": [64, 64], "shows": ["crack"]}}}, "'crack'"),
