@@ -290,7 +290,7 @@ def _become_pytest(tree: Path, tests: str, limit_s: int) -> None:
 
     import pytest
 
-    options = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
+    options = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "--assert=plain"]
     os._exit(int(pytest.main([*options, tests])))
 
 
