@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspection.models.crops import part_box
-from inspection.errors import raise_all
-from inspection.line import Line, Region
 from inspection.boxes import boxes_of, parse_boxes
-from inspection.geometry import Box, Floats, box_from_mask, coverage, intersection_over_union
+from inspection.errors import raise_all
+from inspection.geometry import (
+    Box,
+    Floats,
+    box_from_mask,
+    coverage,
+    intersection_over_union,
+)
+from inspection.line import Line, Region
+from inspection.models.crops import part_box
 
 
 @dataclass(frozen=True)
@@ -31,12 +37,16 @@ def located_regions(line: Line) -> list[str]:
     return [name for name, region in line.regions.items() if not region.whole_frame]
 
 
-def locator_targets(views: pd.DataFrame, regions: Sequence[str], cells: tuple[int, int]) -> Floats:
+def locator_targets(
+    views: pd.DataFrame, regions: Sequence[str], cells: tuple[int, int]
+) -> Floats:
     """Cell coverage (N, regions, height, width), 0..1, by the labelled part boxes of each view.
 
     `cells` is (width, height) of the grid. A region without a box in a view is NaN there.
     """
-    targets = np.full((len(views), len(regions), cells[1], cells[0]), np.nan, np.float32)
+    targets = np.full(
+        (len(views), len(regions), cells[1], cells[0]), np.nan, np.float32
+    )
     for i, view in enumerate(views.itertuples()):
         for j, region in enumerate(regions):
             box = part_box(str(view.boxes), region)
@@ -69,7 +79,9 @@ def frame_view(
     return {name: found for name, found in framed.items() if found is not None}
 
 
-def locator_agreement(views: pd.DataFrame, maps: Mapping[str, Floats]) -> dict[str, list[float]]:
+def locator_agreement(
+    views: pd.DataFrame, maps: Mapping[str, Floats]
+) -> dict[str, list[float]]:
     """IoU of located and labelled boxes, per region, over the views that have a labelled one.
 
     A view in which the region is not located counts as 0.
@@ -92,7 +104,9 @@ def _size_px(view: Any) -> tuple[int, int]:
 
 def defect_boxes(view: Any, shows: Sequence[str]) -> list[Box]:
     """The labelled boxes of a view's own defect, where it shows in the region."""
-    return boxes_of(parse_boxes(view.boxes), {view.label}) if view.label in shows else []
+    return (
+        boxes_of(parse_boxes(view.boxes), {view.label}) if view.label in shows else []
+    )
 
 
 def _framed(

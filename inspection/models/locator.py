@@ -63,14 +63,20 @@ def fit_locator(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = Locator(targets.shape[1]).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=1e-4)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=learning_rate, weight_decay=1e-4
+    )
     steps = epochs * max(1, -(-len(frames) // batch_size))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, learning_rate, total_steps=steps
+    )
     model.train()
     for epoch in range(epochs):
         losses = []
         for batch in torch.randperm(len(frames), generator=generator).split(batch_size):
-            images, wanted = _augmented(frames[batch.numpy()], targets[batch.numpy()], generator)
+            images, wanted = _augmented(
+                frames[batch.numpy()], targets[batch.numpy()], generator
+            )
             loss = _masked_loss(model.logits(images), wanted)
             optimiser.zero_grad()
             loss.backward()
@@ -88,7 +94,9 @@ def locate(model: Locator, frames: Image, batch_size: int = 64) -> Floats:
     return np.concatenate([model(batch).numpy() for batch in batches])
 
 
-def _augmented(frames: Image, targets: Floats, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _augmented(
+    frames: Image, targets: Floats, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Flip and change the gain, so that neither the side nor the lamp carries the box."""
     images = torch.from_numpy(frames).unsqueeze(1).float()
     wanted = torch.from_numpy(targets)
@@ -106,8 +114,16 @@ def _masked_loss(logits: Tensor, wanted: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits[known], wanted[known])
 
 
-def _block(inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> list[nn.Module]:
+def _block(
+    inputs: int, outputs: int, stride: int = 1, dilation: int = 1
+) -> list[nn.Module]:
     convolution = nn.Conv2d(
-        inputs, outputs, 3, stride=stride, padding=dilation, dilation=dilation, bias=False
+        inputs,
+        outputs,
+        3,
+        stride=stride,
+        padding=dilation,
+        dilation=dilation,
+        bias=False,
     )
     return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]

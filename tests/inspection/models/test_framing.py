@@ -5,7 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from inspection.boxes import LabelledBox, boxes_cell
 from inspection.errors import InspectionError
+from inspection.geometry import Box, coverage, intersection_over_union
+from inspection.line import Line
 from inspection.models.framing import (
     defect_boxes,
     frame_view,
@@ -14,9 +17,6 @@ from inspection.models.framing import (
     locator_targets,
     require_boxes,
 )
-from inspection.line import Line
-from inspection.boxes import LabelledBox, boxes_cell
-from inspection.geometry import Box, coverage, intersection_over_union
 
 FRAME_PX = (64, 48)
 CELLS = (16, 12)
@@ -39,9 +39,7 @@ LABELLED, SEEN = Box(8, 8, 32, 24), Box(12, 12, 32, 24)
 
 def view(label: str = "normal", **boxes: Box) -> Any:
     drawn = boxes_cell(LabelledBox(name, box, "coco") for name, box in boxes.items())
-    return SimpleNamespace(
-        width_px=FRAME_PX[0], height_px=FRAME_PX[1], boxes=drawn, label=label
-    )
+    return SimpleNamespace(width_px=FRAME_PX[0], height_px=FRAME_PX[1], boxes=drawn, label=label)
 
 
 def table(*views: Any) -> pd.DataFrame:
