@@ -9,7 +9,7 @@ from inspection.errors import InspectionError
 from inspection.geometry import Box, Image, locator_input
 from inspection.images import decode
 from inspection.runtime.bundle import verified
-from inspection.runtime.framing import crop_windows, cut_crops, located_boxes
+from inspection.runtime.framing import crop_windows, cut_crops, find_regions
 from inspection.runtime.verdict import PartVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
 
@@ -69,7 +69,8 @@ class Inspector:
         shrunk = locator_input(frame, locator.size_px)
         (maps,) = self._locator.run(None, {"frames": shrunk[None]})
         by_region = dict(zip(locator.regions, maps[0], strict=True))
-        return located_boxes(by_region, size)
+        located = find_regions(by_region, size)
+        return {name: found.box for name, found in located.items()}
 
     def _run(self, session: Any, crop: Image | None) -> tuple[Any, Any]:
         if crop is None:
