@@ -312,7 +312,8 @@ def moved_parts() -> list[np.ndarray]:
 def crops_both_ways(folder: Path, name: str) -> tuple[list[Any], list[Any]]:
     """The crops of moved parts by region, as the stage cuts them and as the inspector does."""
     changes, as_camera = LINES[name]
-    make_bundle(folder / "bundle", line_changes=changes)
+    line = sample_line(**changes)
+    make_bundle(folder / "bundle", line=line)
     frames = [encoded(as_camera(frame)) for frame in moved_parts()]
     for number, content in enumerate(frames):
         (folder / f"{number}.png").write_bytes(content)
@@ -325,11 +326,11 @@ def crops_both_ways(folder: Path, name: str) -> tuple[list[Any], list[Any]]:
     table = views(len(frames), 0).assign(
         boxes="[]", label="normal", width_px=width, height_px=height
     )
-    cut = crop.cut_views(table, sample_line(**changes), locator, folder, framing="located")
+    cut = crop.cut_views(table, line, locator, folder, framing="located")
     by_stage = [{region: one.image for region, one in view.crops.items()} for view in cut]
 
     inspector = Inspector(folder / "bundle")
-    by_service = [inspector.see(View("view", content)).crops for content in frames]
+    by_service = [inspector.measure(View("view", content)).crops for content in frames]
     return by_stage, by_service
 
 
