@@ -18,7 +18,8 @@ from inspection.boxes import LabelledBox, boxes_cell
 from inspection.errors import InspectionError
 from inspection.geometry import Box
 from inspection.runtime.bundle import Card
-from inspection.runtime.verdict import DefectBox, PartVerdict, ViewVerdict
+from inspection.runtime.defect_boxes import DefectBox
+from inspection.runtime.verdict import PartVerdict, ViewVerdict
 from tests.bundles import make_bundle
 
 
@@ -95,9 +96,9 @@ def test_the_scale_of_heat_is_grey_when_cold_and_coloured_when_hot() -> None:
 def test_scores_stand_beside_their_thresholds(card: Card) -> None:
     table = score_table(part_verdict("reject", "dent", 0.95, anomaly=0.5).views[0], card)
     assert table.to_dict("records") == [
-        {"channel": "classifier", "score": 0.95, "passes below": 0.3, "rejected above": 0.9,
+        {"detector": "classifier", "score": 0.95, "passes below": 0.3, "rejected above": 0.9,
          "verdict": "reject"},
-        {"channel": "anomaly", "score": 0.5, "passes below": 1.0, "rejected above": 2.0,
+        {"detector": "anomaly", "score": 0.5, "passes below": 1.0, "rejected above": 2.0,
          "verdict": "pass"},
     ]  # fmt: skip
 
