@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 
 from inspection.adoption.words import normal_among
+from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import (
     Annotations,
     joined,
     read_class_names,
     read_yolo,
 )
-from inspection.dataset.boxes import Box
 from inspection.dataset.coco import read_coco
 from inspection.dataset.layouts import ImageIndex
 from inspection.dataset.names import nfc
 from inspection.dataset.voc import is_voc, read_voc
 from inspection.errors import InspectionError
+from inspection.geometry import Box
 from inspection.line import fold_name
 
 NAMES_FILES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
@@ -48,7 +49,7 @@ class Boxes:
         return [name for name, _ in found.most_common()]
 
     @property
-    def all(self) -> list[Box]:
+    def all(self) -> list[LabelledBox]:
         """The boxes of all images."""
         return [box for boxes in self.annotations.boxes.values() for box in boxes]
 
@@ -62,7 +63,7 @@ class Boxes:
 
     def of(self, category: str) -> list[Box]:
         """The boxes of one category."""
-        return [box for box in self.all if box.category == category]
+        return [one.box for one in self.all if one.category == category]
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def labels_by_boxes(
         area: Counter[str] = Counter()
         for box in boxes.annotations.boxes.get(path, ()):
             if box.category not in regions:
-                area[box.category] += int(np.nan_to_num(box.width_px * box.height_px))
+                area[box.category] += int(np.nan_to_num(box.box.area_px))
         ranked = sorted(area, key=lambda name: (name not in normal, area[name], name))
         labels[path] = ranked[-1] if ranked else ""
     return labels
@@ -165,7 +166,7 @@ def _marks_a_region(name: str, boxes: Boxes, n_images: int) -> bool:
     once = all(len({box.source for box in view}) == len(view) for view in having)
     if not once or len(having) < REGION_SHARE * n_images:
         return False
-    sizes = np.array([(view[0].width_px, view[0].height_px) for view in having])
+    sizes = np.array([(view[0].box.width_px, view[0].box.height_px) for view in having])
     return bool((sizes.std(axis=0) < REGION_SPREAD * sizes.mean(axis=0)).all())
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from inspection.adoption.boxes import Boxes
 from inspection.adoption.pictures import Picture, sizes_px
-from inspection.dataset.boxes import Box
+from inspection.geometry import Box
 
 # A network that halves five times sees nothing of the rest of a side that 32 does not divide.
 STEP_PX = 32
@@ -88,7 +88,7 @@ def orientation(regions: Sequence[str], boxes: Boxes) -> tuple[str, str] | None:
     first, second = sorted(regions)[:2]
     is_right = []
     for view in boxes.annotations.boxes.values():
-        at = {box.category: _centre(box)[0] for box in view}
+        at = {one.category: _centre(one.box)[0] for one in view}
         if first in at and second in at:
             is_right.append(at[second] > at[first])
     share = float(np.mean(is_right)) if is_right else 0.0
@@ -98,7 +98,7 @@ def orientation(regions: Sequence[str], boxes: Boxes) -> tuple[str, str] | None:
 def _lie_in(region: str, categories: Sequence[str], boxes: Boxes) -> bool:
     """Whether most boxes of these categories lie where the boxes of the region usually lie."""
     corners = [(b.x_px, b.y_px) for b in boxes.of(region)]
-    ends = [(b.x_px + b.width_px, b.y_px + b.height_px) for b in boxes.of(region)]
+    ends = [(b.right_px, b.bottom_px) for b in boxes.of(region)]
     centres = [_centre(box) for name in categories for box in boxes.of(name)]
     if not centres:
         return False

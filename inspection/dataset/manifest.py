@@ -12,8 +12,9 @@ from dataclasses import replace
 
 import pandas as pd
 
+from inspection.boxes import LabelledBox, boxes_cell, parse_boxes
 from inspection.dataset.annotations import Annotations
-from inspection.dataset.boxes import Box, resolved
+from inspection.dataset.boxes import resolved
 from inspection.dataset.image_files import ImageFile, Mask
 from inspection.dataset.labelling import (
     Labelled,
@@ -108,9 +109,7 @@ def assemble(
             "height_px": one.facts.height_px,
             "channels": one.facts.channels,
             "bit_depth": one.facts.bit_depth,
-            "boxes": json.dumps(
-                [box.as_row() for box in boxes[one.path]], ensure_ascii=False
-            ),
+            "boxes": boxes_cell(boxes[one.path]),
             "mask_path": masked[one.path].path if one.path in masked else "",
             "copies": "[]",
         }
@@ -135,7 +134,7 @@ def counts(table: pd.DataFrame, quarantine: pd.DataFrame) -> dict[str, object]:
     """The numbers of a manifest, by class and by reason."""
     kept = quarantine["view_kept"].astype(bool)
     categories = Counter(
-        box["category"] for cell in table["boxes"] for box in json.loads(cell)
+        box.category for cell in table["boxes"] for box in parse_boxes(cell)
     )
     classes = table.groupby("label")["part_id"].agg(n_views="size", n_parts="nunique")
     return {
@@ -174,8 +173,8 @@ def _named(
 
 def _boxes(
     examined: Sequence[ImageFile], annotations: Annotations, line: Line
-) -> tuple[dict[str, list[Box]], list[Finding]]:
-    boxes: dict[str, list[Box]] = {}
+) -> tuple[dict[str, list[LabelledBox]], list[Finding]]:
+    boxes: dict[str, list[LabelledBox]] = {}
     findings: list[Finding] = []
     for one in examined:
         boxes[one.path], odd = resolved(
@@ -191,7 +190,7 @@ def _boxes(
 
 def _labels(
     names: Mapping[str, ViewName],
-    boxes: Mapping[str, Sequence[Box]],
+    boxes: Mapping[str, Sequence[LabelledBox]],
     masked: Mapping[str, Mask],
     annotations: Annotations,
     listed: Table,

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import Annotations
-from inspection.dataset.boxes import Box
 from inspection.dataset.layouts import Columns, ImageIndex
 from inspection.dataset.names import nfc
 from inspection.dataset.quarantine import Finding
 from inspection.errors import InspectionError
+from inspection.geometry import Box
 from inspection.images import SUFFIXES
 from inspection.texts import decoded
 
@@ -189,7 +190,7 @@ def _groups(row: Row, columns: Columns) -> dict[str, str]:
     return {group: row.get(column, "") for group, column in named.items() if column}
 
 
-def _boxes(row: Row, columns: Columns) -> list[Box]:
+def _boxes(row: Row, columns: Columns) -> list[LabelledBox]:
     """The boxes of a row: of its four columns of edges, or of its column of JSON."""
     if columns.boxes:
         return list(_json_boxes(row, columns))
@@ -198,10 +199,11 @@ def _boxes(row: Row, columns: Columns) -> list[Box]:
         return []
     left, top, right, bottom = map(_number, cells)
     label = row.get(columns.label, "")
-    return [Box(label, left, top, right - left, bottom - top, "table")]
+    box = Box(left, top, right - left, bottom - top)
+    return [LabelledBox(label, box, "table")]
 
 
-def _json_boxes(row: Row, columns: Columns) -> Iterator[Box]:
+def _json_boxes(row: Row, columns: Columns) -> Iterator[LabelledBox]:
     """Boxes of JSON: a list of left (or x), top (or y), width, height, and label or class_id.
 
     A class_id stands for a name in `<column>-metadata.class-map`, as in Amazon's manifests.
@@ -215,7 +217,7 @@ def _json_boxes(row: Row, columns: Columns) -> Iterator[Box]:
         top = entry.get("top", entry.get("y"))
         corner = (_number(left), _number(top))
         size = (_number(entry.get("width")), _number(entry.get("height")))
-        yield Box(nfc(label), *corner, *size, "table")
+        yield LabelledBox(nfc(label), Box(*corner, *size), "table")
 
 
 def _number(cell: Any) -> float:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
+from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import Annotations
-from inspection.dataset.boxes import Box
 from inspection.dataset.layouts import ImageIndex
 from inspection.dataset.names import nfc
 from inspection.dataset.quarantine import Finding
+from inspection.geometry import Box
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -74,11 +75,12 @@ def _read_one(
     result.add(image, "voc", boxes)
 
 
-def _box(entry: ElementTree.Element) -> Box:
+def _box(entry: ElementTree.Element) -> LabelledBox:
     """The box of one object; its edges are NaN where the file gives none."""
     left, top, right, bottom = (_number(entry, f"bndbox/{edge}") for edge in EDGES)
     name = nfc(entry.findtext("name", "").strip())
-    return Box(name, left, top, right - left, bottom - top, "voc")
+    box = Box(left, top, right - left, bottom - top)
+    return LabelledBox(name, box, "voc")
 
 
 def _number(entry: ElementTree.Element, where: str) -> float:

@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 
 from inspection.evaluation.costs import Costs
-from inspection.runtime.bundle import BEYOND, Thresholds
-from inspection.runtime.verdict import Scores, decide
+from inspection.runtime.detectors import BEYOND, Scores, Thresholds
+from inspection.runtime.verdict import decide
 
 MAX_CUTS = 1000
 KERNEL_STEPS = np.arange(-4.0, 4.5, 0.5)

@@ -7,6 +7,7 @@ import pytest
 from inspection.dataset.layouts import Columns
 from inspection.dataset.table import Table, read_rows, read_table
 from inspection.errors import InspectionError
+from inspection.geometry import Box
 
 IMAGES = ["shots/a.png", "shots/b.png", "marks/a.png"]
 CSV = "file,kind,rod\nshots/a.png,dent,7\nshots/b.png,good,8\n"
@@ -80,7 +81,7 @@ def test_rows_of_one_image_add_up() -> None:
     table = read(text, image="file", label="kind", box=("xmin", "ymin", "xmax", "ymax"))
     assert table.labels["shots/a.png"] == ["dent", "pit"]
     first, second = table.annotations.boxes["shots/a.png"]
-    assert (first.category, first.x_px, first.width_px, first.height_px) == ("dent", 1, 10, 20)
+    assert (first.category, first.box) == ("dent", Box(1, 2, 10, 20))
     assert second.category == "pit"
     assert table.annotations.boxes["shots/b.png"] == []
 
@@ -96,7 +97,7 @@ def test_boxes_of_an_amazon_manifest_are_named_by_its_class_map() -> None:
     content = json.dumps(line).encode()
     table = read_table("m.manifest", content, columns=columns, images=IMAGES)
     (box,) = table.annotations.boxes["shots/a.png"]
-    assert (box.category, box.x_px, box.y_px, box.width_px, box.height_px) == ("burr", 4, 5, 6, 7)
+    assert (box.category, box.box) == ("burr", Box(4, 5, 6, 7))
 
 
 def test_a_cell_that_holds_no_boxes_leaves_its_image_unread() -> None:

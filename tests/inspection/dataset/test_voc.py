@@ -2,8 +2,10 @@ import math
 
 import pytest
 
+from inspection.boxes import LabelledBox
 from inspection.dataset.layouts import ImageIndex
 from inspection.dataset.voc import is_voc, read_voc
+from inspection.geometry import Box
 
 IMAGES = ImageIndex(["images/pit/pit_1.jpg", "images/pit/pit_2.jpg"], suffixes=False)
 SIZES = {"images/pit/pit_1.jpg": (200, 100)}
@@ -23,9 +25,8 @@ def test_edges_become_a_corner_and_a_size() -> None:
     file = xml(("pit", 10, 20, 40, 60), ("scratch", 1, 2, 3, 5))
     found = read_voc({"Annotations/pit_1.xml": file}, images=IMAGES, sizes=SIZES)
     first, second = found.boxes["images/pit/pit_1.jpg"]
-    assert (first.category, first.x_px, first.y_px) == ("pit", 10, 20)
-    assert (first.width_px, first.height_px, first.source) == (30, 40, "voc")
-    assert (second.width_px, second.height_px) == (2, 3)
+    assert first == LabelledBox("pit", Box(10, 20, 30, 40), "voc")
+    assert second.box == Box(1, 2, 2, 3)
     assert found.sources == {"images/pit/pit_1.jpg": {"voc"}}
 
 
@@ -57,7 +58,7 @@ def test_an_object_without_edges_is_no_number() -> None:
     file = b"<annotation><object><name>pit</name></object></annotation>"
     found = read_voc({"pit_1.xml": file}, images=IMAGES, sizes=SIZES)
     (box,) = found.boxes["images/pit/pit_1.jpg"]
-    assert math.isnan(box.x_px)
+    assert math.isnan(box.box.x_px)
 
 
 def test_other_xml_is_not_voc() -> None:
