@@ -2,10 +2,7 @@
 
 import re
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
-
-import numpy as np
 
 from inspection.adoption.folders import CAMERA, folders_of, is_general
 from inspection.adoption.names import (
@@ -19,57 +16,26 @@ from inspection.adoption.names import (
 from inspection.adoption.proposal import Proposal
 from inspection.adoption.questions import asks
 from inspection.adoption.runs import Runs, runs_of
-from inspection.dataset.names import PartFrom, moment, nfc, take_apart
+from inspection.adoption.views import (
+    MAX_SHOTS,
+    MIN_PURITY,
+    PartRule,
+    Views,
+    is_camera,
+    named_columns,
+    plain_pattern,
+    purity,
+    whole_name,
+)
+from inspection.dataset.names import PartFrom, ViewName, moment, nfc, take_apart
 from inspection.errors import InspectionError
 
 # Views of a part in the mean: with fewer hardly any has two, with more it is a lot or a camera.
 VIEWS_A_PART = (1.3, 30.0)
-# Different shots of a part at most: more values are a count of images.
-MAX_SHOTS = 24
-# Share of the parts of several views that have one label: about 96 % where names say the part,
-# fewer than 60 % where groups are made by chance.
-MIN_PURITY = 0.85
-# So many parts must be normal in all views, else there is nothing to judge overkill by.
-MIN_NORMAL_PARTS = 4
 # Runs: so many at least, and so much of the spread of steps explained by two kinds of them.
 # Numbers drawn at random come to about 0.64.
 MIN_RUNS = 8
 MIN_SEPARATION = 0.75
-
-
-@dataclass(frozen=True)
-class PartRule:
-    """The pattern and the rule by which stage validate makes the part, and what speaks for it."""
-
-    pattern: str
-    part_from: PartFrom
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Views:
-    """All photographs in one order: their paths, names and labels.
-
-    A label '' is a normal view that speaks neither for nor against a part: a view of a bad part may
-    show nothing of its defect.
-    """
-
-    paths: Sequence[str]
-    stems: Sequence[str]
-    labels: Sequence[str]
-    label_column: int | None = None
-
-    @property
-    def folders(self) -> list[str]:
-        """The folder of each view, NFC."""
-        return [str(PurePosixPath(nfc(path)).parent) for path in self.paths]
-
-    def agree(self, groups: Sequence[Hashable]) -> bool:
-        """Whether nearly all groups of several views have one label, and some stay normal."""
-        if purity(groups, self.labels) < MIN_PURITY:
-            return False
-        bad = {g for g, label in zip(groups, self.labels, strict=True) if label}
-        return "" not in self.labels or len(set(groups) - bad) >= MIN_NORMAL_PARTS
 
 
 def part_rule(
@@ -109,7 +75,7 @@ def _found(views: Views, proposal: Proposal) -> PartRule:
 
     if _are_copies(views):
         evidence = "copies of one image have its name but for `.rf.` and a hash"
-        return PartRule(_whole_name(views), PartFrom(), evidence)
+        return PartRule(whole_name(views), PartFrom(), evidence)
 
     shape = shape_of(views.stems)
     rule = _by_key(views, shape) if shape else None
@@ -117,7 +83,7 @@ def _found(views: Views, proposal: Proposal) -> PartRule:
     if shape and not rule:
         rule = _by_runs(views, shape)
     single = PartFrom(rule="file")
-    return rule or PartRule(_plain(views), single, "nothing groups the images")
+    return rule or PartRule(plain_pattern(views), single, "nothing groups the images")
 
 
 def _are_copies(views: Views) -> bool:
@@ -125,20 +91,11 @@ def _are_copies(views: Views) -> bool:
     return exported and len(set(views.stems)) < len(views.stems)
 
 
-def purity(groups: Sequence[Hashable], labels: Sequence[str]) -> float:
-    """Share of the groups of several views that have one label; 1 where no group has several."""
-    members: dict[Hashable, list[str]] = {}
-    for group, label in zip(groups, labels, strict=True):
-        members.setdefault(group, []).append(label)
-    several = [set(found) - {""} for found in members.values() if len(found) > 1]
-    return float(np.mean([len(one) <= 1 for one in several])) if several else 1.0
-
-
 def _said(said: str, views: Views, tail: str) -> PartRule:
     """The rule of `PART=`; raises InspectionError where it cannot be."""
     if said in ("file", "folder"):
         rule = PartFrom.model_validate({"rule": said})
-        return PartRule(_plain(views), rule, f"as said by PART={said}")
+        return PartRule(plain_pattern(views), rule, f"as said by PART={said}")
     if said.partition(":")[0] != "runs":
         return _by_pattern(said, views, tail)
 
@@ -157,13 +114,7 @@ def _by_pattern(said: str, views: Views, tail: str) -> PartRule:
     per_folder = said.startswith(("<folder>/", "{folder}/"))
     regex = compiled(said[len("<folder>/") :] if per_folder else said)
     whole = re.compile(regex + tail)
-    names = [take_apart(path, whole) for path in views.paths]
-    fitting = [name for name in names if name is not None]
-    if len(fitting) < len(names) / 2:
-        raise InspectionError(
-            f"PART={said}: fits {len(fitting)} of {len(names)} file names, such as "
-            f"{PurePosixPath(views.paths[0]).name!r}; write the pattern as the names are built"
-        )
+    fitting = _fitting(whole, views, said)
 
     evidence = f"as said by PART={said}"
     if "part" in whole.groupindex:
@@ -175,6 +126,18 @@ def _by_pattern(said: str, views: Views, tail: str) -> PartRule:
         gap = runs_of([moment(name["time"]) or 0 for name in fitting]).max_gap
         rule = PartFrom(rule="consecutive", group="time", max_gap=gap, in_seconds=True)
     return PartRule(regex, rule, f"{evidence}, steps up to {gap} within a part")
+
+
+def _fitting(whole: re.Pattern[str], views: Views, said: str) -> list[ViewName]:
+    """The names that a pattern fits, if these are most."""
+    names = [take_apart(path, whole) for path in views.paths]
+    fitting = [name for name in names if name is not None]
+    if len(fitting) < len(names) / 2:
+        raise InspectionError(
+            f"PART={said}: fits {len(fitting)} of {len(names)} file names, such as "
+            f"{PurePosixPath(views.paths[0]).name!r}; write the pattern as the names are built"
+        )
+    return fitting
 
 
 def _by_key(views: Views, shape: Shape) -> PartRule | None:
@@ -190,7 +153,7 @@ def _by_key(views: Views, shape: Shape) -> PartRule | None:
     for per_folder, groups in (*across, within):
         if not _is_of_parts(groups) or not views.agree(groups):
             continue
-        named = _named(views, shape, {(span[0], span[-1]): "part"})
+        named = named_columns(views, shape, {(span[0], span[-1]): "part"})
         evidence = (
             f"{len(groups)} images share {len(set(groups))} values such as "
             f"{' '.join(tokens[0])!r} in their names; {purity(groups, views.labels):.0%} of these "
@@ -219,11 +182,6 @@ def _counts(column: Column) -> bool:
     return column.n_distinct > 1 and any(map(str.isdecimal, "".join(column.given)))
 
 
-def is_camera(column: Column) -> bool:
-    """Whether all values of a column are called after cameras."""
-    return all(map(CAMERA.fullmatch, column.given))
-
-
 def _elsewhere(path: str, classes: set[str]) -> tuple[str, ...]:
     """The folders of a view that are neither a class, nor a camera, nor a general word."""
     known = {"images", "imgs"} | classes
@@ -248,7 +206,7 @@ def _by_folder(views: Views) -> PartRule | None:
     if not _is_of_parts(folders) or not views.agree(folders):
         return None
     evidence = f"{n} folders of {len(folders) / n:.1f} images each"
-    return PartRule(_plain(views), PartFrom(rule="folder"), evidence)
+    return PartRule(plain_pattern(views), PartFrom(rule="folder"), evidence)
 
 
 def _by_runs(views: Views, shape: Shape, said: str = "") -> PartRule | None:
@@ -266,10 +224,10 @@ def _by_runs(views: Views, shape: Shape, said: str = "") -> PartRule | None:
 
         max_gap = int(said) if said.isdecimal() else runs.max_gap
         rule = PartFrom(rule="consecutive", group="number", max_gap=max_gap)
-        pattern = shape.pattern(_named(views, shape, {(i, i): "number"}))
+        pattern = shape.pattern(named_columns(views, shape, {(i, i): "number"}))
         evidence = (
-            f"the numbers come in {len(set(runs.keys))} runs with steps up to {runs.max_gap} within "
-            f"and larger ones between ({runs.separation:.0%} of the spread of steps explained); "
+            f"the numbers come in {len(set(runs.keys))} runs with steps up to {max_gap} within and "
+            f"larger ones between ({runs.separation:.0%} of the spread of steps explained); "
             f"{purity(runs.keys, views.labels):.0%} of the runs have one label"
         )
         return PartRule(pattern, rule, evidence)
@@ -287,38 +245,3 @@ def _are_clear(runs: Runs, views: Views) -> bool:
     if len(set(runs.keys)) < MIN_RUNS or runs.separation < MIN_SEPARATION:
         return False
     return _is_of_parts(runs.keys) and views.agree(runs.keys)
-
-
-def _named(
-    views: Views, shape: Shape, part: dict[tuple[int, int], str]
-) -> dict[tuple[int, int], str]:
-    """The columns that become groups of the pattern: part, label, the first camera and shot."""
-    named = dict(part)
-    taken = {i for first, last in part for i in range(first, last + 1)}
-    if views.label_column is not None:
-        named[views.label_column, views.label_column] = "label"
-        taken.add(views.label_column)
-
-    for i, column in enumerate(shape.columns):
-        role = "camera" if is_camera(column) else "view"
-        is_free = i not in taken and role not in named.values()
-        if is_free and 2 <= column.n_distinct <= MAX_SHOTS:
-            named[i, i] = role
-    return named
-
-
-def _plain(views: Views) -> str:
-    """The pattern where names say no part: all that is needed is the label, if it stands there."""
-    shape = shape_of(views.stems)
-    if shape is None or views.label_column is None:
-        return ".+"
-    return shape.pattern(_named(views, shape, {}))
-
-
-def _whole_name(views: Views) -> str:
-    """The pattern by which the whole name is the part, with the label in it if it stands there."""
-    shape = shape_of(views.stems)
-    if shape is None or views.label_column is None:
-        return "(?P<part>.+?)"
-    label = (views.label_column, views.label_column)
-    return shape.pattern({(0, len(shape.columns) - 1): "part", label: "label"})

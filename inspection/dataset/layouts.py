@@ -102,17 +102,20 @@ class Layout(Frozen):
             problems.append("yolo needs yolo_names, the file that names the classes")
         if self.table and not self.columns.image:
             problems.append("table needs columns.image, the column that names images")
-        in_table = bool(self.columns.part) and self.part_from.group == "part"
-        if (
-            self.part_from.rule in ("pattern", "consecutive")
-            and self.part_from.group not in groups
-            and not in_table
-        ):
-            group = self.part_from.group
-            problems.append(f"part_from needs a group (?P<{group}>...) in pattern")
+        problems += self._part_problems()
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _part_problems(self) -> list[str]:
+        """What the rule of the part lacks: a group of the pattern, or a column of the table."""
+        group = self.part_from.group
+        in_table = bool(self.columns.part) and group == "part"
+        if self.part_from.rule in ("file", "folder") or in_table:
+            return []
+        if group in self.regex.groupindex:
+            return []
+        return [f"part_from needs a group (?P<{group}>...) in pattern"]
 
     @property
     def regex(self) -> re.Pattern[str]:

@@ -66,13 +66,7 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
     """One table with a column of images, and one of labels: called so, or the only one of 2 to 40
     values."""
     wanted, _, column = listing.answers.label.rpartition(":")
-    finder = ImageFinder(listing.images)
-    naming = []
-    for path, content in sorted(contents.texts.items()):
-        is_table = suffix(path) in TABLES and path.endswith(wanted)
-        table = _found(path, content, finder) if is_table else None
-        if table is not None:
-            naming.append(table)
+    naming = _tables(wanted, listing, contents)
     if not naming:
         return Lacks("there is no table with a column that names images of the folder")
 
@@ -85,6 +79,18 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
         choices = [f"{one.path}:{one.columns.get('label', '')}" for one in ready]
         return Lacks(f"{len(ready)} tables name images; {asks('label', *choices)}")
     return _proposal(ready[0], listing, contents)
+
+
+def _tables(wanted: str, listing: Listing, contents: Contents) -> list[Found]:
+    """The tables that name images, of those whose path ends as is `wanted`."""
+    finder = ImageFinder(listing.images)
+    found = []
+    for path, content in sorted(contents.texts.items()):
+        is_table = suffix(path) in TABLES and path.endswith(wanted)
+        table = _found(path, content, finder) if is_table else None
+        if table is not None:
+            found.append(table)
+    return found
 
 
 def _found(path: str, content: bytes, finder: ImageFinder) -> Found | None:
@@ -110,20 +116,28 @@ def _labelled(table: Found, said: str) -> Found | Lacks:
             return Lacks(f"{table.path} has no column {said!r}, only {known}")
         return Found(table.path, table.rows, {**columns, "label": said})
 
-    if "label" not in columns and "boxes" not in columns:
+    if not columns.keys() & {"label", "boxes"}:
         left = [name for name in table.names if name not in columns.values()]
-        few = [name for name in left if 2 <= table.n_values(name) <= MAX_CLASSES]
+        few = [name for name in left if _are_classes(table.n_values(name))]
         if len(few) != 1:
-            return Lacks(
-                f"{table.path} names images, and which of its columns {', '.join(left)} is the "
-                f"label is not clear; {asks('label', *few or ['<column>'])}"
-            )
+            return _unclear(table, left, few)
         columns["label"] = few[0]
 
     label = columns.get("label", "")
     if label and table.n_values(label) < 2:
         return Lacks(f"{table.path}: all of column {label!r} is alike")
     return Found(table.path, table.rows, columns)
+
+
+def _unclear(table: Found, left: Sequence[str], few: Sequence[str]) -> Lacks:
+    return Lacks(
+        f"{table.path} names images, and which of its columns {', '.join(left)} is the label is "
+        f"not clear; {asks('label', *few or ['<column>'])}"
+    )
+
+
+def _are_classes(n_values: int) -> bool:
+    return 2 <= n_values <= MAX_CLASSES
 
 
 def _called(table: Found) -> dict[str, Any]:
@@ -145,8 +159,7 @@ def _proposal(table: Found, listing: Listing, contents: Contents) -> Proposal | 
     content = contents.texts[table.path]
     read = read_table(table.path, content, columns=columns, images=listing.images)
     masks = set(read.masks.values())
-    folders = {_folder(path) for path in read.labels}
-    photos = [p for p in listing.photos if p not in masks and _folder(p) in folders]
+    photos = _photos(listing, read)
 
     said = listing.answers.normal
     normal, labels = _labels(photos, read, columns, said)
@@ -174,6 +187,13 @@ def _proposal(table: Found, listing: Listing, contents: Contents) -> Proposal | 
         files=(table.path, *sorted(masks)),
         notes=_notes(table, listing, labels, masks),
     )
+
+
+def _photos(listing: Listing, read: Table) -> list[str]:
+    """The images of the folders in which rows name some, without the masks that rows name."""
+    masks = set(read.masks.values())
+    folders = {_folder(path) for path in read.labels}
+    return [p for p in listing.photos if p not in masks and _folder(p) in folders]
 
 
 def _none_normal(table: Found, labels: Mapping[str, str], n_unlisted: int) -> Lacks:
