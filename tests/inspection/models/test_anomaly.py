@@ -190,7 +190,9 @@ def test_without_shifts_a_crop_framed_a_cell_off_would_be_strange(
 def test_the_ridge_that_is_reckoned_with_is_the_one_of_anomalib() -> None:
     gaussian = MultiVariateGaussian()
     gaussian.fit(torch.zeros(4, 2, 1, 1))
-    np.testing.assert_allclose(gaussian.inv_covariance.reshape(2, 2), np.eye(2) / PADIM_RIDGE)
+    np.testing.assert_allclose(
+        gaussian.inv_covariance.reshape(2, 2), np.eye(2) / PADIM_RIDGE, rtol=2e-3
+    )
 
 
 @pytest.mark.parametrize(
