@@ -59,8 +59,7 @@ def boxed_regions(
     """
     shows: dict[str, list[str]] = {}
     for category, name in regions.items():
-        inside = [one for one, raw in defects.items() if _lie_in(category, raw, boxes)]
-        shows[name] = inside
+        shows[name] = _shown_in(category, boxes, defects)
 
     boxed = {one for shown in shows.values() for one in shown}
     unboxed = [one for one in defects if one not in boxed]
@@ -75,6 +74,12 @@ def boxed_regions(
     placed = {"regions": content, "classify": most, "detect_anomalies": anomalies}
     turned = orientation(list(regions), boxes)
     return placed | ({"orient": [regions[one] for one in turned]} if turned else {})
+
+
+def _shown_in(
+    region: str, boxes: Boxes, defects: Mapping[str, Sequence[str]]
+) -> list[str]:
+    return [name for name, raw in defects.items() if _lie_in(region, raw, boxes)]
 
 
 def _region(category: str, name: str, shows: list[str], boxes: Boxes) -> dict[str, Any]:

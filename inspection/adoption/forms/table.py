@@ -110,23 +110,28 @@ def _found(path: str, content: bytes, finder: ImageFinder) -> Found | None:
 def _labelled(table: Found, said: str) -> Found | Lacks:
     """The table with all its columns by what they hold; `said` names that of the labels."""
     columns = {**_called(table), **table.columns}
+    if said and said not in table.names:
+        known = ", ".join(table.names)
+        return Lacks(f"{table.path} has no column {said!r}, only {known}")
     if said:
-        if said not in table.names:
-            known = ", ".join(table.names)
-            return Lacks(f"{table.path} has no column {said!r}, only {known}")
         return Found(table.path, table.rows, {**columns, "label": said})
 
     if not columns.keys() & {"label", "boxes"}:
-        left = [name for name in table.names if name not in columns.values()]
-        few = [name for name in left if _are_classes(table.n_values(name))]
+        left, few = _unnamed(table, columns)
         if len(few) != 1:
             return _unclear(table, left, few)
         columns["label"] = few[0]
 
-    label = columns.get("label", "")
-    if label and table.n_values(label) < 2:
-        return Lacks(f"{table.path}: all of column {label!r} is alike")
+    if "label" in columns and table.n_values(columns["label"]) < 2:
+        return Lacks(f"{table.path}: all of column {columns['label']!r} is alike")
     return Found(table.path, table.rows, columns)
+
+
+def _unnamed(table: Found, columns: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The columns whose name says nothing, and those of them that may hold labels."""
+    left = [name for name in table.names if name not in columns.values()]
+    few = [name for name in left if _are_classes(table.n_values(name))]
+    return left, few
 
 
 def _unclear(table: Found, left: Sequence[str], few: Sequence[str]) -> Lacks:
