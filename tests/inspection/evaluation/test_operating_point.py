@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from inspection.evaluation.costs import Costs
-from inspection.evaluation.operating_point import decided
+from inspection.evaluation.operating_point import decided, operating_point
 from inspection.runtime.bundle import Card
-from inspection.runtime.verdict import judge_part
+from inspection.runtime.verdict import decide, judge_part
 from inspection.runtime.views import ViewOutputs
 from tests.bundles import make_bundle
 
@@ -49,7 +49,7 @@ def parts(n: int = 12) -> tuple[dict[str, list[ViewOutputs]], dict[str, str]]:
 PARTS, LABELS = parts()
 
 
-def test_thresholds_from_val_separate_what_each_channel_sees(card: Card) -> None:
+def test_thresholds_from_val_separate_what_each_detector_sees(card: Card) -> None:
     new, _ = decided(card, PARTS, LABELS, Costs(), 0.01)
     limits = {"classifier": new.classifier.thresholds, "anomaly": new.anomaly.thresholds}
     assert limits["anomaly"].verdict(9.0) == "reject"
@@ -87,29 +87,63 @@ def test_a_part_with_one_defective_view_is_defective(card: Card) -> None:
     assert new.classifier.thresholds.verdict(0.99999) == "reject"
 
 
-def test_a_channel_that_saw_nothing_on_val_sends_to_review(card: Card) -> None:
+def test_a_detector_that_saw_nothing_on_val_sends_to_review(card: Card) -> None:
     blind = {name: [view(name, [1, 0, 0], None)] for name in ("good0", "good1")}
     new, _ = decided(card, blind, LABELS, Costs(), 0.01)
     later = judge_part([view("good0", [9, 0, 0], 0.0)], new)
     assert later.views[0].verdicts["anomaly"] == "review"
 
 
-def test_the_rate_of_escapes_asked_for_binds_where_val_can_support_it(card: Card) -> None:
-    """Of 400 dents 40 look normal: 2 % lets 3 of them pass; 400 parts cannot support 0.1 %."""
+def test_the_rate_of_escapes_asked_for_binds_and_a_stricter_one_binds_more(card: Card) -> None:
+    """Of 400 dents 40 look normal: 2 % lets 3 of them pass; 0.1 % is more than 400 can show."""
     logits = [*[[3.0, n / 40, 0.0] for n in range(40)], *[[0.0, 6.0, 0.0]] * 360]
     logits += [[3.0, n / 60, 0.0] for n in range(60)]
     parts = {str(n): [view(str(n), one, 0.0)] for n, one in enumerate(logits)}
     labels = {str(n): "dent" if n < 400 else "normal" for n in range(len(logits))}
     cheap = Costs(escape_cost=0.02, review_cost=1.0, overkill_cost=100.0)
-    escapes = {}
-    for wanted in (0.02, 0.001):
-        new, claim = decided(card, parts, labels, cheap, wanted)
+    escapes, limits = {}, {}
+    for wanted in (0.02, 0.001, None):
+        new, limit = decided(card, parts, labels, cheap, wanted)
         views = [judge_part(parts[str(n)], new).views[0] for n in range(400)]
         escapes[wanted] = sum(one.verdicts["classifier"] == "pass" for one in views)
-        assert claim["n_defective"] == 400
+        limits[wanted] = limit
+        assert limit["n_defective"] == 400
         assert new.costs["max_escape_rate"] == wanted
-    assert escapes[0.02] <= 3
-    assert escapes[0.001] >= 20
+    assert escapes[None] >= 20
+    assert escapes[0.02] == limits[0.02]["escapes"] == 3
+    assert escapes[0.001] == 0
+    assert limits[0.02]["applied"] == "limit"
+    assert (limits[0.001]["supported"], limits[0.001]["applied"]) == (False, "no_known_escape")
+    assert limits[None]["applied"] == "off"
+
+
+def test_what_is_claimed_is_judged_by_thresholds_that_did_not_see_the_part(card: Card) -> None:
+    """The one dent that looks normal holds the threshold down; set without it, it passes."""
+    more, labels = parts(30)
+    more = {**more, "odd": [view("odd", [3.5, 0.2, 0.0], 0.2)]}
+    _, limit = decided(card, more, labels | {"odd": "dent"}, Costs(escape_cost=0.5), 0.05)
+    assert limit["escapes"] == 0
+    assert limit["unseen_escapes"] >= 1
+
+
+def test_runtimes_that_differ_by_the_tolerance_give_the_same_verdicts() -> None:
+    """A difference of 4 tolerances in log-odds is one tolerance of probability, at the most."""
+    generator = np.random.default_rng(0)
+    odds, bad = generator.normal(0, 2, 300), np.arange(300) >= 200
+    odds[bad] += 4
+    scores = np.c_[1 / (1 + np.exp(-odds)), generator.normal(bad * 3.0, 1)]
+    tolerance = 0.001
+    point = operating_point(scores, bad, Costs(), 0.1, tolerance)
+    wanted = decide(scores, point.thresholds)
+    for way in (-1, 1):
+        other = np.c_[
+            1 / (1 + np.exp(-(odds + way * 4 * tolerance))), scores[:, 1] + way * tolerance
+        ]
+        assert np.abs(other[:, 0] - scores[:, 0]).max() <= tolerance
+        assert decide(other, point.thresholds) == wanted
+    for number, limits in enumerate(point.thresholds[1:], 1):
+        gaps = np.abs(scores[:, number] - limits.accept_below)
+        assert gaps.min() >= 2 * tolerance * (1 - 1e-9)
 
 
 def test_without_a_defective_part_in_val_only_what_looks_like_its_normals_passes(
