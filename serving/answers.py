@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -10,22 +9,15 @@ from pydantic import BaseModel
 
 from inspection.geometry import Image
 from inspection.images import ImageError
-from inspection.runtime.bundle import Card, Thresholds
+from inspection.runtime.bundle import Card
+from inspection.runtime.defect_boxes import DefectBox
+from inspection.runtime.detectors import Thresholds
 from inspection.runtime.heat import overlay
 from inspection.runtime.inspector import Inspector
-from inspection.runtime.verdict import DefectBox, PartVerdict, ViewVerdict, judge_part
+from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
+from serving.champion import Served
 from serving.refusals import RefusedError
-
-
-@dataclass(frozen=True)
-class Served:
-    """The release at work: its inspector, and the card as it lies on disk."""
-
-    inspector: Inspector
-    release: str
-    card_json: bytes
-    card_sha256: str
 
 
 class BoxAnswer(BaseModel):
@@ -43,8 +35,8 @@ class BoxAnswer(BaseModel):
 class ViewAnswer(BaseModel):
     """The verdict on one view, with all that it rests on.
 
-    `scores`, `verdicts` and `thresholds` are by channel; a higher score is more suspicious.
-    `heatmaps` are PNG pictures of each channel's crop in base64, where asked for.
+    `scores`, `verdicts` and `thresholds` are by detector; a higher score is more suspicious.
+    `heatmaps` are PNG pictures of each detector's crop in base64, where asked for.
     """
 
     name: str
@@ -83,13 +75,13 @@ class PartAnswer(BaseModel):
 def answer(served: Served, views: Sequence[View], *, heatmap: bool) -> PartAnswer:
     """Inspect the views of a part. Raises RefusedError where one of them cannot be decoded."""
     card = served.inspector.card
-    seen = _see_all(served.inspector, views)
-    part = judge_part(seen, card)
+    outputs = _measured(served.inspector, views)
+    part = judge_part(outputs, card)
     return PartAnswer(
         **_head(part),
         views=[
             _view(view, card, _heatmaps(one, view, card) if heatmap else None)
-            for one, view in zip(seen, part.views, strict=True)
+            for one, view in zip(outputs, part.views, strict=True)
         ],
         model=ModelAnswer(
             line=card.line.name,
@@ -100,11 +92,11 @@ def answer(served: Served, views: Sequence[View], *, heatmap: bool) -> PartAnswe
     )
 
 
-def _see_all(inspector: Inspector, views: Sequence[View]) -> list[ViewOutputs]:
-    seen, problems = [], []
+def _measured(inspector: Inspector, views: Sequence[View]) -> list[ViewOutputs]:
+    outputs, problems = [], []
     for view in views:
         try:
-            seen.append(inspector.see(view))
+            outputs.append(inspector.measure(view))
         except ImageError as error:
             problems.append((error.code, f"{view.name}: {error}"))
     if problems:
@@ -112,7 +104,7 @@ def _see_all(inspector: Inspector, views: Sequence[View]) -> list[ViewOutputs]:
         raise RefusedError(
             status, problems[0][0], "\n".join(message for _, message in problems)
         )
-    return seen
+    return outputs
 
 
 def _head(part: PartVerdict) -> dict[str, str]:
@@ -122,10 +114,6 @@ def _head(part: PartVerdict) -> dict[str, str]:
 
 
 def _view(view: ViewVerdict, card: Card, heatmaps: dict[str, str] | None) -> ViewAnswer:
-    limits = {
-        "classifier": card.classifier.thresholds,
-        "anomaly": card.anomaly.thresholds,
-    }
     return ViewAnswer(
         name=view.name,
         sha256=view.sha256,
@@ -133,7 +121,7 @@ def _view(view: ViewVerdict, card: Card, heatmaps: dict[str, str] | None) -> Vie
         label=view.label,
         scores=view.scores,
         verdicts=view.verdicts,
-        thresholds={channel: limits[channel] for channel in view.scores},
+        thresholds={name: card.detectors[name].thresholds for name in view.scores},
         probabilities=view.probabilities,
         boxes=[_box(found) for found in view.boxes],
         reasons=view.reasons,
@@ -150,11 +138,10 @@ def _box(found: DefectBox) -> BoxAnswer:
     )
 
 
-def _heatmaps(seen: ViewOutputs, view: ViewVerdict, card: Card) -> dict[str, str]:
-    regions = {"classifier": card.line.classify, "anomaly": card.line.detect_anomalies}
+def _heatmaps(outputs: ViewOutputs, view: ViewVerdict, card: Card) -> dict[str, str]:
     return {
-        channel: _png(overlay(seen.crops[regions[channel]], heat))
-        for channel, heat in view.heat.items()
+        name: _png(overlay(outputs.crops[card.detectors[name].region], heat))
+        for name, heat in view.heat.items()
     }
 
 

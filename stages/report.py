@@ -10,10 +10,12 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from inspection.evaluation.metrics import Parts
-from inspection.geometry import Floats, Image
-from inspection.runtime.bundle import BEYOND, Card, Thresholds
-from inspection.runtime.heat import overlay, scaled
+from inspection.evaluation.part_scores import Parts
+from inspection.geometry import Image
+from inspection.runtime.bundle import Card
+from inspection.runtime.defect_boxes import heat_of
+from inspection.runtime.detectors import BEYOND, CLASSIFIER, Thresholds
+from inspection.runtime.heat import overlay
 from inspection.runtime.views import ViewOutputs
 from inspection.storage import read_json
 
@@ -23,9 +25,7 @@ N_ISSUES = 15
 N_NORMALS = 6
 
 
-def render_report(
-    paths: Any, card: Card, table: pd.DataFrame, parts: Parts, ms_per_part: float
-) -> str:
+def render_report(paths: Any, card: Card, table: pd.DataFrame, parts: Parts) -> str:
     """The page, from the card, the outcome of every test part, and what was seen in them."""
     environment = jinja2.Environment(
         autoescape=True,
@@ -40,7 +40,6 @@ def render_report(
     return page.render(
         card=card,
         metrics=card.metrics,
-        ms_per_part=ms_per_part,
         shades=_shades(card.metrics["classifier"]["confusion"]),
         curves=[
             svg_curves(curves, ["train_loss", "val_loss"], "loss"),
@@ -144,9 +143,10 @@ def _normals(table: pd.DataFrame, parts: Parts, card: Card) -> list[dict[str, An
     found: list[dict[str, Any]] = []
     normal = table[table["label"] == card.line.normal].sort_values("part_id")
     for row in _rows(normal):
-        seen = _worst_view(row, parts)
-        if seen.raw_heat is not None and len(found) < N_NORMALS:
-            crop, heat = seen.crops[card.line.classify], _classifier_heat(seen, card)
+        outputs = _worst_view(row, parts)
+        if CLASSIFIER in outputs.detectors and len(found) < N_NORMALS:
+            crop = outputs.crops[card.classifier.region]
+            heat = heat_of(outputs.detectors[CLASSIFIER], card.classifier)
             picture = np.vstack(
                 [overlay(crop, np.zeros_like(heat)), overlay(crop, heat)]
             )
@@ -176,30 +176,20 @@ def _errors(table: pd.DataFrame, parts: Parts, card: Card) -> list[dict[str, Any
     return found[:N_ERRORS]
 
 
-def _pictures(seen: ViewOutputs, card: Card) -> list[str]:
+def _pictures(outputs: ViewOutputs, card: Card) -> list[str]:
+    """The crops of a view with their heat, detector by detector."""
     pictures = []
-    line = card.line
-    if seen.raw_heat is not None:
-        pictures.append(
-            overlay(seen.crops[line.classify], _classifier_heat(seen, card))
-        )
-    if seen.raw_map is not None:
-        heat = scaled(seen.raw_map, card.anomaly.heat.cold, card.anomaly.heat.hot)
-        pictures.append(overlay(seen.crops[line.detect_anomalies], heat))
+    for name, output in outputs.detectors.items():
+        detector = card.detectors[name]
+        heat = heat_of(output, detector)
+        pictures.append(overlay(outputs.crops[detector.region], heat))
     return [data_uri(picture) for picture in pictures]
 
 
 def _worst_view(row: dict[str, Any], parts: Parts) -> ViewOutputs:
     return next(
-        seen for seen in parts[row["part_id"]] if seen.name == row["worst_view"]
+        view for view in parts[row["part_id"]] if view.name == row["worst_view"]
     )
-
-
-def _classifier_heat(seen: ViewOutputs, card: Card) -> Floats:
-    """The heat of the likeliest defect on the absolute scale."""
-    heats, logits = np.asarray(seen.raw_heat), np.asarray(seen.logits)
-    scale = card.classifier.heat
-    return scaled(heats[int(logits[1:].argmax())], scale.cold, scale.hot)
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:

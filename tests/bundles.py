@@ -15,17 +15,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from inspection.geometry import Box, Image
 from inspection.line import Line
-from inspection.runtime.bundle import (
-    CARD,
-    SCHEMA_VERSION,
-    AnomalyCard,
-    Card,
-    ClassifierCard,
+from inspection.runtime.bundle import SCHEMA_VERSION, Card, LocatorCard, write_card
+from inspection.runtime.detectors import (
+    DetectorCard,
     HeatScale,
-    LocatorCard,
+    StandardScore,
+    TemperatureScaling,
     Thresholds,
 )
-from inspection.storage import sha256_of, write_text
+from inspection.storage import sha256_of
 
 FRAME_SIZE_PX = (320, 256)
 ROD = Box(20, 88, 160, 80)
@@ -85,7 +83,7 @@ def draw_jpeg(defect: str = "normal", *, seed: int = 0) -> bytes:
     return simplejpeg.encode_jpeg(frame, quality=95, colorspace="GRAY", fastdct=False)
 
 
-def make_bundle(folder: Path, *, version: str = "test-1") -> Card:
+def make_bundle(folder: Path, *, version: str = "test-1", line: Line | None = None) -> Card:
     """Write a bundle that knows the parts of `draw_part`, and return its card."""
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(_classifier(), folder / "classifier.onnx")
@@ -95,32 +93,46 @@ def make_bundle(folder: Path, *, version: str = "test-1") -> Card:
     card = Card(
         schema_version=SCHEMA_VERSION,
         version=version,
-        line=sample_line(),
+        line=line or sample_line(),
         locator=LocatorCard(file="locator.onnx", regions=("rod", "rivet"), size_px=FRAME_SIZE_PX),
-        classifier=ClassifierCard(
-            file="classifier.onnx",
-            classes=("normal", "dent", "slide"),
-            temperature=1.0,
-            thresholds=Thresholds(accept_below=0.3, reject_above=0.9),
-            heat=HeatScale(cold=-2.0, hot=3.0, box_threshold=0.5),
-            recipe={"method": "drawn"},
-        ),
-        anomaly=AnomalyCard(
-            file="anomaly.onnx",
-            mean=0.0,
-            std=1.0,
-            thresholds=Thresholds(accept_below=1.0, reject_above=2.0),
-            heat=HeatScale(cold=0.0, hot=4.0, box_threshold=0.5),
-            evidence={},
-        ),
+        detectors={"classifier": _classifier_card(), "anomaly": _anomaly_card()},
         costs={},
         metrics={},
         parity={},
         lineage={},
         files={name: sha256_of(folder / name) for name in files},
     )
-    write_text(folder / CARD, card.model_dump_json(indent=2))
+    write_card(folder, card)
     return card
+
+
+def changed_detector(card: Card, name: str, **changes: Any) -> Card:
+    """The card with these fields of a detector."""
+    detector = card.detectors[name].model_copy(update=changes)
+    return card.model_copy(update={"detectors": card.detectors | {name: detector}})
+
+
+def _classifier_card() -> DetectorCard:
+    return DetectorCard(
+        file="classifier.onnx",
+        region="rod",
+        classes=("normal", "dent", "slide"),
+        calibration=TemperatureScaling(temperature=1.0),
+        thresholds=Thresholds(accept_below=0.3, reject_above=0.9),
+        heat=HeatScale(cold=-2.0, hot=3.0, box_threshold=0.5),
+        evidence={"method": "drawn"},
+    )
+
+
+def _anomaly_card() -> DetectorCard:
+    return DetectorCard(
+        file="anomaly.onnx",
+        region="rivet",
+        calibration=StandardScore(mean=0.0, std=1.0),
+        thresholds=Thresholds(accept_below=1.0, reject_above=2.0),
+        heat=HeatScale(cold=0.0, hot=4.0, box_threshold=0.5),
+        evidence={},
+    )
 
 
 def _paint(frame: Image, box: Box, grey: int) -> None:

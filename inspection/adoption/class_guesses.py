@@ -127,7 +127,7 @@ def _told_by_boxes(photos: Sequence[str], boxes: Boxes, normal: str) -> dict[str
         area: Counter[str] = Counter()
         for box in boxes.annotations.boxes.get(path, ()):
             if box.category not in regions:
-                px = box.width_px * box.height_px
+                px = box.box.area_px
                 area[box.category] += max(1, round(px)) if isfinite(px) else 1
         labels[path] = max(
             area, key=lambda name: (name not in good, area[name], name), default=""

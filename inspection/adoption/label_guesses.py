@@ -16,11 +16,11 @@ from inspection.dataset.annotations import (
     read_class_names,
     read_yolo,
 )
-from inspection.dataset.boxes import Box
 from inspection.dataset.coco import read_coco
 from inspection.dataset.layouts import ImageIndex
 from inspection.dataset.names import nfc
 from inspection.errors import InspectionError
+from inspection.geometry import Box
 from inspection.line import fold_name
 
 NAMES_FILES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
@@ -198,8 +198,8 @@ def _marks_a_region(name: str, boxes: Boxes) -> bool:
     share = len(having) / boxes.n_images
     if share < REGION_SHARE or not once or len(having) <= 5:
         return False
-    sizes = np.array([(one[0].width_px, one[0].height_px) for one in having])
-    centres = np.array([_centre(one[0]) for one in having])
+    sizes = np.array([(one[0].box.width_px, one[0].box.height_px) for one in having])
+    centres = np.array([_centre(one[0].box) for one in having])
     of_one_size = (sizes.std(axis=0) < REGION_SPREAD * sizes.mean(axis=0)).all()
     at_one_place = (centres.std(axis=0) < PLACE_SPREAD * sizes.mean(axis=0)).any()
     return bool(of_one_size and (share >= EVERYWHERE_SHARE or at_one_place))
@@ -257,11 +257,11 @@ def looks_like_yolo(path: str, content: bytes) -> bool:
 def boxes_of(category: str, boxes: Boxes) -> list[Box]:
     """All boxes of one category."""
     told = boxes.annotations.boxes.values()
-    return [box for one in told for box in one if box.category == category]
+    return [box.box for one in told for box in one if box.category == category]
 
 
 def _edges(box: Box) -> tuple[float, float, float, float]:
-    return (box.x_px, box.y_px, box.x_px + box.width_px, box.y_px + box.height_px)
+    return (box.x_px, box.y_px, box.right_px, box.bottom_px)
 
 
 def _centre(box: Box) -> tuple[float, float]:

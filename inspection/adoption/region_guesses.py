@@ -133,7 +133,7 @@ def orientation(regions: Sequence[str], boxes: Boxes) -> tuple[str, str] | None:
     first, second = sorted(regions)[:2]
     is_right = []
     for view in boxes.annotations.boxes.values():
-        at = {box.category: box.x_px + box.width_px / 2 for box in view}
+        at = {box.category: box.box.x_px + box.box.width_px / 2 for box in view}
         if first in at and second in at:
             is_right.append(at[second] > at[first])
     share = float(np.mean(is_right)) if is_right else 0.0

@@ -5,7 +5,6 @@ in cells of texture; what was boxed counts as well, for a box that is there or m
 the person who drew it believed.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from inspection.boxes import parse_boxes
 from inspection.curation.label_rules import Conflict
 from inspection.line import Line
 
@@ -48,10 +48,11 @@ def windows(table: pd.DataFrame, line: Line) -> dict[str, list[Window]]:
     """
     boxes: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     for camera, cell in zip(table["camera"], table["boxes"], strict=True):
-        for box in json.loads(cell):
-            if box["category"] in line.regions:
-                edges = (box["x_px"], box["y_px"], box["width_px"], box["height_px"])
-                boxes.setdefault((str(camera), box["category"]), []).append(edges)
+        for one in parse_boxes(cell):
+            if one.category in line.regions:
+                box = one.box
+                edges = (box.x_px, box.y_px, box.width_px, box.height_px)
+                boxes.setdefault((str(camera), one.category), []).append(edges)
     boxed = [
         name for name in line.regions if any(region == name for _, region in boxes)
     ]
@@ -86,7 +87,7 @@ def texture_features(
 def box_features(table: pd.DataFrame, line: Line) -> np.ndarray:
     """(N, classes + regions): 1 where a box of the category is there."""
     categories = [*line.classes, *line.regions]
-    told = [{box["category"] for box in json.loads(cell)} for cell in table["boxes"]]
+    told = [{box.category for box in parse_boxes(cell)} for cell in table["boxes"]]
     return np.array(
         [[float(name in one) for name in categories] for one in told], np.float64
     )

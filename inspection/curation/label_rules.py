@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from inspection.boxes import defect_boxes, parse_boxes
 from inspection.errors import InspectionError, first_three, raise_all
 from inspection.line import Line, fold_name
 
@@ -65,8 +66,8 @@ def box_conflicts(table: pd.DataFrame, line: Line) -> list[Conflict]:
     for view_id, label, cell in zip(
         table["view_id"], table["label"], table["boxes"], strict=True
     ):
-        told = Counter(box["category"] for box in json.loads(cell))
-        defects = Counter({name: n for name, n in told.items() if name in line.defects})
+        boxed = defect_boxes(parse_boxes(cell), line)
+        defects = Counter(box.category for box in boxed)
         if defects and label not in defects:
             suggested = defects.most_common(1)[0][0]
             reason = f"boxed as {', '.join(sorted(defects))}, labelled {label}"

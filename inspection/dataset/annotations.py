@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from inspection.dataset.boxes import Box
+from inspection.boxes import LabelledBox
 from inspection.dataset.layouts import ImageIndex
 from inspection.dataset.names import nfc
 from inspection.dataset.quarantine import Finding
 from inspection.errors import InspectionError
+from inspection.geometry import Box
 from inspection.texts import decoded
 
 
@@ -20,12 +21,12 @@ class Annotations:
     are images of which a file might tell that could not be read.
     """
 
-    boxes: dict[str, list[Box]] = field(default_factory=dict)
+    boxes: dict[str, list[LabelledBox]] = field(default_factory=dict)
     sources: dict[str, set[str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
 
-    def add(self, path: str, source: str, boxes: Sequence[Box]) -> None:
+    def add(self, path: str, source: str, boxes: Sequence[LabelledBox]) -> None:
         """Add the boxes that one source tells of the image at `path`."""
         self.sources.setdefault(path, set()).add(source)
         self.boxes.setdefault(path, []).extend(boxes)
@@ -139,7 +140,7 @@ def _label_as_image(path: str) -> str:
 
 def _yolo_boxes(
     text: str, class_names: Sequence[str], size: tuple[int, int]
-) -> tuple[list[Box], list[str]]:
+) -> tuple[list[LabelledBox], list[str]]:
     boxes, bad = [], []
     for line in filter(None, map(str.strip, text.splitlines())):
         box = _yolo_box(line.split(), class_names, size)
@@ -152,7 +153,7 @@ def _yolo_boxes(
 
 def _yolo_box(
     fields: Sequence[str], class_names: Sequence[str], size: tuple[int, int]
-) -> Box | None:
+) -> LabelledBox | None:
     try:
         numbers = [float(value) for value in fields[1:]]
     except ValueError:
@@ -168,4 +169,5 @@ def _yolo_box(
     known = fields[0].isdecimal() and int(fields[0]) < len(class_names)
     category = class_names[int(fields[0])] if known else nfc(fields[0])
     x, y = corner[0] * size[0], corner[1] * size[1]
-    return Box(category, x, y, width * size[0], height * size[1], "yolo")
+    box = Box(x, y, width * size[0], height * size[1])
+    return LabelledBox(category, box, "yolo")

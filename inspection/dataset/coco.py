@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import Annotations
-from inspection.dataset.boxes import Box
 from inspection.dataset.layouts import ImageIndex
 from inspection.dataset.names import nfc
 from inspection.dataset.quarantine import Finding
 from inspection.errors import InspectionError
+from inspection.geometry import Box
 from inspection.texts import decoded
 
 COCO_IDS = {
@@ -45,7 +46,7 @@ def read_coco(
         result.findings.append(
             Finding(name, "label_without_image", detail, view_kept=True)
         )
-    boxes: dict[str, list[Box]] = {image: [] for image in image_of.values()}
+    boxes: dict[str, list[LabelledBox]] = {image: [] for image in image_of.values()}
     category_of = {entry["id"]: nfc(str(entry["name"])) for entry in told["categories"]}
     for number, entry in enumerate(told["annotations"]):
         category = category_of.get(
@@ -170,14 +171,14 @@ def _of_another_size(
     return found
 
 
-def _coco_box(category: str, entry: Mapping[str, Any]) -> Box:
+def _coco_box(category: str, entry: Mapping[str, Any]) -> LabelledBox:
     """The box an annotation gives, or the extent of its segmentation where it gives none."""
     try:
         edges = entry.get("bbox") or _extent(entry.get("segmentation"))
         x, y, width, height = (float(edge) for edge in edges)
     except (TypeError, ValueError, KeyError):
         x = y = width = height = math.nan
-    return Box(category, x, y, width, height, "coco")
+    return LabelledBox(category, Box(x, y, width, height), "coco")
 
 
 def _extent(segmentation: Any) -> Sequence[float]:

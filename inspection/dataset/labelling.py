@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from inspection.boxes import LabelledBox, defect_boxes
 from inspection.dataset.annotations import Annotations
-from inspection.dataset.boxes import Box
 from inspection.dataset.layouts import Layout, raw_label
 from inspection.dataset.names import ViewName
 from inspection.dataset.quarantine import Finding
@@ -51,9 +51,39 @@ def by_name(
     return labels, strange
 
 
+def by_table(
+    paths: Collection[str],
+    rows: Mapping[str, Sequence[str]],
+    *,
+    unlabelled_is_normal: bool,
+    line: Line,
+) -> tuple[dict[str, Labelled], list[Finding]]:
+    """Labels by path, as the rows of a table say them; of several the first defect counts.
+
+    `rows` are the raw labels by path. A view without any is normal where that is so.
+    """
+    labels: dict[str, Labelled] = {}
+    strange: list[Finding] = []
+
+    for path in paths:
+        raws = rows.get(path, ())
+        known = [line.class_by_alias.get(fold_name(raw), "") for raw in raws]
+        found = [Labelled(*pair) for pair in zip(known, raws, strict=True)]
+        if unlabelled_is_normal and not found:
+            labels[path] = Labelled(line.normal, "")
+        elif not found:
+            strange.append(Finding(path, "unlabelled", "no row of the table labels it"))
+        elif not all(known):
+            strange.append(Finding(path, "unknown_class", raws[known.index("")]))
+        else:
+            defects = (one for one in found if one.label != line.normal)
+            labels[path] = next(defects, found[0])
+    return labels, strange
+
+
 def by_boxes(
     paths: Collection[str],
-    boxes: Mapping[str, Sequence[Box]],
+    boxes: Mapping[str, Sequence[LabelledBox]],
     annotations: Annotations,
     *,
     unlabelled_is_normal: bool,
@@ -68,7 +98,7 @@ def by_boxes(
     labels: dict[str, Labelled] = {}
     strange: list[Finding] = []
     for path in paths:
-        defects = [box for box in boxes[path] if box.category in line.defects]
+        defects = defect_boxes(boxes[path], line)
         dropped = len(boxes[path]) == 0 and bool(annotations.boxes.get(path))
         unread = path in annotations.unread
         known = path in annotations.sources or unlabelled_is_normal
@@ -144,8 +174,8 @@ def _why_untold(*, dropped: bool, unread: bool) -> str:
     return "all its boxes were dropped" if dropped else "no annotation file tells of it"
 
 
-def _largest(defects: Sequence[Box]) -> str:
+def _largest(defects: Sequence[LabelledBox]) -> str:
     area: Counter[str] = Counter()
     for box in defects:
-        area[box.category] += round(box.width_px * box.height_px)
+        area[box.category] += round(box.box.area_px)
     return max(area, key=lambda name: (area[name], name))

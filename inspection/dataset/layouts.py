@@ -2,8 +2,8 @@
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal, Self
 
@@ -13,14 +13,42 @@ from inspection.dataset.names import PartFrom, ViewName, nfc
 from inspection.images import SUFFIXES
 from inspection.line import Frozen, Line, fold_name
 
+ANNOTATED = frozenset({"coco", "yolo", "voc", "table"})
+FROM_FILES = ANNOTATED | {"masks"}
+
+
+class Columns(Frozen):
+    """The columns of a table by what they hold; '' for what it does not hold.
+
+    `image` names the image file, `mask` its mask. `box` are the columns of left, top, right and
+    bottom in pixels (the label names the box), `boxes` one column of JSON.
+    """
+
+    image: str = ""
+    label: str = ""
+    part: str = ""
+    camera: str = ""
+    view: str = ""
+    mask: str = ""
+    boxes: str = ""
+    box: tuple[()] | tuple[str, str, str, str] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """All columns that are used."""
+        single = self.model_dump(exclude={"box"}).values()
+        return [name for name in (*single, *self.box) if name]
+
 
 class Layout(Frozen):
     """Where things are under the data folder; all names are compared composed (NFC).
 
     `layout` says where the label of a view stands: in the file's name (`flat`), in the name of a
     folder above it (`class_folders`, `class_folders_with_masks`), in its mask (`masks`: normal
-    where nothing is marked, else the line's one defect) or in its boxes (`coco`, `yolo`).
-    `images`, `yolo` and `coco` are globs on paths relative to the data folder, `**` for any
+    where nothing is marked, else the line's one defect), in its boxes (`coco`, `yolo`, `voc`) or
+    in the `columns` of a `table` (a CSV, TSV, JSON lines or parquet file; without a column of
+    labels its boxes say them).
+    `images`, `yolo`, `coco` and `voc` are globs on paths relative to the data folder, `**` for any
     depth. `pattern` is matched to the stem of an image's name as a whole; its named groups are
     camera, part, label, view, or what `part_from` names. `masks` is where the mask of an image
     lies: `{folder}` is the image's folder, `{class}` the folder that names its class, `{stem}`
@@ -28,7 +56,14 @@ class Layout(Frozen):
     """
 
     layout: Literal[
-        "flat", "class_folders", "class_folders_with_masks", "masks", "coco", "yolo"
+        "flat",
+        "class_folders",
+        "class_folders_with_masks",
+        "masks",
+        "coco",
+        "yolo",
+        "voc",
+        "table",
     ]
     images: tuple[str, ...] = Field(default=("**/*",), min_length=1)
     pattern: str = ".+"
@@ -37,6 +72,9 @@ class Layout(Frozen):
     yolo: tuple[str, ...] = ()
     yolo_names: str = ""
     coco: tuple[str, ...] = ()
+    voc: tuple[str, ...] = ()
+    table: str = ""
+    columns: Columns = Columns()
     unlabelled: Literal["normal", "quarantine"] = "quarantine"
 
     @field_validator("pattern")
@@ -56,15 +94,19 @@ class Layout(Frozen):
             problems.append("layout flat needs a group (?P<label>...) in pattern")
         if self.layout in ("class_folders_with_masks", "masks") and not self.masks:
             problems.append(f"layout {self.layout} needs masks")
-        if self.layout in ("coco", "yolo") and not getattr(self, self.layout):
+        if self.layout in ANNOTATED and not getattr(self, self.layout):
             problems.append(
                 f"layout {self.layout} needs {self.layout}, the annotation files"
             )
         if self.yolo and not self.yolo_names:
             problems.append("yolo needs yolo_names, the file that names the classes")
+        if self.table and not self.columns.image:
+            problems.append("table needs columns.image, the column that names images")
+        in_table = bool(self.columns.part) and self.part_from.group == "part"
         if (
             self.part_from.rule in ("pattern", "consecutive")
             and self.part_from.group not in groups
+            and not in_table
         ):
             group = self.part_from.group
             problems.append(f"part_from needs a group (?P<{group}>...) in pattern")
@@ -88,13 +130,25 @@ class SortedFiles:
     coco: tuple[str, ...]
     yolo_names: str
     ignored: tuple[str, ...]
+    voc: tuple[str, ...] = ()
+    table: str = ""
+
+    def with_masks(self, named: Collection[str]) -> "SortedFiles":
+        """The files with those images that are `named` as masks among the masks."""
+        images = tuple(path for path in self.images if path not in named)
+        masks = sorted({*self.masks, *named})
+        return replace(self, images=images, masks=tuple(masks))
 
 
 def sort_files(paths: Iterable[str], layout: Layout) -> SortedFiles:
     """Tell images, masks, annotations and the rest apart, by name alone."""
     left = sorted(paths)
     names = next((path for path in left if nfc(path) == nfc(layout.yolo_names)), "")
-    left = [path for path in left if path != names]
+    table = next((path for path in left if nfc(path) == nfc(layout.table)), "")
+    left = [path for path in left if path not in (names, table)]
+    voc, left = _take(
+        left, [glob_regex(glob) for glob in layout.voc], frozenset({".xml"})
+    )
     coco, left = _take(
         left, [glob_regex(glob) for glob in layout.coco], frozenset({".json"})
     )
@@ -106,7 +160,14 @@ def sort_files(paths: Iterable[str], layout: Layout) -> SortedFiles:
     )
     images, left = _take(left, [glob_regex(glob) for glob in layout.images], SUFFIXES)
     return SortedFiles(
-        tuple(images), tuple(masks), tuple(yolo), tuple(coco), names, tuple(left)
+        tuple(images),
+        tuple(masks),
+        tuple(yolo),
+        tuple(coco),
+        names,
+        tuple(left),
+        tuple(voc),
+        table,
     )
 
 
@@ -116,6 +177,7 @@ def missing_annotations(paths: Iterable[str], layout: Layout) -> list[str]:
     labels = [path for path in found if nfc(path) != nfc(layout.yolo_names)]
     globs = [("coco", glob, ".json") for glob in layout.coco]
     globs += [("yolo", glob, ".txt") for glob in layout.yolo]
+    globs += [("voc", glob, ".xml") for glob in layout.voc]
     problems = [
         f"no {suffix} file fits validate.{key} {glob!r}"
         for key, glob, suffix in globs
@@ -123,6 +185,8 @@ def missing_annotations(paths: Iterable[str], layout: Layout) -> list[str]:
     ]
     if layout.yolo_names and len(labels) == len(found):
         problems.append(f"{layout.yolo_names!r} of validate.yolo_names is not there")
+    if layout.table and nfc(layout.table) not in map(nfc, found):
+        problems.append(f"{layout.table!r} of validate.table is not there")
     return [f"{problem}; put it there, or mend params.yaml" for problem in problems]
 
 
@@ -142,7 +206,9 @@ def glob_regex(glob: str) -> re.Pattern[str]:
 
 
 def mask_path(name: ViewName, *, layout: Layout, line: Line) -> str:
-    """Where the mask of a view lies by the layout, composed; '' where the layout has no masks."""
+    """Where the mask of a view lies by the table or the layout, composed; '' without masks."""
+    if layout.table:
+        return nfc(name["mask"])
     if not layout.masks:
         return ""
     path = PurePosixPath(nfc(name.path))
@@ -152,8 +218,8 @@ def mask_path(name: ViewName, *, layout: Layout, line: Line) -> str:
 
 
 def raw_label(name: ViewName, *, layout: Layout, line: Line) -> str:
-    """The label as the name or the folder spells it, NFC; '' where boxes or masks tell it."""
-    if layout.layout in ("coco", "yolo", "masks"):
+    """The label as the name or the folder spells it, NFC; '' where another file says it."""
+    if layout.layout in FROM_FILES:
         return ""
     if layout.layout == "flat" or "label" in layout.regex.groupindex:
         return name["label"]

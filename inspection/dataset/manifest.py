@@ -8,11 +8,13 @@ may be filed as two classes. A label is '' where a copy tells none.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
+from inspection.boxes import LabelledBox, boxes_cell, parse_boxes
 from inspection.dataset.annotations import Annotations
-from inspection.dataset.boxes import Box, resolved
+from inspection.dataset.boxes import resolved
 from inspection.dataset.image_files import ImageFile, Mask
 from inspection.dataset.labelling import (
     Labelled,
@@ -20,9 +22,10 @@ from inspection.dataset.labelling import (
     by_boxes,
     by_masks,
     by_name,
+    by_table,
     check_unknown,
 )
-from inspection.dataset.layouts import Layout
+from inspection.dataset.layouts import ANNOTATED, Layout
 from inspection.dataset.masks import contradicting, masks_of_views
 from inspection.dataset.names import (
     ViewName,
@@ -33,6 +36,7 @@ from inspection.dataset.names import (
     take_apart,
 )
 from inspection.dataset.quarantine import Finding
+from inspection.dataset.table import Table
 from inspection.line import Line
 
 VIEW_ID_DIGITS = 16
@@ -75,17 +79,18 @@ def assemble(
     layout: Layout,
     line: Line,
     unknown: Unknown,
+    listed: Table = Table(),  # noqa: B008  (frozen, and empty)
 ) -> tuple[pd.DataFrame, list[Finding]]:
     """The manifest, sorted by path, and everything set aside or worth knowing.
 
-    Of files with the same bytes the first is kept. Raises InspectionError when too many names or
-    classes are unknown.
+    `listed` is what the layout's table says, if it has one. Of files with the same bytes the first
+    is kept. Raises InspectionError when too many names or classes are unknown.
     """
     examined = sorted(examined, key=lambda one: nfc(one.path))
-    names, strange = _named(examined, layout)
+    names, strange = _named(examined, layout, listed)
     boxes, odd_boxes = _boxes(examined, annotations, line)
     masked, odd_masks = masks_of_views(examined, names, masks, layout, line)
-    labels, untold = _labels(names, boxes, masked, annotations, layout, line)
+    labels, untold = _labels(names, boxes, masked, annotations, listed, layout, line)
     check_unknown([*strange, *untold], n_images=len(examined), unknown=unknown)
     parts = dict(
         zip(names, part_ids(list(names.values()), layout.part_from), strict=True)
@@ -104,9 +109,7 @@ def assemble(
             "height_px": one.facts.height_px,
             "channels": one.facts.channels,
             "bit_depth": one.facts.bit_depth,
-            "boxes": json.dumps(
-                [box.as_row() for box in boxes[one.path]], ensure_ascii=False
-            ),
+            "boxes": boxes_cell(boxes[one.path]),
             "mask_path": masked[one.path].path if one.path in masked else "",
             "copies": "[]",
         }
@@ -131,7 +134,7 @@ def counts(table: pd.DataFrame, quarantine: pd.DataFrame) -> dict[str, object]:
     """The numbers of a manifest, by class and by reason."""
     kept = quarantine["view_kept"].astype(bool)
     categories = Counter(
-        box["category"] for cell in table["boxes"] for box in json.loads(cell)
+        box.category for cell in table["boxes"] for box in parse_boxes(cell)
     )
     classes = table.groupby("label")["part_id"].agg(n_views="size", n_parts="nunique")
     return {
@@ -150,10 +153,16 @@ def counts(table: pd.DataFrame, quarantine: pd.DataFrame) -> dict[str, object]:
 
 
 def _named(
-    examined: Sequence[ImageFile], layout: Layout
+    examined: Sequence[ImageFile], layout: Layout, listed: Table
 ) -> tuple[dict[str, ViewName], list[Finding]]:
     taken = {one.path: take_apart(one.path, layout.regex) for one in examined}
-    names = {path: name for path, name in taken.items() if name is not None}
+    names = {}
+    for path, name in taken.items():
+        if name is not None:
+            mask = {"mask": listed.masks[path]} if path in listed.masks else {}
+            in_table = {**listed.groups.get(path, {}), **mask}
+            names[path] = replace(name, groups={**name.groups, **in_table})
+
     for name in names_without_part(list(names.values()), layout.part_from):
         del names[name.path]
     detail = "the name does not fit validate.pattern, or tells no part"
@@ -164,8 +173,8 @@ def _named(
 
 def _boxes(
     examined: Sequence[ImageFile], annotations: Annotations, line: Line
-) -> tuple[dict[str, list[Box]], list[Finding]]:
-    boxes: dict[str, list[Box]] = {}
+) -> tuple[dict[str, list[LabelledBox]], list[Finding]]:
+    boxes: dict[str, list[LabelledBox]] = {}
     findings: list[Finding] = []
     for one in examined:
         boxes[one.path], odd = resolved(
@@ -181,14 +190,17 @@ def _boxes(
 
 def _labels(
     names: Mapping[str, ViewName],
-    boxes: Mapping[str, Sequence[Box]],
+    boxes: Mapping[str, Sequence[LabelledBox]],
     masked: Mapping[str, Mask],
     annotations: Annotations,
+    listed: Table,
     layout: Layout,
     line: Line,
 ) -> tuple[dict[str, Labelled], list[Finding]]:
     is_normal = layout.unlabelled == "normal"
-    if layout.layout in ("coco", "yolo"):
+    if layout.layout == "table" and layout.columns.label:
+        return by_table(names, listed.labels, unlabelled_is_normal=is_normal, line=line)
+    if layout.layout in ANNOTATED:
         return by_boxes(
             names, boxes, annotations, unlabelled_is_normal=is_normal, line=line
         )

@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 
 from inspection.evaluation.cam_scores import measures
-from inspection.evaluation.metrics import Parts
+from inspection.evaluation.part_scores import Parts
 from inspection.evaluation.rates import upper_bound
 from inspection.models.crops import Crops
-from inspection.runtime.bundle import Card
+from inspection.runtime.bundle import Settings
+from inspection.runtime.detectors import CLASSIFIER
 from inspection.runtime.views import ViewOutputs
 
 
-def cam_truth(parts: Parts, card: Card, crops: Crops) -> dict[str, Any]:
+def cam_truth(parts: Parts, settings: Settings, crops: Crops) -> dict[str, Any]:
     """The deployed heatmap against the labelled place, on views whose defect is truly predicted.
 
     Means of the measures of `cam_scores.measures` over such views, `n` and `n_parts`; the bound of
@@ -26,7 +27,8 @@ def cam_truth(parts: Parts, card: Card, crops: Crops) -> dict[str, Any]:
         for part_id, views in parts.items()
         for view in views
         if view.name in row_of
-        and (found := _heat_measures(view, card, crops, row_of[view.name])) is not None
+        and (found := _heat_measures(view, settings, crops, row_of[view.name]))
+        is not None
     ]
     if not measured:
         return {"n": 0, "n_parts": 0}
@@ -43,21 +45,19 @@ def cam_truth(parts: Parts, card: Card, crops: Crops) -> dict[str, Any]:
 
 
 def _heat_measures(
-    view: ViewOutputs, card: Card, crops: Crops, row: int
+    view: ViewOutputs, settings: Settings, crops: Crops, row: int
 ) -> dict[str, float] | None:
     facts = crops.index.iloc[row]
-    number = card.classifier.classes.index(facts["label"])
-    if (
-        number == 0
-        or facts["target"] == "unknown"
-        or view.logits is None
-        or view.raw_heat is None
-    ):
+    number = settings.classifier.classes.index(facts["label"])
+    output = view.detectors.get(CLASSIFIER)
+    if number == 0 or facts["target"] == "unknown" or output is None:
         return None
-    if int(view.logits.argmax()) != number:
+
+    if int(output.values.argmax()) != number:
         return None
+
     target = np.array(crops.targets[row])
     centre = np.zeros(target.shape, np.float32)
     centre[target.shape[0] // 2, target.shape[1] // 2] = 1.0
     by_chance = {"pointing_of_centre": measures(centre, target)["pointing"]}
-    return measures(view.raw_heat[number - 1], target) | by_chance
+    return measures(output.heat[number - 1], target) | by_chance

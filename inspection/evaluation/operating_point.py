@@ -1,148 +1,122 @@
-"""What val decides about a card: the temperature of its classifier, and its thresholds."""
+"""What val decides: the thresholds of the detectors, and what they cost and can claim."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from inspection.evaluation.calibration import calibration_error, fit_temperature
 from inspection.evaluation.costs import Costs
-from inspection.evaluation.metrics import Parts, detector_scores
-from inspection.evaluation.thresholds import Choice, choose_thresholds, cross_decided
-from inspection.runtime.bundle import Card, Thresholds
-from inspection.runtime.verdict import Scores
-from inspection.runtime.views import ViewOutputs
+from inspection.evaluation.escape_limit import EscapeLimit
+from inspection.evaluation.part_scores import Parts, part_scores
+from inspection.evaluation.thresholds import choose_thresholds, cross_decided
+from inspection.runtime.detectors import (
+    Calibration,
+    Scores,
+    TemperatureScaling,
+    Thresholds,
+)
 
-# Nearer to 0 or 1 a probability of float32 says little: its rounding at 1 is 6e-8.
+# Log-odds are cut off here: a float32 probability is rounded to about 1e-7, and below
+# 1e-6 its logarithm is mostly rounding.
 MIN_PROBABILITY = 1e-6
 MAX_ODDS = math.log((1 - MIN_PROBABILITY) / MIN_PROBABILITY)
-# What a probability that is off by a tolerance is off by in log-odds, at 0.5 where it changes most.
-ODDS_PER_PROBABILITY = 4.0
-# Thresholds over tolerance: two runtimes may each lie the tolerance off, to either side.
+
+
+# Thresholds keep this many tolerances from a score: two runtimes may be off by one each, apart.
 MARGIN_PER_TOLERANCE = 2.0
+# Log-odds change by this much for each unit of probability at 0.5, and by more elsewhere, where a
+# runtime's rounding, which is one of logits, shows less in the probability.
+ODDS_PER_PROBABILITY = 4.0
 
 
-def decided(
-    card: Card,
-    parts: Parts,
-    view_labels: Mapping[str, str],
-    costs: Costs,
-    max_escape_rate: float | None,
-    tolerance: float = 0.0,
-) -> tuple[Card, dict[str, Any]]:
-    """The card with the temperature and the thresholds of least expected cost on val parts.
+@dataclass(frozen=True)
+class OperatingPoint:
+    """The thresholds by detector, the expected cost that they have by smoothed scores, and what
+    they can show of the limit on escapes."""
 
-    Its thresholds let no more parts escape than `max_escape_rate`, as far as the parts can show
-    it, and keep away from every score by more than `tolerance`, by which runtimes may differ.
-    Also returns what can be claimed, with the parts judged by thresholds chosen without them.
-    `view_labels` holds the label of each view by its name; a part with any defective view is
-    defective.
-    """
-    card = _cooled(card, parts, view_labels)
-    normal = card.line.normal
-    defective = [
-        any(view_labels[v.name] != normal for v in views) for views in parts.values()
-    ]
-    point = operating_point(
-        detector_scores(parts, card), defective, costs, max_escape_rate, tolerance
-    )
-    settings = costs.model_dump() | {
-        "expected_cost_on_val": point.expected_cost,
-        "max_escape_rate": max_escape_rate,
-    }
-    for_classifier, for_anomaly = point.thresholds
-    card = card.model_copy(
-        update={
-            "classifier": card.classifier.model_copy(
-                update={"thresholds": for_classifier}
-            ),
-            "anomaly": card.anomaly.model_copy(update={"thresholds": for_anomaly}),
-            "costs": card.costs | settings,
-        }
-    )
-    return card, point.limit.as_json()
+    thresholds: dict[str, Thresholds]
+    expected_cost: float
+    limit: EscapeLimit
 
 
 def operating_point(
-    scores: Scores,
-    defective: Any,
+    parts: Parts,
+    defective: Sequence[bool],
+    calibrations: Mapping[str, Calibration],
     costs: Costs,
     max_escape_rate: float | None,
+    *,
     tolerance: float = 0.0,
-) -> Choice:
-    """Thresholds per detector from scores (parts, detectors), and what they can show.
+) -> OperatingPoint:
+    """The thresholds of least expected cost that keep to `max_escape_rate`, as far as parts show.
 
-    The first detector's score is a probability, any other's a distance in standard deviations; NaN
-    where a region was not found. `tolerance` is what two runtimes may differ by, in that unit.
+    They stay further from every score than two runtimes that may each be off by `tolerance`. What
+    the parts show of the limit is judged by thresholds chosen without the part, too.
     """
-    spread = _spread_out(scores)
-    margin = MARGIN_PER_TOLERANCE * tolerance
-    margins = [margin] * scores.shape[1]
-    margins[0] = ODDS_PER_PROBABILITY * margin
+    scores = _spread_out(part_scores(parts, calibrations), calibrations)
+    margins = [_margin(one, tolerance) for one in calibrations.values()]
     choice = choose_thresholds(
-        spread, defective, costs, max_escape_rate=max_escape_rate, margins=margins
+        scores, defective, costs, max_escape_rate=max_escape_rate, margins=margins
     )
     unseen = cross_decided(
-        spread, defective, costs, max_escape_rate=max_escape_rate, margins=margins
+        scores, defective, costs, max_escape_rate=max_escape_rate, margins=margins
     )
-
-    for_odds, *others = choice.thresholds
-    for_classifier = Thresholds(
-        accept_below=_as_probability(for_odds.accept_below),
-        reject_above=_as_probability(for_odds.reject_above),
-    )
-    return replace(
-        choice,
-        thresholds=[for_classifier, *others],
+    chosen = zip(calibrations.items(), choice.thresholds, strict=True)
+    return OperatingPoint(
+        thresholds={
+            name: _as_scored(limits, calibration)
+            for (name, calibration), limits in chosen
+        },
+        expected_cost=choice.expected_cost,
         limit=choice.limit.judged_unseen(unseen, defective),
     )
 
 
-def _spread_out(scores: Scores) -> Scores:
-    """Scores (parts, detectors) with the classifier's probability as log-odds.
+def are_defective(
+    parts: Parts, view_labels: Mapping[str, str], normal: str
+) -> list[bool]:
+    """Whether each part is defective: a part with any defective view is."""
+    return [
+        any(view_labels[view.name] != normal for view in views)
+        for views in parts.values()
+    ]
+
+
+def _margin(calibration: Calibration, tolerance: float) -> float:
+    """How far a threshold on spread out scores keeps from each, for a tolerance of the scores."""
+    margin = MARGIN_PER_TOLERANCE * tolerance
+    is_probability = isinstance(calibration, TemperatureScaling)
+    return ODDS_PER_PROBABILITY * margin if is_probability else margin
+
+
+def _spread_out(scores: Scores, calibrations: Mapping[str, Calibration]) -> Scores:
+    """Scores (parts, detectors) with probabilities as log-odds.
 
     Probabilities crowd at both ends, where a tenth of a per cent may be a part or nothing.
     """
-    odds = np.clip(scores[:, 0], MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-    return np.c_[np.log(odds / (1 - odds)), scores[:, 1:]]
+    spread = scores.copy()
+    for column, calibration in enumerate(calibrations.values()):
+        if isinstance(calibration, TemperatureScaling):
+            odds = np.clip(scores[:, column], MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+            spread[:, column] = np.log(odds / (1 - odds))
+    return spread
 
 
-def _as_probability(odds: float) -> float:
-    """A threshold on log-odds as one on probabilities; beyond all that are told apart, outside."""
-    if abs(odds) >= MAX_ODDS:
-        return 2.0 if odds > 0 else -1.0
-    return 1 / (1 + math.exp(-odds))
+def _as_scored(limits: Thresholds, calibration: Calibration) -> Thresholds:
+    """Thresholds on spread out scores as thresholds on the scores themselves."""
+    if not isinstance(calibration, TemperatureScaling):
+        return limits
 
-
-def _cooled(card: Card, parts: Parts, view_labels: Mapping[str, str]) -> Card:
-    """The card with the temperature that makes the classifier's probabilities honest on val.
-
-    That is 1 where val holds one class alone, which cannot tell.
-    """
-    logits, numbers = _classified(card, parts, view_labels)
-    temperature = fit_temperature(logits, numbers) if len(set(numbers)) > 1 else 1.0
-    error = calibration_error(logits, numbers, temperature)
-    return card.model_copy(
-        update={
-            "classifier": card.classifier.model_copy(
-                update={"temperature": temperature}
-            ),
-            "costs": {"calibration_error_on_val": error},
-        }
+    return Thresholds(
+        accept_below=_as_probability(limits.accept_below),
+        reject_above=_as_probability(limits.reject_above),
     )
 
 
-def _classified(
-    card: Card, parts: Parts, view_labels: Mapping[str, str]
-) -> tuple[np.ndarray[Any, Any], list[int]]:
-    """Logits (N, classes) and class numbers of the views whose region was found."""
-    line, classes = card.line, card.classifier.classes
-    seen: list[ViewOutputs] = [
-        v for views in parts.values() for v in views if v.logits is not None
-    ]
-    numbers = [
-        classes.index(line.label_in(line.classify, view_labels[v.name])) for v in seen
-    ]
-    return np.array([view.logits for view in seen]), numbers
+def _as_probability(odds: float) -> float:
+    """A threshold on log-odds as one on probabilities; beyond all that can be told, outside."""
+    if abs(odds) >= MAX_ODDS:
+        return 2.0 if odds > 0 else -1.0
+
+    return 1 / (1 + math.exp(-odds))

@@ -9,8 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from inspection.runtime.bundle import BEYOND, Thresholds
-from inspection.runtime.verdict import Scores
+from inspection.runtime.detectors import BEYOND, Scores, Thresholds
 
 # Cuts tried per detector: half a per cent of the parts between neighbours, which costs less than
 # what 300 parts can tell; a thousand took twenty times as long for the same cost.

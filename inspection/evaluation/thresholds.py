@@ -13,8 +13,8 @@ from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import EscapeLimit, lowered
 from inspection.evaluation.rates import CONFIDENCE
 from inspection.evaluation.smoothing import Cuts, SmoothedScores
-from inspection.runtime.bundle import BEYOND, Thresholds
-from inspection.runtime.verdict import Scores, decide
+from inspection.runtime.detectors import BEYOND, Scores, Thresholds
+from inspection.runtime.verdict import decide
 
 # Quantiles of the normal parts' scores above which a search starts with review: none of them, the
 # tail, and half, since what is best for one detector depends on how the others are set.
@@ -190,7 +190,7 @@ def _chances(
     limits: Sequence[Cuts],
     skip: int | None = None,
 ) -> tuple[Scores, Scores]:
-    """The chance (N,) of each part to pass, and not to be rejected, by the detectors not skipped."""
+    """The chance (N,) of each part to pass, and not to be rejected, by all not skipped."""
     everything = np.ones(len(detectors[0].scores))
     chances = [(everything, everything)]
     for number, (detector, (low, high)) in enumerate(

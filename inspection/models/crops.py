@@ -1,6 +1,5 @@
 """Crops on disk: a uint8 memory map per region, with an index that leads back to the frame."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inspection.boxes import boxes_of, parse_boxes
 from inspection.errors import InspectionError
 from inspection.geometry import Box, CropWindow, Floats, Image, coverage, cut
 from inspection.storage import read_table, replacing, write_table
@@ -95,18 +95,9 @@ def window_columns(window: CropWindow) -> dict[str, int | bool]:
     }
 
 
-def boxes_of(boxes_json: str, categories: set[str]) -> list[Box]:
-    """The boxes of a manifest row whose category is among `categories`."""
-    return [
-        Box(box["x_px"], box["y_px"], box["width_px"], box["height_px"])
-        for box in json.loads(boxes_json)
-        if box["category"] in categories
-    ]
-
-
 def part_box(boxes_json: str, region: str) -> Box | None:
     """The labelled box of a region: the largest one where a person drew several."""
-    found = boxes_of(boxes_json, {region})
+    found = boxes_of(parse_boxes(boxes_json), {region})
     return max(found, key=lambda box: box.area_px) if found else None
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspection.models.crops import boxes_of, part_box
+from inspection.models.crops import part_box
 from inspection.errors import raise_all
 from inspection.line import Line, Region
+from inspection.boxes import boxes_of, parse_boxes
 from inspection.geometry import Box, Floats, box_from_mask, coverage, intersection_over_union
 
 
@@ -91,7 +92,7 @@ def _size_px(view: Any) -> tuple[int, int]:
 
 def defect_boxes(view: Any, shows: Sequence[str]) -> list[Box]:
     """The labelled boxes of a view's own defect, where it shows in the region."""
-    return boxes_of(view.boxes, {view.label}) if view.label in shows else []
+    return boxes_of(parse_boxes(view.boxes), {view.label}) if view.label in shows else []
 
 
 def _framed(

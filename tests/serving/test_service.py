@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from inspection.runtime.inspector import Inspector
-from inspection.runtime.releases import champion, promote, release
+from inspection.runtime.releases import champion
 from inspection.runtime.views import View
-from tests.bundles import draw_jpeg, make_bundle
+from tests.bundles import draw_jpeg
 
 pytestmark = pytest.mark.slow
 
@@ -35,15 +35,6 @@ with TestClient(Inspection.to_asgi()) as client:
 loaded = [name for name in {MUST_NOT_BE_LOADED} if name in sys.modules]
 sys.stdout.write(json.dumps([verdict, health, loaded]))
 """
-
-
-@pytest.fixture(scope="module")
-def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    make_bundle(folder / "bundle")
-    release(folder / "bundle", folder / "releases", "1")
-    promote(folder / "releases", "1")
-    return folder / "releases"
 
 
 def environment(releases: Path, home: Path) -> dict[str, str]:

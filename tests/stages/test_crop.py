@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from inspection.boxes import LabelledBox, boxes_cell
 from inspection.errors import InspectionError
 from inspection.geometry import Box, cut
 from inspection.images import decode
@@ -59,12 +59,7 @@ def row(number: int, *, fold: str = "train") -> dict[str, Any]:
         "height_px": FRAME_PX[1],
         "mask_path": "",
         "fold": fold,
-        "boxes": json.dumps(
-            [
-                {"category": name, **{key: float(value) for key, value in vars(box).items()}}
-                for name, box in drawn.items()
-            ]
-        ),
+        "boxes": boxes_cell(LabelledBox(name, box, "coco") for name, box in drawn.items()),
     }
 
 

@@ -11,12 +11,13 @@ import pytest
 
 from inspection.evaluation import metrics as outcomes
 from inspection.evaluation.costs import Costs
-from inspection.runtime.bundle import Card, Thresholds
+from inspection.runtime.bundle import Card
+from inspection.runtime.detectors import Thresholds
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.views import View
 from inspection.storage import write_bytes, write_json
 from stages.report import limits, render_report
-from tests.bundles import draw_jpeg, make_bundle
+from tests.bundles import changed_detector, draw_jpeg, make_bundle
 from tests.report_page import ReportPage
 
 NORMALS = [f"n{number}" for number in range(8)]
@@ -42,12 +43,12 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
     labelled = {"d": ("dent", "dent"), "s": ("dent", "slide"), "x": ("dent", "normal")}
     labelled |= dict.fromkeys(reversed(NORMALS), ("normal", "normal"))
     parts = {
-        name: [inspector.see(View(f"{name}.jpg", draw_jpeg(drawn, seed=number)))]
+        name: [inspector.measure(View(f"{name}.jpg", draw_jpeg(drawn, seed=number)))]
         for number, (name, (drawn, _)) in enumerate(labelled.items())
     }
     labels = {name: label for name, (_, label) in labelled.items()}
     table = outcomes.outcomes(parts, labels, inspector.card)
-    return render_report(saved(folder), finished(inspector.card, table), table, parts, 5.0)
+    return render_report(saved(folder), finished(inspector.card, table), table, parts)
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +73,8 @@ def finished(card: Card, table: pd.DataFrame) -> Card:
     }
     lineage = {"git_revision": None, "git_clean": None, "mlflow_run": None, "data": "md5: 1"}
     recipe = {"method": "gradcam", "layer": "fused", "chosen_by": "the highest score"}
-    classifier = card.classifier.model_copy(update={"recipe": recipe})
-    changed = {"metrics": metrics, "classifier": classifier, "lineage": lineage | {"versions": {}}}
-    return card.model_copy(update=changed)
+    changed = {"metrics": metrics, "lineage": lineage | {"versions": {}}}
+    return changed_detector(card, "classifier", evidence=recipe).model_copy(update=changed)
 
 
 def saved(folder: Path) -> SimpleNamespace:

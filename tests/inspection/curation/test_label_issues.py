@@ -1,9 +1,8 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from inspection.boxes import LabelledBox, boxes_cell
 from inspection.curation.label_issues import (
     box_features,
     fitted_sizes,
@@ -16,6 +15,7 @@ from inspection.curation.label_issues import (
     windows,
 )
 from inspection.curation.label_rules import Conflict
+from inspection.geometry import Box
 from inspection.line import Line
 from tests.pictures import part
 
@@ -31,6 +31,10 @@ LINE = Line.model_validate(
 )
 
 SIZES = fitted_sizes({"c": [(0, 0, 64, 48)]})
+
+
+def boxed(category: str, *edges: float) -> str:
+    return boxes_cell([LabelledBox(category, Box(*edges), "coco")])
 
 
 def drawn(n_parts: int = 24) -> tuple[pd.DataFrame, np.ndarray]:
@@ -111,11 +115,7 @@ def test_conflicts_are_listed_with_their_reason_and_reviewed_views_are_not() -> 
 
 def test_views_are_looked_at_where_the_camera_usually_has_the_region() -> None:
     boxes = [[10, 10, 20, 10], [12, 12, 20, 10], [14, 14, 20, 10], None]
-    keys = ("x_px", "y_px", "width_px", "height_px")
-    cells = [
-        json.dumps([{"category": "knurling", **dict(zip(keys, box, strict=True))}] if box else [])
-        for box in boxes
-    ]
+    cells = [boxed("knurling", *box) if box else "[]" for box in boxes]
     table = pd.DataFrame({"camera": ["c", "c", "c", "c"], "boxes": cells})
     table = table.assign(width_px=100, height_px=50)
     assert windows(table, LINE) == {"c": [(10, 11, 34, 23)]}
@@ -124,8 +124,8 @@ def test_views_are_looked_at_where_the_camera_usually_has_the_region() -> None:
 
 
 def test_cameras_of_unlike_frames_and_boxes_are_looked_at_in_as_many_windows_of_one_size() -> None:
-    box = {"category": "knurling", "x_px": 10, "y_px": 10, "width_px": 40, "height_px": 10}
-    table = pd.DataFrame({"camera": ["a", "b"], "boxes": [json.dumps([box]), "[]"]})
+    cells = [boxed("knurling", 10, 10, 40, 10), "[]"]
+    table = pd.DataFrame({"camera": ["a", "b"], "boxes": cells})
     table = table.assign(width_px=[100, 300], height_px=[50, 300])
     found = windows(table, LINE)
     assert found["b"] == [(0, 0, 300, 300)]

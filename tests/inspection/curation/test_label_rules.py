@@ -3,6 +3,7 @@ import json
 import pandas as pd
 import pytest
 
+from inspection.boxes import LabelledBox, boxes_cell
 from inspection.curation.label_rules import (
     REVIEW_COLUMNS,
     changes,
@@ -12,6 +13,7 @@ from inspection.curation.label_rules import (
     with_reviews,
 )
 from inspection.errors import InspectionError
+from inspection.geometry import Box
 from inspection.line import Line
 
 LINE = Line.model_validate(
@@ -27,6 +29,9 @@ LINE = Line.model_validate(
 ALL = {"box_conflict": "hold", "part_disagreement": "hold", "duplicate_conflict": "hold"}
 
 
+ANYWHERE = Box(1, 2, 3, 4)
+
+
 def views(*rows: tuple[str, str, list[str], str]) -> pd.DataFrame:
     """Rows of part, label, categories of boxes, near-duplicate group."""
     return pd.DataFrame(
@@ -37,7 +42,8 @@ def views(*rows: tuple[str, str, list[str], str]) -> pd.DataFrame:
             "part_id": [part for part, *_ in rows],
             "label": [label for _, label, _, _ in rows],
             "boxes": [
-                json.dumps([{"category": name} for name in boxes]) for _, _, boxes, _ in rows
+                boxes_cell(LabelledBox(name, ANYWHERE, "coco") for name in boxes)
+                for _, _, boxes, _ in rows
             ],
             "near_duplicate_group": [group for *_, group in rows],
             "label_source": "file",

@@ -4,10 +4,12 @@ import unicodedata
 
 import pytest
 
+from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import joined, read_class_names, read_yolo
 from inspection.dataset.coco import read_coco
 from inspection.dataset.layouts import ImageIndex
 from inspection.errors import InspectionError
+from inspection.geometry import Box
 
 SIZES = {"images/a.png": (200, 100)}
 
@@ -40,13 +42,7 @@ def coco(**parts: object) -> bytes:
 def test_yolo_boxes_become_pixels_with_the_names_of_their_numbers() -> None:
     found = read(yolo(a="1 0.5 0.5 0.25 0.5\n0 0.1 0.2 0.1 0.2 0.93\n"))
     dent, rivet = found.boxes["images/a.png"]
-    assert (dent.category, dent.x_px, dent.y_px, dent.width_px, dent.height_px) == (
-        "dent",
-        75,
-        25,
-        50,
-        50,
-    )
+    assert dent == LabelledBox("dent", Box(75, 25, 50, 50), "yolo")
     assert rivet.category == "rivet"
     assert found.sources == {"images/a.png": {"yolo"}}
 
@@ -54,7 +50,7 @@ def test_yolo_boxes_become_pixels_with_the_names_of_their_numbers() -> None:
 def test_a_yolo_polygon_is_boxed() -> None:
     found = read(yolo(a="1 0.1 0.1 0.3 0.1 0.2 0.4"))
     box = found.boxes["images/a.png"][0]
-    edges = (box.x_px, box.y_px, box.width_px, box.height_px)
+    edges = tuple(vars(box.box).values())
     assert edges == pytest.approx((20, 10, 40, 30))
 
 
@@ -67,7 +63,7 @@ def test_an_empty_yolo_file_tells_that_there_is_nothing() -> None:
 def test_lines_that_are_no_box_are_told_and_nan_is_left_to_the_check_of_boxes() -> None:
     found = read(yolo(a="1 0.5 0.5 0.2\nnonsense\n1 nan 0.5 0.1 0.1\n"))
     assert [finding.reason for finding in found.findings] == ["box_not_a_number"] * 2
-    assert math.isnan(found.boxes["images/a.png"][0].x_px)
+    assert math.isnan(found.boxes["images/a.png"][0].box.x_px)
 
 
 def test_labels_without_an_image_are_told_and_those_of_an_unreadable_one_are_not() -> None:
@@ -107,7 +103,7 @@ def test_coco_boxes_find_their_image_in_either_unicode_form() -> None:
     content = coco(images=[{"id": 1, "file_name": "찍힘.png"}])
     found = read_coco("x.json", content, images=ImageIndex([on_disk], suffixes=True))
     (box,) = found.boxes[on_disk]
-    assert (box.category, box.x_px, box.height_px, box.source) == ("dent", 1, 40, "coco")
+    assert (box.category, box.box.x_px, box.box.height_px, box.source) == ("dent", 1, 40, "coco")
 
 
 @pytest.mark.parametrize("said", [(64, 48), (None, None), (0, 0)], ids=str)
@@ -185,7 +181,7 @@ def test_an_id_of_two_coco_images_is_an_error_and_an_image_told_twice_is_not() -
 def test_a_coco_box_without_four_numbers_is_not_a_number(bbox: object) -> None:
     content = coco(annotations=[{"image_id": 1, "category_id": 7, "bbox": bbox}])
     found = read_coco("x.json", content, images=ImageIndex(["a.png"], suffixes=True))
-    assert math.isnan(found.boxes["a.png"][0].x_px)
+    assert math.isnan(found.boxes["a.png"][0].box.x_px)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +200,7 @@ def test_a_coco_annotation_without_a_box_has_the_extent_of_its_segmentation(
         "x.json", coco(annotations=[told]), images=ImageIndex(["a.png"], suffixes=True)
     )
     (box,) = found.boxes["a.png"]
-    assert (box.x_px, box.y_px, box.width_px, box.height_px) == (2, 1, 3, 2)
+    assert box.box == Box(2, 1, 3, 2)
 
 
 @pytest.mark.parametrize("segmentation", [None, [], [[]], "x", {"size": [0, 0], "counts": []}, {}])
@@ -215,7 +211,7 @@ def test_a_coco_annotation_with_neither_box_nor_segmentation_is_not_a_number(
     found = read_coco(
         "x.json", coco(annotations=[told]), images=ImageIndex(["a.png"], suffixes=True)
     )
-    assert math.isnan(found.boxes["a.png"][0].x_px)
+    assert math.isnan(found.boxes["a.png"][0].box.x_px)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,7 @@ from inspection.evaluation.metrics import (
     class_auroc,
     classification,
     confusion_rows,
-    detector_scores,
     expected_cost,
-    group_by_part,
     macro_f1_bound,
     outcomes,
     totals,
@@ -28,7 +26,7 @@ from inspection.geometry import CropWindow
 from inspection.models.crops import Crops
 from inspection.parts import f1_by_class
 from inspection.runtime.bundle import Card
-from inspection.runtime.views import ViewOutputs
+from inspection.runtime.views import DetectorOutput, ViewOutputs
 from tests.bundles import make_bundle, sample_line
 
 LINE = sample_line()
@@ -60,56 +58,35 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
     return make_bundle(folder)
 
 
-def seen(
+def measured(
     name: str, probabilities: Sequence[float] | None = NORMAL, anomaly: float | None = 0.0
 ) -> ViewOutputs:
     """A view with these class probabilities and this anomaly score; None where not located."""
-    found = {"rod": probabilities is not None, "rivet": anomaly is not None}
-    return ViewOutputs(
-        name=name,
-        sha256="",
-        frame_size_px=(320, 256),
-        windows={region: window for region, window in WINDOWS.items() if found[region]},
-        crops={},
-        logits=None if probabilities is None else np.log(probabilities),
-        raw_heat=None,
-        raw_anomaly=anomaly,
-        raw_map=None,
-    )
-
-
-def test_views_are_gathered_by_part_in_the_order_of_their_first_view() -> None:
-    views = [seen(name) for name in "abcd"]
-    parts = group_by_part(views, ["p2", "p1", "p2", "p1"])
-    assert {part: [view.name for view in of] for part, of in parts.items()} == {
-        "p2": ["a", "c"],
-        "p1": ["b", "d"],
-    }
-    assert list(parts) == ["p2", "p1"]
-
-
-def test_a_channels_score_is_that_of_its_worst_view_and_unknown_where_no_view_has_one(
-    card: Card,
-) -> None:
-    parts = {"a": [seen("1", NORMAL, 2.5), seen("2", DENT, 0.5)], "b": [seen("3", NORMAL, None)]}
-    scores = detector_scores(parts, card)
-    np.testing.assert_allclose(scores, [[0.98, 2.5], [0.1, np.nan]], rtol=1e-5)
+    cold = np.full((2, 20, 40), -9, np.float32)
+    windows, detectors = {}, {}
+    if probabilities is not None:
+        windows["rod"] = WINDOWS["rod"]
+        detectors["classifier"] = DetectorOutput(np.log(probabilities), cold)
+    if anomaly is not None:
+        windows["rivet"] = WINDOWS["rivet"]
+        detectors["anomaly"] = DetectorOutput(np.array([anomaly]), cold[:1])
+    return ViewOutputs(name, "", (320, 256), windows, {}, detectors)
 
 
 def test_outcomes_have_one_row_per_part(card: Card) -> None:
     parts = {
-        "good": [seen("1"), seen("2")],
-        "bad": [seen("3"), seen("4", DENT)],
-        "unsure": [seen("5", MAYBE)],
-        "pressed": [seen("6", NORMAL, 9.0)],
-        "hidden": [seen("7", None)],
+        "good": [measured("1"), measured("2")],
+        "bad": [measured("3"), measured("4", DENT)],
+        "unsure": [measured("5", MAYBE)],
+        "pressed": [measured("6", NORMAL, 9.0)],
+        "hidden": [measured("7", None)],
     }
     labels = {"good": "normal", "bad": "dent", "unsure": "slide", "pressed": "under_press",
               "hidden": "normal"}  # fmt: skip
     table = outcomes(parts, labels, card).set_index("part_id")
     assert table["verdict"].tolist() == ["pass", "reject", "review", "reject", "review"]
-    assert table["named"].tolist() == ["normal", "dent", "slide", "under_press", "not_seen"]
-    assert table["classified"].tolist() == ["normal", "dent", "normal", "normal", "not_seen"]
+    assert table["named"].tolist() == ["normal", "dent", "slide", "under_press", "not_found"]
+    assert table["classified"].tolist() == ["normal", "dent", "normal", "normal", "not_found"]
     assert table["worst_view"].tolist()[1:] == ["4", "5", "6", "7"]
     assert table["n_views"].tolist() == [2, 2, 1, 1, 1]
     assert table["label"].to_dict() == labels
@@ -143,7 +120,7 @@ def test_a_class_without_parts_has_no_rate_rather_than_a_good_one() -> None:
     )  # fmt: skip
 
 
-def test_auroc_is_that_of_scikit_learn_by_the_channel_that_sees_the_defect() -> None:
+def test_auroc_is_that_of_scikit_learn_by_the_detector_that_sees_the_defect() -> None:
     expected = roc_auc_score([0, 0, 0, 0, 1, 1, 1], TABLE["classifier"][:7])
     assert class_auroc(TABLE, "dent", LINE) == pytest.approx(expected)
     by_anomaly = roc_auc_score([0, 0, 0, 0, 1], [0.0, 1.0, 0.5, 3.0, 2.0])
@@ -186,21 +163,26 @@ def test_the_expected_cost_counted_by_hand() -> None:
     assert expected_cost(TABLE, LINE, costs) == pytest.approx(0.1 * on_bad + 0.9 * on_good)
 
 
+def with_heat(outputs: ViewOutputs, heat: np.ndarray) -> ViewOutputs:
+    output = replace(outputs.detectors["classifier"], heat=heat)
+    return replace(outputs, detectors=outputs.detectors | {"classifier": output})
+
+
 def test_heat_is_judged_only_where_the_defect_is_truly_predicted_and_its_place_known(
     card: Card,
 ) -> None:
     on_defect, elsewhere = np.zeros((2, 20, 40), np.float32), np.zeros((2, 20, 40), np.float32)
     on_defect[0, 10, 20] = elsewhere[0, 2, 3] = elsewhere[1, 10, 20] = 1.0
     parts = {
-        "hit": [replace(seen("hit", DENT), raw_heat=on_defect)],
+        "hit": [with_heat(measured("hit", DENT), on_defect)],
         "dents": [
-            replace(seen("hit too", DENT), raw_heat=on_defect),
-            replace(seen("miss", DENT), raw_heat=elsewhere),
-            replace(seen("unmarked", DENT), raw_heat=elsewhere),
-            replace(seen("taken for normal", NORMAL), raw_heat=elsewhere),
-            seen("not found", None),
+            with_heat(measured("hit too", DENT), on_defect),
+            with_heat(measured("miss", DENT), elsewhere),
+            with_heat(measured("unmarked", DENT), elsewhere),
+            with_heat(measured("taken for normal", NORMAL), elsewhere),
+            measured("not found", None),
         ],
-        "good": [replace(seen("normal", NORMAL), raw_heat=elsewhere)],
+        "good": [with_heat(measured("normal", NORMAL), elsewhere)],
     }
     index = pd.DataFrame({"path": [view.name for views in parts.values() for view in views]})
     index["label"] = ["dent"] * 6 + ["normal"]
@@ -229,10 +211,10 @@ def test_the_confusion_is_of_labels_as_seen_in_the_classifiers_region() -> None:
     assert list(rows["predicted"]) == list(TABLE["classified"])
 
 
-def test_a_part_that_was_not_seen_is_not_counted_as_rightly_classified() -> None:
-    blind = TABLE.assign(classified=["not_seen", *TABLE["classified"][1:]])
+def test_a_part_that_was_not_found_is_not_counted_as_rightly_classified() -> None:
+    blind = TABLE.assign(classified=["not_found", *TABLE["classified"][1:]])
     found = classification(blind, LINE)
-    assert (found["n_parts"], found["n_not_seen"]) == (8, 1)
+    assert (found["n_parts"], found["n_not_found"]) == (8, 1)
     assert found["confusion"][0] == [2, 2, 0]
     assert found["macro_f1"] < classification(TABLE, LINE)["macro_f1"]
 
@@ -263,4 +245,4 @@ def test_a_class_without_parts_and_predictions_leaves_the_bound_as_it_is() -> No
 
 def test_a_classifier_that_saw_no_test_part_is_no_classifier_of_nan() -> None:
     with pytest.raises(InspectionError, match="found in none of 9 test parts"):
-        classification(TABLE.assign(classified="not_seen"), LINE)
+        classification(TABLE.assign(classified="not_found"), LINE)

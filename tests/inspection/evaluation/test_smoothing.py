@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from inspection.evaluation.smoothing import SmoothedScores, bandwidths
-from inspection.runtime.bundle import Thresholds
+from inspection.runtime.detectors import Thresholds
 
 
 def test_bandwidths_follow_silverman_and_one_part_spreads_as_the_others_do() -> None:
@@ -21,9 +21,7 @@ def test_the_chances_at_a_cut_are_those_at_a_threshold_of_that_value() -> None:
     scores = np.array([0.0, 0.5, 1.0, np.nan, 3.0, 4.0])
     smoothed = SmoothedScores.of(scores, np.arange(6) >= 3)
     low, high = 20, 30
-    thresholds = Thresholds(
-        accept_below=smoothed.cuts[low], reject_above=smoothed.cuts[high]
-    )
+    thresholds = Thresholds(accept_below=smoothed.cuts[low], reject_above=smoothed.cuts[high])
     passed, kept = smoothed.chances(thresholds)
     assert passed.tolist() == smoothed.passes[low].tolist()
     assert kept.tolist() == smoothed.kept[high].tolist()

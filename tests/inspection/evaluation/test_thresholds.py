@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.smoothing import bandwidths
 from inspection.evaluation.thresholds import below_scores, choose_thresholds, cross_decided
-from inspection.runtime.bundle import Thresholds
+from inspection.runtime.detectors import Thresholds
 from inspection.runtime.verdict import decide
 
 COSTS = Costs()

@@ -1,4 +1,3 @@
-import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +15,7 @@ from inspection.models.framing import (
     require_boxes,
 )
 from inspection.line import Line
+from inspection.boxes import LabelledBox, boxes_cell
 from inspection.geometry import Box, coverage, intersection_over_union
 
 FRAME_PX = (64, 48)
@@ -38,9 +38,9 @@ LABELLED, SEEN = Box(8, 8, 32, 24), Box(12, 12, 32, 24)
 
 
 def view(label: str = "normal", **boxes: Box) -> Any:
-    drawn = [{"category": name, **vars(box), "source": "coco"} for name, box in boxes.items()]
+    drawn = boxes_cell(LabelledBox(name, box, "coco") for name, box in boxes.items())
     return SimpleNamespace(
-        width_px=FRAME_PX[0], height_px=FRAME_PX[1], boxes=json.dumps(drawn), label=label
+        width_px=FRAME_PX[0], height_px=FRAME_PX[1], boxes=drawn, label=label
     )
 
 
