@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inspection.geometry import Floats, Image
 from inspection.models.cam import as_tensor
 from inspection.models.classifier import DefectClassifier, fixed_size
 from inspection.models.crops import TARGET_STRIDE
 from inspection.models.filters import FilterBank
-from inspection.geometry import Floats, Image
 
 PLACEHOLDER_BACKBONE = "resnet18"
 LAYER = "features"
@@ -24,17 +24,19 @@ KINDS = ("filters", "classifier")
 N_JITTERED = 3
 JITTER_PX = 2
 MAX_FITTED = 1100
-SHIFTS = sorted(product((-1, 0, 1), repeat=2), key=lambda shift: abs(shift[0]) + abs(shift[1]))
+SHIFTS = sorted(
+    product((-1, 0, 1), repeat=2), key=lambda shift: abs(shift[0]) + abs(shift[1])
+)
 
 
 class AnomalySettings(BaseModel):
     """What rebuilds an anomaly model before its weights are loaded; stored beside them as JSON.
 
     `kind` says where features come from: `filters` (a fixed bank of Gaussian derivatives, see
-    inspection/models/filters.py) or `classifier` (the backbone of our own). `size_px` is (width, height)
-    of the crop; `mean` and `std` are of the normals it was fitted on, in grey levels. `shrinkage`
-    is the ridge on the covariance of features of unit variance; `score_fraction` the share of the
-    hottest places whose mean is the score.
+    inspection/models/filters.py) or `classifier` (the backbone of our own). `size_px` is
+    (width, height) of the crop; `mean` and `std` are of the normals it was fitted on, in grey
+    levels. `shrinkage` is the ridge on the covariance of features of unit variance;
+    `score_fraction` the share of the hottest places whose mean is the score.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,7 +99,9 @@ class BackboneFeatures(nn.Module):
             standard = F.interpolate(standard, size=self.size, mode="bilinear")
         maps = self.classifier.stages_of(standard)
         size = maps[0].shape[-2:]
-        return torch.cat([F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1)
+        return torch.cat(
+            [F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1
+        )
 
 
 class AnomalyModel(nn.Module):
@@ -124,9 +128,13 @@ class AnomalyModel(nn.Module):
         embedding = self.padim.generate_embedding(self.features(images))
         distance = best_fit(embedding, self._distance)
         generator = self.padim.anomaly_map_generator
-        full = generator.smooth_anomaly_map(generator.up_sample(distance, images.shape[-2:]))
+        full = generator.smooth_anomaly_map(
+            generator.up_sample(distance, images.shape[-2:])
+        )
         maps = F.avg_pool2d(full, TARGET_STRIDE)
-        return maps.flatten(1).topk(self.n_hottest, dim=1).values.mean(dim=1), maps.squeeze(1)
+        return maps.flatten(1).topk(self.n_hottest, dim=1).values.mean(
+            dim=1
+        ), maps.squeeze(1)
 
     def _distance(self, embedding: Tensor) -> Tensor:
         """Mahalanobis distance (N, 1, h, w) of features (N, C, h, w) from the normals."""
@@ -162,7 +170,8 @@ def fit_anomaly_model(
     )
     model = AnomalyModel(classifier, settings).eval()
     batches = [
-        as_tensor(b) for b in np.array_split(_jittered(normals, seed), 1 + len(normals) // 8)
+        as_tensor(b)
+        for b in np.array_split(_jittered(normals, seed), 1 + len(normals) // 8)
     ]
     with torch.no_grad():
         _standardise(model.features, batches)
@@ -181,7 +190,11 @@ def best_fit(embedding: Tensor, distance_of: Callable[[Tensor], Tensor]) -> Tens
     taken, and its distances are moved back to where they were in the crop.
     """
     tried = torch.cat(
-        [shifted(distance_of(shifted(embedding, dy, dx)), -dy, -dx) for dy, dx in SHIFTS], dim=1
+        [
+            shifted(distance_of(shifted(embedding, dy, dx)), -dy, -dx)
+            for dy, dx in SHIFTS
+        ],
+        dim=1,
     )
     best = tried.square().mean(dim=(2, 3)).argmin(dim=1)
     return tried.gather(1, best[:, None, None, None].expand(-1, 1, *tried.shape[2:]))
@@ -210,7 +223,8 @@ def own_weights(model: AnomalyModel) -> dict[str, Tensor]:
     return {
         name: value.contiguous()
         for name, value in model.state_dict().items()
-        if ".classifier." not in name and not name.startswith("padim.feature_extractor.")
+        if ".classifier." not in name
+        and not name.startswith("padim.feature_extractor.")
     }
 
 
@@ -266,11 +280,16 @@ def _padim(features: CropFeatures, settings: AnomalySettings) -> Any:
     from anomalib.models.image.padim.torch_model import PadimModel
 
     with torch.random.fork_rng():
-        padim = PadimModel(PLACEHOLDER_BACKBONE, ["layer1"], pre_trained=False, n_features=1)
+        padim = PadimModel(
+            PLACEHOLDER_BACKBONE, ["layer1"], pre_trained=False, n_features=1
+        )
     generator = np.random.default_rng(settings.seed)
     chosen = generator.permutation(settings.n_channels)[: settings.n_features]
     padim.feature_extractor = features  # type: ignore[assignment]
     padim.layers = [LAYER]
-    padim.n_features_original, padim.n_features = settings.n_channels, settings.n_features
+    padim.n_features_original, padim.n_features = (
+        settings.n_channels,
+        settings.n_features,
+    )
     padim.idx = torch.from_numpy(np.sort(chosen))
     return padim

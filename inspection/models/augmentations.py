@@ -73,7 +73,11 @@ def _step(name: str) -> Any:
         "clahe": lambda: A.CLAHE(p=0.5),
         "lamp": lambda: A.RandomBrightnessContrast(0.2, 0.2, p=0.5),
         "pose": lambda: A.Affine(
-            scale=(0.93, 1.07), rotate=(-3, 3), translate_percent=0.03, p=0.5, border_mode=1
+            scale=(0.93, 1.07),
+            rotate=(-3, 3),
+            translate_percent=0.03,
+            p=0.5,
+            border_mode=1,
         ),
     }
     return steps[name]()

@@ -23,7 +23,9 @@ class FilterBank(nn.Module):
     def __init__(self, image_channels: int) -> None:
         super().__init__()
         for order in range(3):
-            kernel = gaussian_derivative(SIGMA_CELLS, order).repeat(image_channels, 1, 1, 1)
+            kernel = gaussian_derivative(SIGMA_CELLS, order).repeat(
+                image_channels, 1, 1, 1
+            )
             self.register_buffer(f"kernel_{order}", kernel, persistent=False)
 
     @staticmethod
@@ -44,7 +46,9 @@ class FilterBank(nn.Module):
         brightness = separable(images, smooth, smooth)
         along_x = separable(images, first, smooth)
         along_y = separable(images, smooth, first)
-        laplacian = separable(images, second, smooth) + separable(images, smooth, second)
+        laplacian = separable(images, second, smooth) + separable(
+            images, smooth, second
+        )
         energy = separable((images - brightness) ** 2, smooth, smooth)
         strength_x = separable(along_x.abs(), smooth, smooth)
         strength_y = separable(along_y.abs(), smooth, smooth)

@@ -25,7 +25,9 @@ def paste(
     height, width = background.shape[:2]
     mask = cv2.resize(cells, (width, height), interpolation=cv2.INTER_NEAREST)
     mask = cv2.dilate(mask, np.ones((5, 5), np.uint8))
-    alpha = cv2.GaussianBlur(mask.astype(np.float32) / 255.0, (0, 0), FEATHER_PX)[:, :, None]
+    alpha = cv2.GaussianBlur(mask.astype(np.float32) / 255.0, (0, 0), FEATHER_PX)[
+        :, :, None
+    ]
     ring = (cv2.dilate(mask, np.ones((25, 25), np.uint8)) > 0) & (mask == 0)
     offset = _mean(background, ring) - _mean(moved, ring)
     blended = background * (1 - alpha) + (moved + offset) * alpha
@@ -35,11 +37,19 @@ def paste(
 def _shift(target: Image, generator: np.random.Generator) -> tuple[int, int]:
     """A shift in cells that keeps the defect inside the crop."""
     height, width = target.shape
-    rows, columns = np.flatnonzero(target.any(axis=1)), np.flatnonzero(target.any(axis=0))
+    rows, columns = (
+        np.flatnonzero(target.any(axis=1)),
+        np.flatnonzero(target.any(axis=0)),
+    )
     reach_x, reach_y = int(MAX_SHIFT_FRACTION * width), int(MAX_SHIFT_FRACTION * height)
-    left, right = min(reach_x, int(columns[0])), min(reach_x, width - 1 - int(columns[-1]))
+    left, right = (
+        min(reach_x, int(columns[0])),
+        min(reach_x, width - 1 - int(columns[-1])),
+    )
     up, down = min(reach_y, int(rows[0])), min(reach_y, height - 1 - int(rows[-1]))
-    return int(generator.integers(-left, right + 1)), int(generator.integers(-up, down + 1))
+    return int(generator.integers(-left, right + 1)), int(
+        generator.integers(-up, down + 1)
+    )
 
 
 def _moved(crop: Image, target: Image, dx: int, dy: int) -> tuple[Image, Image]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from inspection.errors import InspectionError
 from inspection.models.cam import ClassifierWithHeat
 from inspection.models.classifier import (
     POOL_SHARPNESS,
@@ -16,7 +17,6 @@ from inspection.models.classifier import (
     new_classifier,
     pooled,
 )
-from inspection.errors import InspectionError
 from tests.networks import save_classifier, tiny_architecture, tiny_classifier
 
 CROPS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 1, 32, 64), dtype=np.uint8))

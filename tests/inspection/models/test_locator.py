@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from inspection.models.locator import Locator, fit_locator, locate
 from inspection.geometry import Box, box_from_mask, coverage, intersection_over_union
+from inspection.models.locator import Locator, fit_locator, locate
 
 FRAME_PX = (64, 48)
 CELLS = (16, 12)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from inspection.models.augmentations import build_augmentation
 from inspection.errors import InspectionError
+from inspection.models.augmentations import build_augmentation
 from inspection.models.training import CropDataset, fit_classifier, fit_target, place_loss
 from tests.networks import SCHEDULE, Trained, tiny_classifier
 from tests.squares import CLASSES, draw_crops
