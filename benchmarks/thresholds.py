@@ -182,10 +182,9 @@ RULES: dict[str, Rule] = {
 
 def as_markdown(table: pd.DataFrame) -> str:
     """A table for each cost of an escape and limit asked for, a row for each rule and setting."""
-    lines = []
-    for (escape_cost, asked), rows in table.groupby(
-        ["escape_cost", "asked"], sort=False
-    ):
+    lines: list[str] = []
+    for escape_cost, asked in product(ESCAPE_COSTS, ASKED):
+        is_in = (table["escape_cost"] == escape_cost) & (table["asked"] == asked)
         lines += [
             f"\n### at most {100 * asked:.0f} % escapes, an escape costs {escape_cost:.0f}\n",
             "| scores | n | rule | escapes | P(more than asked) | good to review | cost |",
@@ -194,7 +193,7 @@ def as_markdown(table: pd.DataFrame) -> str:
         lines += [
             f"| {row.scenario} | {row.n_defective} | {row.rule} | {row.escape_rate:.2%} | "
             f"{row.exceeds:.0%} | {row.reviewed_good:.1%} | {row.cost:.3f} |"
-            for row in rows.itertuples()
+            for row in table[is_in].itertuples()
         ]
     return "\n".join([*lines, ""])
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from inspection.errors import InspectionError
-from inspection.runtime.bundle import Card, verified
-from inspection.runtime.releases import POINTER, champion_line
+from inspection.runtime.bundle import Card, read_card, verified
+from inspection.runtime.releases import POINTER, champion, champion_line
 
 NEXT = """
 where to look next
@@ -40,7 +40,9 @@ def main() -> None:
     except InspectionError as error:
         raise SystemExit(f"summary: {error}") from error
     sys.stdout.write(summary(card))
-    sys.stdout.write(served_beside(card, paths.bundle.parent / "releases"))
+    releases = paths.bundle.parent / "releases"
+    sys.stdout.write(champion_beside(card, releases))
+    sys.stdout.write(served_beside(card, releases))
     example = next(iter(sorted(paths.data.rglob("*.jpg"))), Path("image.jpg"))
     sys.stdout.write(
         NEXT.format(report=paths.report, model=card.line.name, example=example)
@@ -61,6 +63,17 @@ def served_beside(card: Card, releases: Path) -> str:
         f"\nmind: the service serves line {line!r}, not {card.line.name!r}; "
         "`dvc repro -f -s register` lets this one serve\n"
     )
+
+
+def champion_beside(card: Card, releases: Path) -> str:
+    """What the champion costs, where another bundle than this one serves; else nothing."""
+    if not (releases / POINTER).is_file():
+        return ""
+    serving = read_card(champion(releases))
+    if serving.version == card.version or "cost" not in serving.metrics:
+        return ""
+    sentence = serving.metrics["cost"]["sentence"]
+    return f"\nthe champion, {serving.version}, on its own test fold: {sentence}\n"
 
 
 def summary(card: Card) -> str:
@@ -90,7 +103,7 @@ def summary(card: Card) -> str:
         )
         for row in rows
     ]
-    found, claim = metrics["totals"], metrics["claim"]
+    found = metrics["totals"]
     classified = metrics["classifier"]
     notes = [
         "hurts: escapes (defective parts passed); for the normal class overkill (rejected)",
@@ -102,14 +115,22 @@ def summary(card: Card) -> str:
         f"macro-F1 {classified['macro_f1']:.3f} over {len(classified['classes'])} classes, "
         f"{classified['n_parts']} parts, at least {classified['macro_f1_lower_bound']:.3f}",
     ]
-    if not claim["supported"]:
-        notes.append(
-            f"{_percent(claim['max_escape_rate'])} escapes cannot be claimed: val has "
-            f"{claim['n_defective']} defective parts, of which {claim['escapes']} escape when "
-            f"judged unseen; it takes {claim['n_parts_needed']} without an escape"
-        )
+    notes.append(metrics["limit"]["sentence"])
+    costs = cost_lines(metrics["cost"])
     title = f"{card.line.name}: test fold by part, bounds one-sided 95 %, bundle {card.version}"
-    return "\n".join(["", title, "", *lines, "", *notes, ""])
+    if not metrics["cost"]["beats_review_all"]:
+        return "\n".join(["", *costs, "", title, "", *lines, "", *notes, ""])
+    return "\n".join(["", title, "", *lines, "", *notes, *costs, ""])
+
+
+def cost_lines(cost: dict[str, Any]) -> list[str]:
+    """The expected cost beside that of reviewing, passing or rejecting every part."""
+    beside = (
+        f"to review all costs {cost['review_all']:.3f}, to pass all "
+        f"{cost['pass_all']:.3f}, to reject all {cost['reject_all']:.3f}"
+    )
+    help_lines = [f"would help: {one}" for one in cost["advice"]]
+    return [cost["sentence"], beside, *help_lines]
 
 
 def _row(name: str, row: dict[str, Any], normal: str) -> tuple[str, ...]:

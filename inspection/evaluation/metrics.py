@@ -1,20 +1,18 @@
 """What verdicts are worth: escapes and overkill counted per part, with n and a bound."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from inspection.errors import InspectionError
+from inspection.evaluation.cost_report import cost_report
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.part_scores import Parts, part_scores
 from inspection.evaluation.rates import (
     CONFIDENCE,
     auroc_bound,
-    parts_needed,
     rate,
-    upper_bound,
 )
 from inspection.line import Line
 from inspection.parts import confusion, f1_by_class, macro_f1
@@ -218,7 +216,9 @@ def test_metrics(table: pd.DataFrame, line: Line, costs: Costs) -> dict[str, Any
         "verdicts": verdict_table(table, line),
         "totals": totals(table, line),
         **anomaly_measures(table, line),
-        "expected_cost": expected_cost(table, line, costs),
+        "cost": cost_report(
+            table["verdict"].tolist(), table["label"].tolist(), line.normal, costs
+        ).as_json(),
     }
 
 
@@ -227,37 +227,3 @@ def confusion_rows(table: pd.DataFrame, line: Line) -> pd.DataFrame:
     table = table[table["classified"] != NOT_FOUND]
     actual = [line.label_in(line.classify, label) for label in table["label"]]
     return pd.DataFrame({"actual": actual, "predicted": table["classified"].tolist()})
-
-
-def claim(
-    verdicts: Sequence[str], defective: Any, max_escape_rate: float
-) -> dict[str, Any]:
-    """Whether verdicts on parts support the escape rate asked for, with 95 % confidence.
-
-    `n_parts_needed` is how many defective parts without an escape it takes to claim it.
-    """
-    on_bad = [one for one, bad in zip(verdicts, defective, strict=True) if bad]
-    escapes = on_bad.count("pass")
-    bound = upper_bound(escapes, len(on_bad)) if on_bad else 1.0
-    return {
-        "max_escape_rate": max_escape_rate,
-        "confidence": CONFIDENCE,
-        "n_defective": len(on_bad),
-        "escapes": escapes,
-        "escape_upper_bound": bound,
-        "supported": bound <= max_escape_rate,
-        "n_parts_needed": parts_needed(max_escape_rate),
-    }
-
-
-def expected_cost(table: pd.DataFrame, line: Line, costs: Costs) -> float:
-    """Expected cost per part of the line, in units of one good part thrown away."""
-    defective = (table["label"] != line.normal).to_numpy()
-    verdicts = table["verdict"].to_numpy()
-    on_bad = np.select([verdicts == "pass", verdicts == "review"],
-                       [costs.escape_cost, costs.review_cost], 0.0)  # fmt: skip
-    on_good = np.select([verdicts == "reject", verdicts == "review"],
-                        [costs.overkill_cost, costs.review_cost], 0.0)  # fmt: skip
-    bad = on_bad[defective].mean() if defective.any() else 0.0
-    good = on_good[~defective].mean() if (~defective).any() else 0.0
-    return float(costs.defect_rate * bad + (1 - costs.defect_rate) * good)
