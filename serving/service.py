@@ -14,12 +14,18 @@ from inspection.runtime import releases as shelf
 from serving import logs, settings
 from serving.api import create_app
 from serving.champion import Champion, load
+from serving.recorder import Recorder
 
 # BentoML's own limit, whose answer has another form: ours must come first, so this lies above it.
 BACKSTOP_S = 3600
 
-SETTINGS = settings.from_environment()
+try:
+    SETTINGS = settings.from_environment()
+except InspectionError as error:
+    raise SystemExit(f"service: not started\n{error}") from error
 champion = Champion(SETTINGS.releases)
+recorder = Recorder(SETTINGS.verdicts, SETTINGS.policy)
+app = create_app(champion, tokens=SETTINGS.tokens, recorder=recorder)
 
 
 class OurApp:
@@ -61,11 +67,10 @@ class Inspection:
     check_champion: Any = bentoml.on_deployment(refuse_without_champion)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
-    def stop_following(self) -> None:
-        """Let the thread that follows the pointer end."""
+    def stop(self) -> None:
+        """Follow the pointer no longer, and close the log."""
         champion.stop()
+        recorder.close()
 
 
-Inspection.add_asgi_middleware(  # type: ignore[attr-defined]
-    OurApp, answers=create_app(champion, tokens=SETTINGS.tokens)
-)
+Inspection.add_asgi_middleware(OurApp, answers=app)  # type: ignore[attr-defined]

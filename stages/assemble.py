@@ -17,10 +17,12 @@ from inspection.evaluation.calibration import calibrate
 from inspection.evaluation.cam_truth import cam_truth
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.golden_crops import evenly_drawn
+from inspection.evaluation.golden_frames import golden_frames, require_same_crops
 from inspection.evaluation.operating_point import are_defective, operating_point
 from inspection.evaluation.parity import require_parity
 from inspection.evaluation.part_scores import Parts, group_by_part
 from inspection.evaluation.threshold_study import simulated
+from inspection.evaluation.worst_views import pictures, save_pictures
 from inspection.geometry import Image, locator_input
 from inspection.images import read_frame
 from inspection.line import Line
@@ -41,13 +43,11 @@ from inspection.storage import (
     replace_folder,
     sha256_of,
     write_table,
-    write_text,
 )
 from stages import program
 from stages.exported import Trained, export_models, load_trained
 from stages.golden import golden_locator_parity, golden_parity
 from stages.lineage import lineage
-from stages.report import render_report
 
 N_GOLDEN_FRAMES = 16
 
@@ -62,23 +62,20 @@ class AssembleParams(program.Params):
 
 
 def main() -> None:
-    """Load what was trained, assemble and measure the bundle, save it with its report."""
+    """Load what was trained, assemble and measure the bundle, save it with what it showed."""
     paths = program.arguments(
         __doc__,
         data="the frames",
         data_dvc="the file that holds the data's hash",
         manifest="the clean manifest",
-        quarantine="list of quarantined files",
-        issues="ranked label issues",
         folds="the fold of each view",
-        split_metrics="metrics of the split: leakage price and shortcut audit",
         crops="folder of the crops and the locator",
         classifier="folder of the classifier",
         cam="folder of the CAM recipe",
         anomaly="folder of the anomaly model",
         run="file with the MLflow run's id",
         out="folder for the bundle",
-        report="folder for the report",
+        test_fold="folder for what was measured on the test fold",
         metrics="file for the metrics",
     )
     line, params = program.params(line=Line, assemble=AssembleParams)
@@ -97,21 +94,23 @@ def main() -> None:
 
     val = views[views["fold"] == "val"]
     parts = measured(measurement, val, paths.data)
+    crops = {region: load_crops(paths.crops, region) for region in line.regions}
+    val_crops = {region: some.in_fold("val") for region, some in crops.items()}
+    golden = golden_frames(val_crops)
+    require_same_crops(golden, [view for views in parts.values() for view in views])
+
     settings, costs, limit = settled(trained, models, parts, val, params)
     if not limit["n_defective"]:
         program.log.warning(
             "val: no defective part, so nothing says what a threshold costs: all but what looks as "
             "normal as the normals of val goes to review; add defective parts, three of a class"
         )
-    golden = {
-        name: evenly_drawn(
-            load_crops(paths.crops, detector.region).in_fold("val").images,
-            params.golden_crops,
-        )
+    golden_crops = {
+        name: evenly_drawn(val_crops[detector.region].images, params.golden_crops)
         for name, detector in settings.detectors.items()
     }
     parity = golden_parity(
-        trained, settings, folder, golden, tolerance=params.parity_tolerance
+        trained, settings, folder, golden_crops, tolerance=params.parity_tolerance
     )
     if settings.locator is not None:
         size = settings.locator.size_px
@@ -126,7 +125,7 @@ def main() -> None:
     table = outcomes.outcomes(parts, labels_of_parts(test, line.normal), settings)
     metrics = outcomes.test_metrics(table, line, params.costs) | {
         "limit": limit,
-        "cam": cam_truth(parts, settings, load_crops(paths.crops, line.classify)),
+        "cam": cam_truth(parts, settings, crops[line.classify]),
         "parity": {name: report.as_json() for name, report in parity.items()},
     }
     card = Card.of_settings(
@@ -139,12 +138,11 @@ def main() -> None:
     )
     write_card(folder, card)
     replace_folder(folder, paths.out)
-    write_table(paths.report / "test_parts.csv", table)
-    write_table(paths.report / "confusion.csv", outcomes.confusion_rows(table, line))
-    write_text(
-        paths.report / "index.html",
-        render_report(paths, card, table, parts),
-    )
+    write_table(paths.test_fold / "parts.csv", table)
+    confusion = outcomes.confusion_rows(table, line)
+    write_table(paths.test_fold / "confusion.csv", confusion)
+    found = pictures(table, parts, settings)
+    save_pictures(paths.test_fold / "pictures.npz", found)
     program.save_metrics(paths.metrics, metrics)
     _log_totals(metrics["totals"])
     if not metrics["cost"]["beats_review_all"]:

@@ -134,10 +134,11 @@ class SortedFiles:
     table: str = ""
 
     def with_masks(self, named: Collection[str]) -> "SortedFiles":
-        """The files with those images that are `named` as masks among the masks."""
+        """The files with those that are `named` as masks, by a table say, among the masks."""
         images = tuple(path for path in self.images if path not in named)
-        masks = sorted({*self.masks, *named})
-        return replace(self, images=images, masks=tuple(masks))
+        ignored = tuple(path for path in self.ignored if path not in named)
+        masks = tuple(sorted({*self.masks, *named}))
+        return replace(self, images=images, masks=masks, ignored=ignored)
 
 
 def sort_files(paths: Iterable[str], layout: Layout) -> SortedFiles:

@@ -16,10 +16,9 @@ from starlette.testclient import TestClient
 
 from inspection.images import decode
 from inspection.runtime.views import View
-from serving import lingering, uploads
+from serving import forms, lingering, uploads
 from serving.api import create_app
 from serving.champion import Champion, Served
-from serving.refusals import RefusedError
 from tests.bundles import draw_jpeg, draw_part
 
 Files = list[tuple[str, tuple[str, bytes]]]
@@ -279,7 +278,7 @@ def test_a_body_that_announces_nothing_is_refused_at_the_limit(
 def test_one_file_over_its_limit_is_refused(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(forms, "MAX_FILE_BYTES", 1000)
     response = client.post("/inspect", files=as_files(b"x" * 1001))
     assert (response.status_code, code_of(response)) == (413, "too_large")
 
@@ -335,17 +334,6 @@ def test_others_are_answered_while_a_part_is_inspected(releases: Path) -> None:
 def async_client(champion: Champion) -> httpx.AsyncClient:
     app = create_app(champion)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
-
-
-def test_memory_taken_is_given_back() -> None:
-    budget = uploads.Budget(100)
-    with budget.share() as take:
-        take(60)
-        with budget.share() as other, pytest.raises(RefusedError, match="try again"):
-            other(50)
-        take(40)
-    with budget.share() as take:
-        take(100)
 
 
 def test_a_missing_method_or_path_is_refused_with_a_code(client: TestClient) -> None:
@@ -432,7 +420,9 @@ def test_colour_and_sixteen_bit_frames_get_the_verdict_of_the_grey_one(client: T
 def test_the_description_covers_every_key_of_an_answer(client: TestClient) -> None:
     described = client.get("/openapi.json").json()
     schemas = described["components"]["schemas"]
-    answer = client.post("/inspect?heatmap=true", files=as_files(draw_jpeg("dent"))).json()
+    answer = client.post(
+        "/inspect?heatmap=true", files=as_files(draw_jpeg("dent")), data={"part_id": "A1"}
+    ).json()
     view = answer["views"][0]
     for name, value in (
         ("PartAnswer", answer),
@@ -441,7 +431,8 @@ def test_the_description_covers_every_key_of_an_answer(client: TestClient) -> No
         ("ModelAnswer", answer["model"]),
     ):
         assert set(schemas[name]["properties"]) == set(value)
-    assert set(described["paths"]) == {"/inspect", "/model"}
+    paths = {"/inspect", "/feedback", "/parts/{part_id}", "/model"}
+    assert set(described["paths"]) == paths
 
 
 def test_nothing_is_written_to_disk(client: TestClient, tmp_path: Path) -> None:

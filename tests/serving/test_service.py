@@ -41,6 +41,7 @@ def environment(releases: Path, home: Path) -> dict[str, str]:
     return os.environ | {
         "KNURL_RELEASES": str(releases),
         "KNURL_TOKEN": "",
+        "KNURL_VERDICTS": str(home / "verdicts"),
         "BENTOML_HOME": str(home),
         "BENTOML_DO_NOT_TRACK": "True",
     }
