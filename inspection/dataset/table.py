@@ -49,7 +49,11 @@ class Table:
 
 
 def read_table(
-    path: str, content: bytes, *, columns: Columns, images: Sequence[str]
+    path: str,
+    content: bytes,
+    *,
+    columns: Columns,
+    images: Sequence[str],
 ) -> Table:
     """The rows of a table, by the image that each names; `images` are all image files.
 
@@ -175,7 +179,11 @@ def _flat(row: Mapping[str, Any], above: str = "") -> Row:
     return flat
 
 
-def _check_columns(path: str, rows: Sequence[Row], columns: Columns) -> None:
+def _check_columns(
+    path: str,
+    rows: Sequence[Row],
+    columns: Columns,
+) -> None:
     known = {name for row in rows for name in row}
     missing = sorted(set(columns.names) - known)
     if missing:

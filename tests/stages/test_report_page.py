@@ -75,7 +75,7 @@ def page(html: str) -> ReportPage:
 
 def finished(card: Card, table: pd.DataFrame) -> Card:
     """The card with the metrics and the lineage that the stage adds."""
-    metrics: dict[str, Any] = outcomes.test_metrics(table, card.line, Costs()) | {
+    metrics: dict[str, Any] = outcomes.test_metrics(table, card, Costs()) | {
         "limit": LIMIT.as_json() | {"simulated": simulated(3, 0.01)},
         "cam": {
             "n": 2,
