@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from serving import feedback, metrics
+from serving.gate import Gate
 from serving.inspections import Asked, Inspections, Serving
 from serving.lingering import Lingering
 from serving.metrics import Metrics
@@ -163,7 +164,7 @@ def create_app(
     )
     # the redirect would name whatever host a client claims
     app.router.redirect_slashes = False
-    return Observing(Lingering(app), routes, counts)
+    return Observing(Lingering(Gate(app, counts)), routes, counts)
 
 
 def _flags(request: Request, *names: str) -> list[bool]:
