@@ -15,6 +15,7 @@ from inspection.curation.folds import with_folds
 from inspection.evaluation import metrics as outcomes
 from inspection.evaluation.calibration import calibrate
 from inspection.evaluation.cam_truth import cam_truth
+from inspection.evaluation.classification import confusion_rows
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.golden_crops import evenly_drawn
 from inspection.evaluation.golden_frames import golden_frames, require_same_crops
@@ -122,7 +123,7 @@ def main() -> None:
     test = views[views["fold"] == "test"]
     parts = measured(measurement, test, paths.data)
     table = outcomes.outcomes(parts, labels_of_parts(test, line.normal), settings)
-    metrics = outcomes.test_metrics(table, line, params.costs) | {
+    metrics = outcomes.test_metrics(table, settings, params.costs) | {
         "claim": claim,
         "cam": cam_truth(parts, settings, crops[line.classify]),
         "parity": {name: report.as_json() for name, report in parity.items()},
@@ -138,7 +139,7 @@ def main() -> None:
     write_card(folder, card)
     replace_folder(folder, paths.out)
     write_table(paths.test_fold / "parts.csv", table)
-    confusion = outcomes.confusion_rows(table, line)
+    confusion = confusion_rows(table, line)
     write_table(paths.test_fold / "confusion.csv", confusion)
     found = pictures(table, parts, settings)
     save_pictures(paths.test_fold / "pictures.npz", found)

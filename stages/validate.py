@@ -249,7 +249,8 @@ def _listed(data_dir: Path, files: SortedFiles, params: ValidateParams) -> Table
     if not files.table:
         return Table()
     content = _told_by(data_dir / files.table)
-    return read_table(files.table, content, columns=params.columns, images=files.images)
+    pictures = [*files.images, *files.masks, *files.ignored]  # masks may fit no glob
+    return read_table(files.table, content, columns=params.columns, images=pictures)
 
 
 def _label_file(path: Path) -> bytes | OSError:

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from inspection.geometry import Box, Image
 from inspection.line import Line
-from inspection.runtime.bundle import SCHEMA_VERSION, Card, LocatorCard, write_card
+from inspection.runtime.bundle import SCHEMA_VERSION, Card, LocatorCard, Settings, write_card
 from inspection.runtime.detectors import (
     DetectorCard,
     HeatScale,
@@ -105,6 +105,15 @@ def make_bundle(folder: Path, *, version: str = "test-1", line: Line | None = No
     )
     write_card(folder, card)
     return card
+
+
+def sample_settings() -> Settings:
+    """What judges the parts of `draw_part`, without the models' files."""
+    return Settings(
+        line=sample_line(),
+        locator=None,
+        detectors={"classifier": _classifier_card(), "anomaly": _anomaly_card()},
+    )
 
 
 def changed_detector(card: Card, name: str, **changes: Any) -> Card:

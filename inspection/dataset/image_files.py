@@ -1,4 +1,4 @@
-"""One file looked at by itself: an image or a mask that can be read, or why it cannot."""
+"""One file checked by itself: an image or a mask that can be read, or why it cannot."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -50,11 +50,11 @@ def examine_mask(path: str, content: bytes, *, max_pixels: int) -> Mask | Findin
 def unreadable(path: str, error: OSError) -> Finding:
     """An image file that is there and cannot be read: a broken link, say, or no permission."""
     return Finding(
-        path, "unreadable", f"{error.strerror}; mend the link or its permissions"
+        path, "unreadable", f"{error.strerror}; repair the link or its permissions"
     )
 
 
 def unreadable_mask(path: str, error: OSError) -> Finding:
     """A mask file that is there and cannot be read."""
-    told = unreadable(path, error)
-    return replace(told, reason=f"mask_{told.reason}", view_kept=True)
+    finding = unreadable(path, error)
+    return replace(finding, reason=f"mask_{finding.reason}", view_kept=True)

@@ -59,7 +59,7 @@ def page(html: str) -> ReportPage:
 
 def finished(card: Card, table: pd.DataFrame) -> Card:
     """The card with the metrics and the lineage that the stage adds."""
-    metrics: dict[str, Any] = outcomes.test_metrics(table, card.line, Costs()) | {
+    metrics: dict[str, Any] = outcomes.test_metrics(table, card, Costs()) | {
         "claim": outcomes.claim(table["verdict"], table["label"] != card.line.normal, 0.01),
         "cam": {
             "n": 2,

@@ -8,16 +8,17 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from inspection.errors import InspectionError
+from inspection.evaluation.auroc import anomaly_measures, class_auroc
 from inspection.evaluation.cam_truth import cam_truth
-from inspection.evaluation.costs import Costs
-from inspection.evaluation.metrics import (
-    anomaly_measures,
-    claim,
-    class_auroc,
+from inspection.evaluation.classification import (
     classification,
     confusion_rows,
-    expected_cost,
     macro_f1_bound,
+)
+from inspection.evaluation.costs import Costs
+from inspection.evaluation.metrics import (
+    claim,
+    expected_cost,
     outcomes,
     totals,
     verdict_table,
@@ -27,9 +28,10 @@ from inspection.models.crops import Crops
 from inspection.parts import f1_by_class
 from inspection.runtime.bundle import Card
 from inspection.runtime.views import DetectorOutput, ViewOutputs
-from tests.bundles import make_bundle, sample_line
+from tests.bundles import make_bundle, sample_settings
 
-LINE = sample_line()
+SETTINGS = sample_settings()
+LINE = SETTINGS.line
 WINDOWS = {
     "rod": CropWindow(0, 0, 160, 80, size_px=(160, 80)),
     "rivet": CropWindow(0, 0, 80, 80, size_px=(80, 80)),
@@ -93,7 +95,7 @@ def test_outcomes_have_one_row_per_part(card: Card) -> None:
 
 
 def test_verdicts_by_class_counted_by_hand() -> None:
-    found = verdict_table(TABLE, LINE)
+    found = verdict_table(TABLE, SETTINGS)
     dent = found["dent"]
     assert [dent[key] for key in ("n_parts", "pass", "review", "reject", "escapes")] == [
         3, 1, 1, 1, 1
@@ -114,7 +116,7 @@ def test_totals_counted_by_hand() -> None:
 
 
 def test_a_class_without_parts_has_no_rate_rather_than_a_good_one() -> None:
-    found = verdict_table(TABLE[TABLE["label"] == "normal"], LINE)["dent"]
+    found = verdict_table(TABLE[TABLE["label"] == "normal"], SETTINGS)["dent"]
     assert (found["n_parts"], found["rate"], found["upper_bound"], found["auroc"]) == (
         0, None, None, None
     )  # fmt: skip
@@ -122,18 +124,18 @@ def test_a_class_without_parts_has_no_rate_rather_than_a_good_one() -> None:
 
 def test_auroc_is_that_of_scikit_learn_by_the_detector_that_sees_the_defect() -> None:
     expected = roc_auc_score([0, 0, 0, 0, 1, 1, 1], TABLE["classifier"][:7])
-    assert class_auroc(TABLE, "dent", LINE) == pytest.approx(expected)
+    assert class_auroc(TABLE, "dent", SETTINGS) == pytest.approx(expected)
     by_anomaly = roc_auc_score([0, 0, 0, 0, 1], [0.0, 1.0, 0.5, 3.0, 2.0])
-    assert class_auroc(TABLE, "under_press", LINE) == pytest.approx(by_anomaly)
-    found = anomaly_measures(TABLE, LINE)
+    assert class_auroc(TABLE, "under_press", SETTINGS) == pytest.approx(by_anomaly)
+    found = anomaly_measures(TABLE, SETTINGS)
     assert found["anomaly_auroc"] == pytest.approx(by_anomaly)
     assert (found["anomaly_n_defective"], found["anomaly_n_normal"]) == (1, 4)
 
 
 def test_there_is_no_auroc_without_parts_of_either_kind() -> None:
-    assert class_auroc(TABLE[TABLE["label"] != "normal"], "dent", LINE) is None
+    assert class_auroc(TABLE[TABLE["label"] != "normal"], "dent", SETTINGS) is None
     for table in (TABLE[TABLE["label"] == "normal"], TABLE[:0]):
-        found = anomaly_measures(table, LINE)
+        found = anomaly_measures(table, SETTINGS)
         assert (found["anomaly_auroc"], found["anomaly_auroc_lower_bound"]) == (None, None)
 
 

@@ -1,0 +1,161 @@
+"""Which image files are masks, told from photographs by content, and where the mask of one lies."""
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from inspection.adoption.folders import telling_folders
+from inspection.adoption.pictures import Picture
+from inspection.adoption.questions import asks
+from inspection.adoption.words import means_normal
+from inspection.dataset.names import nfc
+from inspection.errors import InspectionError
+
+# So many masks must lie by one rule: two black and white images may well be an accident.
+MIN_MASKS = 3
+# Share of the files found by the rule that are black and white: the masks of VisA have a few greys.
+MASK_SHARE = 0.9
+# The likeliest places that are tried on all images.
+N_TRIED = 8
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Where the mask of an image lies ('' without masks), which it is, and all mask files."""
+
+    template: str = ""
+    of_image: Mapping[str, str] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()
+
+
+def find_masks(
+    images: Sequence[str], sample: Mapping[str, Picture], said: str = ""
+) -> Masks:
+    """The masks among image files, by the place (`MASKS=`) that is `said`, or that is found.
+
+    A place is one where files lie that look black and white and are named after photographs:
+    `{folder}` is the folder of the image, `{class}` a folder above it, `{stem}` its name. Of
+    several the one that finds most is taken. All that lies in the fixed folder of the place
+    (`ground_truth/`) is a mask. `said` may be `none`.
+    """
+    if said == "none":
+        return Masks()
+    if said:
+        found = _at(said, images, images)
+        if not found:
+            raise InspectionError(
+                f"MASKS={said}: no image has a mask there; {{folder}}, {{class}} and {{stem}} "
+                "stand for the folder, the class folder and the name of an image; "
+                f"{asks('masks', 'none')}"
+            )
+        return _masks(said, found, images)
+
+    votes: Counter[str] = Counter()
+    by_stem: dict[str, list[str]] = {}
+    bright = [p for p in images if p not in sample or not sample[p].is_mask]
+    for path in bright:
+        by_stem.setdefault(_stem(path), []).append(path)
+    for path, picture in sample.items():
+        if picture.is_mask:
+            votes.update(set(_places(nfc(path), by_stem)))
+
+    found_at = {}
+    ranked = sorted(votes, key=lambda one: (-votes[one], _plainness(one)))
+    for template in sorted(ranked[:N_TRIED], key=_plainness):
+        found = _at(template, bright, images)
+        if _holds(template, found, sample):
+            found_at[template] = found
+    best = max(found_at, key=lambda one: _explained(found_at[one]), default="")
+    return _masks(best, found_at.get(best, {}), images)
+
+
+def _masks(template: str, found: Mapping[str, str], images: Iterable[str]) -> Masks:
+    fixed = _fixed_folder(template)
+    around = {path for path in images if fixed and nfc(path).startswith(f"{fixed}/")}
+    return Masks(template, found, frozenset({*found.values(), *around}))
+
+
+def _at(template: str, photos: Iterable[str], images: Iterable[str]) -> dict[str, str]:
+    """The mask of each photograph (NFC) that has one among the images, where the template says."""
+    known = {nfc(path): path for path in images}
+    found = {}
+    for photo in photos:
+        for place in _filled(template, photo):
+            if place in known and known[place] != photo:
+                found[nfc(photo)] = known[place]
+    return found
+
+
+def _holds(
+    template: str, found: Mapping[str, str], sample: Mapping[str, Picture]
+) -> bool:
+    """Whether what lies there looks like masks, and is no folder of dark but normal parts."""
+    looks = [sample[path].is_mask for path in set(found.values()) if path in sample]
+    folders = PurePosixPath(_fixed_folder(template)).parts
+    if len(looks) < MIN_MASKS or any(map(means_normal, folders)):
+        return False
+    return sum(looks) >= MASK_SHARE * len(looks)
+
+
+def _explained(found: Mapping[str, str]) -> int:
+    """How many masks are found; one that several images would share counts against the place."""
+    return 2 * len(set(found.values())) - len(found)
+
+
+def _filled(template: str, image: str) -> Iterator[str]:
+    """Where the mask of an image may lie by the template; `{class}` is any folder above it."""
+    path = PurePosixPath(nfc(image))
+    classes = telling_folders(image) if "{class}" in template else [""]
+    for name in classes:
+        place = template.replace("{folder}", str(path.parent))
+        place = place.replace("{stem}", path.stem).replace("{class}", name)
+        yield posixpath.normpath(place)
+
+
+def _places(mask: str, by_stem: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The templates by which a mask may belong to an image of whose name it is made."""
+    where, file = posixpath.split(mask)
+    stem = _stem(mask)
+    cuts = range(1, len(stem) + 1)
+    for name in {part for cut in cuts for part in (stem[:cut], stem[-cut:])}:
+        for image in by_stem.get(name, ()):
+            if nfc(image) != mask:
+                yield from _templates(where, file.replace(name, "{stem}", 1), image)
+
+    # MVTec LOCO: the masks of an image lie in a folder of its name
+    above, name = posixpath.split(where)
+    for image in by_stem.get(name, ()):
+        yield from _templates(above, f"{{stem}}/{file}", image)
+
+
+def _templates(where: str, file: str, image: str) -> Iterator[str]:
+    """The templates for masks in the folder `where`, seen from an image."""
+    folder = str(PurePosixPath(nfc(image)).parent)
+    if folder in (where, where or "."):
+        yield f"{{folder}}/{file}"
+        return
+
+    parts = where.split("/")
+    shared = next((one for one in telling_folders(image) if one in parts), "")
+    if shared:
+        yield posixpath.join(
+            *("{class}" if one == shared else one for one in parts), file
+        )
+    yield posixpath.join("{folder}", posixpath.relpath(where or ".", folder), file)
+    yield posixpath.join(where, file)
+
+
+def _plainness(template: str) -> tuple[bool, int, str]:
+    """Of places that find the same masks one by class is taken first, then the shortest."""
+    return "{class}" not in template, len(template), template
+
+
+def _fixed_folder(template: str) -> str:
+    """The folders of a template before anything that is filled in."""
+    return template.split("{", 1)[0].rpartition("/")[0]
+
+
+def _stem(path: str) -> str:
+    return nfc(PurePosixPath(path).stem)
