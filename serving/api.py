@@ -13,14 +13,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from serving import feedback, metrics
-from serving.gate import Gate
 from serving.inspections import Asked, Inspections, Serving
-from serving.lingering import Lingering
 from serving.metrics import Metrics
-from serving.observing import Observing
 from serving.openapi import specification
 from serving.recorder import Recorder, RecorderState
 from serving.refusals import RefusedError
+from serving.server.gate import Gate
+from serving.server.lingering import Lingering
+from serving.server.observing import Observing
 from serving.uploads import read_parts
 
 

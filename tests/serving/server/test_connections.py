@@ -7,8 +7,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from serving import connections
-from serving.connections import GuardedProtocol, max_connections
+from serving.server import connections
+from serving.server.connections import GuardedProtocol, max_connections
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from bentoml._internal.utils import circus
 
-from serving.manager import PrivateArbiter, PrivateThreadedArbiter, close_control_ports
+from serving.server.manager import PrivateArbiter, PrivateThreadedArbiter, close_control_ports
 
 
 @pytest.fixture
