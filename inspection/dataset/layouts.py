@@ -199,7 +199,7 @@ def mask_path(
     line: Line,
 ) -> str:
     """Where the mask of a view lies by the table or the layout, composed; '' without masks."""
-    if layout.table:
+    if layout.table and name["mask"]:
         return nfc(name["mask"])
     if not layout.masks:
         return ""

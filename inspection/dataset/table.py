@@ -128,10 +128,7 @@ def read_rows(path: str, content: bytes) -> list[Row]:
     suffix = PurePosixPath(path).suffix.lower()
     try:
         if suffix == ".parquet":
-            table = pd.read_parquet(io.BytesIO(content))
-            names = [str(name) for name in table.columns]
-            cells = zip(*(table[name] for name in table.columns), strict=True)
-            rows = [_flat(dict(zip(names, row, strict=True))) for row in cells]
+            rows = _parquet_rows(content)
         elif suffix in JSON_LINES:
             lines = decoded(content)[0].splitlines()
             rows = [_flat(json.loads(line)) for line in lines if line.strip()]
@@ -142,6 +139,13 @@ def read_rows(path: str, content: bytes) -> list[Row]:
             f"{path}: is no table that can be read ({error}); save it as CSV in UTF-8"
         ) from error
     return [{nfc(str(key)): nfc(cell) for key, cell in row.items()} for row in rows]
+
+
+def _parquet_rows(content: bytes) -> list[Row]:
+    table = pd.read_parquet(io.BytesIO(content))
+    names = [str(name) for name in table.columns]
+    cells = zip(*(table[name] for name in table.columns), strict=True)
+    return [_flat(dict(zip(names, row, strict=True))) for row in cells]
 
 
 def _csv_rows(text: str) -> list[Row]:
