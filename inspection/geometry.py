@@ -286,5 +286,9 @@ def _half_crossings(profile: Floats, start: int, stop: int) -> tuple[float, floa
 
 
 def _fraction_above(inner: float, half: float, outer: float) -> float:
-    """How far from `inner` to `outer`, in cells, the profile falls to `half`."""
-    return (inner - half) / max(1e-6, inner - outer)
+    """How far from `inner` to `outer`, in cells, the profile falls to `half`: one at most.
+
+    Where it does not fall to one half between the two, the line through them would put the edge of
+    a faint region far outside of the frame.
+    """
+    return min(1.0, (inner - half) / max(1e-6, inner - outer))

@@ -231,3 +231,12 @@ def test_where_the_first_region_lies_exactly_over_the_second_the_part_is_not_tur
     assert not is_turned({"a": over, "b": under}, ("a", "b"))
     left = dataclasses.replace(under, x_px=14.9)
     assert is_turned({"a": over, "b": left}, ("a", "b"))
+
+
+def test_the_edge_of_a_faint_region_is_at_most_a_cell_off_its_cells() -> None:
+    faint = {(row, column): 0.6 for row in (4, 5) for column in (6, 7, 8)}
+    haze = {(row, column): 0.49 for row in (4, 5) for column in (5, 9)}
+    found = box_from_mask(map_of(faint | haze), (64, 48))
+    assert found is not None
+    assert found[0].x_px == 4 * 5.5
+    assert found[0].right_px == 4 * 9.5
