@@ -101,3 +101,47 @@ def test_all_names_that_do_not_agree_are_told_at_once() -> None:
 def test_a_line_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         line().normal = "dent"  # type: ignore[misc]
+
+
+def shaped(**changes: Any) -> dict[str, Any]:
+    """The settings with changes to the region `knurling`."""
+    knurling = SETTINGS["regions"]["knurling"] | changes
+    return {"regions": SETTINGS["regions"] | {"knurling": knurling}}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [
+        (shaped(size_px=[32, 2048]), shaped(size_px=[31, 64])),
+        (shaped(size_px=[2048, 32]), shaped(size_px=[64, 2049])),
+        (shaped(margin_fraction=2.0), shaped(margin_fraction=2.01)),
+        (shaped(margin_fraction=0.0), shaped(margin_fraction=-0.01)),
+        ({"bit_depth": 9}, {"bit_depth": 8}),
+        ({"bit_depth": 16}, {"bit_depth": 17}),
+        ({"max_pixels": 1024}, {"max_pixels": 1023}),
+        ({"max_pixels": 256_000_000}, {"max_pixels": 256_000_001}),
+        ({"name": "a" * 80}, {"name": "a" * 81}),
+        ({"channels": 1}, {"channels": 0}),
+        ({"channels": 3}, {"channels": 4}),
+    ],
+    ids=str,
+)
+def test_the_limits_of_a_line_are_where_they_are(
+    allowed: dict[str, Any], refused: dict[str, Any]
+) -> None:
+    line(**allowed)
+    with pytest.raises(ValidationError):
+        line(**refused)
+
+
+def test_what_is_not_given_has_the_usual_value() -> None:
+    usual = line()
+    assert (usual.channels, usual.bit_depth, usual.max_pixels) == (1, 16, 64_000_000)
+    assert usual.regions["knurling"].margin_fraction == 0
+    assert usual.orient is None
+
+
+def test_causes_stand_by_class_and_may_be_left_out() -> None:
+    assert line().causes == {"dent": "it fell"}
+    without = {key: value for key, value in SETTINGS.items() if key != "causes"}
+    assert Line.model_validate(without).causes == {}
