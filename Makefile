@@ -39,13 +39,13 @@ test: $(READY)  ## the whole test suite, fast and slow
 test-fast: $(READY)  ## the tests that take seconds
 	pytest -m "not slow" --numprocesses 2
 
-lint: $(READY)  ## style, types, and that dvc.yaml names the sources of each stage
+lint: $(READY)  ## style, types, and that dvc.yaml names what each stage depends on
 	python -m stages.dependencies --check
 	ruff check .
 	ruff format --check .
 	mypy inspection stages pipelines serving dashboard samples benchmarks
 
-deps: $(READY)  ## write the source files of each stage into dvc.yaml
+deps: $(READY)  ## write what each stage depends on into dvc.yaml and libraries.yaml
 	python -m stages.dependencies
 
 adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]
@@ -71,9 +71,10 @@ registry: $(READY)  ## the MLflow registry, on http://127.0.0.1:5000
 sheet: $(READY) data  ## the contact sheet of the sample line
 	python -m samples.contact_sheet --data data --truth samples/truth --out docs/sample-line.jpg
 
-lock: $(READY)  ## pin and hash requirements.in into requirements.txt
+lock: $(READY)  ## pin and hash requirements.in into requirements.txt, and the versions into libraries.yaml
 	.venv/bin/python -m uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header requirements.in -o requirements.txt
+	.venv/bin/python -m stages.dependencies
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v == (3, 11) else \

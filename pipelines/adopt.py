@@ -243,12 +243,13 @@ def _dvc(*arguments: str) -> None:
 
 def _blocks(found: Plan) -> dict[str, str]:
     """The new sections of params.yaml as text, checked by the models that will read them."""
-    Line.model_validate(found.line)
+    # DVC watches single keys of the line, so each must be there to be watched.
+    line = Line.model_validate(found.line).model_dump(mode="json") | found.line
     layout = {k: v for k, v in found.validate.items() if k in Layout.model_fields}
     Layout.model_validate(layout)
     comment = "inferred by adopt; change it where it is wrong"
     return {
-        "line": as_block("line", found.line, comment=comment),
+        "line": as_block("line", line, comment=comment),
         "validate": as_block("validate", found.validate, comment=comment),
     }
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -42,13 +42,13 @@ from inspection.models.locator import (
 from inspection.parts import labels_of_parts
 from inspection.runtime.framing import crop_windows, cut_crops, find_regions
 from inspection.storage import read_table, replacing, write_json, write_table
-from stages import program
+from stages import program, sections
 
 # Frames per step of the locator's training: some ten steps an epoch where 200 frames are boxed.
 LOCATOR_BATCH = 16
 
 
-class CropParams(program.Params):
+class CropParams(sections.Params):
     """How regions are found.
 
     `framing: located` frames every crop as the service will, by the locator, which labelled boxes
@@ -63,17 +63,24 @@ class CropParams(program.Params):
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Paths:
+    """What the stage reads and writes."""
+
+    data: Annotated[Path, "the frames"]
+    manifest: Annotated[Path, "the clean manifest"]
+    folds: Annotated[Path, "the fold of each view"]
+    out: Annotated[Path, "folder for the crops"]
+    metrics: Annotated[Path, "file for the metrics"]
+
+
 def main() -> None:
     """Load the views of the folds, locate and cut their regions, save the crops."""
-    paths = program.arguments(
-        __doc__,
-        data="the frames",
-        manifest="the clean manifest",
-        folds="the fold of each view",
-        out="folder for the crops",
-        metrics="file for the metrics",
+    paths = program.paths(Paths, __doc__)
+    line, params = sections.read(
+        sections.line("bit_depth", "channels", "normal", "orient", "regions"),
+        sections.section("crop", CropParams),
     )
-    line, params = program.params(line=Line, crop=CropParams)
     views = with_folds(read_table(paths.manifest), read_table(paths.folds))
 
     regions = located_regions(line.regions)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from inspection.storage import read_json
-from stages import program
+from stages import sections
 
 LIBRARIES = (
     "torch",
@@ -27,7 +27,7 @@ def lineage(*, data_dvc: Path, run: Path) -> dict[str, Any]:
         "git_revision": _git("rev-parse", "HEAD"),
         "git_clean": git_clean(),
         "mlflow_run": read_json(run)["run_id"],
-        "params": program.PARAMS_FILE.read_text(encoding="utf-8"),
+        "params": sections.PARAMS_FILE.read_text(encoding="utf-8"),
         "versions": {name: version(name) for name in LIBRARIES},
     }
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stages import program
-from stages.dependencies import files_of, with_sources
+from stages.dependencies import files_of, written
 from tests.architecture import ROOT, closure, imports
 
 SHELLS = ("stages", "pipelines", "serving", "dashboard")
@@ -115,10 +114,10 @@ def test_the_stages_are_those_of_the_design_in_order() -> None:
     assert tuple(pipeline()["stages"]) == STAGES
 
 
-def test_the_source_files_in_dvc_yaml_are_those_that_the_stages_import() -> None:
-    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+def test_dvc_yaml_and_libraries_yaml_are_as_the_sources_of_the_stages_have_them() -> None:
+    stale = [path.name for path, text in written(ROOT).items() if path.read_text("utf-8") != text]
 
-    assert with_sources(text, ROOT) == text
+    assert stale == []
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -139,20 +138,12 @@ def test_no_command_is_filled_in_by_a_parameter() -> None:
 
 def test_every_section_of_params_belongs_to_a_stage_and_every_stage_has_its_own() -> None:
     sections = set(YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8")))
-    asked = {name for stage in pipeline()["stages"].values() for name in stage.get("params", [])}
+    stages = pipeline()["stages"].values()
+    entries = [entry for stage in stages for entry in stage.get("params", [])]
+    asked = {entry.partition(".")[0] for entry in entries if isinstance(entry, str)}
 
     assert sections == asked
     assert set(STAGES) - sections <= {"report", "register"}
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stage_reads_the_sections_that_dvc_knows_of(name: str) -> None:
-    text = (ROOT / f"stages/{name}.py").read_text(encoding="utf-8")
-    calls = text.split("program.params(")[1:]
-    words = [word for call in calls for word in call.split(")", 1)[0].split(",")]
-    read = {word.split("=")[0].strip() for word in words if "=" in word}
-
-    assert read == set(pipeline()["stages"][name].get("params", []))
 
 
 def test_train_has_cached_outputs_only_so_that_dvc_restores_it() -> None:
@@ -175,21 +166,3 @@ def test_the_project_speaks_of_no_machine() -> None:
     found = [p.name for p in texts if p.is_file() and "/work/" + "main" in p.read_text("utf-8")]
 
     assert found == []
-
-
-def test_params_report_all_problems_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from inspection.errors import InspectionError
-    from stages.split import SplitParams
-
-    (tmp_path / "params.yaml").write_text("split: {val_fraction: 20, sed: 1}\n")
-    monkeypatch.chdir(tmp_path)
-
-    with pytest.raises(InspectionError) as caught:
-        program.params(split=SplitParams)
-
-    assert str(caught.value).splitlines() == [
-        "params.yaml: split.val_fraction: should be < 0.5, got 20",
-        "params.yaml: split.sed: unknown key; remove it or mend its spelling",
-    ]
