@@ -28,6 +28,8 @@ PARAMS: dict[str, Any] = {
         "regions": {"part": {"size_px": [64, 64], "whole_frame": True, "shows": ["dent"]}},
         "classify": "part",
         "detect_anomalies": "part",
+        "bit_depth": 16,
+        "max_pixels": 64_000_000,
     },
     "validate": {
         "layout": "flat",
