@@ -430,6 +430,7 @@ def test_the_description_covers_every_key_of_an_answer(client: TestClient) -> No
         ("ViewAnswer", view),
         ("BoxAnswer", view["boxes"][0]),
         ("ModelAnswer", answer["model"]),
+        ("RegionAnswer", view["regions"]["rod"]),
     ):
         assert set(schemas[name]["properties"]) == set(value)
     paths = {"/inspect", "/feedback", "/parts/{part_id}", "/model"}
