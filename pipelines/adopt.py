@@ -188,18 +188,19 @@ def _with(path: Path, ending: str) -> Path:
 
 def _keep_old(aside: str, *, keep_data: bool) -> list[str]:
     """Cache the old data, copy the old settings aside; returns the commands that undo it."""
-    kept = [path for path in KEPT if path.exists()]
     if keep_data:
         known = DATA_FILE.exists()
         _dvc(*(("commit", "-f", str(DATA_FILE)) if known else ("add", str(DATA))))
-        kept = [path for path in KEPT if path.exists()]
-    for path in kept:
-        write_bytes(_with(path, aside), path.read_bytes())
+
+    undo = []
+    for path in KEPT:
+        if path.exists():
+            write_bytes(_with(path, aside), path.read_bytes())
+            undo.append(f"mv {_with(path, aside)} {path}")
     if REVIEWS.exists():
         header = REVIEWS.read_text(encoding="utf-8-sig").splitlines()[:1]
         write_text(REVIEWS, "".join(f"{line}\n" for line in header))
-    moves = [f"mv {_with(path, aside)} {path}" for path in kept]
-    return [*moves, *(["dvc checkout data.dvc"] if keep_data else [])]
+    return [*undo, "dvc checkout data.dvc"] if keep_data else undo
 
 
 def _put_numbers_aside(aside: str) -> list[str]:

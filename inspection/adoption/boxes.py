@@ -88,35 +88,70 @@ def find_boxes(
     sizes: Mapping[str, tuple[int, int]],
 ) -> FoundBoxes:
     """The annotation files among text files; `sizes` is (width, height) in pixels by image."""
-    by_kind: dict[str, Boxes] = {}
-    problems: dict[str, str] = {}
-
-    yolo = {path: text for path, text in texts.items() if _is_yolo(path, text)}
     stems = ImageIndex(images, suffixes=False)
-    yolo = {path: text for path, text in yolo.items() if stems.find(_of_image(path))}
-    names_file = _names_file(texts)
-    if yolo and names_file:
-        names, _ = read_class_names(names_file, texts[names_file])
-        read = read_yolo(yolo, class_names=names, images=stems, sizes=sizes)
-        settings = {"yolo": _globs(yolo), "yolo_names": names_file}
-        by_kind["yolo"] = Boxes(settings, (*yolo, names_file), read)
-    elif any(text.strip() for text in yolo.values()):
-        problems["yolo"] = (
-            f"{min(yolo)} looks like a YOLO label, and no file names the classes; add "
-            f"{NAMES_FILES[0]} with one name per line, or a .yaml with the list `names`"
-        )
-
-    coco, bad = _read_coco(images, texts)
-    problems |= {"coco": bad} if bad and not coco else {}
-    if coco:
-        settings = {"coco": sorted(coco)}
-        by_kind["coco"] = Boxes(settings, tuple(coco), joined(list(coco.values())))
-
-    voc = {path: text for path, text in texts.items() if is_voc(path, text)}
-    if voc:
-        read = read_voc(voc, images=stems, sizes=sizes)
-        by_kind["voc"] = Boxes({"voc": _globs(voc)}, tuple(voc), read)
+    found = {
+        "yolo": _find_yolo(texts, stems, sizes),
+        "coco": _find_coco(texts, images),
+        "voc": _find_voc(texts, stems, sizes),
+    }
+    by_kind = {kind: one for kind, one in found.items() if isinstance(one, Boxes)}
+    problems = {kind: one for kind, one in found.items() if isinstance(one, str)}
     return FoundBoxes(by_kind, problems)
+
+
+def _find_yolo(
+    texts: Mapping[str, bytes],
+    stems: ImageIndex,
+    sizes: Mapping[str, tuple[int, int]],
+) -> Boxes | str | None:
+    """YOLO labels with the file that names their classes; or what is wrong, if there are any."""
+    labels = {}
+    for path, text in texts.items():
+        if _is_yolo(path, text) and stems.find(_of_image(path)):
+            labels[path] = text
+
+    names_file = _names_file(texts)
+    if labels and names_file:
+        names, _ = read_class_names(names_file, texts[names_file])
+        read = read_yolo(labels, class_names=names, images=stems, sizes=sizes)
+        settings = {"yolo": _globs(labels), "yolo_names": names_file}
+        return Boxes(settings, (*labels, names_file), read)
+    if not any(text.strip() for text in labels.values()):
+        return None
+    return (
+        f"{min(labels)} looks like a YOLO label, and no file names the classes; add "
+        f"{NAMES_FILES[0]} with one name per line, or a .yaml with the list `names`"
+    )
+
+
+def _find_coco(texts: Mapping[str, bytes], images: Sequence[str]) -> Boxes | str | None:
+    """COCO files; or why the first that looks like one is none, if there are no others."""
+    index = ImageIndex(images, suffixes=True)
+    found: dict[str, Annotations] = {}
+    problems = []
+    for path, text in sorted(texts.items()):
+        if path.lower().endswith(".json") and _has_coco_keys(text):
+            try:
+                found[path] = read_coco(path, text, images=index)
+            except InspectionError as error:
+                problems.append(str(error))
+
+    if found:
+        together = joined(list(found.values()))
+        return Boxes({"coco": list(found)}, tuple(found), together)
+    return problems[0] if problems else None
+
+
+def _find_voc(
+    texts: Mapping[str, bytes],
+    stems: ImageIndex,
+    sizes: Mapping[str, tuple[int, int]],
+) -> Boxes | None:
+    files = {path: text for path, text in texts.items() if is_voc(path, text)}
+    if not files:
+        return None
+    read = read_voc(files, images=stems, sizes=sizes)
+    return Boxes({"voc": _globs(files)}, tuple(files), read)
 
 
 def labels_by_boxes(
@@ -160,29 +195,19 @@ def region_categories(
 
 
 def _marks_a_region(name: str, boxes: Boxes, n_images: int) -> bool:
-    views = boxes.annotations.boxes.values()
-    having = [[b for b in view if b.category == name] for view in views]
-    having = [view for view in having if view]
-    once = all(len({box.source for box in view}) == len(view) for view in having)
-    if not once or len(having) < REGION_SHARE * n_images:
+    """Whether a category is boxed once in most images, always of about one size."""
+    sizes = []
+    for view in boxes.annotations.boxes.values():
+        named = [one for one in view if one.category == name]
+        if len({one.source for one in named}) < len(named):
+            return False
+        if named:
+            sizes.append((named[0].box.width_px, named[0].box.height_px))
+
+    if len(sizes) < REGION_SHARE * n_images:
         return False
-    sizes = np.array([(view[0].box.width_px, view[0].box.height_px) for view in having])
-    return bool((sizes.std(axis=0) < REGION_SPREAD * sizes.mean(axis=0)).all())
-
-
-def _read_coco(
-    images: Sequence[str], texts: Mapping[str, bytes]
-) -> tuple[dict[str, Annotations], str]:
-    """What each COCO file says, and why the first of the others that look like one is none."""
-    index = ImageIndex(images, suffixes=True)
-    found, problem = {}, ""
-    for path, text in sorted(texts.items()):
-        if path.lower().endswith(".json") and _has_coco_keys(text):
-            try:
-                found[path] = read_coco(path, text, images=index)
-            except InspectionError as error:
-                problem = problem or str(error)
-    return found, problem
+    spread = np.std(sizes, axis=0) / np.mean(sizes, axis=0)
+    return bool((spread < REGION_SPREAD).all())
 
 
 def _has_coco_keys(text: bytes) -> bool:

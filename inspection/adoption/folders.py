@@ -134,25 +134,29 @@ def glob_of(images: Sequence[str], *, apart_from: Collection[str]) -> list[str]:
     """Globs that match the images and none of the image files `apart_from`, as far as folders and
     suffixes can tell them apart.
 
-    The first that does: everything, everything of a suffix, the folders, the folders by suffix.
+    The first that does: everything, everything of a suffix, the topmost folders, each folder.
     """
-    suffixes = {PurePosixPath(path).suffix.lower() for path in images}
-    folders = {str(PurePosixPath(nfc(path)).parent) for path in images}
-    where = {folder: "" if folder == "." else f"{folder}/" for folder in folders}
-    tops = {folder.split("/", 1)[0] for folder in folders}
-
-    others = {PurePosixPath(path).suffix.lower() for path in apart_from}
     if not apart_from:
         return ["**/*"]
-    if not suffixes & others:
+    suffixes = set(map(_suffix, images))
+    if not suffixes & set(map(_suffix, apart_from)):
         return sorted(f"**/*{suffix}" for suffix in suffixes)
-    if "." not in tops and not tops & {(*folders_of(p), "")[0] for p in apart_from}:
+
+    tops = set(map(_top, images))
+    if "" not in tops and not tops & set(map(_top, apart_from)):
         return sorted(f"{top}/**/*" for top in tops)
 
-    mixed = {str(PurePosixPath(nfc(path)).parent) for path in apart_from}
-    globs = {f"{where[folder]}*" for folder in folders - mixed}
+    mixed = set(map(folders_of, apart_from))
+    globs = set()
     for path in images:
-        folder = str(PurePosixPath(nfc(path)).parent)
-        if folder in mixed:
-            globs.add(f"{where[folder]}*{PurePosixPath(path).suffix.lower()}")
+        ending = _suffix(path) if folders_of(path) in mixed else ""
+        globs.add("/".join((*folders_of(path), f"*{ending}")))
     return sorted(globs)
+
+
+def _suffix(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()
+
+
+def _top(path: str) -> str:
+    return (*folders_of(path), "")[0]

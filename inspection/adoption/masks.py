@@ -52,23 +52,27 @@ def find_masks(
             )
         return _masks(said, found, images)
 
-    votes: Counter[str] = Counter()
-    by_stem: dict[str, list[str]] = {}
-    bright = [p for p in images if p not in sample or not sample[p].is_mask]
-    for path in bright:
-        by_stem.setdefault(_stem(path), []).append(path)
-    for path, picture in sample.items():
-        if picture.is_mask:
-            votes.update(set(_places(nfc(path), by_stem)))
-
+    black = {path for path, picture in sample.items() if picture.is_mask}
+    bright = [path for path in images if path not in black]
     found_at = {}
-    ranked = sorted(votes, key=lambda one: (-votes[one], _plainness(one)))
-    for template in sorted(ranked[:N_TRIED], key=_plainness):
+    for template in _likely_places(sorted(black), bright):
         found = _at(template, bright, images)
         if _holds(template, found, sample):
             found_at[template] = found
     best = max(found_at, key=lambda one: _explained(found_at[one]), default="")
     return _masks(best, found_at.get(best, {}), images)
+
+
+def _likely_places(masks: Iterable[str], photos: Iterable[str]) -> list[str]:
+    """The templates by which most masks may belong to photographs, the plainest first."""
+    by_stem: dict[str, list[str]] = {}
+    for path in photos:
+        by_stem.setdefault(_stem(path), []).append(path)
+    votes: Counter[str] = Counter()
+    for path in masks:
+        votes.update(set(_places(nfc(path), by_stem)))
+    ranked = sorted(votes, key=lambda one: (-votes[one], _plainness(one)))
+    return sorted(ranked[:N_TRIED], key=_plainness)
 
 
 def _masks(template: str, found: Mapping[str, str], images: Iterable[str]) -> Masks:

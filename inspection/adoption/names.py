@@ -84,20 +84,23 @@ def shape_of(stems: Sequence[str]) -> Shape | None:
     names = [nfc(stem) for stem in stems]
     split = [TOKEN.findall(name) for name in names]
     counts = Counter(map(len, split))
-    n = max(counts, key=lambda n: (counts[n] + counts[n - 1], counts[n]), default=0)
+    n = _usual_length(counts)
     is_optional = n > 1 and counts[n - 1] > 0
     fitting = [one for one in split if n - is_optional <= len(one) <= n]
     if n == 0 or len(fitting) < MIN_ALIKE * len(names):
         return None
 
-    marks = "".join(
-        sorted({mark for name in names for mark in name if mark in SEPARATORS})
-    )
+    marks = "".join(sorted(set("".join(names)) & set(SEPARATORS)))
     padded = [one + [""] * (n - len(one)) for one in fitting]
-    regexes = [_regex(values, marks) for values in zip(*padded, strict=True)]
-    bare = tuple(Column((), regex) for regex in regexes)
+    tokens = zip(*padded, strict=True)
+    bare = tuple(Column((), _regex(values, marks)) for values in tokens)
     shape = Shape(bare, _between(marks, names), is_optional)
     return _filled(shape, names)
+
+
+def _usual_length(counts: Counter[int]) -> int:
+    """How many tokens most names have, where the last may be missing."""
+    return max(counts, key=lambda n: (counts[n] + counts[n - 1], counts[n]), default=0)
 
 
 def _filled(shape: Shape, names: Sequence[str]) -> Shape | None:

@@ -9,12 +9,13 @@ from typing import Any
 from inspection.adoption import training
 from inspection.adoption.boxes import Boxes, find_boxes
 from inspection.adoption.folders import check_one_product
-from inspection.adoption.parts import PartRule, part_rule
+from inspection.adoption.parts import part_rule
 from inspection.adoption.pictures import Picture
 from inspection.adoption.proposal import Contents, Listing, Proposal
 from inspection.adoption.questions import asks
 from inspection.adoption.recognition import recognised
 from inspection.adoption.sections import line_section, validate_section
+from inspection.adoption.views import PartRule
 from inspection.adoption.words import canonical_names
 from inspection.dataset.names import part_ids, take_apart
 from inspection.errors import InspectionError
@@ -95,11 +96,9 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
     _check_enough(next(iter(classes)), kept, n_parts)
 
     pictures = [one for path, one in listing.sample.items() if path in labels]
-    together = proposal.boxes if proposal.columns else boxes.together
-    places = together if together and together.annotations.boxes else None
+    places = _places(proposal, boxes.together)
     line = line_section(name, kept, places, pictures, len(photos))
-    known = {"", *(raw for names in kept.values() for raw in names)}
-    n_known = sum(label in known for label in labels.values())
+    n_known = _n_known(labels, kept)
     validate = validate_section(
         listing, proposal, part, places, pictures, n_known=n_known
     )
@@ -116,6 +115,18 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
         boxes=places,
         listing=listing,
     )
+
+
+def _places(proposal: Proposal, found: Boxes) -> Boxes | None:
+    """The boxes that say where defects and regions lie: those of the table, or of other files."""
+    boxes = proposal.boxes if proposal.columns else found
+    return boxes if boxes and boxes.annotations.boxes else None
+
+
+def _n_known(labels: Mapping[str, str], kept: Mapping[str, Sequence[str]]) -> int:
+    """How many images are of a class of the line."""
+    known = {"", *(raw for names in kept.values() for raw in names)}
+    return sum(label in known for label in labels.values())
 
 
 def _classes(proposal: Proposal) -> dict[str, list[str]]:

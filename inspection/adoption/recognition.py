@@ -36,11 +36,13 @@ def recognised(listing: Listing, contents: Contents) -> Proposal:
 
     lacking: dict[str, Lacks] = {}
     for forms in ([FORMS[said]],) if said else (STATED, MARKED):
-        results = {form.name: form.recognise(listing, contents) for form in forms}
-        lacking |= {
-            name: one for name, one in results.items() if isinstance(one, Lacks)
-        }
-        found = [one for one in results.values() if isinstance(one, Proposal)]
+        found = []
+        for form in forms:
+            result = form.recognise(listing, contents)
+            if isinstance(result, Lacks):
+                lacking[form.name] = result
+            else:
+                found.append(result)
         if found:
             return _the_one(found)
     raise InspectionError(_none_fits(lacking))

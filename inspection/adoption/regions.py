@@ -59,26 +59,34 @@ def boxed_regions(
     """
     shows: dict[str, list[str]] = {}
     for category, name in regions.items():
-        inside = [one for one, raw in defects.items() if _lie_in(category, raw, boxes)]
-        shows[name] = inside
+        shows[name] = _shown_in(category, boxes, defects)
 
-    unboxed = [one for one in defects if not any(one in s for s in shows.values())]
+    boxed = {one for shown in shows.values() for one in shown}
+    unboxed = [one for one in defects if one not in boxed]
     least = min(shows, key=lambda name: len(shows[name]))
     shows[least] += unboxed
     most = max(shows, key=lambda name: len(shows[name]))
 
     content = {}
     for category, name in regions.items():
-        content[name] = {
-            "size_px": _median_crop(category, boxes),
-            "margin_fraction": MARGIN_FRACTION,
-            "shows": shows[name],
-            **({} if category == name else {"aliases": [category]}),
-        }
+        content[name] = _region(category, name, shows[name], boxes)
     anomalies = least if unboxed else most
     placed = {"regions": content, "classify": most, "detect_anomalies": anomalies}
     turned = orientation(list(regions), boxes)
     return placed | ({"orient": [regions[one] for one in turned]} if turned else {})
+
+
+def _shown_in(
+    region: str, boxes: Boxes, defects: Mapping[str, Sequence[str]]
+) -> list[str]:
+    return [name for name, raw in defects.items() if _lie_in(region, raw, boxes)]
+
+
+def _region(category: str, name: str, shows: list[str], boxes: Boxes) -> dict[str, Any]:
+    sizes = [(box.width_px, box.height_px) for box in boxes.of(category)]
+    size = crop_size(*np.median(sizes, axis=0), least_px=MIN_REGION_PX)
+    region = {"size_px": size, "margin_fraction": MARGIN_FRACTION, "shows": shows}
+    return region if category == name else region | {"aliases": [category]}
 
 
 def orientation(regions: Sequence[str], boxes: Boxes) -> tuple[str, str] | None:
@@ -109,8 +117,3 @@ def _lie_in(region: str, categories: Sequence[str], boxes: Boxes) -> bool:
 
 def _centre(box: Box) -> tuple[float, float]:
     return (box.x_px + box.width_px / 2, box.y_px + box.height_px / 2)
-
-
-def _median_crop(category: str, boxes: Boxes) -> list[int]:
-    sizes = [(box.width_px, box.height_px) for box in boxes.of(category)]
-    return crop_size(*np.median(sizes, axis=0), least_px=MIN_REGION_PX)

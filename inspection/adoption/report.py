@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -73,6 +72,10 @@ def _regions(plan: Plan) -> Iterator[str]:
         shows = ", ".join(region["shows"]) or "nothing"
         yield f"region {name}: {how}, crop {size} px, shows {shows}"
 
+    yield from _boxes(plan)
+
+
+def _boxes(plan: Plan) -> Iterator[str]:
     if "orient" in plan.line:
         first, second = plan.line["orient"]
         yield f"parts lie both ways: they are turned so that {second} is right of {first}"
@@ -95,6 +98,7 @@ def warnings(plan: Plan) -> Iterator[str]:
     yield from _few_parts(plan)
     yield from _part_rule(plan)
     yield from _strange_boxes(plan)
+    yield from _unread_json(plan)
 
 
 def _left_out(plan: Plan) -> Iterator[str]:
@@ -190,7 +194,10 @@ def _strange_boxes(plan: Plan) -> Iterator[str]:
             f"boxes of {first_three(strange)} name no class and no region: they are dropped "
             "and listed; add these names to the aliases of a class or region under line"
         )
-    unread = [path for path in plan.ignored if PurePosixPath(path).suffix == ".json"]
+
+
+def _unread_json(plan: Plan) -> Iterator[str]:
+    unread = [path for path in plan.ignored if suffix(path) == ".json"]
     if unread:
         yield (
             f"{len(unread)} JSON files are ignored, for they are no COCO that can be read "

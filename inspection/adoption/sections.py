@@ -7,10 +7,10 @@ import numpy as np
 
 from inspection.adoption.boxes import Boxes, region_categories
 from inspection.adoption.folders import glob_of
-from inspection.adoption.parts import PartRule
 from inspection.adoption.pictures import Picture, bits_used, has_colour, sizes_px
 from inspection.adoption.proposal import Listing, Proposal
 from inspection.adoption.regions import boxed_regions, whole_frame
+from inspection.adoption.views import PartRule
 from inspection.adoption.words import canonical_names
 from inspection.dataset.expectations import Expected
 from inspection.dataset.labelling import Unknown

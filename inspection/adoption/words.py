@@ -60,11 +60,11 @@ def normal_among(names: Iterable[str], said: str = "") -> Normal:
     if said:
         return Normal(frozenset(n for n in known if fold_name(n) == fold_name(said)))
 
-    meant = [name for name in known if means_normal(name)]
-    defects = [name for name in known if means_defect(name)]
+    meant = list(filter(means_normal, known))
+    defects = list(filter(means_defect, known))
     if not meant and len(known) == 2 and len(defects) == 1:
         defect = defects[0]
-        other = next(name for name in known if name != defect)
+        (other,) = set(known) - {defect}
         note = f"{defect!r} is a defect, so {other!r}, the only other class, is the normal one"
         return Normal(frozenset({other}), note)
     return Normal(frozenset(meant))

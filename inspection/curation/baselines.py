@@ -62,7 +62,10 @@ def fit_svm(features: Any, labels: Any) -> Any:
     from sklearn.svm import LinearSVC
 
     machine = LinearSVC(
-        C=SVM_C, class_weight="balanced", tol=SVM_TOLERANCE, random_state=0
+        C=SVM_C,
+        class_weight="balanced",
+        tol=SVM_TOLERANCE,
+        random_state=0,
     )
     return make_pipeline(StandardScaler(), machine).fit(features, labels)
 
@@ -72,7 +75,9 @@ def fit_tree(features: Any, labels: Any) -> Any:
     from sklearn.tree import DecisionTreeClassifier
 
     tree = DecisionTreeClassifier(
-        max_depth=TREE_DEPTH, class_weight="balanced", random_state=0
+        max_depth=TREE_DEPTH,
+        class_weight="balanced",
+        random_state=0,
     )
     return tree.fit(features, labels)
 

@@ -33,7 +33,11 @@ def _role(name: str, line: Line) -> str:
     return "the normal class" if name == line.normal else "class"
 
 
-def _lack(n_parts: int, name: str, held: pd.DataFrame) -> str:
+def _lack(
+    n_parts: int,
+    name: str,
+    held: pd.DataFrame,
+) -> str:
     of_class = held[held["label"] == name]
     if len(of_class):
         return f"{n_parts} part(s) left of two that it takes: {_held(of_class)}"

@@ -91,7 +91,11 @@ def near_duplicates(
     for i, group in groupby(candidates, key=lambda pair: pair[0]):
         others = [j for _, j in group]
         found = _copies_of(
-            i, others, textures, apart=apart, min_correlation=min_correlation
+            i,
+            others,
+            textures,
+            apart=apart,
+            min_correlation=min_correlation,
         )
         pairs += found
     return pairs
@@ -175,7 +179,10 @@ def with_groups(table: pd.DataFrame, pairs: Sequence[Pair]) -> pd.DataFrame:
         of_copies=[_parts_of_copies(cell) for cell in table["copies"]],
         groups=list(groups),
     )
-    return table.assign(near_duplicate_group=groups, group_id=joined)
+    return table.assign(
+        near_duplicate_group=groups,
+        group_id=joined,
+    )
 
 
 def as_table(table: pd.DataFrame, pairs: Sequence[Pair]) -> pd.DataFrame:
@@ -258,7 +265,11 @@ class _Textures:
     `drawn` holds by camera the numbers of some of its frames, drawn at random.
     """
 
-    def __init__(self, thumbnails: np.ndarray, cameras: Sequence[str]) -> None:
+    def __init__(
+        self,
+        thumbnails: np.ndarray,
+        cameras: Sequence[str],
+    ) -> None:
         self.thumbnails = thumbnails
         self.cameras = cameras
         self.still: dict[str, np.ndarray] = {}
@@ -308,7 +319,13 @@ def _common(one: np.ndarray, peers: Sequence[np.ndarray]) -> np.ndarray | None:
         return None
 
     weights = np.clip(alike, 0, None) ** PEER_WEIGHT
-    return np.asarray(np.average(moved, axis=0, weights=weights))
+    return np.asarray(
+        np.average(
+            moved,
+            axis=0,
+            weights=weights,
+        )
+    )
 
 
 def _texture(thumbnail: np.ndarray) -> np.ndarray:
@@ -319,7 +336,11 @@ def _texture(thumbnail: np.ndarray) -> np.ndarray:
     return fine / (contrast + NOISE_LEVELS)
 
 
-def _moved(one: np.ndarray, other: np.ndarray, max_px: float) -> np.ndarray:
+def _moved(
+    one: np.ndarray,
+    other: np.ndarray,
+    max_px: float,
+) -> np.ndarray:
     """Texture `other` (H, W) shifted onto `one`; all zero where it lies further off."""
     # copies, for OpenCV 5 lays the window over what it is given
     (dx, dy), _ = cv2.phaseCorrelate(one.copy(), other.copy(), WINDOW)
@@ -327,12 +348,19 @@ def _moved(one: np.ndarray, other: np.ndarray, max_px: float) -> np.ndarray:
         return np.zeros_like(other)
 
     back = np.array([[1, 0, -dx], [0, 1, -dy]], np.float32)
-    moved = cv2.warpAffine(other, back, FINE_SIZE_PX, flags=cv2.INTER_LINEAR)
+    moved = cv2.warpAffine(
+        other,
+        back,
+        FINE_SIZE_PX,
+        flags=cv2.INTER_LINEAR,
+    )
     return np.asarray(moved)
 
 
 def _correlation(
-    one: np.ndarray, other: np.ndarray, without: np.ndarray | None = None
+    one: np.ndarray,
+    other: np.ndarray,
+    without: np.ndarray | None = None,
 ) -> float:
     """Correlation -1..1 of two textures (H, W), `without` what both have of a third."""
     first = _inner(one)

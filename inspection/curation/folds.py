@@ -19,7 +19,11 @@ Fit = Callable[[Features, Labels], Any]
 
 
 def assign_folds(
-    views: pd.DataFrame, *, val_fraction: float, test_fraction: float, seed: int
+    views: pd.DataFrame,
+    *,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
 ) -> pd.Series:
     """The fold of each view, drawn by group and stratified by class, from `group_id` and `label`.
 
@@ -43,12 +47,19 @@ def assign_folds(
 
 def with_folds(views: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
     """The views that have a fold, with the column `fold`."""
-    return views.merge(folds[["view_id", "fold"]], on="view_id", validate="1:1")
+    return views.merge(
+        folds[["view_id", "fold"]],
+        on="view_id",
+        validate="1:1",
+    )
 
 
 def thin_classes(views: pd.DataFrame, folds: pd.Series) -> dict[str, list[str]]:
     """The classes of which a fold holds no part at all, by fold."""
-    held = pd.crosstab(views["label"], folds).reindex(columns=list(FOLDS), fill_value=0)
+    held = pd.crosstab(views["label"], folds).reindex(
+        columns=list(FOLDS),
+        fill_value=0,
+    )
     missing = {fold: sorted(held.index[held[fold] == 0]) for fold in FOLDS}
     return {fold: classes for fold, classes in missing.items() if classes}
 
@@ -68,12 +79,31 @@ def leakage_price(
     and their difference, and the share of test views that have a sibling in train when split at
     random.
     """
-    splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(
+        n_splits,
+        shuffle=True,
+        random_state=seed,
+    )
     by_group = splitter.split(features, labels, groups)
-    honest = _cross_validated(features, labels, by_group, fit)
+    honest = _cross_validated(
+        features,
+        labels,
+        by_group,
+        fit,
+    )
 
-    by_view = _by_view(features, labels, n_splits, seed)
-    claimed = _cross_validated(features, labels, by_view, fit)
+    by_view = _by_view(
+        features,
+        labels,
+        n_splits,
+        seed,
+    )
+    claimed = _cross_validated(
+        features,
+        labels,
+        by_view,
+        fit,
+    )
     siblings = [np.isin(groups[test], groups[train]).mean() for train, test in by_view]
     return {
         "random_macro_f1": claimed,
@@ -97,12 +127,21 @@ def shortcut_audit(
     `columns` holds circumstances (camera, size, brightness, ...). Returns, per column, balanced
     accuracy by the grouped split; chance is one over the number of classes.
     """
-    splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(
+        n_splits,
+        shuffle=True,
+        random_state=seed,
+    )
     folds = list(splitter.split(labels, labels, groups))
     accuracies = {"chance": 1.0 / len(np.unique(labels))}
     for name in columns:
         features = pd.get_dummies(columns[[name]]).to_numpy(float)
-        predicted = _predicted(features, labels, folds, fit)
+        predicted = _predicted(
+            features,
+            labels,
+            folds,
+            fit,
+        )
         accuracies[str(name)] = float(balanced_accuracy_score(labels, predicted))
     return accuracies
 
@@ -116,7 +155,9 @@ def _groups(views: pd.DataFrame) -> pd.DataFrame:
 
 
 def _share(
-    labels: pd.Series, fraction: float, generator: np.random.Generator
+    labels: pd.Series,
+    fraction: float,
+    generator: np.random.Generator,
 ) -> list[int]:
     """The row labels of a stratified share, never all and, from two on, never none of a class."""
     chosen: list[int] = []
@@ -130,21 +171,43 @@ def _share(
 
 
 def _by_view(
-    features: Features, labels: Labels, n_splits: int, seed: int
+    features: Features,
+    labels: Labels,
+    n_splits: int,
+    seed: int,
 ) -> list[tuple[Any, Any]]:
     """Splits by view; not stratified where a class has too few views for it."""
     n_views = np.unique(labels, return_counts=True)[1]
     kind = StratifiedKFold if n_views.min() >= n_splits else KFold
-    splitter = kind(n_splits, shuffle=True, random_state=seed)
+    splitter = kind(
+        n_splits,
+        shuffle=True,
+        random_state=seed,
+    )
     return list(splitter.split(features, labels))
 
 
-def _cross_validated(features: Features, labels: Labels, folds: Any, fit: Fit) -> float:
-    predicted = _predicted(features, labels, folds, fit)
+def _cross_validated(
+    features: Features,
+    labels: Labels,
+    folds: Any,
+    fit: Fit,
+) -> float:
+    predicted = _predicted(
+        features,
+        labels,
+        folds,
+        fit,
+    )
     return float(f1_score(labels, predicted, average="macro"))
 
 
-def _predicted(features: Features, labels: Labels, folds: Any, fit: Fit) -> Labels:
+def _predicted(
+    features: Features,
+    labels: Labels,
+    folds: Any,
+    fit: Fit,
+) -> Labels:
     predicted = np.empty_like(labels)
     for train, test in folds:
         # a classifier cannot be fitted on one class: then that one is predicted

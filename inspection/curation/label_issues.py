@@ -90,7 +90,9 @@ def fitted_sizes(windows: Mapping[str, Sequence[Window]]) -> list[tuple[int, int
 
 
 def texture_features(
-    pixels: np.ndarray, windows: Sequence[Window], sizes_px: Sequence[tuple[int, int]]
+    pixels: np.ndarray,
+    windows: Sequence[Window],
+    sizes_px: Sequence[tuple[int, int]],
 ) -> np.ndarray:
     """Features (D,) of the windows of a grey frame (H, W): texture in place, and its extremes."""
     features = [
@@ -111,7 +113,11 @@ def box_features(table: pd.DataFrame, line: Line) -> np.ndarray:
 
 
 def probabilities(
-    table: pd.DataFrame, texture: np.ndarray, *, line: Line, seed: int
+    table: pd.DataFrame,
+    texture: np.ndarray,
+    *,
+    line: Line,
+    seed: int,
 ) -> pd.DataFrame:
     """Probability (N, classes) that each label of a manifest with `group_id` is the right one.
 
@@ -120,14 +126,32 @@ def probabilities(
     """
     labels = list(table["label"])
     groups = list(table["group_id"])
-    by_texture = out_of_sample(texture, labels, groups, kind="discriminant", seed=seed)
+    by_texture = out_of_sample(
+        texture,
+        labels,
+        groups,
+        kind="discriminant",
+        seed=seed,
+    )
 
     boxes = box_features(table, line)
-    by_boxes = out_of_sample(boxes, labels, groups, kind="logistic", seed=seed)
+    by_boxes = out_of_sample(
+        boxes,
+        labels,
+        groups,
+        kind="logistic",
+        seed=seed,
+    )
 
     both = np.hstack([by_texture, by_boxes])
     evidence = np.log(np.maximum(both, MIN_PROBABILITY))
-    weighed = out_of_sample(evidence, labels, groups, kind="logistic", seed=seed)
+    weighed = out_of_sample(
+        evidence,
+        labels,
+        groups,
+        kind="logistic",
+        seed=seed,
+    )
     return pooled(weighed, labels, list(table["part_id"]))
 
 
@@ -156,8 +180,16 @@ def out_of_sample(
         shares = [float((truth == name).mean()) for name in classes]
         return pd.DataFrame([shares] * len(truth), columns=classes)
 
-    result = pd.DataFrame(0.0, index=range(len(truth)), columns=classes)
-    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    result = pd.DataFrame(
+        0.0,
+        index=range(len(truth)),
+        columns=classes,
+    )
+    folds = StratifiedGroupKFold(
+        n_folds,
+        shuffle=True,
+        random_state=seed,
+    )
     # one thread: matrices this small are ten times slower on several
     with threadpool_limits(1):
         for train, test in folds.split(features, truth, owners):
@@ -167,7 +199,9 @@ def out_of_sample(
 
 
 def pooled(
-    weighed: pd.DataFrame, labels: Sequence[str], parts: Sequence[str]
+    weighed: pd.DataFrame,
+    labels: Sequence[str],
+    parts: Sequence[str],
 ) -> pd.DataFrame:
     """Probability (N, classes) given all views of a view's part, which show one and the same.
 
@@ -183,12 +217,24 @@ def pooled(
     labelled = np.asarray(labels)[:, None] == np.asarray(weighed.columns)[None, :]
     by_owner = pd.DataFrame(labelled.astype(float)).groupby(owners)
     votes = by_owner.transform("sum").to_numpy()
-    disagree = (votes > 0).sum(axis=1, keepdims=True) > 1
+    disagree = (votes > 0).sum(
+        axis=1,
+        keepdims=True,
+    ) > 1
     shares = np.maximum(votes / n_views, MIN_VOTE)
     joint += np.where(disagree, VOTE_WEIGHT * np.log(shares), 0.0)
 
-    likely = np.exp(joint - joint.max(axis=1, keepdims=True))
-    likely /= likely.sum(axis=1, keepdims=True)
+    likely = np.exp(
+        joint
+        - joint.max(
+            axis=1,
+            keepdims=True,
+        )
+    )
+    likely /= likely.sum(
+        axis=1,
+        keepdims=True,
+    )
     return pd.DataFrame(likely, columns=weighed.columns)
 
 
@@ -218,7 +264,9 @@ def ranked(
     issues = _scored(table, likely, conflicts)
     issues = issues[issues["label_source"] != "review"]
     issues = issues.sort_values(
-        ["score", "view_id"], ascending=[False, True], kind="stable"
+        ["score", "view_id"],
+        ascending=[False, True],
+        kind="stable",
     )
 
     recognised = _recognised(likely, list(table["label"]))
@@ -232,7 +280,9 @@ def ranked(
 
 
 def _scored(
-    table: pd.DataFrame, likely: pd.DataFrame, conflicts: Sequence[Conflict]
+    table: pd.DataFrame,
+    likely: pd.DataFrame,
+    conflicts: Sequence[Conflict],
 ) -> pd.DataFrame:
     """Every view with its score, the class that it should have, and why."""
     of_view: dict[str, list[Conflict]] = {}
@@ -242,7 +292,12 @@ def _scored(
     best = likely.idxmax(axis=1)
     chance = likely.max(axis=1)
     confidences, suggested, reasons = [], [], []
-    for view_id, name, probability in zip(table["view_id"], best, chance, strict=True):
+    for view_id, name, probability in zip(
+        table["view_id"],
+        best,
+        chance,
+        strict=True,
+    ):
         own = of_view.get(view_id, [])
         confidences.append(max((one.confidence for one in own), default=0.0))
         suggested.append(_suggested(own, str(name)))
@@ -282,9 +337,15 @@ def _classifier(kind: str) -> Any:
     from sklearn.preprocessing import StandardScaler
 
     if kind == "discriminant":
-        model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+        model = LinearDiscriminantAnalysis(
+            solver="lsqr",
+            shrinkage="auto",
+        )
     else:
-        model = LogisticRegression(C=LOGISTIC_C, max_iter=MAX_ITERATIONS)
+        model = LogisticRegression(
+            C=LOGISTIC_C,
+            max_iter=MAX_ITERATIONS,
+        )
     return make_pipeline(StandardScaler(), model)
 
 
@@ -314,7 +375,9 @@ def _window(boxes: Sequence[Box], size_px: tuple[int, int]) -> Window:
 
 
 def _window_features(
-    pixels: np.ndarray, window: Window, size_px: tuple[int, int]
+    pixels: np.ndarray,
+    window: Window,
+    size_px: tuple[int, int],
 ) -> np.ndarray:
     left, top, right, bottom = window
     part = pixels[top:bottom, left:right]
@@ -324,7 +387,11 @@ def _window_features(
     places = cv2.resize(cells, n_places, interpolation=cv2.INTER_AREA)
 
     # against the median of its row: a turned part is the same along a row but for a defect
-    odd = cells - np.median(cells, axis=1, keepdims=True)
+    odd = cells - np.median(
+        cells,
+        axis=1,
+        keepdims=True,
+    )
     extremes = np.quantile(odd.reshape(-1, cells.shape[2]), RANKS, axis=0)
     usual = np.median(cells, axis=(0, 1))
     return np.concatenate([places.ravel(), usual, extremes.ravel()])
@@ -347,8 +414,20 @@ def _cells(part: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
     Brightness, the strength of edges in four directions, and how grainy it is.
     """
     fitted = cv2.resize(part, size_px, interpolation=cv2.INTER_AREA).astype(np.float32)
-    across = cv2.Sobel(fitted, cv2.CV_32F, 1, 0, scale=SOBEL_SCALE)
-    down = cv2.Sobel(fitted, cv2.CV_32F, 0, 1, scale=SOBEL_SCALE)
+    across = cv2.Sobel(
+        fitted,
+        cv2.CV_32F,
+        1,
+        0,
+        scale=SOBEL_SCALE,
+    )
+    down = cv2.Sobel(
+        fitted,
+        cv2.CV_32F,
+        0,
+        1,
+        scale=SOBEL_SCALE,
+    )
     grain = cv2.Laplacian(fitted, cv2.CV_32F)
     edges = (across, down, across + down, across - down)
     channels = [fitted, *(np.abs(one) for one in (*edges, grain))]

@@ -48,13 +48,17 @@ class Conflict:
 
 
 def conflicts(
-    table: pd.DataFrame, line: Line, actions: Mapping[str, str]
+    table: pd.DataFrame,
+    line: Line,
+    actions: Mapping[str, str],
 ) -> list[Conflict]:
     """Every conflict by every rule that is not `off`; a view may be in several."""
     find = {
         "box_conflict": lambda: box_conflicts(table, line),
         "part_disagreement": lambda: disagreements(
-            table, by="part_id", rule="part_disagreement"
+            table,
+            by="part_id",
+            rule="part_disagreement",
         ),
         "duplicate_conflict": lambda: duplicate_conflicts(table),
     }
@@ -71,13 +75,23 @@ def box_conflicts(table: pd.DataFrame, line: Line) -> list[Conflict]:
     columns = (table[name] for name in ("view_id", "label", "boxes"))
     found = []
     for view_id, label, cell in zip(*columns, strict=True):
-        conflict = _box_conflict(view_id, label, cell, line)
+        conflict = _box_conflict(
+            view_id,
+            label,
+            cell,
+            line,
+        )
         if conflict is not None:
             found.append(conflict)
     return found
 
 
-def _box_conflict(view_id: str, label: str, cell: str, line: Line) -> Conflict | None:
+def _box_conflict(
+    view_id: str,
+    label: str,
+    cell: str,
+    line: Line,
+) -> Conflict | None:
     boxed = defect_boxes(parse_boxes(cell), line)
     defects = Counter(box.category for box in boxed)
     if not defects or label in defects:
@@ -85,14 +99,22 @@ def _box_conflict(view_id: str, label: str, cell: str, line: Line) -> Conflict |
 
     suggested = defects.most_common(1)[0][0]
     reason = f"boxed as {', '.join(sorted(defects))}, labelled {label}"
-    return Conflict(str(view_id), "box_conflict", reason, suggested, BOX_CONFIDENCE)
+    return Conflict(
+        str(view_id),
+        "box_conflict",
+        reason,
+        suggested,
+        BOX_CONFIDENCE,
+    )
 
 
 def duplicate_conflicts(table: pd.DataFrame) -> list[Conflict]:
     """Views of which a copy, of the same bytes or nearly, is labelled otherwise."""
     rule = "duplicate_conflict"
     return copy_conflicts(table) + disagreements(
-        table, by="near_duplicate_group", rule=rule
+        table,
+        by="near_duplicate_group",
+        rule=rule,
     )
 
 
@@ -108,7 +130,11 @@ def copy_conflicts(table: pd.DataFrame) -> list[Conflict]:
     return [one for one in found if one is not None]
 
 
-def _copy_conflict(view_id: str, label: str, cell: str) -> Conflict | None:
+def _copy_conflict(
+    view_id: str,
+    label: str,
+    cell: str,
+) -> Conflict | None:
     paths: dict[str, list[str]] = {}
     for copy in json.loads(cell):
         paths.setdefault(copy["label"], []).append(copy["path"])
@@ -125,10 +151,21 @@ def _copy_conflict(view_id: str, label: str, cell: str) -> Conflict | None:
     suggested = max(sorted(paths), key=lambda name: len(paths[name]))
     n_others = sum(map(len, paths.values()))
     confidence = n_others / (n_others + n_alike)
-    return Conflict(view_id, "duplicate_conflict", reason, suggested, confidence)
+    return Conflict(
+        view_id,
+        "duplicate_conflict",
+        reason,
+        suggested,
+        confidence,
+    )
 
 
-def disagreements(table: pd.DataFrame, *, by: str, rule: str) -> list[Conflict]:
+def disagreements(
+    table: pd.DataFrame,
+    *,
+    by: str,
+    rule: str,
+) -> list[Conflict]:
     """Views that share a value of column `by` ('' counts for none) and not the label."""
     found: list[Conflict] = []
     for key, group in table[table[by] != ""].groupby(by, sort=True):
@@ -137,12 +174,23 @@ def disagreements(table: pd.DataFrame, *, by: str, rule: str) -> list[Conflict]:
             continue
         counted = ", ".join(f"{n} x {name}" for name, n in sorted(votes.items()))
         reason = f"{by} {key}: {counted}"
-        found += [Conflict(str(one), rule, reason, "", 0.0) for one in group["view_id"]]
+        found += [
+            Conflict(
+                str(one),
+                rule,
+                reason,
+                "",
+                0.0,
+            )
+            for one in group["view_id"]
+        ]
     return found
 
 
 def read_reviews(
-    rows: pd.DataFrame, table: pd.DataFrame, line: Line
+    rows: pd.DataFrame,
+    table: pd.DataFrame,
+    line: Line,
 ) -> dict[str, pd.Series]:
     """Reviewed rows by image hash, labels canonical (or EXCLUDED).
 
@@ -177,7 +225,11 @@ def _unknown_images(rows: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _unknown_labels(rows: pd.DataFrame, labels: pd.Series, line: Line) -> list[str]:
+def _unknown_labels(
+    rows: pd.DataFrame,
+    labels: pd.Series,
+    line: Line,
+) -> list[str]:
     unknown = sorted(set(rows.loc[labels == "", "label"]))
     if not unknown:
         return []
@@ -207,12 +259,18 @@ def with_reviews(table: pd.DataFrame, reviews: Mapping[str, pd.Series]) -> pd.Da
     reviewed = table["image_sha256"].isin(list(reviews))
     labels = table["label"].where(~reviewed, table["image_sha256"].map(reviewed_label))
     source = pd.Series("file", index=table.index).where(~reviewed, "review")
-    cleaned = table.assign(label=labels, label_source=source)
+    cleaned = table.assign(
+        label=labels,
+        label_source=source,
+    )
     return cleaned[cleaned["label"] != EXCLUDED].reset_index(drop=True)
 
 
 def with_holds(
-    table: pd.DataFrame, conflicts: Sequence[Conflict], *, rules: Sequence[str]
+    table: pd.DataFrame,
+    conflicts: Sequence[Conflict],
+    *,
+    rules: Sequence[str],
 ) -> pd.DataFrame:
     """Columns `held` and `held_reason`: views in conflict by one of `rules`, unless reviewed."""
     reasons: dict[str, list[str]] = {}
@@ -224,11 +282,16 @@ def with_holds(
     reason_of = {view_id: "; ".join(some) for view_id, some in reasons.items()}
     held = table["view_id"].map(lambda view_id: reason_of.get(view_id, ""))
     held = held.where(table["label_source"] != "review", "")
-    return table.assign(held=held != "", held_reason=held)
+    return table.assign(
+        held=held != "",
+        held_reason=held,
+    )
 
 
 def changes(
-    before: pd.DataFrame, after: pd.DataFrame, reviews: Mapping[str, pd.Series]
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    reviews: Mapping[str, pd.Series],
 ) -> pd.DataFrame:
     """Every difference between the manifest and the clean one: label, excluded or held."""
     kept = after.set_index("view_id")

@@ -33,7 +33,12 @@ class Annotations:
     findings: list[Finding] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
 
-    def add(self, path: str, source: str, boxes: Sequence[LabelledBox]) -> None:
+    def add(
+        self,
+        path: str,
+        source: str,
+        boxes: Sequence[LabelledBox],
+    ) -> None:
         """Add the boxes that one source has of the image at `path`."""
         self.sources.setdefault(path, set()).add(source)
         self.boxes.setdefault(path, []).extend(boxes)
@@ -47,6 +52,7 @@ def read_class_names(path: str, content: bytes) -> tuple[list[str], list[Finding
         raise InspectionError(
             f"{path}: is neither UTF-8 nor cp949 ({error.reason}); save it as UTF-8"
         ) from error
+    # a guess that is nearly always right, and is listed all the same
     findings = [_in_cp949(path)] if encoding == "cp949" else []
     if PurePosixPath(path).suffix.lower() in (".yaml", ".yml"):
         return _names_in_yaml(path, text), findings
@@ -149,6 +155,7 @@ def _names_in_yaml(path: str, text: str) -> list[str]:
 def _label_as_image(path: str) -> str:
     """`train/labels/a.txt` speaks of `train/images/a`."""
     parts = list(PurePosixPath(path).parts)
+    # the last of that name: the data set itself may lie in a folder called labels
     places = [i for i, part in enumerate(parts) if part.lower() == "labels"]
     if places:
         parts[places[-1]] = "images"
@@ -156,7 +163,9 @@ def _label_as_image(path: str) -> str:
 
 
 def _yolo_boxes(
-    text: str, class_names: Sequence[str], size: tuple[int, int]
+    text: str,
+    class_names: Sequence[str],
+    size: tuple[int, int],
 ) -> tuple[list[LabelledBox], list[str]]:
     boxes, bad = [], []
     for line in text.splitlines():
@@ -172,7 +181,9 @@ def _yolo_boxes(
 
 
 def _yolo_box(
-    fields: Sequence[str], class_names: Sequence[str], size: tuple[int, int]
+    fields: Sequence[str],
+    class_names: Sequence[str],
+    size: tuple[int, int],
 ) -> LabelledBox | None:
     try:
         numbers = [float(value) for value in fields[1:]]
@@ -182,6 +193,7 @@ def _yolo_box(
     if edges is None:
         return None
 
+    # a number beyond the names is kept as it stands, and becomes an unknown category
     known = fields[0].isdecimal() and int(fields[0]) < len(class_names)
     category = class_names[int(fields[0])] if known else nfc(fields[0])
     x, y, width, height = edges

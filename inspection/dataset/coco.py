@@ -16,6 +16,7 @@ from inspection.geometry import Box
 from inspection.texts import decoded
 
 LISTS = ("images", "annotations", "categories")
+# the ids that entries name each other by: they are looked up, so they must be plain values
 COCO_IDS = {
     "images": ("id",),
     "categories": ("id",),
@@ -42,6 +43,7 @@ def read_coco(
     for stranger, name in strangers.items():
         result.findings.append(_of_no_file(path, name, n_boxes[stranger]))
 
+    # a list for every image: one without boxes was annotated all the same, as a good one
     boxes: dict[str, list[LabelledBox]] = {image: [] for image in image_of.values()}
     category_of = {one["id"]: nfc(str(one["name"])) for one in parsed["categories"]}
     for number, entry in enumerate(parsed["annotations"]):
@@ -107,7 +109,11 @@ def _check_ids(path: str, parsed: Mapping[str, Sequence[Mapping[str, Any]]]) -> 
         )
 
 
-def _bad_ids(where: str, entry: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
+def _bad_ids(
+    where: str,
+    entry: Mapping[str, Any],
+    keys: Sequence[str],
+) -> list[str]:
     problems = []
     for key in keys:
         # an entry has its own id, but an annotation may lack that of an image or category
@@ -133,7 +139,11 @@ def _first(problems: Sequence[str], separator: str = "; ") -> str:
     return separator.join(problems[:N_SHOWN])
 
 
-def _of_no_file(path: str, name: str, n_boxes: int) -> Finding:
+def _of_no_file(
+    path: str,
+    name: str,
+    n_boxes: int,
+) -> Finding:
     detail = (
         f"{path} names it with {n_boxes} boxes, and no image or several have this name"
     )
@@ -141,7 +151,10 @@ def _of_no_file(path: str, name: str, n_boxes: int) -> Finding:
 
 
 def _of_no_image(
-    path: str, number: int, entry: Mapping[str, Any], category: str
+    path: str,
+    number: int,
+    entry: Mapping[str, Any],
+    category: str,
 ) -> Finding:
     box = f"annotations[{number}]: {category} at {entry.get('bbox')!r}"
     detail = f"{box}; no image has its image_id {entry.get('image_id')!r}"
@@ -193,6 +206,7 @@ def _coco_box(category: str, entry: Mapping[str, Any]) -> LabelledBox:
         edges = entry.get("bbox") or _extent(entry.get("segmentation"))
         x, y, width, height = (float(edge) for edge in edges)
     except (TypeError, ValueError, KeyError):
+        # set aside later, by the one check of all boxes
         x = y = width = height = math.nan
     return LabelledBox(category, Box(x, y, width, height), "coco")
 

@@ -48,7 +48,13 @@ def _in_order(extent: tuple[int, int]) -> tuple[int, int]:
 
 
 # pixels: JPEG and most cameras end at 65535 a side
-Pixels = Annotated[int, Field(ge=1, le=65535)]
+Pixels = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=65535,
+    ),
+]
 Extent = Annotated[tuple[Pixels, Pixels], AfterValidator(_in_order)]
 
 
@@ -63,7 +69,11 @@ class Expected(Frozen):
     width_px: Extent = (32, 16384)
     height_px: Extent = (32, 16384)
     # a tenth: some broken or misnamed files are usual, more means a wrong copy or configuration
-    max_quarantined_fraction: float = Field(default=0.1, ge=0, le=1)
+    max_quarantined_fraction: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+    )
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,11 @@ class Report:
 
 
 def of_manifest(
-    line: Line, expected: Expected, *, columns: Sequence[str], n_images: int
+    line: Line,
+    expected: Expected,
+    *,
+    columns: Sequence[str],
+    n_images: int,
 ) -> list[Expectation]:
     """The expectations on the manifest of `n_images` image files."""
     n_kept = math.ceil((1 - expected.max_quarantined_fraction) * n_images)
@@ -136,7 +150,11 @@ def of_manifest(
 
     ranges = {"width_px": expected.width_px, "height_px": expected.height_px}
     for column, (low, high) in ranges.items():
-        within = _on(column, min_value=low, max_value=high)
+        within = _on(
+            column,
+            min_value=low,
+            max_value=high,
+        )
         checks.append(Expectation("ExpectColumnValuesToBeBetween", within))
 
     sets = {"label": list(line.classes), "channels": [1, 3], "bit_depth": [8, 16]}
@@ -192,7 +210,10 @@ def _batch(table: pd.DataFrame) -> Any:
         progress_bars=ProgressBarsConfig(globally=False),
         analytics_enabled=False,
     )
-    context = gx.get_context(mode="ephemeral", project_config=project)
+    context = gx.get_context(
+        mode="ephemeral",
+        project_config=project,
+    )
     source = context.data_sources.add_pandas(SUITE)
     asset = source.add_dataframe_asset("views")
     whole = asset.add_batch_definition_whole_dataframe("all")
@@ -256,6 +277,7 @@ def _data_docs(suite: Any, outcome: Any) -> dict[str, str]:
     )
     from great_expectations.render.view.view import DefaultJinjaPageView
 
+    # pages as the library makes them, so that its documentation fits
     view = DefaultJinjaPageView()
     return {
         "validation.html": _steady(
@@ -272,12 +294,14 @@ def _steady(page: str) -> str:
     page = re.sub(
         r'src="https://great-expectations-web-assets[^"]*"', 'src="data:,"', page
     )
+    # random ids would make a new output of every run
     ids = {found: f"id{n}" for n, found in enumerate(dict.fromkeys(UUID.findall(page)))}
     return UUID.sub(lambda match: ids[match.group()], page)
 
 
 def _summary(result: Mapping[str, Any]) -> str:
     """A page of our own that needs no net: every expectation, whether it holds, what it saw."""
+    # what fails stands first
     ordered = sorted(result["results"], key=lambda one: (one["success"], _title(one)))
     rows = "".join(f"<tr>{_cells(one)}</tr>\n" for one in ordered)
     held = sum(1 for one in ordered if one["success"])

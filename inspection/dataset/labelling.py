@@ -38,17 +38,28 @@ class Unknown(Frozen):
 
     action: Literal["error", "quarantine"] = "quarantine"
     # of all images: a few stray files are usual, one in twenty means a wrong pattern or class list
-    max_fraction: float = Field(default=0.05, ge=0, le=1)
+    max_fraction: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+    )
 
 
 def by_name(
-    names: Mapping[str, ViewName], *, layout: Layout, line: Line
+    names: Mapping[str, ViewName],
+    *,
+    layout: Layout,
+    line: Line,
 ) -> tuple[dict[str, Labelled], list[Finding]]:
     """Labels by path, as the file's name or folder spells them."""
     labels: dict[str, Labelled] = {}
     strange: list[Finding] = []
     for path, name in names.items():
-        raw = raw_label(name, layout=layout, line=line)
+        raw = raw_label(
+            name,
+            layout=layout,
+            line=line,
+        )
         known = line.class_by_alias.get(fold_name(raw))
         if known:
             labels[path] = Labelled(known, raw)
@@ -98,6 +109,7 @@ def _by_rows(
         if known is None:
             return Finding(path, "unknown_class", raw)
         found.append(Labelled(known, raw))
+    # one defect makes a defective part, whatever the other rows say
     defects = (one for one in found if one.label != line.normal)
     return next(defects, found[0])
 
@@ -179,7 +191,10 @@ def by_masks(
 
 
 def check_unknown(
-    strange: Sequence[Finding], *, n_images: int, unknown: Unknown
+    strange: Sequence[Finding],
+    *,
+    n_images: int,
+    unknown: Unknown,
 ) -> None:
     """Raise InspectionError that lists all unknown classes and names, where they are too many."""
     too_many = len(strange) > unknown.max_fraction * n_images
@@ -209,5 +224,6 @@ def _largest(defects: Sequence[LabelledBox]) -> str:
     """The defect whose boxes cover most; of equal ones the last by name, so that it is one."""
     area: Counter[str] = Counter()
     for box in defects:
+        # whole pixels: two files of one box differ in the digits behind the point
         area[box.category] += round(box.box.area_px)
     return max(area, key=lambda name: (area[name], name))

@@ -13,6 +13,7 @@ from inspection.dataset.names import PartFrom, ViewName, nfc
 from inspection.images import SUFFIXES
 from inspection.line import Frozen, Line, fold_name
 
+# layouts whose labels stand in annotation files, and those whose labels stand in no name
 ANNOTATED = frozenset({"coco", "yolo", "voc", "table"})
 FROM_FILES = ANNOTATED | {"masks"}
 VOC_SUFFIXES = frozenset({".xml"})
@@ -68,7 +69,10 @@ class Layout(Frozen):
         "voc",
         "table",
     ]
-    images: tuple[str, ...] = Field(default=("**/*",), min_length=1)
+    images: tuple[str, ...] = Field(
+        default=("**/*",),
+        min_length=1,
+    )
     pattern: str = ".+"
     part_from: PartFrom = PartFrom(rule="file")
     masks: str = ""
@@ -124,7 +128,12 @@ class SortedFiles:
         images = tuple(path for path in self.images if path not in named)
         ignored = tuple(path for path in self.ignored if path not in named)
         masks = tuple(sorted({*self.masks, *named}))
-        return replace(self, images=images, masks=masks, ignored=ignored)
+        return replace(
+            self,
+            images=images,
+            masks=masks,
+            ignored=ignored,
+        )
 
 
 def sort_files(paths: Iterable[str], layout: Layout) -> SortedFiles:
@@ -183,9 +192,14 @@ def glob_regex(glob: str) -> re.Pattern[str]:
     return _compiled(tokens, meaning)
 
 
-def mask_path(name: ViewName, *, layout: Layout, line: Line) -> str:
+def mask_path(
+    name: ViewName,
+    *,
+    layout: Layout,
+    line: Line,
+) -> str:
     """Where the mask of a view lies by the table or the layout, composed; '' without masks."""
-    if layout.table:
+    if layout.table and name["mask"]:
         return nfc(name["mask"])
     if not layout.masks:
         return ""
@@ -195,7 +209,12 @@ def mask_path(name: ViewName, *, layout: Layout, line: Line) -> str:
     return posixpath.normpath(layout.masks.format(**fields))
 
 
-def raw_label(name: ViewName, *, layout: Layout, line: Line) -> str:
+def raw_label(
+    name: ViewName,
+    *,
+    layout: Layout,
+    line: Line,
+) -> str:
     """The label as the name or the folder spells it, NFC; '' where another file says it."""
     if layout.layout in FROM_FILES:
         return ""
@@ -207,6 +226,7 @@ def raw_label(name: ViewName, *, layout: Layout, line: Line) -> str:
 def class_folder(path: str, line: Line) -> str:
     """The nearest folder above `path` that names a class, NFC, or ''."""
     folders = PurePosixPath(nfc(path)).parent.parts
+    # the nearest: a folder further up may bear the name of a class by chance
     for folder in reversed(folders):
         if fold_name(folder) in line.class_by_alias:
             return folder
@@ -216,11 +236,17 @@ def class_folder(path: str, line: Line) -> str:
 class ImageIndex:
     """Finds the image that an annotation names, without knowing where its paths start."""
 
-    def __init__(self, images: Iterable[str], *, suffixes: bool) -> None:
+    def __init__(
+        self,
+        images: Iterable[str],
+        *,
+        suffixes: bool,
+    ) -> None:
         self._suffixes = suffixes
         self._by_tail: dict[tuple[str, ...], list[str]] = {}
         for path in images:
             parts = self._parts(path)
+            # by every end of the path: annotation files hold paths of another machine
             for start in range(len(parts)):
                 self._by_tail.setdefault(parts[start:], []).append(path)
 
@@ -303,6 +329,7 @@ def _mask_regexes(template: str) -> list[re.Pattern[str]]:
 
 def _compiled(tokens: Sequence[str], meaning: Mapping[str, str]) -> re.Pattern[str]:
     """The regular expression of tokens: those without a meaning stand for themselves."""
+    # case does not count: cameras and Windows write .JPG and Images as they like
     pattern = "".join(meaning.get(token, re.escape(token)) for token in tokens)
     return re.compile(pattern, re.IGNORECASE)
 
@@ -336,7 +363,9 @@ def _unfitted(
 
 
 def _take(
-    paths: Sequence[str], patterns: Sequence[re.Pattern[str]], suffixes: frozenset[str]
+    paths: Sequence[str],
+    patterns: Sequence[re.Pattern[str]],
+    suffixes: frozenset[str],
 ) -> tuple[list[str], list[str]]:
     """Those of `paths` that have a suffix of `suffixes` and match a pattern, and the rest."""
     taken: list[str] = []

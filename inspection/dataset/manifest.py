@@ -88,6 +88,7 @@ def assemble(
     `listed` is what the layout's table says, if it has one. Of files with the same bytes the first
     is kept. Raises InspectionError when too many names or classes are unknown.
     """
+    # by composed path: the order is to be the same on every system the files were copied to
     examined = sorted(examined, key=lambda one: nfc(one.path))
     names, strange = _named(examined, layout, listed)
     boxes, odd_boxes = _boxes(examined, annotations, line)
@@ -95,7 +96,11 @@ def assemble(
     labels, unlabelled = _labels(
         names, boxes, masked, annotations, listed, layout, line
     )
-    check_unknown([*strange, *unlabelled], n_images=len(examined), unknown=unknown)
+    check_unknown(
+        [*strange, *unlabelled],
+        n_images=len(examined),
+        unknown=unknown,
+    )
 
     ids = part_ids(list(names.values()), layout.part_from)
     parts = dict(zip(names, ids, strict=True))
@@ -170,7 +175,9 @@ def _of_file(one: ImageFile) -> dict[str, str | int]:
 
 
 def _named(
-    examined: Sequence[ImageFile], layout: Layout, listed: Table
+    examined: Sequence[ImageFile],
+    layout: Layout,
+    listed: Table,
 ) -> tuple[dict[str, ViewName], list[Finding]]:
     taken = {one.path: take_apart(one.path, layout.regex) for one in examined}
     names = {}
@@ -182,6 +189,7 @@ def _named(
 
     for name in names_without_part(list(names.values()), layout.part_from):
         del names[name.path]
+    # the folder may hold pictures of other things, so this stops nothing by itself
     detail = "the name does not fit validate.pattern, or names no part"
     strange = [
         Finding(path, "name_not_understood", detail)
@@ -192,7 +200,9 @@ def _named(
 
 
 def _boxes(
-    examined: Sequence[ImageFile], annotations: Annotations, line: Line
+    examined: Sequence[ImageFile],
+    annotations: Annotations,
+    line: Line,
 ) -> tuple[dict[str, list[LabelledBox]], list[Finding]]:
     boxes: dict[str, list[LabelledBox]] = {}
     findings: list[Finding] = []
@@ -219,15 +229,33 @@ def _labels(
 ) -> tuple[dict[str, Labelled], list[Finding]]:
     is_normal = layout.unlabelled == "normal"
     if layout.layout == "table" and layout.columns.label:
-        return by_table(names, listed.labels, unlabelled_is_normal=is_normal, line=line)
+        return by_table(
+            names,
+            listed.labels,
+            unlabelled_is_normal=is_normal,
+            line=line,
+        )
     if layout.layout in ANNOTATED:
         return by_boxes(
-            names, boxes, annotations, unlabelled_is_normal=is_normal, line=line
+            names,
+            boxes,
+            annotations,
+            unlabelled_is_normal=is_normal,
+            line=line,
         )
     if layout.layout == "masks":
         is_marked = {path: one.is_marked for path, one in masked.items()}
-        return by_masks(names, is_marked, unlabelled_is_normal=is_normal, line=line)
-    return by_name(names, layout=layout, line=line)
+        return by_masks(
+            names,
+            is_marked,
+            unlabelled_is_normal=is_normal,
+            line=line,
+        )
+    return by_name(
+        names,
+        layout=layout,
+        line=line,
+    )
 
 
 def _same_bytes(

@@ -18,6 +18,7 @@ def masks_of_views(
     line: Line,
 ) -> tuple[dict[str, Mask], list[Finding]]:
     """The mask of each view by the view's path, and masks that fit no view."""
+    # composed: masks are often made on another system than the photographs
     at = {nfc(mask.path): mask for mask in masks}
     unused = dict(at)
     masked: dict[str, Mask] = {}
@@ -25,7 +26,15 @@ def masks_of_views(
 
     for one in examined:
         name = names.get(one.path)
-        where = mask_path(name, layout=layout, line=line) if name else ""
+        where = (
+            mask_path(
+                name,
+                layout=layout,
+                line=line,
+            )
+            if name
+            else ""
+        )
         mask = at.get(where)
         if mask is None:
             continue
@@ -42,7 +51,9 @@ def masks_of_views(
 
 
 def contradicting(
-    masked: Mapping[str, Mask], labels: Mapping[str, Labelled], line: Line
+    masked: Mapping[str, Mask],
+    labels: Mapping[str, Labelled],
+    line: Line,
 ) -> list[Finding]:
     """Masks that mark nothing on a defective view, and that mark something on a normal one."""
     findings = []
@@ -64,5 +75,9 @@ def _fits(mask: Mask, image: ImageFile) -> bool:
     return (mask.width_px, mask.height_px) == size_px
 
 
-def _finding(mask: Mask, reason: str, detail: str) -> Finding:
+def _finding(
+    mask: Mask,
+    reason: str,
+    detail: str,
+) -> Finding:
     return Finding(mask.path, reason, detail, view_kept=True)

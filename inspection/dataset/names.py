@@ -46,7 +46,10 @@ class PartFrom(Frozen):
 
     rule: Literal["pattern", "consecutive", "folder", "file"] = "pattern"
     group: str = "part"
-    max_gap: int = Field(default=0, ge=0)
+    max_gap: int = Field(
+        default=0,
+        ge=0,
+    )
     per_folder: bool = False
     in_seconds: bool = False
 
@@ -81,6 +84,7 @@ def part_ids(names: Sequence[ViewName], part_from: PartFrom) -> list[str]:
     if part_from.rule == "file":
         return [nfc(str(PurePosixPath(name.path).with_suffix(""))) for name in names]
     if part_from.rule == "folder":
+        # a part needs a name, and the data folder itself has none
         return [_folder(name) or "." for name in names]
 
     folders = [_folder(name) if part_from.per_folder else "" for name in names]
@@ -109,6 +113,7 @@ def moment(text: str) -> int | None:
     if len(digits) < MOMENT_DIGITS:
         return None
     try:
+        # in UTC: differences count alone, and UTC has no hour that comes twice
         taken = datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return None
@@ -154,7 +159,9 @@ def _stamp(seconds: int) -> str:
 
 
 def _keys(
-    folders: Sequence[str], names: Sequence[ViewName], part_from: PartFrom
+    folders: Sequence[str],
+    names: Sequence[ViewName],
+    part_from: PartFrom,
 ) -> list[str]:
     """The key of each view within its folder: its group, or the first of its run of numbers."""
     if part_from.rule == "pattern":
@@ -164,7 +171,11 @@ def _keys(
     return [_stamp(int(key)) for key in keys] if part_from.in_seconds else keys
 
 
-def _runs(folders: Sequence[str], numbers: Sequence[int], max_gap: int) -> list[str]:
+def _runs(
+    folders: Sequence[str],
+    numbers: Sequence[int],
+    max_gap: int,
+) -> list[str]:
     """Name each run of neighbouring numbers within a folder by its first number."""
     # padded with zeros, so that keys sort as their numbers do
     width = len(str(max(numbers, default=0)))

@@ -19,11 +19,28 @@ from inspection.models.filters import FilterBank
 
 PLACEHOLDER_BACKBONE = "resnet18"
 LAYER = "features"
+
+# What anomalib's MultiVariateGaussian adds to the diagonal of every covariance, and cannot be told.
 PADIM_RIDGE = 0.01
 KINDS = ("filters", "classifier")
+
+# Copies of each normal, moved and brightened at random: few normals show few of the places that
+# framing puts a part to, and three copies quadruple them.
 N_JITTERED = 3
+
+# Crop pixels along each axis: half a feature cell, which is what framing errs by. A whole cell is
+# what `best_fit` makes up for.
 JITTER_PX = 2
+
+# Brightness factors of the copies: within a shift, lights drift by some percent.
+MIN_GAIN = 0.9
+MAX_GAIN = 1.1
+
+# Crops that are fitted, copies counted: the features of all of them are held in memory at once.
+# With more normals than a quarter of this there are fewer copies, for which there is less need.
 MAX_FITTED = 1100
+
+# In cells, nearest first, so that of equal fits the least shifted is taken.
 SHIFTS = sorted(
     product((-1, 0, 1), repeat=2), key=lambda shift: abs(shift[0]) + abs(shift[1])
 )
@@ -255,13 +272,13 @@ def _n_channels(kind: str, classifier: DefectClassifier, normals: Image) -> int:
 
 
 def _jittered(normals: Image, seed: int) -> Image:
-    """The normals, and copies shifted by up to two pixels under a lamp up to 10 % off."""
+    """The normals, and copies shifted by up to two pixels in light up to 10 % off."""
     generator = np.random.default_rng(seed)
     copies = [np.asarray(normals)]
     for _ in range(min(N_JITTERED, max(0, MAX_FITTED // len(normals) - 1))):
         moved = [
             np.roll(crop, generator.integers(-JITTER_PX, JITTER_PX + 1, 2), axis=(0, 1))
-            * generator.uniform(0.9, 1.1)
+            * generator.uniform(MIN_GAIN, MAX_GAIN)
             for crop in normals
         ]
         copies.append(np.clip(np.stack(moved), 0, 255).astype(np.uint8))

@@ -23,7 +23,9 @@ from inspection.models.crops import TARGET_STRIDE
 METHODS = ("gradcam", "gradcam++", "layercam", "hirescam", "eigencam")
 EXPORTABLE = ("gradcam", "gradcam++", "layercam", "hirescam")
 FUSED = "fused"
-EPSILON = 1e-6
+EPSILON = (
+    1e-6  # no outcome: keeps 0 / 0 from being no number; the value of grad-cam itself
+)
 
 
 def layer_names(model: DefectClassifier) -> list[str]:

@@ -12,8 +12,16 @@ from torch.nn import functional as F
 
 from inspection.errors import InspectionError
 
+# The last stages of the backbone that are fused: strides 8, 16 and 32. The stage before sees too
+# little of the part to tell a dent from its texture, at four times the places.
 N_STAGES = 3
+
+# Per logit of evidence. At 0 a defect is averaged away by the sound rest of the crop; as it grows,
+# only the hottest place learns, and one noisy cell decides. 2 lies between.
 POOL_SHARPNESS = 2.0
+
+# Share of the crop's own brightness that is taken out. At 0 a drifting light moves every crop; at 1
+# a part that is too dark all over cannot be reason from a sound one.
 BRIGHTNESS_DAMPING = 0.8
 SIZED = ("vit", "swin", "deit", "beit", "eva", "mvit", "maxvit", "coat")
 NOT_BUILT = (
@@ -123,21 +131,21 @@ class DefectClassifier(nn.Module):
         return pooled(self.evidence_maps(crops))
 
     def _prepared(self, crops: Tensor) -> Tensor:
-        """The centre of the crop, standardised; four fifths of the lamp's brightness taken out.
+        """The centre of the crop, standardised; most of the light's brightness taken out.
 
-        A lamp that drifts moves a whole crop, and a network that must learn this by itself takes
-        hundreds of steps to; the fifth that stays tells of a part that is too dark all over.
+        A light that drifts moves a whole crop, and a network that must learn this by itself takes
+        hundreds of steps to; the share that stays tells of a part that is too dark all over.
         """
         left, top, width, height = centre_of(self.architecture)
         centre = crops[:, :, top : top + height, left : left + width].float()
-        lamp = centre.mean(dim=(1, 2, 3), keepdim=True) - self.mean.mean()
-        return (centre - self.mean - BRIGHTNESS_DAMPING * lamp) / self.std
+        brightness = centre.mean(dim=(1, 2, 3), keepdim=True) - self.mean.mean()
+        return (centre - self.mean - BRIGHTNESS_DAMPING * brightness) / self.std
 
 
 def pooled(evidence: Tensor) -> Tensor:
     """Logits (N, classes) of evidence maps (N, classes, h, w): see DefectClassifier.
 
-    A defect's logit is the log of the mean exponential of its evidence, sharpened by two.
+    A defect's logit is the log of the mean exponential of its evidence, sharpened.
     """
     flat = evidence.flatten(2)
     normal = flat[:, :1].mean(dim=2)
@@ -170,11 +178,11 @@ def new_classifier(
                 torch.zeros(2, len(architecture.mean), *architecture.size_px[::-1])
             )
     except NOT_BUILT as error:
-        told = (str(error).splitlines() or [""])[0][:200]
+        reason = (str(error).splitlines() or [""])[0][:200]
         raise InspectionError(
             f"params.yaml: train.backbone: {architecture.backbone!r} with backbone_args "
             f"{architecture.backbone_args} cannot look at crops of {width} x {height} px "
-            f"({type(error).__name__}: {told}); take another backbone, another size_px of the "
+            f"({type(error).__name__}: {reason}); take another backbone, another size_px of the "
             "region, or set train.backbone_args to null"
         ) from error
     return model.train()

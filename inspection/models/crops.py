@@ -12,6 +12,8 @@ from inspection.errors import InspectionError
 from inspection.geometry import Box, CropWindow, Floats, Image, coverage, cut
 from inspection.storage import read_table, replacing, write_table
 
+# Crop pixels per cell of a target: the grid of the finest feature maps that heat is computed on, so
+# a finer truth could not be met. Stored crops carry it.
 TARGET_STRIDE = 4
 
 

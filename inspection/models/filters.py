@@ -6,9 +6,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+# How much the image is shrunk for each scale, in pixels: scratches and seams are some two to eight
+# pixels wide. At full size, sensor noise drowns the derivatives.
 POOLS = (2, 4)
+
+# Sigma of the filters in pixels of the shrunken image: the smallest at which a sampled Gaussian
+# derivative is still true to the continuous one (Lindeberg 1994).
 SIGMA_CELLS = 1.0
+
+# Per channel and scale: see FilterBank.
 N_RESPONSES = 7
+
+# Crop pixels per feature cell: the grid of targets and heat, so that maps need no resampling.
 STRIDE = 4
 
 

@@ -382,7 +382,7 @@ def test_too_many_broken_files_stop_the_stage_with_how_many_views_it_takes(
     write_params(tmp_path, expected={"max_quarantined_fraction": 0.05})
     done = real(tmp_path)
     assert done.returncode == 1
-    assert "fails on the table: found 14, expected at least 16; mend the data" in done.stderr
+    assert "fails on the table: found 14, expected at least 16; fix the data" in done.stderr
 
 
 @pytest.mark.slow
@@ -394,7 +394,7 @@ def test_a_failed_expectation_stops_the_stage_and_names_the_rows(
     assert done.returncode == 1
     assert "expect_column_values_to_be_between fails on width_px: 16 rows, first" in done.stderr
     assert "C0_000_정상_0.png" in done.stderr
-    assert ", expected at least 65 and at most 128; mend the data" in done.stderr
+    assert ", expected at least 65 and at most 128; fix the data" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "artifacts/manifest.parquet").exists()
     assert (tmp_path / "artifacts/data_docs/index.html").exists()

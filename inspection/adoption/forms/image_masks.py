@@ -18,13 +18,7 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
     if not mask_of:
         return Lacks(f"no masks are named after images; {asks('masks', '<place>')}")
 
-    pictures = contents.look(sorted(set(mask_of.values())))
-    marks = {path: one.is_marked for path, one in pictures.items()}
-    is_marked = {
-        path: marks[mask_of[nfc(path)]]
-        for path in listing.photos
-        if mask_of.get(nfc(path)) in marks
-    }
+    is_marked = _marked(listing, contents)
     some_empty = not all(is_marked.values())
     if not some_empty and len(is_marked) == len(listing.photos):
         return Lacks(
@@ -55,6 +49,18 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
         settings=settings,
         notes=notes,
     )
+
+
+def _marked(listing: Listing, contents: Contents) -> dict[str, bool]:
+    """Whether the mask of each photograph marks anything, of those that have one."""
+    mask_of = listing.masks.of_image
+    pictures = contents.look(sorted(set(mask_of.values())))
+    found = {}
+    for path in listing.photos:
+        picture = pictures.get(mask_of.get(nfc(path), ""))
+        if picture is not None:
+            found[path] = picture.is_marked
+    return found
 
 
 FORM = Form(

@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePosixPath
 
-from inspection.adoption.names import Column, compiled, shape_of, without_export
+from inspection.adoption.names import Column, Shape, compiled, shape_of, without_export
 from inspection.adoption.proposal import Contents, Form, Lacks, Listing, Proposal
 from inspection.adoption.questions import asks
 from inspection.adoption.words import normal_among
@@ -21,7 +21,6 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
 
     Where `PART=` is a pattern with a label, that says which token it is.
     """
-    said = listing.answers.normal
     part = listing.answers.part
     if "<label>" in part or "{label}" in part:
         return _by_pattern(compiled(part), listing)
@@ -36,12 +35,9 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
 
     words = [i for i, column in enumerate(shape.columns) if _are_classes(column)]
     for i in words:
-        values = shape.columns[i].values
-        normal = normal_among(values, said)
-        if normal.names:
-            named = zip(listing.photos, values, strict=True)
-            labels = {path: value for path, value in named if value}
-            return Proposal(NAME, "flat", SAYS, labels, normal, label_column=i)
+        found = _by_column(i, shape, listing)
+        if found is not None:
+            return found
 
     if not words:
         return Lacks("the file names hold no token that is one of few words")
@@ -50,6 +46,17 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
         f"the file names hold the words {shown}, and none of them means that nothing is wrong; "
         f"{asks('normal', '<word>')}"
     )
+
+
+def _by_column(i: int, shape: Shape, listing: Listing) -> Proposal | None:
+    """The classes that a token says, if one of them is normal."""
+    values = shape.columns[i].values
+    normal = normal_among(values, listing.answers.normal)
+    if not normal.names:
+        return None
+    named = zip(listing.photos, values, strict=True)
+    labels = {path: value for path, value in named if value}
+    return Proposal(NAME, "flat", SAYS, labels, normal, label_column=i)
 
 
 def _are_classes(column: Column) -> bool:

@@ -1,6 +1,6 @@
 """A table: CSV, TSV, JSON lines or parquet with a column of image paths and one of labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,26 +57,40 @@ class Found:
         """All columns, in their order."""
         return list(dict.fromkeys(name for row in self.rows for name in row))
 
+    def n_values(self, name: str) -> int:
+        """How many different values a column holds."""
+        return len({row.get(name, "") for row in self.rows})
+
 
 def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
     """One table with a column of images, and one of labels: called so, or the only one of 2 to 40
     values."""
     wanted, _, column = listing.answers.label.rpartition(":")
-    paths = [p for p in contents.texts if suffix(p) in TABLES and p.endswith(wanted)]
-    finder = ImageFinder(listing.images)
-    tables = [_found(path, contents.texts[path], finder) for path in sorted(paths)]
-    naming = [one for one in tables if one is not None]
+    naming = _tables(wanted, listing, contents)
     if not naming:
         return Lacks("there is no table with a column that names images of the folder")
 
     labelled = [_labelled(one, column) for one in naming]
     ready = [one for one in labelled if isinstance(one, Found)]
-    if len(ready) > 1:
-        choices = (f"{one.path}:{one.columns.get('label', '')}" for one in ready)
-        return Lacks(f"{len(ready)} tables name images; {asks('label', *choices)}")
+    lacking = [one for one in labelled if isinstance(one, Lacks)]
     if not ready:
-        return next(one for one in labelled if isinstance(one, Lacks))
+        return lacking[0]
+    if len(ready) > 1:
+        choices = [f"{one.path}:{one.columns.get('label', '')}" for one in ready]
+        return Lacks(f"{len(ready)} tables name images; {asks('label', *choices)}")
     return _proposal(ready[0], listing, contents)
+
+
+def _tables(wanted: str, listing: Listing, contents: Contents) -> list[Found]:
+    """The tables that name images, of those whose path ends as is `wanted`."""
+    finder = ImageFinder(listing.images)
+    found = []
+    for path, content in sorted(contents.texts.items()):
+        is_table = suffix(path) in TABLES and path.endswith(wanted)
+        table = _found(path, content, finder) if is_table else None
+        if table is not None:
+            found.append(table)
+    return found
 
 
 def _found(path: str, content: bytes, finder: ImageFinder) -> Found | None:
@@ -94,79 +108,107 @@ def _found(path: str, content: bytes, finder: ImageFinder) -> Found | None:
 
 
 def _labelled(table: Found, said: str) -> Found | Lacks:
-    """The table with the columns that are called as what they hold, and that of the labels."""
-    columns = dict(table.columns)
-    left = [name for name in table.names if name not in columns.values()]
-    for role, called in CALLED.items():
-        named = [name for name in left if _plain(name) in called]
-        if named:
-            columns[role] = named[0]
-    edges = [name for edge in EDGES for name in left if _plain(name) == edge]
-    if len(edges) == len(EDGES):
-        columns["box"] = tuple(edges)
-
-    if said:
-        columns["label"] = said
+    """The table with all its columns by what they hold; `said` names that of the labels."""
+    columns = {**_called(table), **table.columns}
     if said and said not in table.names:
-        return Lacks(
-            f"{table.path} has no column {said!r}, only {', '.join(table.names)}"
-        )
-    if "label" not in columns and "boxes" not in columns:
-        values = {name: {row.get(name, "") for row in table.rows} for name in left}
-        few = [name for name, found in values.items() if 2 <= len(found) <= MAX_CLASSES]
+        known = ", ".join(table.names)
+        return Lacks(f"{table.path} has no column {said!r}, only {known}")
+    if said:
+        return Found(table.path, table.rows, {**columns, "label": said})
+
+    if not columns.keys() & {"label", "boxes"}:
+        left, few = _unnamed(table, columns)
         if len(few) != 1:
-            return Lacks(
-                f"{table.path} names images, and which of its columns {', '.join(left)} is the "
-                f"label is not clear; {asks('label', *few or ['<column>'])}"
-            )
+            return _unclear(table, left, few)
         columns["label"] = few[0]
 
-    label = columns.get("label", "")
-    if not said and label and len({row.get(label, "") for row in table.rows}) < 2:
-        return Lacks(f"{table.path}: all of column {label!r} is alike")
+    if "label" in columns and table.n_values(columns["label"]) < 2:
+        return Lacks(f"{table.path}: all of column {columns['label']!r} is alike")
     return Found(table.path, table.rows, columns)
+
+
+def _unnamed(table: Found, columns: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The columns whose name says nothing, and those of them that may hold labels."""
+    left = [name for name in table.names if name not in columns.values()]
+    few = [name for name in left if _are_classes(table.n_values(name))]
+    return left, few
+
+
+def _unclear(table: Found, left: Sequence[str], few: Sequence[str]) -> Lacks:
+    return Lacks(
+        f"{table.path} names images, and which of its columns {', '.join(left)} is the label is "
+        f"not clear; {asks('label', *few or ['<column>'])}"
+    )
+
+
+def _are_classes(n_values: int) -> bool:
+    return 2 <= n_values <= MAX_CLASSES
+
+
+def _called(table: Found) -> dict[str, Any]:
+    """The columns that are called as what they hold."""
+    columns: dict[str, Any] = {}
+    for name in table.names:
+        for role, called in CALLED.items():
+            if _plain(name) in called:
+                columns.setdefault(role, name)
+
+    edges = [name for edge in EDGES for name in table.names if _plain(name) == edge]
+    if len(edges) == len(EDGES):
+        columns["box"] = tuple(edges)
+    return columns
 
 
 def _proposal(table: Found, listing: Listing, contents: Contents) -> Proposal | Lacks:
     columns = Columns.model_validate(table.columns)
     content = contents.texts[table.path]
     read = read_table(table.path, content, columns=columns, images=listing.images)
-    used = dict(table.columns)
     masks = set(read.masks.values())
-    folders = {_folder(path) for path in read.labels}
-    photos = [p for p in listing.photos if p not in masks and _folder(p) in folders]
+    photos = _photos(listing, read)
 
     said = listing.answers.normal
     normal, labels = _labels(photos, read, columns, said)
-    boxes = Boxes({}, (), read.annotations) if read.annotations.boxes else None
     if not normal.names and "" not in labels.values():
-        values = sorted(set(labels.values()))
-        unlisted = len(photos) - len(labels)
-        also = f", or NORMAL={UNLISTED} if the {unlisted} that no row names are the normal ones"
-        return Lacks(
-            f"{table.path} gives the labels {', '.join(values[:8])}, and none means normal; "
-            f"{asks('normal', '<label>')}{also if unlisted else ''}"
-        )
+        return _none_normal(table, labels, len(photos) - len(labels))
 
+    used = dict(table.columns)
     parts = {} if listing.answers.part else _parts(photos, read)
     if not parts:
         used.pop("part", None)
-    settings: dict[str, Any] = {"table": table.path, "columns": used}
+    settings = {"table": table.path, "columns": used, **_place(columns, listing)}
     if said == UNLISTED:
         settings["unlabelled"] = "normal"
     return Proposal(
         NAME,
         "table",
-        f"the table {table.path} says the class ({table.columns.get('label', 'by its boxes')})",
+        f"the table {table.path} says the class ({columns.label or 'by its boxes'})",
         labels,
         normal,
         by_view=not columns.label,
-        settings=settings | _place(columns, listing),
+        settings=settings,
         columns=used,
         parts=parts,
-        boxes=boxes,
+        boxes=Boxes({}, (), read.annotations),
         files=(table.path, *sorted(masks)),
         notes=_notes(table, listing, labels, masks),
+    )
+
+
+def _photos(listing: Listing, read: Table) -> list[str]:
+    """The images of the folders in which rows name some, without the masks that rows name."""
+    masks = set(read.masks.values())
+    folders = {_folder(path) for path in read.labels}
+    return [p for p in listing.photos if p not in masks and _folder(p) in folders]
+
+
+def _none_normal(table: Found, labels: Mapping[str, str], n_unlisted: int) -> Lacks:
+    values = ", ".join(sorted(set(labels.values()))[:8])
+    also = ""
+    if n_unlisted:
+        also = f", or NORMAL={UNLISTED} if the {n_unlisted} that no row names are the normal ones"
+    return Lacks(
+        f"{table.path} gives the labels {values}, and none means normal; "
+        f"{asks('normal', '<label>')}{also}"
     )
 
 
@@ -180,22 +222,29 @@ def _labels(
     photos: Sequence[str], read: Table, columns: Columns, said: str
 ) -> tuple[Normal, dict[str, str]]:
     """The normal class and the raw label of each image: of several the first defect, by rows."""
-    unlisted = said == UNLISTED
+    named = "" if said == UNLISTED else said
     if not columns.label:
         boxes = Boxes({}, (), read.annotations)
-        normal = normal_among(boxes.categories, "" if unlisted else said)
+        normal = normal_among(boxes.categories, named)
         listed = [path for path in photos if path in read.labels]
         return normal, labels_by_boxes(listed, boxes, normal.names)
 
-    names = {label for labels in read.labels.values() for label in labels}
-    normal = Normal(frozenset()) if unlisted else normal_among(names, said)
-    labels = {}
+    if said == UNLISTED:
+        normal = Normal(frozenset())
+        labels = dict.fromkeys(photos, "")
+    else:
+        normal = normal_among(_flat(read.labels.values()), named)
+        labels = {}
     for path in photos:
         raws = read.labels.get(path, ())
         defects = [label for label in raws if label not in normal.names]
-        if raws or unlisted:
-            labels[path] = [*defects, *raws, ""][0]
+        if raws:
+            labels[path] = [*defects, *raws][0]
     return normal, labels
+
+
+def _flat(labels: Iterable[Sequence[str]]) -> list[str]:
+    return [label for some in labels for label in some]
 
 
 def _place(columns: Columns, listing: Listing) -> dict[str, str]:
