@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from inspection.errors import InspectionError
-from inspection.runtime.bundle import Card, verified
-from inspection.runtime.releases import POINTER, champion_line
+from inspection.runtime.bundle import Card, read_card, verified
+from inspection.runtime.releases import POINTER, champion, champion_line
 
 NEXT = """
 where to look next
@@ -41,7 +41,9 @@ def main() -> None:
     except InspectionError as error:
         raise SystemExit(f"summary: {error}") from error
     sys.stdout.write(summary(card))
-    sys.stdout.write(served_beside(card, paths.bundle.parent / "releases"))
+    releases = paths.bundle.parent / "releases"
+    sys.stdout.write(champion_beside(card, releases))
+    sys.stdout.write(served_beside(card, releases))
     example = next(iter(sorted(paths.data.rglob("*.jpg"))), Path("image.jpg"))
     sys.stdout.write(
         NEXT.format(report=paths.report, model=card.line.name, example=example)
@@ -66,14 +68,29 @@ def served_beside(card: Card, releases: Path) -> str:
     )
 
 
+def champion_beside(card: Card, releases: Path) -> str:
+    """What the champion costs, where another bundle than this one serves; else nothing."""
+    if not (releases / POINTER).is_file():
+        return ""
+
+    serving = read_card(champion(releases))
+    if serving.version == card.version or "cost" not in serving.metrics:
+        return ""
+
+    sentence = serving.metrics["cost"]["sentence"]
+    return f"\nthe champion, {serving.version}, on its own test fold: {sentence}\n"
+
+
 def summary(card: Card) -> str:
     """The verdict table as text: test fold, counted by part, bounds one-sided 95 %."""
     title = f"{card.line.name}: test fold by part, bounds one-sided 95 %, bundle {card.version}"
-    lines = ["", title, "", *_table(card), "", *_legend(card)]
-    claim = card.metrics["claim"]
-    if not claim["supported"]:
-        lines.append(_refusal(claim))
-    return "\n".join([*lines, ""])
+    table = [title, "", *_table(card), "", *_legend(card)]
+    table.append(card.metrics["limit"]["sentence"])
+
+    cost = card.metrics["cost"]
+    if cost["beats_review_all"]:
+        return "\n".join(["", *table, *_costs(cost), ""])
+    return "\n".join(["", *_costs(cost), "", *table, ""])
 
 
 def _table(card: Card) -> list[str]:
@@ -121,14 +138,13 @@ def _legend(card: Card) -> list[str]:
     ]
 
 
-def _refusal(claim: dict[str, Any]) -> str:
-    """Why the escape rate asked for cannot be claimed, and what it would take."""
-    return (
-        f"{_percent(claim['max_escape_rate'])} escapes cannot be claimed: val has "
-        f"{claim['n_defective']} defective parts, of which {claim['escapes']} escape when "
-        "judged by thresholds set without them; it takes "
-        f"{claim['n_parts_needed']} without an escape"
+def _costs(cost: dict[str, Any]) -> list[str]:
+    """The expected cost beside that of reviewing, passing or rejecting every part."""
+    beside = (
+        f"to review all costs {cost['review_all']:.3f}, to pass all "
+        f"{cost['pass_all']:.3f}, to reject all {cost['reject_all']:.3f}"
     )
+    return [cost["sentence"], beside, *(f"would help: {one}" for one in cost["advice"])]
 
 
 def _number(value: float | None) -> str:

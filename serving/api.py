@@ -14,12 +14,13 @@ from starlette.types import ASGIApp
 
 from serving import feedback, metrics
 from serving.inspections import Asked, Inspections, Serving
-from serving.lingering import Lingering
 from serving.metrics import Metrics
-from serving.observing import Observing
 from serving.openapi import specification
 from serving.recorder import Recorder, RecorderState
 from serving.refusals import RefusedError
+from serving.server.gate import Gate
+from serving.server.lingering import Lingering
+from serving.server.observing import Observing
 from serving.uploads import read_parts
 
 
@@ -163,7 +164,7 @@ def create_app(
     )
     # the redirect would name whatever host a client claims
     app.router.redirect_slashes = False
-    return Observing(Lingering(app), routes, counts)
+    return Observing(Lingering(Gate(app, counts)), routes, counts)
 
 
 def _flags(request: Request, *names: str) -> list[bool]:

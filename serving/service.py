@@ -11,10 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inspection.errors import InspectionError
 from inspection.runtime import releases as shelf
-from serving import logs, settings
+from serving import settings
 from serving.api import create_app
 from serving.champion import Champion, load
 from serving.recorder import Recorder
+from serving.server import logs
+from serving.server.connections import BACKLOG, guard_connections
+from serving.server.manager import close_control_ports
 
 # BentoML's own limit, whose answer has another form: ours must come first, so this lies above it.
 BACKSTOP_S = 3600
@@ -25,6 +28,7 @@ except InspectionError as error:
     raise SystemExit(f"service: not started\n{error}") from error
 champion = Champion(SETTINGS.releases)
 recorder = Recorder(SETTINGS.verdicts, SETTINGS.policy)
+guard_connections()
 app = create_app(champion, tokens=SETTINGS.tokens, recorder=recorder)
 
 
@@ -41,8 +45,12 @@ class OurApp:
         await handler(scope, receive, send)
 
 
-def refuse_without_champion() -> None:
-    """Refuse to start, in one line a problem, where there is no champion or it is broken."""
+def before_the_start() -> None:
+    """In the manager's process: close its control ports, and refuse to start without a champion.
+
+    What is wrong with the champion is told in one line a problem.
+    """
+    close_control_ports()
     try:
         load(shelf.champion(SETTINGS.releases))
     except InspectionError as error:
@@ -52,6 +60,7 @@ def refuse_without_champion() -> None:
 @bentoml.service(
     name="inspection",
     workers=1,
+    backlog=BACKLOG,
     traffic={"timeout": BACKSTOP_S},
     http={"host": "127.0.0.1", "port": 3000},
     metrics={"enabled": False},
@@ -64,7 +73,7 @@ class Inspection:
         logs.to_stderr()
         champion.start()
 
-    check_champion: Any = bentoml.on_deployment(refuse_without_champion)
+    before_the_start: Any = bentoml.on_deployment(before_the_start)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:

@@ -20,6 +20,7 @@ from inspection.evaluation.costs import Costs
 from inspection.evaluation.golden_frames import golden_frames, require_same_crops
 from inspection.evaluation.operating_point import are_defective, operating_point
 from inspection.evaluation.part_scores import Parts, group_by_part
+from inspection.evaluation.threshold_study import simulated
 from inspection.evaluation.worst_views import pictures, save_pictures
 from inspection.geometry import Image
 from inspection.images import read_frame
@@ -55,7 +56,7 @@ class AssembleParams(program.Params):
     """What decisions cost, the escape rate to be claimed, and how far a model may be off."""
 
     costs: Costs = Costs()
-    max_escape_rate: float = Field(default=0.01, gt=0, lt=1)
+    max_escape_rate: float | None = Field(default=0.01, gt=0, lt=1)
     parity_tolerance: float = Field(default=1e-3, gt=0)
     golden_crops: int = Field(default=64, ge=1)
 
@@ -97,8 +98,8 @@ def main() -> None:
     val_crops = {region: some.in_fold("val") for region, some in crops.items()}
     require_same_crops(golden_frames(val_crops), parts)
 
-    settings, costs, claim = settled(trained, models, parts, val, params)
-    if not claim["n_defective"]:
+    settings, costs, limit = settled(trained, models, parts, val, params)
+    if not limit["n_defective"]:
         program.log.warning(
             "val: no defective part, so nothing says what a threshold costs: all but what looks as "
             "normal as the normals of val goes to review; add defective parts, three of a class"
@@ -117,7 +118,7 @@ def main() -> None:
     parts = measured(measurement, test, paths.data)
     table = outcomes.outcomes(parts, labels_of_parts(test, line.normal), settings)
     metrics = outcomes.test_metrics(table, settings, params.costs) | {
-        "claim": claim,
+        "limit": limit,
         "cam": cam_truth(parts, settings, crops[line.classify]),
         "parity": {name: report.as_json() for name, report in parity.items()},
     }
@@ -137,6 +138,8 @@ def main() -> None:
     save_pictures(paths.test_fold / "pictures.npz", worst)
     program.save_metrics(paths.metrics, metrics)
     _log_totals(metrics["totals"])
+    if not metrics["cost"]["beats_review_all"]:
+        program.log.warning("%s", metrics["cost"]["sentence"])
 
 
 def settled(
@@ -146,7 +149,7 @@ def settled(
     val: pd.DataFrame,
     params: AssembleParams,
 ) -> tuple[Settings, dict[str, Any], dict[str, Any]]:
-    """What val decides: the settings, what they cost, and the claim that they support."""
+    """What val decides: the settings, what they cost, and how far they keep to the limit."""
     labels = dict(zip(val["path"], val["label"], strict=True))
     known = trained.calibration
     temperature, error = calibrate(parts, labels, models)
@@ -160,6 +163,7 @@ def settled(
         calibrations,
         params.costs,
         params.max_escape_rate,
+        tolerance=params.parity_tolerance,
     )
     recipe = trained.recipe
     settings = Settings.of(
@@ -176,10 +180,11 @@ def settled(
     )
     costs = params.costs.model_dump() | {
         "expected_cost_on_val": point.expected_cost,
-        "max_escape_rate": params.max_escape_rate,
         "calibration_error_on_val": error,
     }
-    return settings, costs, point.claim
+    limit = point.limit.as_json()
+    limit["simulated"] = simulated(point.limit.n_defective, params.max_escape_rate)
+    return settings, costs, limit
 
 
 def measured(measurement: Measurement, views: pd.DataFrame, data: Path) -> Parts:

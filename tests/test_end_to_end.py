@@ -134,7 +134,7 @@ def test_the_card_traces_back_to_data_and_run(line: Path) -> None:
 def test_nothing_that_decides_changes_when_the_test_fold_does(line: Path) -> None:
     """Assembled again with half of the test parts gone and the labels of the others turned round.
 
-    Temperature, thresholds, the scales of scores and heat, and the claim stay to the last digit.
+    Temperature, thresholds, the scales of scores and heat, and the limit stay to the last digit.
     """
     other = line / "another-test-fold"
     folds = read_table(line / "artifacts/folds/folds.parquet")
@@ -157,7 +157,7 @@ def test_nothing_that_decides_changes_when_the_test_fold_does(line: Path) -> Non
     assert now.classifier == was.classifier
     assert now.anomaly == was.anomaly
     assert now.costs == was.costs
-    assert now.metrics["claim"] == was.metrics["claim"]
+    assert now.metrics["limit"] == was.metrics["limit"]
     assert now.files == was.files
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from inspection.adoption.folders import telling_folders
+from inspection.adoption.folders import folders_of, telling_folders
 from inspection.adoption.pictures import Picture
 from inspection.adoption.questions import asks
 from inspection.adoption.words import means_normal
@@ -57,7 +57,7 @@ def find_masks(
     found_at = {}
     for template in _likely_places(sorted(black), bright):
         found = _at(template, bright, images)
-        if _holds(template, found, sample):
+        if _holds(found, sample):
             found_at[template] = found
     best = max(found_at, key=lambda one: _explained(found_at[one]), default="")
     return _masks(best, found_at.get(best, {}), images)
@@ -92,15 +92,15 @@ def _at(template: str, photos: Iterable[str], images: Iterable[str]) -> dict[str
     return found
 
 
-def _holds(
-    template: str, found: Mapping[str, str], sample: Mapping[str, Picture]
-) -> bool:
-    """Whether what lies there looks like masks, and is no folder of dark but normal parts."""
+def _holds(found: Mapping[str, str], sample: Mapping[str, Picture]) -> bool:
+    """Whether what lies there looks like masks, and not like dark but normal parts: a mask lies in
+    a normal folder only where its photograph does."""
     looks = [sample[path].is_mask for path in set(found.values()) if path in sample]
-    folders = PurePosixPath(_fixed_folder(template)).parts
-    if len(looks) < MIN_MASKS or any(map(means_normal, folders)):
+    if len(looks) < MIN_MASKS or sum(looks) < MASK_SHARE * len(looks):
         return False
-    return sum(looks) >= MASK_SHARE * len(looks)
+    pairs = {(folders_of(photo), folders_of(mask)) for photo, mask in found.items()}
+    alone = {one for of_photo, of_mask in pairs for one in set(of_mask) - set(of_photo)}
+    return not any(map(means_normal, alone))
 
 
 def _explained(found: Mapping[str, str]) -> int:

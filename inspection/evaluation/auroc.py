@@ -51,10 +51,10 @@ def anomaly_measures(
     is_defect = rows["label"] != line.normal
     n_defective, n_normal = int(is_defect.sum()), int((~is_defect).sum())
 
-    auroc = _auroc(is_defect, rows[ANOMALY])
-    bound = None if auroc is None else auroc_bound(auroc, n_defective, n_normal)
+    scores = rows[ANOMALY].to_numpy()
+    bound = auroc_bound(scores[is_defect], scores[~is_defect])
     return {
-        "anomaly_auroc": auroc,
+        "anomaly_auroc": _auroc(is_defect, scores),
         "anomaly_auroc_lower_bound": bound,
         "anomaly_n_defective": n_defective,
         "anomaly_n_normal": n_normal,

@@ -1,15 +1,15 @@
 """What verdicts are worth: escapes and overkill counted per part, with n and a bound."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from inspection.evaluation.auroc import anomaly_measures, class_auroc, detector_auroc
 from inspection.evaluation.classification import classification, classified
+from inspection.evaluation.cost_report import cost_report
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.part_scores import Parts, part_scores
-from inspection.evaluation.rates import CONFIDENCE, parts_needed, rate, upper_bound
+from inspection.evaluation.rates import rate
 from inspection.line import Line
 from inspection.runtime.bundle import Settings
 from inspection.runtime.verdict import VERDICTS, judge_part
@@ -49,7 +49,12 @@ def test_metrics(
         "verdicts": verdict_table(table, settings),
         "totals": totals(table, settings.line),
         **anomaly_measures(table, settings),
-        "expected_cost": expected_cost(table, settings.line, costs),
+        "cost": cost_report(
+            table["verdict"].tolist(),
+            table["label"].tolist(),
+            settings.line.normal,
+            costs,
+        ).as_json(),
     }
 
 
@@ -102,45 +107,3 @@ def totals(table: pd.DataFrame, line: Line) -> dict[str, Any]:
         "reviewed": reviewed.count,
         "review_rate": reviewed.value,
     }
-
-
-def claim(
-    verdicts: Sequence[str], defective: Any, max_escape_rate: float
-) -> dict[str, Any]:
-    """Whether verdicts on parts support the escape rate asked for, with 95 % confidence.
-
-    `n_parts_needed` is how many defective parts without an escape it takes to claim it.
-    """
-    on_bad = [one for one, bad in zip(verdicts, defective, strict=True) if bad]
-    escapes = on_bad.count("pass")
-    bound = upper_bound(escapes, len(on_bad)) if on_bad else 1.0
-    return {
-        "max_escape_rate": max_escape_rate,
-        "confidence": CONFIDENCE,
-        "n_defective": len(on_bad),
-        "escapes": escapes,
-        "escape_upper_bound": bound,
-        "supported": bound <= max_escape_rate,
-        "n_parts_needed": parts_needed(max_escape_rate),
-    }
-
-
-def expected_cost(table: pd.DataFrame, line: Line, costs: Costs) -> float:
-    """Expected cost per part of the line, in units of one good part thrown away."""
-    of_defective = {
-        "pass": costs.escape_cost,
-        "review": costs.review_cost,
-        "reject": 0.0,
-    }
-    of_normal = {
-        "pass": 0.0,
-        "review": costs.review_cost,
-        "reject": costs.overkill_cost,
-    }
-
-    is_normal = table["label"] == line.normal
-    on_bad = table.loc[~is_normal, "verdict"].map(of_defective)
-    on_good = table.loc[is_normal, "verdict"].map(of_normal)
-    bad = on_bad.mean() if len(on_bad) else 0.0
-    good = on_good.mean() if len(on_good) else 0.0
-    return float(costs.defect_rate * bad + (1 - costs.defect_rate) * good)

@@ -8,6 +8,7 @@ import numpy as np
 
 from inspection.geometry import Image
 from inspection.runtime.sessions import OnnxSession
+from inspection.telemetry import telemetry_off
 
 Run = Callable[[Image], Sequence[Any]]
 
@@ -24,6 +25,7 @@ def _onnxruntime(path: Path) -> Run:
 
 
 def _openvino(path: Path) -> Run:
+    telemetry_off()
     import openvino
 
     # OpenVINO takes bfloat16 where the processor has it, unless told: three digits only.

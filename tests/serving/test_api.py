@@ -16,9 +16,10 @@ from starlette.testclient import TestClient
 
 from inspection.images import decode
 from inspection.runtime.views import View
-from serving import forms, lingering, uploads
+from serving import forms, uploads
 from serving.api import create_app
 from serving.champion import Champion, Served
+from serving.server import lingering
 from tests.bundles import draw_jpeg, draw_part
 
 Files = list[tuple[str, tuple[str, bytes]]]

@@ -10,6 +10,8 @@ import pytest
 
 from inspection.evaluation import metrics as outcomes
 from inspection.evaluation.costs import Costs
+from inspection.evaluation.escape_limit import EscapeLimit
+from inspection.evaluation.threshold_study import simulated
 from inspection.evaluation.worst_views import Pictures, pictures
 from inspection.runtime.bundle import Card
 from inspection.runtime.detectors import Thresholds
@@ -32,6 +34,20 @@ SPLIT = {
     "leakage": {"random_macro_f1": 0.5, "grouped_macro_f1": 0.4, "siblings_in_train_rate": 0.7},
     "shortcuts": {"chance": 0.2, "camera": 0.25},
 }
+
+
+LIMIT = EscapeLimit(
+    asked=0.01,
+    confidence=0.95,
+    supported=False,
+    applied="no_known_escape",
+    n_defective=33,
+    escapes=0,
+    upper_bound=0.087,
+    n_parts_needed=299,
+    unseen_escapes=1,
+    unseen_upper_bound=0.136,
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +76,7 @@ def page(html: str) -> ReportPage:
 def finished(card: Card, table: pd.DataFrame) -> Card:
     """The card with the metrics and the lineage that the stage adds."""
     metrics: dict[str, Any] = outcomes.test_metrics(table, card, Costs()) | {
-        "claim": outcomes.claim(table["verdict"], table["label"] != card.line.normal, 0.01),
+        "limit": LIMIT.as_json() | {"simulated": simulated(3, 0.01)},
         "cam": {
             "n": 2,
             "n_parts": 2,
@@ -170,3 +186,17 @@ def test_a_threshold_that_no_score_reaches_is_words_in_words() -> None:
     assert limits(Thresholds(accept_below=-1e9, reject_above=1e9), 0, 1) == (
         "nothing passes, nothing is rejected"
     )
+
+
+def test_what_a_limit_cannot_show_and_what_was_applied_stand_in_the_report(html: str) -> None:
+    text = " ".join(html.split())
+    assert LIMIT.sentence in text
+    assert "1 pass when judged by thresholds set without them: at most 13.6 %" in text
+    assert text.count("% of draws") == 4
+
+
+def test_a_line_that_does_not_beat_review_says_so_before_its_rates(html: str) -> None:
+    cost = html.index("Expected cost:")
+    assert (cost < html.index('class="tiles"')) == ("does not beat" in html)
+    assert "review all" in html
+    assert "reject all" in html

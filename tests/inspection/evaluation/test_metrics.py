@@ -7,12 +7,11 @@ import pytest
 
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.metrics import (
-    claim,
-    expected_cost,
     outcomes,
     totals,
     verdict_table,
 )
+from inspection.evaluation.metrics import test_metrics as fold_metrics
 from inspection.geometry import CropWindow
 from inspection.runtime.bundle import Card
 from inspection.runtime.views import DetectorOutput, ViewOutputs
@@ -110,20 +109,10 @@ def test_a_class_without_parts_has_no_rate_rather_than_a_good_one() -> None:
     )  # fmt: skip
 
 
-def test_a_claim_needs_the_parts_that_support_it() -> None:
-    refused, supported = (claim(["reject"] * n, [True] * n, 0.01) for n in (3, 330))
-    assert (refused["n_defective"], refused["escapes"], refused["supported"]) == (3, 0, False)
-    assert (supported["n_defective"], supported["supported"]) == (330, True)
-    assert refused["n_parts_needed"] == 299
-
-
-def test_normals_that_pass_are_no_escapes_and_no_defective_part_supports_no_claim() -> None:
-    assert claim(["pass", "pass", "review"], [False, True, True], 0.01)["escapes"] == 1
-    nothing = claim(["pass"], [False], 0.5)
-    assert (nothing["escape_upper_bound"], nothing["supported"]) == (1.0, False)
-
-
-def test_the_expected_cost_counted_by_hand() -> None:
+def test_the_cost_stands_beside_that_of_reviewing_all_and_is_counted_by_hand() -> None:
     costs = Costs(escape_cost=100, overkill_cost=1, review_cost=0.3, defect_rate=0.1)
     on_bad, on_good = (2 * 100 + 0.3) / 5, (0.3 + 1) / 4
-    assert expected_cost(TABLE, LINE, costs) == pytest.approx(0.1 * on_bad + 0.9 * on_good)
+    cost = fold_metrics(TABLE, SETTINGS, costs)["cost"]
+    assert cost["line"]["value"] == pytest.approx(0.1 * on_bad + 0.9 * on_good)
+    assert cost["review_all"] == 0.3
+    assert not cost["beats_review_all"]

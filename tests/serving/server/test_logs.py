@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from serving import logs
+from serving.server import logs
 
 FORGERIES = ["a\nb", "a\r\nb", "a\x1b[2Kb", "a\u2028b", "a\x85b", "a\x00b"]
 

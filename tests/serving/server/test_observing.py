@@ -3,7 +3,7 @@ import logging
 import pytest
 from starlette.testclient import TestClient
 
-from serving.observing import MAX_LOGGED_CHARACTERS, SECURITY_HEADERS, access_line
+from serving.server.observing import MAX_LOGGED_CHARACTERS, SECURITY_HEADERS, access_line
 
 PATHS = ["/inspect", "/model", "/readyz", "/elsewhere", "/metrics"]
 

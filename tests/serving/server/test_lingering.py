@@ -5,8 +5,8 @@ import anyio
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving import lingering
-from serving.lingering import Lingering
+from serving.server import lingering
+from serving.server.lingering import Lingering
 
 HEADERS = [(b"content-length", b"30")]
 CHUNKS: list[Message] = [
