@@ -9,6 +9,11 @@ UV_VERSION := 0.13.9
 READY := .venv/.ready
 DATA ?=
 REPLACE ?=
+DRY ?=
+FORM ?=
+PART ?=
+MASKS ?=
+LABEL ?=
 NORMAL ?=
 NAME ?=
 
@@ -43,11 +48,12 @@ lint: $(READY)  ## style, types, and that dvc.yaml names the sources of each sta
 deps: $(READY)  ## write the source files of each stage into dvc.yaml
 	python -m stages.dependencies
 
-adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [REPLACE=1] [NORMAL=<class>] [NAME=<line>]
-	@test -n "$(DATA)" || { echo "make adopt DATA=<folder> [REPLACE=1] [NORMAL=<class>] [NAME=<line>]:" \
+adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]
+	@test -n "$(DATA)" || { echo "make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]:" \
 		"say which folder" >&2; exit 1; }
-	@python -m pipelines.adopt "$(DATA)" $(if $(REPLACE),--replace) $(if $(NORMAL),--normal "$(NORMAL)") \
-		$(if $(NAME),--name "$(NAME)")
+	@python -m pipelines.adopt "$(DATA)" $(if $(DRY),--dry-run) $(if $(REPLACE),--replace) \
+		$(if $(FORM),--form '$(FORM)') $(if $(PART),--part '$(PART)') $(if $(MASKS),--masks '$(MASKS)') \
+		$(if $(LABEL),--label '$(LABEL)') $(if $(NORMAL),--normal '$(NORMAL)') $(if $(NAME),--name '$(NAME)')
 
 serve: $(READY)  ## the inspection service on http://127.0.0.1:3000
 	bentoml serve serving.service:Inspection --host 127.0.0.1 --port 3000

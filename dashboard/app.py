@@ -36,6 +36,9 @@ BUNDLE = Path("models/bundle")
 MANIFEST = Path("artifacts/labels/manifest.parquet")
 FOLDS_TABLE = Path("artifacts/folds/folds.parquet")
 NO_JUMP = "-"
+# Crops wider than this, as width over height, fill their column; others would tower
+# over the page and get NARROW_PX pixels of it.
+WIDE_ASPECT = 1.3
 NARROW_PX = 224
 
 
@@ -108,8 +111,8 @@ def _jump(found: list[Mistake]) -> None:
 def _show_part(view: pd.Series, inspector: Inspector) -> None:
     card = inspector.card
     content = _content(view["path"])
-    seen = inspector.see(View(view["path"], content))
-    verdict = judge_part([seen], card)
+    outputs = inspector.measure(View(view["path"], content))
+    verdict = judge_part([outputs], card)
     _show_verdict(verdict, view["label"])
     frame = decode(content, channels=card.line.channels, bit_depth=card.line.bit_depth)
     left, middle, right = st.columns([5, 4, 4])
@@ -122,7 +125,7 @@ def _show_part(view: pd.Series, inspector: Inspector) -> None:
             ":gray[crops]"
         )
         _show_scores(verdict.views[0], card)
-    _show_crops(seen, verdict, card, middle, right)
+    _show_crops(outputs, verdict, card, middle, right)
 
 
 def _show_verdict(verdict: PartVerdict, label: str) -> None:
@@ -142,20 +145,22 @@ def _show_scores(view: ViewVerdict, card: Card) -> None:
 
 
 def _show_crops(
-    seen: ViewOutputs, verdict: PartVerdict, card: Card, crops: Any, heated: Any
+    outputs: ViewOutputs, verdict: PartVerdict, card: Card, crops: Any, heated: Any
 ) -> None:
-    regions = {"classifier": card.line.classify, "anomaly": card.line.detect_anomalies}
-    for channel, region in regions.items():
-        heat = verdict.views[0].heat.get(channel)
+    for name, detector in card.detectors.items():
+        region = detector.region
+        heat = verdict.views[0].heat.get(name)
         if heat is None:
             crops.info(f"{region}: not found in this frame")
             continue
-        crop = seen.crops[region]
-        width = "stretch" if crop.shape[1] > 1.3 * crop.shape[0] else NARROW_PX
-        turned = ", turned by 180 degrees" if seen.windows[region].turned else ""
+
+        crop = outputs.crops[region]
+        is_wide = crop.shape[1] > WIDE_ASPECT * crop.shape[0]
+        width = "stretch" if is_wide else NARROW_PX
+        turned = ", turned by 180 degrees" if outputs.windows[region].turned else ""
         crops.image(crop, caption=f"{region}{turned}", width=width)
-        told = f"{channel}: peak heat {heat.max():.2f}"
-        heated.image(overlay(crop, heat), caption=told, width=width)
+        caption = f"{name}: peak heat {heat.max():.2f}"
+        heated.image(overlay(crop, heat), caption=caption, width=width)
     heated.image(
         heat_scale(), caption="heat 0 (as normal parts) to 1, the same for every part"
     )

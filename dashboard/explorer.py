@@ -1,6 +1,5 @@
 """What the CAM explorer shows, without the screen: views, pictures with boxes, worst errors."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from inspection.boxes import parse_boxes
 from inspection.errors import InspectionError
 from inspection.geometry import Box, Floats, Image
 from inspection.runtime.bundle import Card
@@ -25,8 +25,8 @@ KINDS = ("escape", "overkill", "wrong defect")
 class Mistake:
     """A part on which label and verdict disagree; `kind` is one of KINDS.
 
-    `suspicion` is the score furthest above its channel's lower threshold, in spreads of that
-    channel's scores over the fold; below 0 all channels let it pass.
+    `suspicion` is the score furthest above its detector's lower threshold, in spreads of that
+    detector's scores over the fold; below 0 all detectors let it pass.
     """
 
     kind: str
@@ -84,22 +84,12 @@ def marked_frame(
     for window in verdict.windows.values():
         box = Box(window.x_px, window.y_px, window.width_px, window.height_px)
         _draw(picture, box, GREY, 1)
-    for category, box in labelled_boxes(labelled):
-        _draw(picture, box, BLUE if category in card.line.regions else GREEN, thickness)
+    for one in parse_boxes(labelled):
+        colour = BLUE if one.category in card.line.regions else GREEN
+        _draw(picture, one.box, colour, thickness)
     for found in verdict.boxes:
         _draw(picture, found.box, ORANGE, thickness)
     return picture
-
-
-def labelled_boxes(boxes_json: str) -> list[tuple[str, Box]]:
-    """Category and box of each labelled box of a manifest row."""
-    return [
-        (
-            box["category"],
-            Box(box["x_px"], box["y_px"], box["width_px"], box["height_px"]),
-        )
-        for box in json.loads(boxes_json)
-    ]
 
 
 def heat_scale(width_px: int = 256, height_px: int = 12) -> Image:
@@ -112,20 +102,16 @@ def heat_scale(width_px: int = 256, height_px: int = 12) -> Image:
 
 
 def score_table(view: ViewVerdict, card: Card) -> pd.DataFrame:
-    """Score, thresholds and verdict; one row per channel."""
-    limits = {
-        "classifier": card.classifier.thresholds,
-        "anomaly": card.anomaly.thresholds,
-    }
+    """Score, thresholds and verdict; one row per detector."""
     rows = [
         {
-            "channel": channel,
+            "detector": name,
             "score": score,
-            "passes below": limits[channel].accept_below,
-            "rejected above": limits[channel].reject_above,
-            "verdict": view.verdicts[channel],
+            "passes below": card.detectors[name].thresholds.accept_below,
+            "rejected above": card.detectors[name].thresholds.reject_above,
+            "verdict": view.verdicts[name],
         }
-        for channel, score in view.scores.items()
+        for name, score in view.scores.items()
     ]
     return pd.DataFrame(rows)
 
@@ -169,26 +155,20 @@ def _kind(label: str, verdict: PartVerdict, card: Card) -> str:
 
 
 def _suspicion(verdict: PartVerdict, card: Card, spread: dict[str, float]) -> float:
-    limits = {
-        "classifier": card.classifier.thresholds,
-        "anomaly": card.anomaly.thresholds,
-    }
     return max(
         (
-            (score - limits[channel].accept_below) / spread[channel]
-            for channel, score in _scores([verdict])
+            (score - card.detectors[name].thresholds.accept_below) / spread[name]
+            for name, score in _scores([verdict])
         ),
         default=0.0,
     )
 
 
 def _spreads(verdicts: Sequence[PartVerdict]) -> dict[str, float]:
-    by_channel: dict[str, list[float]] = {}
-    for channel, score in _scores(verdicts):
-        by_channel.setdefault(channel, []).append(score)
-    return {
-        channel: float(np.std(scores)) or 1.0 for channel, scores in by_channel.items()
-    }
+    by_detector: dict[str, list[float]] = {}
+    for name, score in _scores(verdicts):
+        by_detector.setdefault(name, []).append(score)
+    return {name: float(np.std(scores)) or 1.0 for name, scores in by_detector.items()}
 
 
 def _scores(verdicts: Sequence[PartVerdict]) -> Iterator[tuple[str, float]]:

@@ -1,10 +1,10 @@
-"""What the user can mend: one exception, and a collector that reports all problems at once."""
+"""What the user can fix: one exception, and a collector that reports all problems at once."""
 
 from collections.abc import Iterable
 
 
 class InspectionError(Exception):
-    """Input, configuration or data that the user can mend.
+    """Input, configuration or data that the user can fix.
 
     The message reads `{where}: {what was found}; {what to do}`, one line per problem. Programs show
     it without a traceback and exit with 1.
@@ -18,8 +18,14 @@ def raise_all(problems: Iterable[str]) -> None:
         raise InspectionError("\n".join(found))
 
 
+# enough to recognise what went wrong, and a message of one line
+N_SHOWN = 3
+
+
 def first_three(items: Iterable[str]) -> str:
     """Quote up to three items and count the rest: `'a', 'b', 'c' and 4 more`."""
     found = list(items)
-    shown = ", ".join(repr(item) for item in found[:3])
-    return shown if len(found) <= 3 else f"{shown} and {len(found) - 3} more"
+    shown = ", ".join(repr(item) for item in found[:N_SHOWN])
+
+    n_more = len(found) - N_SHOWN
+    return f"{shown} and {n_more} more" if n_more > 0 else shown

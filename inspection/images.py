@@ -23,12 +23,26 @@ from inspection.errors import InspectionError
 from inspection.line import CEILING_PIXELS, MAX_PIXELS
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+# the EXIF tag of how the camera was held (EXIF 2.32), and the first of the values 1..8 that lay
+# the frame on its side
 ORIENTATION = 0x0112
+FIRST_SIDEWAYS = 5
+# a JPEG segment holds 64 KiB, and EXIF is to be the first one (EXIF 2.32, 4.5.2)
+EXIF_WITHIN_BYTES = 65536
+# tags and a value of TIFF 6.0, sections 4 and 8
 BITS_PER_SAMPLE = 258
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
+# the byte of a PNG that holds its bit depth: 8 of signature, 8 of chunk head, 8 of size before it
+PNG_BIT_DEPTH_AT = 24
+# bits of a sample, the most that a PNG has and a TIFF that we read
 DEEPEST = 16
+# grey levels: at common qualities a JPEG rings by up to some 30 around an edge from 0 to 255
 JPEG_RINGING = 32
+# a progressive JPEG of a camera or of libjpeg has about 10 scans; each costs the time of a whole
+# decode, so thousands in a small file would hold the service for minutes
 MAX_SCANS = 100
+# samples that are converted to 8 bits at a time
+STRIP_SAMPLES = 2**18  # no outcome: bounds memory to about 2 MB beside the image
 START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 PLUGINS: dict[bytes, type[ImageFile]] = {
     b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
@@ -40,7 +54,9 @@ DEEP_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 UNSUPPORTED_MODES = frozenset(
     {"F", "I", "I;16S", "I;16BS", "I;32", "I;32S", "I;32B", "I;32BS"}
 )
+# what libjpeg warns of in files of some cameras that it decodes whole all the same
 HARMLESS = ("Invalid SOS parameters", "unknown Adobe color transform")
+# all that the decoders were seen to raise for damaged bytes; each is a file that is refused
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError,
           OverflowError, AttributeError, RuntimeError, Warning, struct.error, zlib.error,
           cv2.error)  # fmt: skip
@@ -103,7 +119,8 @@ def decode_mask(content: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     _check_not_empty(content)
     if content.startswith(b"\xff\xd8"):
         grey = _decode_jpeg(content, channels=1, max_pixels=max_pixels)
-        return np.asarray(grey > max(JPEG_RINGING, int(grey.max()) // 2))
+        half = int(grey.max()) // 2
+        return np.asarray(grey > max(JPEG_RINGING, half))
     image = _open(content, max_pixels=max_pixels)
     pixels = _pixels(image, content)
     brightest = pixels if pixels.ndim == 2 else pixels.max(axis=2)
@@ -123,11 +140,13 @@ def describe(content: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
     _check_not_empty(content)
     if content.startswith(b"\xff\xd8"):
         height, width, space = _jpeg_header(content, max_pixels=max_pixels)
-        turned = _jpeg_orientation(content) >= 5
+        turned = _jpeg_orientation(content) >= FIRST_SIDEWAYS
         size = (height, width) if turned else (width, height)
         return ImageFacts(*size, 1 if space == "Gray" else 3, 8, "JPEG")
     image = _open(content, max_pixels=max_pixels)
-    width, height = image.size[::-1] if _orientation(image) >= 5 else image.size
+    width, height = (
+        image.size[::-1] if _orientation(image) >= FIRST_SIDEWAYS else image.size
+    )
     deep = _bit_depth(image, content) > 8
     return ImageFacts(
         width, height, _n_channels(image), 16 if deep else 8, image.format or ""
@@ -160,6 +179,7 @@ def _decode_jpeg(content: bytes, *, channels: int, max_pixels: int) -> np.ndarra
     except BROKEN as error:
         if not str(error).startswith(HARMLESS):
             raise _broken(error) from error
+        # libjpeg reports its first doubt alone, so after a harmless one the end is to be checked
         if content.rfind(END_OF_IMAGE) < content.rfind(START_OF_SCAN):
             raise _broken(OSError("truncated: no end of image")) from error
         pixels = simplejpeg.decode_jpeg(content, colorspace=space, strict=False)
@@ -180,7 +200,7 @@ def _jpeg_header(content: bytes, *, max_pixels: int) -> tuple[int, int, str]:
 
 
 def _jpeg_orientation(content: bytes) -> int:
-    if b"Exif\0\0" not in content[:65536]:
+    if b"Exif\0\0" not in content[:EXIF_WITHIN_BYTES]:
         return 1
     try:
         return _orientation(JpegImagePlugin.JpegImageFile(io.BytesIO(content)))
@@ -227,8 +247,9 @@ def _holds_several(image: ImageFile) -> bool:
 
 
 def _broken(error: BaseException) -> ImageError:
-    told = str(error).lower()
-    code = "truncated" if "truncated" in told or "premature end" in told else "corrupt"
+    reason = str(error).lower()
+    ends_early = "truncated" in reason or "premature end" in reason
+    code = "truncated" if ends_early else "corrupt"
     return ImageError(
         code, f"the image is {code} ({error}); copy it again from the camera"
     )
@@ -249,7 +270,7 @@ def _bit_depth(image: ImageFile, content: bytes) -> int:
     if image.mode in DEEP_MODES:
         return 16
     if isinstance(image, PngImagePlugin.PngImageFile):
-        return content[24]
+        return content[PNG_BIT_DEPTH_AT]
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return max(image.tag_v2.get(BITS_PER_SAMPLE, (8,)))
     return 8
@@ -277,7 +298,7 @@ def _deep_pixels(image: ImageFile, content: bytes) -> np.ndarray:
             "unsupported_depth", "more than 8 bits, 0 for white; save 0 as black"
         )
     if image.mode in DEEP_MODES:
-        return np.asarray(image).astype(np.uint16)
+        return np.asarray(image).astype(np.uint16, copy=False)
     flags = cv2.IMREAD_UNCHANGED
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR
@@ -296,6 +317,7 @@ def _is_inverted(image: TiffImagePlugin.TiffImageFile) -> bool:
 
 
 def _to_eight_bits(deep: np.ndarray, bit_depth: int) -> np.ndarray:
+    """uint8 of uint16 pixels, rounded; by strips, as the wider type takes twice their memory."""
     white, brightest = 2**bit_depth - 1, int(deep.max())
     if brightest > white:
         raise ImageError(
@@ -303,12 +325,25 @@ def _to_eight_bits(deep: np.ndarray, bit_depth: int) -> np.ndarray:
             f"a pixel has the value {brightest}, and {bit_depth} bits hold {white} at most; "
             f"set line.bit_depth to {brightest.bit_length()} or more",
         )
-    return ((deep.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+
+    eight = np.empty(deep.shape, np.uint8)
+    # strips across the longer side: a frame may be one row of many millions
+    is_wide = deep.shape[1] > deep.shape[0]
+    source = deep.swapaxes(0, 1) if is_wide else deep
+    target = eight.swapaxes(0, 1) if is_wide else eight
+    step = max(1, STRIP_SAMPLES // source[0].size)
+
+    for first in range(0, len(source), step):
+        strip = source[first : first + step].astype(np.uint32)
+        strip *= 255
+        strip += white // 2
+        target[first : first + step] = strip // white
+    return eight
 
 
 def _oriented(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Turn pixels (H, W, ...) as the EXIF orientation 1..8 says the camera was held."""
-    if orientation >= 5:
+    if orientation >= FIRST_SIDEWAYS:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]

@@ -7,10 +7,18 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+# pixels along a side of a crop: five halvings, as backbones do, leave one cell of 32, and above
+# 2048 one crop takes more memory in training than a graphics card has for a batch
 Pixels = Annotated[int, Field(ge=32, le=2048)]
 
+# pixels of an image from a stranger: about the largest area sensors (65 MP) while three bytes a
+# pixel stay below 200 MB
 MAX_PIXELS = 64_000_000
+# what a line may raise that to: line-scan frames of 16,000 x 16,000; more does not fit the memory
+# of a service that decodes several at a time
 CEILING_PIXELS = 256_000_000
+# what a line may lower it to: 32 x 32, the smallest crop there is
+FLOOR_PIXELS = 32 * 32
 
 
 class Frozen(BaseModel):
@@ -20,10 +28,9 @@ class Frozen(BaseModel):
 
 
 class PartClass(Frozen):
-    """One class of part: the names it goes by in files, and the cause of it in the process."""
+    """One class of part: the names it goes by in files."""
 
     aliases: tuple[str, ...] = ()
-    cause: str = ""
 
 
 class Region(Frozen):
@@ -38,6 +45,7 @@ class Region(Frozen):
     shows: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     whole_frame: bool = False
+    # at 2 the region is a fifth of the crop's side; further off it is not the region that is seen
     margin_fraction: float = Field(default=0.0, ge=0, le=2)
 
 
@@ -47,11 +55,14 @@ class Line(Frozen):
     `classify` names the region whose defects the classifier tells apart; `detect_anomalies` the
     region on which the anomaly model, which knows only normal parts, is fitted. `orient` names two
     regions, the second of which is to lie right of the first: parts that lie the other way round
-    are turned by 180 degrees, all crops of them alike. `bit_depth` is how many bits of a 16-bit
-    file the camera uses, from the lowest on; files of 8 bits are not touched by it. An image of
-    more than `max_pixels` is refused before it is decoded, by stage validate and by the service.
+    are turned by 180 degrees, all crops of them alike. `causes` says by class what in the process
+    makes such parts; it is shown with a verdict and decides nothing. `bit_depth` is how many bits
+    of a 16-bit file the camera uses, from the lowest on; files of 8 bits are not touched by it. An
+    image of more than `max_pixels` is refused before it is decoded, by stage validate and by the
+    service.
     """
 
+    # names folders and registered models: no separators, at most 80 characters
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
     normal: str
     classes: dict[str, PartClass] = Field(min_length=1)
@@ -59,48 +70,19 @@ class Line(Frozen):
     classify: str
     detect_anomalies: str
     orient: tuple[str, str] | None = None
+    causes: dict[str, str] = Field(default_factory=dict)
     channels: int = Field(default=1, description="1 for grey crops, 3 for colour (RGB)")
+    # of 16-bit files: with 8 bits or less a camera would write 8-bit files
     bit_depth: int = Field(default=16, ge=9, le=16)
-    max_pixels: int = Field(default=MAX_PIXELS, ge=1024, le=CEILING_PIXELS)
+    max_pixels: int = Field(default=MAX_PIXELS, ge=FLOOR_PIXELS, le=CEILING_PIXELS)
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
-        problems = []
-        if self.normal not in self.classes:
-            problems.append(
-                f"normal: {self.normal!r} is not among classes {sorted(self.classes)}"
-            )
-        if self.channels not in (1, 3):
-            problems.append(f"channels: should be 1 or 3, got {self.channels}")
-        for key in ("classify", "detect_anomalies"):
-            if getattr(self, key) not in self.regions:
-                problems.append(
-                    f"{key}: {getattr(self, key)!r} is not among the regions"
-                )
-        if self.orient is not None and not set(self.orient) <= set(self.regions):
-            problems.append(
-                f"orient: {list(self.orient)} are not both among the regions"
-            )
-        for name, region in self.regions.items():
-            unknown = sorted(set(region.shows) - set(self.defects))
-            if unknown:
-                problems.append(
-                    f"regions.{name}.shows: {unknown} are not defect classes"
-                )
-            if len(set(region.shows)) < len(region.shows):
-                problems.append(
-                    f"regions.{name}.shows: {list(region.shows)} names a class twice"
-                )
-        shown = {name for region in self.regions.values() for name in region.shows}
-        for name in sorted(set(self.defects) - shown):
-            problems.append(
-                f"classes.{name}: shows in no region; name it in one region's shows"
-            )
-        if self.classify in self.regions and not self.regions[self.classify].shows:
-            problems.append(
-                f"regions.{self.classify}.shows: empty, and this region is classified"
-            )
-        problems += _ambiguous_aliases(self)
+        problems = [
+            *_class_problems(self),
+            *_region_problems(self),
+            *_ambiguous_aliases(self),
+        ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -141,6 +123,58 @@ def _by_alias(entries: Mapping[str, PartClass | Region]) -> dict[str, str]:
         for name, entry in entries.items()
         for alias in (name, *entry.aliases)
     }
+
+
+def _class_problems(line: Line) -> list[str]:
+    """What does not agree about the classes and the kind of image."""
+    known = sorted(line.classes)
+    problems = []
+    if line.normal not in line.classes:
+        problems.append(f"normal: {line.normal!r} is not among classes {known}")
+
+    unknown = sorted(set(line.causes) - set(line.classes))
+    if unknown:
+        problems.append(f"causes: {unknown} are not among classes {known}")
+
+    if line.channels not in (1, 3):
+        problems.append(f"channels: should be 1 or 3, got {line.channels}")
+    return problems
+
+
+def _region_problems(line: Line) -> list[str]:
+    """What does not agree about the regions, and about what they show."""
+    problems = [
+        f"{key}: {name!r} is not among the regions"
+        for key, name in (
+            ("classify", line.classify),
+            ("detect_anomalies", line.detect_anomalies),
+        )
+        if name not in line.regions
+    ]
+    if line.orient is not None and not set(line.orient) <= set(line.regions):
+        problems.append(f"orient: {list(line.orient)} are not both among the regions")
+
+    for name, region in line.regions.items():
+        problems += _shows_problems(f"regions.{name}.shows", region, line)
+
+    shown = {name for region in line.regions.values() for name in region.shows}
+    problems += [
+        f"classes.{name}: shows in no region; name it in one region's shows"
+        for name in sorted(set(line.defects) - shown)
+    ]
+    return problems
+
+
+def _shows_problems(where: str, region: Region, line: Line) -> list[str]:
+    problems = []
+    unknown = sorted(set(region.shows) - set(line.defects))
+    if unknown:
+        problems.append(f"{where}: {unknown} are not defect classes")
+    if len(set(region.shows)) < len(region.shows):
+        problems.append(f"{where}: {list(region.shows)} names a class twice")
+    if region is line.regions.get(line.classify) and not region.shows:
+        problems.append(f"{where}: empty, and this region is classified")
+    return problems
 
 
 def _ambiguous_aliases(line: Line) -> list[str]:

@@ -10,6 +10,7 @@ def decoded(content: bytes) -> tuple[str, str]:
 
     Raises UnicodeDecodeError when it is neither.
     """
+    # UTF-8 first: Hangul in cp949 is hardly ever valid UTF-8, while cp949 takes most UTF-8 bytes
     try:
         return content.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:

@@ -1,10 +1,10 @@
-"""The HTTP interface: an ASGI app around one inspector. It knows nothing of BentoML."""
+"""The HTTP interface: an ASGI app around the champion. It knows nothing of BentoML."""
 
 import hmac
-from collections.abc import Callable
+import time
+import uuid
+from collections.abc import Sequence
 
-import anyio
-from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -12,103 +12,181 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from serving.answers import Served, answer
-from serving.lingering import Lingering
+from serving import feedback, metrics, page
+from serving.inspections import Asked, Inspections, Serving
+from serving.metrics import Metrics
 from serving.openapi import specification
+from serving.recorder import Recorder, RecorderState
 from serving.refusals import RefusedError
-from serving.uploads import Budget, read_views
-
-N_WORKERS = 2
+from serving.server.gate import Gate
+from serving.server.lingering import Lingering
+from serving.server.observing import Observing
+from serving.uploads import read_parts
 
 
 class Api:
-    """The endpoints. `current` tells which release serves; `token`, where set, must be shown."""
+    """The endpoints. Where `tokens` are given, a request must show one of them."""
 
-    def __init__(self, current: Callable[[], Served], token: str) -> None:
-        self._current = current
-        self._token = token
-        self._memory = Budget()
-        self._workers: anyio.CapacityLimiter | None = None
+    def __init__(
+        self,
+        champion: Serving,
+        tokens: Sequence[str],
+        recorder: Recorder | None,
+        counts: Metrics,
+    ) -> None:
+        self._champion = champion
+        self._tokens = tokens
+        self._recorder = recorder
+        self._counts = counts
+        self._inspections = Inspections(champion, recorder, counts)
 
     async def inspect(self, request: Request) -> Response:
-        """The verdict on the views of one part."""
+        """The verdict on the views of one part, or on each part of a lot."""
         self._check_token(request)
-        heatmap = _heatmap_asked(request)
-        with self._memory.share() as take:
-            views = await read_views(request, take)
+        began_s = time.monotonic()
+        request_id = uuid.uuid4().hex
+        heatmap, lot = _flags(request, "heatmap", "lot")
 
-            def work() -> bytes:
-                found = answer(self._current(), views, heatmap=heatmap)
-                return found.model_dump_json(exclude_none=True).encode()
+        with self._inspections.memory.share() as take:
+            parts = await read_parts(request, take, lot=lot)
+            asked = Asked(request_id, began_s, parts, lot=lot, heatmap=heatmap)
+            body = await self._inspections.answer(asked, take)
+        headers = {"x-request-id": request_id}
+        return Response(body, media_type="application/json", headers=headers)
 
-            self._workers = self._workers or anyio.CapacityLimiter(N_WORKERS)
-            body = await to_thread.run_sync(work, limiter=self._workers)
-        return Response(body, media_type="application/json")
+    async def feedback(self, request: Request) -> Response:
+        """Log what a person found of an inspected part."""
+        self._check_token(request)
+        line = self._champion.current().inspector.card.line
+        found = await feedback.add_feedback(request, self._log(), line)
+        return JSONResponse(found.model_dump(), 201)
+
+    async def part(self, request: Request) -> Response:
+        """Every verdict on a part, and what people said of it."""
+        self._check_token(request)
+        found = await feedback.trace(self._log(), request.path_params["part_id"])
+        return Response(found.model_dump_json(), media_type="application/json")
 
     async def model(self, request: Request) -> Response:
         """The card of the release that serves, byte by byte as it was promoted."""
         self._check_token(request)
-        return Response(self._current().card_json, media_type="application/json")
+        return Response(
+            self._champion.current().card_json, media_type="application/json"
+        )
 
     async def openapi(self, _: Request) -> Response:
         """What this service speaks."""
         return JSONResponse(specification())
 
+    async def alive(self, _: Request) -> Response:
+        """The process answers."""
+        return Response("ok\n", media_type="text/plain")
+
+    async def ready(self, _: Request) -> Response:
+        """Whether parts can be inspected, by which release, and what is wrong with a newer one."""
+        state = self._champion.state()
+        # a broken release does not take the good one out of service; a thread that has died would
+        # let the service grow old without a word
+        status = 200 if state.release and state.following else 503
+        log = self._log_state()
+        body = {
+            "ready": status == 200,
+            "release": state.release,
+            "card_sha256": state.card_sha256,
+            "problem": state.problem or None,
+            "log_problem": log.problem or None,
+        }
+        return JSONResponse(body, status)
+
+    async def metrics(self, request: Request) -> Response:
+        """What was counted, for Prometheus."""
+        self._check_token(request)
+        text = self._counts.page(
+            metrics.of_champion(self._champion.state()),
+            metrics.of_recorder(self._log_state()),
+        )
+        return Response(text, media_type=metrics.CONTENT_TYPE)
+
+    async def refused(self, _: Request, error: Exception) -> Response:
+        """The answer to what is turned down."""
+        assert isinstance(error, RefusedError)
+        self._counts.count_refusal(error.code)
+        return JSONResponse(error.as_json(), error.status, error.headers())
+
+    def _log(self) -> Recorder:
+        if self._recorder is None:
+            raise RefusedError(503, "no_log", "this service keeps no verdict log")
+        return self._recorder
+
+    def _log_state(self) -> RecorderState:
+        return self._recorder.state() if self._recorder else RecorderState("", 0, 0)
+
     def _check_token(self, request: Request) -> None:
-        if not self._token:
+        if not self._tokens:
             return
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-        right = hmac.compare_digest(shown.encode("latin-1"), self._token.encode())
-        if scheme.lower() != "bearer" or not right:
+        given = shown.encode("latin-1")
+        # every token is compared, so that time does not tell which of them was nearly met
+        right = [
+            hmac.compare_digest(given, token.encode("utf-8")) for token in self._tokens
+        ]
+        if scheme.lower() != "bearer" or not any(right):
             raise RefusedError(
                 401, "unauthorized", "authorization: show the token as `Bearer TOKEN`"
             )
 
 
-def create_app(current: Callable[[], Served], *, token: str = "") -> ASGIApp:
-    """The app that answers /inspect, /model and /openapi.json."""
-    api = Api(current, token)
+def create_app(
+    champion: Serving, *, tokens: Sequence[str] = (), recorder: Recorder | None = None
+) -> ASGIApp:
+    """The app that answers every request; without a `recorder` no verdict is logged."""
+    counts = Metrics()
+    api = Api(champion, tokens, recorder, counts)
+    routes = [
+        Route("/inspect", api.inspect, methods=["POST"]),
+        Route("/feedback", api.feedback, methods=["POST"]),
+        Route("/parts/{part_id:path}", api.part),
+        Route("/model", api.model),
+        Route("/openapi.json", api.openapi),
+        Route("/healthz", api.alive),
+        Route("/livez", api.alive),
+        Route("/readyz", api.ready),
+        Route("/metrics", api.metrics),
+        *page.routes(),
+    ]
     app = Starlette(
-        routes=[
-            Route("/inspect", api.inspect, methods=["POST"]),
-            Route("/model", api.model),
-            Route("/openapi.json", api.openapi),
-        ],
+        routes=routes,
         exception_handlers={
-            RefusedError: _refused,
+            RefusedError: api.refused,
             HTTPException: _not_served,
             ClientDisconnect: _gone,
             500: _failed,
         },
     )
-    app.router.redirect_slashes = (
-        False  # the redirect would name whatever host a client claims
-    )
-    return Lingering(app)
+    # the redirect would name whatever host a client claims
+    app.router.redirect_slashes = False
+    return Observing(Lingering(Gate(app, counts)), routes, counts)
 
 
-def _heatmap_asked(request: Request) -> bool:
+def _flags(request: Request, *names: str) -> list[bool]:
+    """The parameters of these names, each true or false, and false where it is not given."""
     query = dict(request.query_params)
-    value = query.pop("heatmap", "false").lower()
+    values = [query.pop(name, "false").lower() for name in names]
     if query:
         raise RefusedError(
             400,
             "unknown_parameter",
-            f"{min(query)[:80]!r}: is no parameter; try heatmap=true",
+            f"{min(query)[:80]!r}: is no parameter; try {names[0]}=true",
         )
-    if value not in ("true", "false"):
-        raise RefusedError(
-            400,
-            "bad_parameter",
-            f"heatmap: should be true or false, got {value[:80]!r}",
-        )
-    return value == "true"
 
-
-def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RefusedError)
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return JSONResponse(error.as_json(), error.status, headers)
+    for name, value in zip(names, values, strict=True):
+        if value not in ("true", "false"):
+            raise RefusedError(
+                400,
+                "bad_parameter",
+                f"{name}: should be true or false, got {value[:80]!r}",
+            )
+    return [value == "true" for value in values]
 
 
 def _not_served(request: Request, error: Exception) -> Response:

@@ -1,48 +1,58 @@
 """The BentoML service: `bentoml serve serving.service:Inspection` serves the champion.
 
-Environment: KNURL_RELEASES, the folder of releases (models/releases); KNURL_TOKEN, a bearer token
-that /inspect and /model ask for.
+Every request is answered by our own app, none by BentoML's: its index page, its log and its metrics
+know no limits (see serving/settings.py for the environment).
 """
 
-import functools
-import os
-from pathlib import Path
+from typing import Any
 
 import bentoml
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inspection.errors import InspectionError
-from inspection.runtime.bundle import CARD
-from inspection.runtime.inspector import Inspector
-from inspection.runtime.releases import champion
-from inspection.storage import sha256_of
-from serving.answers import Served
+from inspection.runtime import releases as shelf
+from serving import settings
 from serving.api import create_app
+from serving.champion import Champion, load
+from serving.recorder import Recorder
+from serving.server import logs
+from serving.server.connections import BACKLOG, guard_connections
+from serving.server.manager import close_control_ports
 
-RELEASES = Path("models/releases")
-TIMEOUT_S = 60
+# BentoML's own limit, whose answer has another form: ours must come first, so this lies above it.
+BACKSTOP_S = 3600
 
-
-def releases() -> Path:
-    """The folder of releases."""
-    return Path(os.environ.get("KNURL_RELEASES") or RELEASES)
-
-
-@functools.cache
-def current() -> Served:
-    """The champion, loaded once."""
-    folder = champion(releases())
-    return Served(
-        inspector=Inspector(folder),
-        release=folder.name,
-        card_json=(folder / CARD).read_bytes(),
-        card_sha256=sha256_of(folder / CARD),
-    )
+try:
+    SETTINGS = settings.from_environment()
+except InspectionError as error:
+    raise SystemExit(f"service: not started\n{error}") from error
+champion = Champion(SETTINGS.releases)
+recorder = Recorder(SETTINGS.verdicts, SETTINGS.policy)
+guard_connections()
+app = create_app(champion, tokens=SETTINGS.tokens, recorder=recorder)
 
 
-def refuse_without_champion() -> None:
-    """Refuse to start, in one line a problem, where there is no champion or it is broken."""
+class OurApp:
+    """ASGI middleware that answers every request itself, and leaves BentoML its start and end."""
+
+    def __init__(self, app: ASGIApp, answers: ASGIApp) -> None:
+        self._bentoml = app
+        self._answers = answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        handler = self._answers if scope["type"] == "http" else self._bentoml
+        await handler(scope, receive, send)
+
+
+def before_the_start() -> None:
+    """In the manager's process: close its control ports, and refuse to start without a champion.
+
+    What is wrong with the champion is told in one line a problem.
+    """
+    close_control_ports()
     try:
-        Inspector(champion(releases()))
+        load(shelf.champion(SETTINGS.releases))
     except InspectionError as error:
         raise SystemExit(f"service: not started\n{error}") from error
 
@@ -50,14 +60,26 @@ def refuse_without_champion() -> None:
 @bentoml.service(
     name="inspection",
     workers=1,
-    traffic={"timeout": TIMEOUT_S},
+    backlog=BACKLOG,
+    traffic={"timeout": BACKSTOP_S},
     http={"host": "127.0.0.1", "port": 3000},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
 )
-@bentoml.asgi_app(create_app(current, token=os.environ.get("KNURL_TOKEN", "")))
 class Inspection:
     """Inspects parts: views in, verdict out."""
 
     def __init__(self) -> None:
-        current()
+        logs.to_stderr()
+        champion.start()
 
-    check_champion = bentoml.on_deployment(refuse_without_champion)
+    before_the_start: Any = bentoml.on_deployment(before_the_start)
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        """Follow the pointer no longer, and close the log."""
+        champion.stop()
+        recorder.close()
+
+
+Inspection.add_asgi_middleware(OurApp, answers=app)  # type: ignore[attr-defined]

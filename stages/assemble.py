@@ -1,7 +1,7 @@
 """Assemble the bundle: export, check parity, set thresholds on val, and read the test fold once."""
 
+import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,42 @@ from tqdm import tqdm
 
 from inspection.curation.folds import with_folds
 from inspection.evaluation import metrics as outcomes
+from inspection.evaluation.calibration import calibrate
 from inspection.evaluation.cam_truth import cam_truth
+from inspection.evaluation.classification import confusion_rows
 from inspection.evaluation.costs import Costs
-from inspection.evaluation.operating_point import decided
+from inspection.evaluation.golden_crops import evenly_drawn
+from inspection.evaluation.golden_frames import golden_frames, require_same_crops
+from inspection.evaluation.operating_point import are_defective, operating_point
 from inspection.evaluation.parity import require_parity
-from inspection.geometry import Image
+from inspection.evaluation.part_scores import Parts, group_by_part
+from inspection.evaluation.threshold_study import simulated
+from inspection.evaluation.worst_views import pictures, save_pictures
+from inspection.geometry import Image, locator_input
 from inspection.images import read_frame
 from inspection.line import Line
 from inspection.models.crops import load_crops
 from inspection.parts import labels_of_parts
-from inspection.runtime.inspector import Inspector
+from inspection.runtime.bundle import Card, ModelSet, Settings, write_card
+from inspection.runtime.detectors import (
+    ANOMALY,
+    CLASSIFIER,
+    Calibration,
+    HeatScale,
+    StandardScore,
+)
+from inspection.runtime.inspector import Measurement
 from inspection.runtime.views import View
-from inspection.storage import read_table, replace_folder, write_table, write_text
+from inspection.storage import (
+    read_table,
+    replace_folder,
+    sha256_of,
+    write_table,
+)
 from stages import program
-from stages.golden import golden_parity, locator_parity
-from stages.graphs import export_graphs, load_trained, open_inspector, write_card
+from stages.exported import Trained, export_models, load_trained
+from stages.golden import golden_locator_parity, golden_parity
 from stages.lineage import lineage
-from stages.report import render_report
 
 N_GOLDEN_FRAMES = 16
 
@@ -38,94 +57,151 @@ class AssembleParams(program.Params):
     """What decisions cost, the escape rate to be claimed, and how far a graph may be off."""
 
     costs: Costs = Costs()
-    max_escape_rate: float = Field(default=0.01, gt=0, lt=1)
+    max_escape_rate: float | None = Field(default=0.01, gt=0, lt=1)
     parity_tolerance: float = Field(default=1e-3, gt=0)
     golden_crops: int = Field(default=64, ge=1)
 
 
 def main() -> None:
-    """Load what was trained, assemble and measure the bundle, save it with its report."""
+    """Load what was trained, assemble and measure the bundle, save it with what it showed."""
     paths = program.arguments(
         __doc__,
         data="the frames",
         data_dvc="the file that holds the data's hash",
         manifest="the clean manifest",
-        quarantine="list of quarantined files",
-        issues="ranked label issues",
         folds="the fold of each view",
-        split_metrics="metrics of the split: leakage price and shortcut audit",
         crops="folder of the crops and the locator",
         classifier="folder of the classifier",
         cam="folder of the CAM recipe",
         anomaly="folder of the anomaly model",
         run="file with the MLflow run's id",
         out="folder for the bundle",
-        report="folder for the report",
+        test_fold="folder for what was measured on the test fold",
         metrics="file for the metrics",
     )
     line, params = program.params(line=Line, assemble=AssembleParams)
     views = with_folds(read_table(paths.manifest), read_table(paths.folds))
-    trained = load_trained(paths)
+    trained = load_trained(
+        classifier=paths.classifier,
+        cam=paths.cam,
+        anomaly=paths.anomaly,
+        crops=paths.crops,
+    )
 
     folder = paths.out.with_name(f".{paths.out.name}.incoming")
     shutil.rmtree(folder, ignore_errors=True)
-    card = export_graphs(trained, line, folder)
-    inspector = open_inspector(folder, card)
+    models = export_models(trained, line, folder)
+    measurement = Measurement(folder, models, threads=os.cpu_count() or 1)
+
     val = views[views["fold"] == "val"]
-    seen, _ = see_parts(inspector, val, paths.data)
-    view_labels = dict(zip(val["path"], val["label"], strict=True))
-    card, claim = decided(card, seen, view_labels, params.costs, params.max_escape_rate)
-    if not claim["n_defective"]:
+    parts = measured(measurement, val, paths.data)
+    crops = {region: load_crops(paths.crops, region) for region in line.regions}
+    val_crops = {region: some.in_fold("val") for region, some in crops.items()}
+    golden = golden_frames(val_crops)
+    require_same_crops(golden, [view for views in parts.values() for view in views])
+
+    settings, costs, limit = settled(trained, models, parts, val, params)
+    if not limit["n_defective"]:
         program.log.warning(
             "val: no defective part, so nothing says what a threshold costs: all but what looks as "
             "normal as the normals of val goes to review; add defective parts, three of a class"
         )
+    golden_crops = {
+        name: evenly_drawn(val_crops[detector.region].images, params.golden_crops)
+        for name, detector in settings.detectors.items()
+    }
     parity = golden_parity(
-        trained, paths.crops, line, card, folder, params.golden_crops
+        trained, settings, folder, golden_crops, tolerance=params.parity_tolerance
     )
-    parity |= locator_parity(trained, card, folder, some_frames(val, paths.data, line))
+    if settings.locator is not None:
+        size = settings.locator.size_px
+        frames = np.stack(
+            [locator_input(one, size) for one in some_frames(val, paths.data, line)]
+        )
+        parity |= golden_locator_parity(trained, settings, folder, frames)
     require_parity(parity, tolerance=params.parity_tolerance)
 
     test = views[views["fold"] == "test"]
-    parts, seconds = see_parts(inspector, test, paths.data)
-    table = outcomes.outcomes(parts, labels_of_parts(test, line.normal), card)
-    metrics = outcomes.test_metrics(table, line, params.costs) | {
-        "claim": claim,
-        "cam": cam_truth(parts, card, load_crops(paths.crops, line.classify)),
+    parts = measured(measurement, test, paths.data)
+    table = outcomes.outcomes(parts, labels_of_parts(test, line.normal), settings)
+    metrics = outcomes.test_metrics(table, settings, params.costs) | {
+        "limit": limit,
+        "cam": cam_truth(parts, settings, crops[line.classify]),
         "parity": {name: report.as_json() for name, report in parity.items()},
     }
-    card = card.model_copy(
-        update={
-            "metrics": metrics,
-            "parity": metrics["parity"],
-            "lineage": lineage(paths),
-        }
+    card = Card.of_settings(
+        settings,
+        files={path.name: sha256_of(path) for path in folder.glob("*.onnx")},
+        costs=costs,
+        metrics=metrics,
+        parity=metrics["parity"],
+        lineage=lineage(data_dvc=paths.data_dvc, run=paths.run),
     )
-
-    card = write_card(folder, card)
+    write_card(folder, card)
     replace_folder(folder, paths.out)
-    ms_per_part = 1000 * seconds / max(1, len(parts))
-    write_table(paths.report / "test_parts.csv", table)
-    write_table(paths.report / "confusion.csv", outcomes.confusion_rows(table, line))
-    write_text(
-        paths.report / "index.html",
-        render_report(paths, card, table, parts, ms_per_part),
-    )
-    program.save_metrics(paths.metrics, metrics | {"ms_per_part": ms_per_part})
+    write_table(paths.test_fold / "parts.csv", table)
+    confusion = confusion_rows(table, line)
+    write_table(paths.test_fold / "confusion.csv", confusion)
+    found = pictures(table, parts, settings)
+    save_pictures(paths.test_fold / "pictures.npz", found)
+    program.save_metrics(paths.metrics, metrics)
     _log_totals(metrics["totals"])
+    if not metrics["cost"]["beats_review_all"]:
+        program.log.warning("%s", metrics["cost"]["sentence"])
 
 
-def see_parts(
-    inspector: Inspector, views: pd.DataFrame, data: Path
-) -> tuple[outcomes.Parts, float]:
-    """What the deployed graphs see in the files as they came, by part, and the seconds it took."""
-    began = time.perf_counter()
-    seen = [
-        inspector.see(View(row.path, (data / row.path).read_bytes()))
+def settled(
+    trained: Trained,
+    models: ModelSet,
+    parts: Parts,
+    val: pd.DataFrame,
+    params: AssembleParams,
+) -> tuple[Settings, dict[str, Any], dict[str, Any]]:
+    """What val decides: the settings, what they cost, and how far they keep to the limit."""
+    labels = dict(zip(val["path"], val["label"], strict=True))
+    known = trained.calibration
+    temperature, error = calibrate(parts, labels, models)
+    calibrations: dict[str, Calibration] = {
+        CLASSIFIER: temperature,
+        ANOMALY: StandardScore(mean=known["mean"], std=known["std"]),
+    }
+    point = operating_point(
+        parts,
+        are_defective(parts, labels, models.line.normal),
+        calibrations,
+        params.costs,
+        params.max_escape_rate,
+        tolerance=params.parity_tolerance,
+    )
+    recipe = trained.recipe
+    settings = Settings.of(
+        models,
+        calibrations=calibrations,
+        thresholds=point.thresholds,
+        heat={
+            CLASSIFIER: HeatScale(
+                **{key: recipe[key] for key in HeatScale.model_fields}
+            ),
+            ANOMALY: HeatScale(**known["heat"]),
+        },
+        evidence={CLASSIFIER: recipe, ANOMALY: known["evidence"]},
+    )
+    costs = params.costs.model_dump() | {
+        "expected_cost_on_val": point.expected_cost,
+        "calibration_error_on_val": error,
+    }
+    limit = point.limit.as_json()
+    limit["simulated"] = simulated(point.limit.n_defective, params.max_escape_rate)
+    return settings, costs, limit
+
+
+def measured(measurement: Measurement, views: pd.DataFrame, data: Path) -> Parts:
+    """What the exported models measure in the files as they came, by part."""
+    outputs = [
+        measurement.measure(View(row.path, (data / row.path).read_bytes()))
         for row in tqdm(list(views.itertuples()), desc="inspect", disable=None)
     ]
-    seconds = time.perf_counter() - began
-    return outcomes.group_by_part(seen, views["part_id"].tolist()), seconds
+    return group_by_part(outputs, views["part_id"].tolist())
 
 
 def some_frames(views: pd.DataFrame, data: Path, line: Line) -> Iterator[Image]:

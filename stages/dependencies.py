@@ -24,7 +24,7 @@ ROOMS = (
     "samples",
     "benchmarks",
 )
-SOURCE_SUFFIXES = (".py", ".j2")
+SOURCE_SUFFIXES = (".py", ".j2", ".json")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from inspection.storage import read_json
@@ -19,13 +20,13 @@ LIBRARIES = (
 WRITTEN_BY_A_RUN = ("dvc.lock", "metrics", "data.dvc")
 
 
-def lineage(paths: Any) -> dict[str, Any]:
+def lineage(*, data_dvc: Path, run: Path) -> dict[str, Any]:
     """The trace back from a bundle; the git revision is None outside of a repository."""
     return {
-        "data": paths.data_dvc.read_text(encoding="utf-8"),
+        "data": data_dvc.read_text(encoding="utf-8"),
         "git_revision": _git("rev-parse", "HEAD"),
         "git_clean": git_clean(),
-        "mlflow_run": read_json(paths.run)["run_id"],
+        "mlflow_run": read_json(run)["run_id"],
         "params": program.PARAMS_FILE.read_text(encoding="utf-8"),
         "versions": {name: version(name) for name in LIBRARIES},
     }

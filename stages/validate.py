@@ -44,6 +44,8 @@ from inspection.dataset.layouts import (
 )
 from inspection.dataset.manifest import COLUMNS, assemble, counts, spelled_in_two_forms
 from inspection.dataset.quarantine import Finding, as_table
+from inspection.dataset.table import Table, read_table
+from inspection.dataset.voc import read_voc
 from inspection.errors import InspectionError, raise_all
 from inspection.line import Line
 from inspection.storage import write_json, write_table, write_text
@@ -72,6 +74,8 @@ def main() -> None:
     on_disk, nameless = _paths_under(paths.data)
     files = sort_files(on_disk, params)
     _check_files(paths.data, on_disk, files, params)
+    listed = _listed(paths.data, files, params)
+    files = files.with_masks(set(listed.masks.values()))
     images = _each(
         partial(examine, bit_depth=line.bit_depth),
         unreadable,
@@ -84,6 +88,7 @@ def main() -> None:
     )
     examined = [one for one in images if isinstance(one, ImageFile)]
     annotations = _annotations(paths.data, files, examined, params)
+    annotations = joined([annotations, listed.annotations])
 
     table, findings = assemble(
         examined,
@@ -92,6 +97,7 @@ def main() -> None:
         layout=params,
         line=line,
         unknown=params.unknown,
+        listed=listed,
     )
     ignored = [
         Finding(path, "ignored", "no image", view_kept=True) for path in files.ignored
@@ -226,12 +232,25 @@ def _annotations(
                 sizes=sizes,
             ),
         ]
+    if files.voc:
+        voc = {path: _label_file(data_dir / path) for path in files.voc}
+        stems = ImageIndex(files.images, suffixes=False)
+        parts.append(read_voc(voc, images=stems, sizes=sizes))
     index = ImageIndex(files.images, suffixes=True)
     parts += [
         read_coco(path, _told_by(data_dir / path), images=index, sizes=sizes)
         for path in files.coco
     ]
     return joined(parts)
+
+
+def _listed(data_dir: Path, files: SortedFiles, params: ValidateParams) -> Table:
+    """What the table of the layout says; nothing without one."""
+    if not files.table:
+        return Table()
+    content = _told_by(data_dir / files.table)
+    pictures = [*files.images, *files.masks, *files.ignored]  # masks may fit no glob
+    return read_table(files.table, content, columns=params.columns, images=pictures)
 
 
 def _label_file(path: Path) -> bytes | OSError:

@@ -15,17 +15,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from inspection.geometry import Box, Image
 from inspection.line import Line
-from inspection.runtime.bundle import (
-    CARD,
-    SCHEMA_VERSION,
-    AnomalyCard,
-    Card,
-    ClassifierCard,
+from inspection.runtime.bundle import SCHEMA_VERSION, Card, LocatorCard, Settings, write_card
+from inspection.runtime.detectors import (
+    DetectorCard,
     HeatScale,
-    LocatorCard,
+    StandardScore,
+    TemperatureScaling,
     Thresholds,
 )
-from inspection.storage import sha256_of, write_text
+from inspection.storage import sha256_of
 
 FRAME_SIZE_PX = (320, 256)
 ROD = Box(20, 88, 160, 80)
@@ -34,7 +32,7 @@ DENT, SLIDE = 250, 180
 CELL_PX = 8
 
 
-def sample_line() -> Line:
+def sample_line(**changes: Any) -> Line:
     """A line with a rod, whose dents and slides are told apart, and a rivet."""
     return Line.model_validate(
         {
@@ -42,9 +40,14 @@ def sample_line() -> Line:
             "normal": "normal",
             "classes": {
                 "normal": {},
-                "dent": {"cause": "the part fell in transfer"},
-                "slide": {"cause": "pushed by a machine"},
-                "under_press": {"cause": "press"},
+                "dent": {},
+                "slide": {},
+                "under_press": {},
+            },
+            "causes": {
+                "dent": "the part fell in transfer",
+                "slide": "pushed by a machine",
+                "under_press": "press",
             },
             "regions": {
                 "rod": {"size_px": [160, 80], "shows": ["dent", "slide"]},
@@ -53,6 +56,7 @@ def sample_line() -> Line:
             "classify": "rod",
             "detect_anomalies": "rivet",
         }
+        | changes
     )
 
 
@@ -80,7 +84,7 @@ def draw_jpeg(defect: str = "normal", *, seed: int = 0) -> bytes:
     return simplejpeg.encode_jpeg(frame, quality=95, colorspace="GRAY", fastdct=False)
 
 
-def make_bundle(folder: Path, *, version: str = "test-1") -> Card:
+def make_bundle(folder: Path, *, version: str = "test-1", line: Line | None = None) -> Card:
     """Write a bundle that knows the parts of `draw_part`, and return its card."""
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(_classifier(), folder / "classifier.onnx")
@@ -90,32 +94,55 @@ def make_bundle(folder: Path, *, version: str = "test-1") -> Card:
     card = Card(
         schema_version=SCHEMA_VERSION,
         version=version,
-        line=sample_line(),
+        line=line or sample_line(),
         locator=LocatorCard(file="locator.onnx", regions=("rod", "rivet"), size_px=FRAME_SIZE_PX),
-        classifier=ClassifierCard(
-            file="classifier.onnx",
-            classes=("normal", "dent", "slide"),
-            temperature=1.0,
-            thresholds=Thresholds(accept_below=0.3, reject_above=0.9),
-            heat=HeatScale(cold=-2.0, hot=3.0, box_threshold=0.5),
-            recipe={"method": "drawn"},
-        ),
-        anomaly=AnomalyCard(
-            file="anomaly.onnx",
-            mean=0.0,
-            std=1.0,
-            thresholds=Thresholds(accept_below=1.0, reject_above=2.0),
-            heat=HeatScale(cold=0.0, hot=4.0, box_threshold=0.5),
-            evidence={},
-        ),
+        detectors={"classifier": _classifier_card(), "anomaly": _anomaly_card()},
         costs={},
         metrics={},
         parity={},
         lineage={},
         files={name: sha256_of(folder / name) for name in files},
     )
-    write_text(folder / CARD, card.model_dump_json(indent=2))
+    write_card(folder, card)
     return card
+
+
+def sample_settings() -> Settings:
+    """What judges the parts of `draw_part`, without the models' files."""
+    return Settings(
+        line=sample_line(),
+        locator=None,
+        detectors={"classifier": _classifier_card(), "anomaly": _anomaly_card()},
+    )
+
+
+def changed_detector(card: Card, name: str, **changes: Any) -> Card:
+    """The card with these fields of a detector."""
+    detector = card.detectors[name].model_copy(update=changes)
+    return card.model_copy(update={"detectors": card.detectors | {name: detector}})
+
+
+def _classifier_card() -> DetectorCard:
+    return DetectorCard(
+        file="classifier.onnx",
+        region="rod",
+        classes=("normal", "dent", "slide"),
+        calibration=TemperatureScaling(temperature=1.0),
+        thresholds=Thresholds(accept_below=0.3, reject_above=0.9),
+        heat=HeatScale(cold=-2.0, hot=3.0, box_threshold=0.5),
+        evidence={"method": "drawn"},
+    )
+
+
+def _anomaly_card() -> DetectorCard:
+    return DetectorCard(
+        file="anomaly.onnx",
+        region="rivet",
+        calibration=StandardScore(mean=0.0, std=1.0),
+        thresholds=Thresholds(accept_below=1.0, reject_above=2.0),
+        heat=HeatScale(cold=0.0, hot=4.0, box_threshold=0.5),
+        evidence={},
+    )
 
 
 def _paint(frame: Image, box: Box, grey: int) -> None:
@@ -181,14 +208,16 @@ def _locator() -> onnx.ModelProto:
 
 
 def _brightness(crops: str) -> list[onnx.NodeProto]:
-    """Nodes from crops (N, H, W, 1) to the mean of each cell: (N, 1, H / 8, W / 8)."""
+    """Nodes from crops (N, H, W, C) to the mean of each cell: (N, 1, H / 8, W / 8)."""
     size = [CELL_PX, CELL_PX]
     return [
         helper.make_node("Cast", [crops], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["floats"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("AveragePool", ["planes"], ["colours"], kernel_shape=size, strides=size),
         helper.make_node(
-            "AveragePool", ["planes"], ["brightness"], kernel_shape=size, strides=size
+            "Constant", [], ["colour"], value=numpy_helper.from_array(np.array([1], np.int64))
         ),
+        helper.make_node("ReduceMean", ["colours", "colour"], ["brightness"], keepdims=1),
     ]
 
 
@@ -209,7 +238,7 @@ def _constant(name: str, value: float) -> onnx.NodeProto:
 
 
 def _crops_input() -> tuple[str, list[Any]]:
-    return "crops", ["n", "height", "width", 1]
+    return "crops", ["n", "height", "width", "channels"]
 
 
 def _model(

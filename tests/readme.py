@@ -41,6 +41,8 @@ RUN_BY = {
     "::test_it_opens_on_the_val_fold_and_shows_a_verdict",
     "make sheet": "tests/samples/test_contact_sheet.py::test_the_sheet_fits_into_a_readme",
     "make deps": "tests/stages/test_dependencies.py::test_sources_are_written_anew_and_data_stays",
+    "python -m benchmarks.thresholds": "tests/benchmarks/test_thresholds.py"
+    "::test_the_command_prints_a_row_for_each_rule_and_writes_what_the_kept_one_did",
     "make setup": ".ci/run",  # every verb that it runs needs the environment first
     "make test": ".ci/run",
     "make lint": ".ci/run",

@@ -1,111 +1,122 @@
-"""What val decides about a card: the temperature of its classifier, and its thresholds."""
+"""What val decides: the thresholds of the detectors, and what they cost and can claim."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from inspection.evaluation.calibration import calibration_error, fit_temperature
 from inspection.evaluation.costs import Costs
-from inspection.evaluation.metrics import Parts, claim, detector_scores
-from inspection.evaluation.rates import allowed_failures
+from inspection.evaluation.escape_limit import EscapeLimit
+from inspection.evaluation.part_scores import Parts, part_scores
 from inspection.evaluation.thresholds import choose_thresholds, cross_decided
-from inspection.runtime.bundle import Card, Thresholds
-from inspection.runtime.verdict import Scores
-from inspection.runtime.views import ViewOutputs
+from inspection.runtime.detectors import (
+    Calibration,
+    Scores,
+    TemperatureScaling,
+    Thresholds,
+)
 
+# Log-odds are cut off here: a float32 probability is rounded to about 1e-7, and below
+# 1e-6 its logarithm is mostly rounding.
 MIN_PROBABILITY = 1e-6
 MAX_ODDS = math.log((1 - MIN_PROBABILITY) / MIN_PROBABILITY)
 
 
-def decided(
-    card: Card,
+# Thresholds keep this many tolerances from a score: two runtimes may be off by one each, apart.
+MARGIN_PER_TOLERANCE = 2.0
+# Log-odds change by this much for each unit of probability at 0.5, and by more elsewhere, where a
+# runtime's rounding, which is one of logits, shows less in the probability.
+ODDS_PER_PROBABILITY = 4.0
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """The thresholds by detector, the expected cost that they have by smoothed scores, and what
+    they can show of the limit on escapes."""
+
+    thresholds: dict[str, Thresholds]
+    expected_cost: float
+    limit: EscapeLimit
+
+
+def operating_point(
     parts: Parts,
-    view_labels: Mapping[str, str],
+    defective: Sequence[bool],
+    calibrations: Mapping[str, Calibration],
     costs: Costs,
-    max_escape_rate: float,
-) -> tuple[Card, dict[str, Any]]:
-    """The card with the temperature and the thresholds of least expected cost on val parts.
+    max_escape_rate: float | None,
+    *,
+    tolerance: float = 0.0,
+) -> OperatingPoint:
+    """The thresholds of least expected cost that keep to `max_escape_rate`, as far as parts show.
 
-    No more parts may escape than `max_escape_rate` allows, where val holds enough defective ones
-    to claim it at all. Also returns that claim, judged by thresholds chosen without the part.
-    `view_labels` holds the label of each view by its name; a part with any defective view is
-    defective.
+    They stay further from every score than two runtimes that may each be off by `tolerance`. What
+    the parts show of the limit is judged by thresholds chosen without the part, too.
     """
-    card = _cooled(card, parts, view_labels)
-    normal = card.line.normal
-    defective = [
-        any(view_labels[v.name] != normal for v in views) for views in parts.values()
+    scores = _spread_out(part_scores(parts, calibrations), calibrations)
+    margins = [_margin(one, tolerance) for one in calibrations.values()]
+    choice = choose_thresholds(
+        scores, defective, costs, max_escape_rate=max_escape_rate, margins=margins
+    )
+    unseen = cross_decided(
+        scores, defective, costs, max_escape_rate=max_escape_rate, margins=margins
+    )
+    chosen = zip(calibrations.items(), choice.thresholds, strict=True)
+    return OperatingPoint(
+        thresholds={
+            name: _as_scored(limits, calibration)
+            for (name, calibration), limits in chosen
+        },
+        expected_cost=choice.expected_cost,
+        limit=choice.limit.judged_unseen(unseen, defective),
+    )
+
+
+def are_defective(
+    parts: Parts, view_labels: Mapping[str, str], normal: str
+) -> list[bool]:
+    """Whether each part is defective: a part with any defective view is."""
+    return [
+        any(view_labels[view.name] != normal for view in views)
+        for views in parts.values()
     ]
-    scores = _spread_out(detector_scores(parts, card))
-    allowed = allowed_failures(sum(defective), max_escape_rate)
-    choice = choose_thresholds(scores, defective, costs, max_escapes=allowed)
-    for_odds, for_anomaly = choice.thresholds
-    for_classifier = Thresholds(
-        accept_below=_as_probability(for_odds.accept_below),
-        reject_above=_as_probability(for_odds.reject_above),
-    )
-    told = costs.model_dump() | {
-        "expected_cost_on_val": choice.expected_cost,
-        "max_escape_rate": max_escape_rate,
-    }
-    card = card.model_copy(
-        update={
-            "classifier": card.classifier.model_copy(
-                update={"thresholds": for_classifier}
-            ),
-            "anomaly": card.anomaly.model_copy(update={"thresholds": for_anomaly}),
-            "costs": card.costs | told,
-        }
-    )
-    verdicts = cross_decided(scores, defective, costs, max_escapes=allowed)
-    return card, claim(verdicts, defective, max_escape_rate)
 
 
-def _spread_out(scores: Scores) -> Scores:
-    """Scores (parts, channels) with the classifier's probability as log-odds.
+def _margin(calibration: Calibration, tolerance: float) -> float:
+    """How far a threshold on spread out scores keeps from each, for a tolerance of the scores."""
+    margin = MARGIN_PER_TOLERANCE * tolerance
+    is_probability = isinstance(calibration, TemperatureScaling)
+    return ODDS_PER_PROBABILITY * margin if is_probability else margin
+
+
+def _spread_out(scores: Scores, calibrations: Mapping[str, Calibration]) -> Scores:
+    """Scores (parts, detectors) with probabilities as log-odds.
 
     Probabilities crowd at both ends, where a tenth of a per cent may be a part or nothing.
     """
-    odds = np.clip(scores[:, 0], MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-    return np.c_[np.log(odds / (1 - odds)), scores[:, 1:]]
+    spread = scores.copy()
+    for column, calibration in enumerate(calibrations.values()):
+        if isinstance(calibration, TemperatureScaling):
+            odds = np.clip(scores[:, column], MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+            spread[:, column] = np.log(odds / (1 - odds))
+    return spread
 
 
-def _as_probability(odds: float) -> float:
-    """A threshold on log-odds as one on probabilities; beyond all that are told apart, outside."""
-    if abs(odds) >= MAX_ODDS:
-        return 2.0 if odds > 0 else -1.0
-    return 1 / (1 + math.exp(-odds))
+def _as_scored(limits: Thresholds, calibration: Calibration) -> Thresholds:
+    """Thresholds on spread out scores as thresholds on the scores themselves."""
+    if not isinstance(calibration, TemperatureScaling):
+        return limits
 
-
-def _cooled(card: Card, parts: Parts, view_labels: Mapping[str, str]) -> Card:
-    """The card with the temperature that makes the classifier's probabilities honest on val.
-
-    That is 1 where val holds one class alone, which cannot tell.
-    """
-    logits, numbers = _classified(card, parts, view_labels)
-    temperature = fit_temperature(logits, numbers) if len(set(numbers)) > 1 else 1.0
-    error = calibration_error(logits, numbers, temperature)
-    return card.model_copy(
-        update={
-            "classifier": card.classifier.model_copy(
-                update={"temperature": temperature}
-            ),
-            "costs": {"calibration_error_on_val": error},
-        }
+    return Thresholds(
+        accept_below=_as_probability(limits.accept_below),
+        reject_above=_as_probability(limits.reject_above),
     )
 
 
-def _classified(
-    card: Card, parts: Parts, view_labels: Mapping[str, str]
-) -> tuple[np.ndarray[Any, Any], list[int]]:
-    """Logits (N, classes) and class numbers of the views whose region was found."""
-    line, classes = card.line, card.classifier.classes
-    seen: list[ViewOutputs] = [
-        v for views in parts.values() for v in views if v.logits is not None
-    ]
-    numbers = [
-        classes.index(line.label_in(line.classify, view_labels[v.name])) for v in seen
-    ]
-    return np.array([view.logits for view in seen]), numbers
+def _as_probability(odds: float) -> float:
+    """A threshold on log-odds as one on probabilities; beyond all that can be told, outside."""
+    if abs(odds) >= MAX_ODDS:
+        return 2.0 if odds > 0 else -1.0
+
+    return 1 / (1 + math.exp(-odds))

@@ -1,6 +1,5 @@
 """Crops on disk: a uint8 memory map per region, with an index that leads back to the frame."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inspection.boxes import boxes_of, parse_boxes
 from inspection.errors import InspectionError
 from inspection.geometry import Box, CropWindow, Floats, Image, coverage, cut
 from inspection.storage import read_table, replacing, write_table
 
+# Crop pixels per cell of a target: the grid of the finest feature maps that heat is computed on, so
+# a finer truth could not be met. Stored crops carry it.
 TARGET_STRIDE = 4
 
 
@@ -45,7 +47,10 @@ class Crops:
 def save_crops(folder: Path, region: str, crops: Crops) -> None:
     """Write the crops of a region; the index comes last, so a table without it is unfinished."""
     for name, array in ((region, crops.images), (f"{region}.targets", crops.targets)):
-        with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
+        with (
+            replacing(folder / f"{name}.npy") as temporary,
+            temporary.open("wb") as file,
+        ):
             np.save(file, array, allow_pickle=False)
     write_table(folder / f"{region}.parquet", crops.index)
 
@@ -54,7 +59,9 @@ def load_crops(folder: Path, region: str) -> Crops:
     """Map the crops of a region into memory, read-only."""
     index = read_table(folder / f"{region}.parquet")
     images = np.load(folder / f"{region}.npy", mmap_mode="r", allow_pickle=False)
-    targets = np.load(folder / f"{region}.targets.npy", mmap_mode="r", allow_pickle=False)
+    targets = np.load(
+        folder / f"{region}.targets.npy", mmap_mode="r", allow_pickle=False
+    )
     if not len(images) == len(targets) == len(index):
         raise InspectionError(
             f"{folder}/{region}: {len(images)} crops but {len(index)} rows; run `dvc repro crop`"
@@ -95,18 +102,9 @@ def window_columns(window: CropWindow) -> dict[str, int | bool]:
     }
 
 
-def boxes_of(boxes_json: str, categories: set[str]) -> list[Box]:
-    """The boxes of a manifest row whose category is among `categories`."""
-    return [
-        Box(box["x_px"], box["y_px"], box["width_px"], box["height_px"])
-        for box in json.loads(boxes_json)
-        if box["category"] in categories
-    ]
-
-
 def part_box(boxes_json: str, region: str) -> Box | None:
     """The labelled box of a region: the largest one where a person drew several."""
-    found = boxes_of(boxes_json, {region})
+    found = boxes_of(parse_boxes(boxes_json), {region})
     return max(found, key=lambda box: box.area_px) if found else None
 
 

@@ -1,37 +1,35 @@
 """The bundle: everything that serving loads, and the card that says what it is and can do."""
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 
 from inspection.errors import InspectionError, raise_all
 from inspection.line import Line
-from inspection.storage import sha256_of
+from inspection.runtime.detectors import (
+    CLASSIFIER,
+    DETECTORS,
+    Calibration,
+    DetectorCard,
+    DetectorModel,
+    Frozen,
+    HeatScale,
+    Thresholds,
+)
+from inspection.storage import sha256_of, write_json
 
-SCHEMA_VERSION = 1
+# 2: a detector holds all that is known of it; 1 had a field for each of the two.
+SCHEMA_VERSION = 2
 CARD = "card.json"
-BEYOND = 1e9  # no score lies further out, and JSON can hold it
+# Hex digits of the SHA-256 that make a version: 48 bits, so that among a million
+# versions two are the same with a probability of 0.2 %.
+VERSION_DIGITS = 12
 
 
-class _Card(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Thresholds(_Card):
-    """A score below `accept_below` passes, one above `reject_above` is rejected, else review."""
-
-    accept_below: float
-    reject_above: float
-
-    def verdict(self, score: float) -> str:
-        """The verdict on one score; a score that is not a number goes to review."""
-        if score < self.accept_below:
-            return "pass"
-        return "reject" if score > self.reject_above else "review"
-
-
-class LocatorCard(_Card):
+class LocatorCard(Frozen):
     """The locator: frames (N, h, w) uint8 in, `size_px` = (width, height), probability maps out."""
 
     file: str
@@ -39,98 +37,178 @@ class LocatorCard(_Card):
     size_px: tuple[int, int]
 
 
-class HeatScale(_Card):
-    """The absolute scale of a heatmap: raw `cold` and below is 0, raw `hot` and above is 1.
+class ModelSet(Frozen):
+    """The exported models of a line: enough to measure views, not yet to judge them."""
 
-    Both are calibrated on val. Heat from `box_threshold` on is boxed.
-    """
+    line: Line
+    locator: LocatorCard | None
+    detectors: dict[str, DetectorModel]
 
-    cold: float
-    hot: float
-    box_threshold: float
-
-
-class ClassifierCard(_Card):
-    """The classifier: crops (N, H, W, C) uint8 in; logits and raw heatmaps per defect out."""
-
-    file: str
-    classes: tuple[str, ...]
-    temperature: float
-    thresholds: Thresholds
-    heat: HeatScale
-    recipe: dict[str, Any]
+    @property
+    def files(self) -> set[str]:
+        """The names of the models' files."""
+        files = {detector.file for detector in self.detectors.values()}
+        return files if self.locator is None else files | {self.locator.file}
 
 
-class AnomalyCard(_Card):
-    """The anomaly model: crops in; raw score and raw anomaly map out.
+class Settings(Frozen):
+    """All that a verdict follows from, beside the models' files: line, locator, detectors."""
 
-    The score counts in units of the normals of val: (raw - mean) / std.
-    """
+    line: Line
+    locator: LocatorCard | None
+    detectors: dict[str, DetectorCard]
 
-    file: str
-    mean: float
-    std: float
-    thresholds: Thresholds
-    heat: HeatScale
-    evidence: dict[str, Any]
+    @field_validator("detectors")
+    @classmethod
+    def _are_known(cls, found: dict[str, DetectorCard]) -> dict[str, DetectorCard]:
+        """The detectors in the order of DETECTORS; JSON sorts them by name."""
+        if set(found) != set(DETECTORS):
+            raise ValueError(f"should be {sorted(DETECTORS)}, got {sorted(found)}")
+
+        return {name: found[name] for name in DETECTORS}
+
+    @classmethod
+    def of(
+        cls,
+        models: ModelSet,
+        *,
+        calibrations: Mapping[str, Calibration],
+        thresholds: Mapping[str, Thresholds],
+        heat: Mapping[str, HeatScale],
+        evidence: Mapping[str, dict[str, Any]],
+    ) -> Self:
+        """Models with what judges their outputs, all by detector."""
+        detectors = {
+            name: DetectorCard(
+                **model.model_dump(),
+                calibration=calibrations[name],
+                thresholds=thresholds[name],
+                heat=heat[name],
+                evidence=evidence[name],
+            )
+            for name, model in models.detectors.items()
+        }
+        return cls(line=models.line, locator=models.locator, detectors=detectors)
+
+    @property
+    def classifier(self) -> DetectorCard:
+        """The detector that names defects."""
+        return self.detectors[CLASSIFIER]
+
+    @property
+    def models(self) -> ModelSet:
+        """The models alone, without what judges their outputs."""
+        models = {
+            name: DetectorModel(
+                file=detector.file, region=detector.region, classes=detector.classes
+            )
+            for name, detector in self.detectors.items()
+        }
+        return ModelSet(line=self.line, locator=self.locator, detectors=models)
 
 
-class Card(_Card):
+class Card(Settings):
     """What a bundle is: enough to run it, to defend its verdicts, and to trace it back."""
 
     schema_version: int
     version: str
-    line: Line
-    locator: LocatorCard | None
-    classifier: ClassifierCard
-    anomaly: AnomalyCard
     costs: dict[str, Any]
     metrics: dict[str, Any]
     parity: dict[str, Any]
     lineage: dict[str, Any]
     files: dict[str, str]
 
+    @classmethod
+    def of_settings(
+        cls,
+        settings: Settings,
+        *,
+        files: dict[str, str],
+        costs: dict[str, Any],
+        metrics: dict[str, Any],
+        parity: dict[str, Any],
+        lineage: dict[str, Any],
+    ) -> Self:
+        """The card of settled settings and the SHA-256 of each model file; its version follows."""
+        return cls(
+            schema_version=SCHEMA_VERSION,
+            version=version_of(settings, files),
+            line=settings.line,
+            locator=settings.locator,
+            detectors=settings.detectors,
+            files=files,
+            costs=costs,
+            metrics=metrics,
+            parity=parity,
+            lineage=lineage,
+        )
+
+
+def version_of(settings: Settings, files: dict[str, str]) -> str:
+    """The version of a bundle: it names what decides, that is models, geometry and settings.
+
+    The same decisions have the same version, whenever and from whichever revision they were made.
+    `files` are the SHA-256 of the models by file name.
+    """
+    described = settings.model_dump_json(include=set(Settings.model_fields))
+    hashes = "".join(f"{name} {digest}\n" for name, digest in sorted(files.items()))
+    digest = hashlib.sha256((described + hashes).encode("utf-8"))
+    return digest.hexdigest()[:VERSION_DIGITS]
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write the card beside the models that it names."""
+    write_json(folder / CARD, card.model_dump(mode="json"))
+
 
 def read_card(folder: Path) -> Card:
     """Read the card of a bundle; one that is missing or not of this schema is refused."""
     path = folder / CARD
     try:
-        card = Card.model_validate_json(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        found = _Schema.model_validate_json(text).schema_version
+        if found != SCHEMA_VERSION:
+            raise InspectionError(
+                f"{path}: schema version {found}, this software reads {SCHEMA_VERSION}; "
+                "assemble the bundle anew"
+            )
+        return Card.model_validate_json(text)
     except FileNotFoundError as error:
         raise InspectionError(
             f"{path}: not found; run `dvc repro` to assemble a bundle"
         ) from error
     except (ValidationError, UnicodeDecodeError) as error:
         raise InspectionError(
-            f"{path}: is not a card of this schema: {error}"
+            f"{path}: is not a card of this schema ({error}); assemble the bundle anew"
         ) from error
-    if card.schema_version != SCHEMA_VERSION:
-        raise InspectionError(
-            f"{path}: schema version {card.schema_version}, this software reads {SCHEMA_VERSION}; "
-            "assemble the bundle anew"
-        )
-    return card
 
 
 def verified(folder: Path) -> Card:
-    """The card of a bundle whose every graph is there, with the hash that the card names."""
+    """The card of a bundle whose models are all there, with the hashes that the card names."""
     card = read_card(folder)
-    graphs = {
-        card.classifier.file,
-        card.anomaly.file,
-        *([card.locator.file] if card.locator else []),
-    }
     problems = [
         f"{folder / CARD}: gives no hash of {name!r}; fetch the bundle again"
-        for name in sorted(graphs - card.files.keys())
+        for name in sorted(card.models.files - card.files.keys())
     ]
     for name, digest in sorted(card.files.items()):
-        path = folder / name
-        if Path(name).name != name or not path.is_file():
-            problems.append(f"{path}: missing; fetch the bundle again")
-        elif sha256_of(path) != digest:
-            problems.append(
-                f"{path}: its hash is not the one on the card; fetch the bundle again"
-            )
+        problems += _file_problems(folder / name, name, digest)
+
     raise_all(problems)
     return card
+
+
+class _Schema(BaseModel):
+    """The one field that is read before the rest is known to be readable."""
+
+    schema_version: int
+
+
+def _file_problems(path: Path, name: str, digest: str) -> list[str]:
+    is_beside_the_card = Path(name).name == name
+    if not is_beside_the_card or not path.is_file():
+        return [f"{path}: missing; fetch the bundle again"]
+
+    if sha256_of(path) != digest:
+        return [f"{path}: its hash is not the one on the card; fetch the bundle again"]
+
+    return []

@@ -7,22 +7,28 @@ import numpy as np
 
 from inspection.geometry import Box, Floats, Image
 
+# Crop pixels a side of a cell on which heat is boxed. The labelled places that the box
+# threshold is chosen by lie on the same grid, and the heat itself is seldom finer.
 GRID_PX = 4
+# Cells (3 of 4 x 4 px) that an area must have to be boxed: one or two are as often a
+# ripple of the interpolation as a place.
 MIN_HOT_CELLS = 3
+# Raw heat between cold and hot, at least; only a scale without any range falls below it.
+MIN_RANGE = 1e-9
+# How much of the crop the hottest colour hides: the defect beneath stays visible.
+MAX_OPACITY = 0.65
 
 
 def scaled(raw: Any, cold: float, hot: float) -> Floats:
     """Raw heat on the absolute scale, 0 (as cold as normal parts) to 1."""
-    return np.asarray(
-        np.clip((np.asarray(raw) - cold) / max(1e-9, hot - cold), 0, 1), np.float32
-    )
+    relative = (np.asarray(raw) - cold) / max(MIN_RANGE, hot - cold)
+    return np.asarray(np.clip(relative, 0, 1), np.float32)
 
 
 def resized(heat: Floats, size_px: tuple[int, int]) -> Floats:
     """A heatmap (h, w) spread over (width, height) pixels, bilinear."""
-    return np.asarray(
-        cv2.resize(heat, size_px, interpolation=cv2.INTER_LINEAR), np.float32
-    )
+    spread = cv2.resize(heat, size_px, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(spread, np.float32)
 
 
 def hot_boxes(
@@ -34,25 +40,29 @@ def hot_boxes(
     boxes; areas of less than three 4 x 4 px cells are dropped.
     """
     grid = resized(heat, (size_px[0] // GRID_PX, size_px[1] // GRID_PX))
-    count, places, stats, _ = cv2.connectedComponentsWithStats(
-        (grid >= threshold).astype(np.uint8)
-    )
+    hot = (grid >= threshold).astype(np.uint8)
+    count, areas, stats, _ = cv2.connectedComponentsWithStats(hot)
+
     found = []
     for area in range(1, count):
         x, y, width, height, cells = (int(value) for value in stats[area])
-        if cells >= MIN_HOT_CELLS:
-            box = Box(*(float(GRID_PX * value) for value in (x, y, width, height)))
-            found.append((box, float(grid[places == area].max())))
+        if cells < MIN_HOT_CELLS:
+            continue
+
+        edges = (float(GRID_PX * value) for value in (x, y, width, height))
+        peak = float(grid[areas == area].max())
+        found.append((Box(*edges), peak))
     return sorted(found, key=lambda pair: -pair[1])
 
 
 def overlay(crop: Image, heat: Floats) -> Image:
     """The crop (H, W, 1 or 3) with heat laid over it: (H, W, 3) RGB; what is cold stays grey."""
     base = np.repeat(crop, 3, axis=2) if crop.shape[2] == 1 else crop
-    full = resized(heat, (crop.shape[1], crop.shape[0]))[:, :, None]
-    colours = cv2.applyColorMap(
-        (full[:, :, 0] * 255).astype(np.uint8), cv2.COLORMAP_INFERNO
-    )
-    rgb = np.asarray(colours)[:, :, ::-1]
-    strength = 0.65 * np.sqrt(full)
-    return np.asarray(base * (1 - strength) + rgb * strength).astype(np.uint8)
+    full = resized(heat, (crop.shape[1], crop.shape[0]))
+
+    levels = (full * 255).astype(np.uint8)
+    colours = np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO))
+    rgb = colours[:, :, ::-1]
+
+    opacity = MAX_OPACITY * np.sqrt(full)[:, :, None]
+    return np.asarray(base * (1 - opacity) + rgb * opacity).astype(np.uint8)

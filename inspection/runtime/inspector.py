@@ -1,50 +1,49 @@
 """The inspector: a bundle at work. Frames of one part in, its verdict out; no torch."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+
+import numpy as np
 
 from inspection.errors import InspectionError
-from inspection.geometry import (
-    Box,
-    CropWindow,
-    Image,
-    box_from_mask,
-    crop_window,
-    cut,
-    is_turned,
-    locator_input,
-)
+from inspection.geometry import Box, Floats, Image, locator_input
 from inspection.images import decode
-from inspection.runtime.bundle import verified
+from inspection.runtime.bundle import ModelSet, verified
+from inspection.runtime.framing import crop_windows, cut_crops, find_regions
+from inspection.runtime.sessions import OnnxSession, onnx_errors
 from inspection.runtime.verdict import PartVerdict, judge_part
-from inspection.runtime.views import View, ViewOutputs
+from inspection.runtime.views import DetectorOutput, View, ViewOutputs
+
+# Side of the blank frame that a self-check locates regions in: any will do.
+BLANK_PX = 64
+
+Answer = TypeVar("Answer")
 
 
-class Inspector:
-    """Runs a bundle whose hashes have been checked. Thread-safe: no state between calls."""
+class Measurement:
+    """The exported models at work: they measure views, and judge nothing.
 
-    def __init__(self, folder: Path, *, threads: int = 1) -> None:
-        self.card = verified(folder)
-        card = self.card
+    Thread-safe: no state between calls.
+    """
+
+    def __init__(self, folder: Path, models: ModelSet, *, threads: int = 1) -> None:
+        self.models = models
         self._locator = (
-            _session(folder, card.locator.file, threads) if card.locator else None
+            OnnxSession(folder / models.locator.file, threads=threads)
+            if models.locator
+            else None
         )
-        self._classifier = _session(folder, card.classifier.file, threads)
-        self._anomaly = _session(folder, card.anomaly.file, threads)
+        self._detectors = {
+            name: OnnxSession(folder / detector.file, threads=threads)
+            for name, detector in models.detectors.items()
+        }
 
-    def inspect(self, views: Sequence[View]) -> PartVerdict:
-        """The verdict on the views of one part. Raises ImageError on a view it cannot decode."""
-        if not views:
-            raise InspectionError(
-                "views: none given; send at least one view of the part"
-            )
-        return judge_part([self.see(view) for view in views], self.card)
-
-    def see(self, view: View) -> ViewOutputs:
-        """Decode, locate, cut and measure one view."""
-        line = self.card.line
+    def measure(self, view: View) -> ViewOutputs:
+        """Decode, locate, cut and measure one view. Raises ImageError where it is no image."""
+        line = self.models.line
         frame = decode(
             view.content,
             channels=line.channels,
@@ -52,83 +51,96 @@ class Inspector:
             max_pixels=line.max_pixels,
         )
         size = (frame.shape[1], frame.shape[0])
-        windows = self._windows(frame)
-        crops = {region: _crop(frame, window) for region, window in windows.items()}
-        logits, heat = self._run(self._classifier, crops.get(line.classify))
-        score, anomaly_map = self._run(self._anomaly, crops.get(line.detect_anomalies))
+        boxes = self._boxes(frame)
+        windows = crop_windows(boxes, size, regions=line.regions, orient=line.orient)
+        crops = cut_crops(frame, windows)
+        detectors = {
+            name: self._output(name, crops[detector.region])
+            for name, detector in self.models.detectors.items()
+            if detector.region in crops
+        }
         return ViewOutputs(
             name=view.name,
             sha256=hashlib.sha256(view.content).hexdigest(),
             frame_size_px=size,
             windows=windows,
             crops=crops,
-            logits=logits,
-            raw_heat=heat,
-            raw_anomaly=None if score is None else float(score),
-            raw_map=anomaly_map,
+            detectors=detectors,
         )
 
-    def _windows(self, frame: Image) -> dict[str, CropWindow]:
-        line = self.card.line
-        whole = Box(0.0, 0.0, float(frame.shape[1]), float(frame.shape[0]))
-        boxes = self._boxes(frame) | {
-            name: whole for name, region in line.regions.items() if region.whole_frame
-        }
-        turned = is_turned(boxes, line.orient)
-        return {
-            name: crop_window(
-                boxes[name],
-                size_px=region.size_px,
-                margin_fraction=region.margin_fraction,
-                turned=turned,
-            )
-            for name, region in line.regions.items()
-            if name in boxes
-        }
+    def self_check(self) -> None:
+        """Run each model once on a blank image, so that one that cannot work is never put to work.
+
+        Raises InspectionError where a model fails, or answers in another form than it should.
+        """
+        line = self.models.line
+        for name, detector in self.models.detectors.items():
+            width, height = line.regions[detector.region].size_px
+            blank = np.zeros((height, width, line.channels), np.uint8)
+            output = _checked(name, partial(self._output, name, blank))
+            _check_values(name, output.values, max(1, len(detector.classes)))
+
+        frame = np.zeros((BLANK_PX, BLANK_PX, line.channels), np.uint8).squeeze()
+        _checked("locator", partial(self._boxes, frame))
 
     def _boxes(self, frame: Image) -> dict[str, Box]:
-        locator = self.card.locator
+        locator = self.models.locator
         if locator is None or self._locator is None:
             return {}
+
         size = (frame.shape[1], frame.shape[0])
-        shrunk = locator_input(frame, locator.size_px)
-        (maps,) = self._locator.run(None, {"frames": shrunk[None]})
-        found = {
-            name: box_from_mask(maps[0, i], size)
-            for i, name in enumerate(locator.regions)
-        }
-        return {name: box[0] for name, box in found.items() if box is not None}
+        (maps,) = self._locator.run(locator_input(frame, locator.size_px))
+        by_region = dict(zip(locator.regions, maps, strict=True))
+        located = find_regions(by_region, size)
+        return {name: found.box for name, found in located.items()}
 
-    def _run(self, session: Any, crop: Image | None) -> tuple[Any, Any]:
-        if crop is None:
-            return None, None
-        first, second = session.run(None, {"crops": crop[None]})
-        return first[0], second[0]
-
-
-def _crop(frame: Image, window: CropWindow) -> Image:
-    crop = cut(frame, window)
-    return crop.reshape(*crop.shape[:2], -1)
-
-
-def _session(folder: Path, name: str, threads: int) -> Any:
-    import onnxruntime as ort
-    from onnxruntime.capi import onnxruntime_pybind11_state as told
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    try:
-        return ort.InferenceSession(
-            folder / name, options, providers=["CPUExecutionProvider"]
+    def _output(self, detector: str, crop: Image) -> DetectorOutput:
+        values, heat = self._detectors[detector].run(crop)
+        return DetectorOutput(
+            values=np.atleast_1d(values),
+            heat=np.reshape(heat, (-1, *heat.shape[-2:])),
         )
-    except (
-        told.Fail,
-        told.InvalidGraph,
-        told.InvalidProtobuf,
-        told.NotImplemented,
-    ) as error:
+
+
+class Inspector:
+    """Judges parts by a bundle whose hashes have been checked. Thread-safe."""
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        self.card = verified(folder)
+        self._models = Measurement(folder, self.card.models, threads=threads)
+
+    def inspect(self, views: Sequence[View]) -> PartVerdict:
+        """The verdict on the views of one part. Raises ImageError on a view it cannot decode."""
+        if not views:
+            raise InspectionError(
+                "views: none given; send at least one view of the part"
+            )
+
+        return judge_part([self.measure(view) for view in views], self.card)
+
+    def measure(self, view: View) -> ViewOutputs:
+        """What the models say of one view, before any threshold."""
+        return self._models.measure(view)
+
+    def self_check(self) -> None:
+        """Run each model once; raises InspectionError where one cannot work."""
+        self._models.self_check()
+
+
+def _checked(name: str, run: Callable[[], Answer]) -> Answer:
+    """The answer of a model; one that fails is an InspectionError."""
+    try:
+        return run()
+    # ValueError: numpy cannot read an answer of another form.
+    except (*onnx_errors(), ValueError) as error:
         raise InspectionError(
-            f"{folder / name}: ONNX Runtime {ort.__version__} cannot load it ({error}); fetch the "
-            "bundle again, or assemble it with these libraries"
+            f"model of {name}: fails on a blank image ({error}); assemble the bundle again"
         ) from error
+
+
+def _check_values(name: str, values: Floats, n_expected: int) -> None:
+    if np.size(values) != n_expected or not np.isfinite(values).all():
+        raise InspectionError(
+            f"model of {name}: answers {np.ravel(values)[:3]}, the card says {n_expected} "
+            "finite numbers; assemble the bundle again"
+        )

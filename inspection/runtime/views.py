@@ -1,6 +1,8 @@
-"""Views of a part: as they come in, and as the models see them."""
+"""Views of a part: as they come in, and what the models measure in them."""
 
 from dataclasses import dataclass
+
+import numpy as np
 
 from inspection.geometry import CropWindow, Floats, Image
 
@@ -14,12 +16,35 @@ class View:
 
 
 @dataclass(frozen=True)
-class ViewOutputs:
-    """What the models see in one view, before any threshold.
+class DetectorOutput:
+    """What a detector's model says of one crop, before calibration and thresholds.
 
-    `windows` and `crops` are by region; a region that was not found is missing in them. `logits`
-    and `raw_heat` (defects, h, w) come from the classifier, `raw_anomaly` and `raw_map` (h, w)
-    from the anomaly model; None where their region was not found.
+    `values` holds the logits (classes,), the normal class first, or one raw anomaly score (1,);
+    higher is more suspicious. `heat` (maps, h, w) is raw: one map per defect that the logits
+    name, or one in all.
+    """
+
+    values: Floats
+    heat: Floats
+
+    @property
+    def likeliest_map(self) -> int:
+        """The number of the heatmap that belongs to the likeliest defect."""
+        defects = self.values[1:]
+        return int(np.argmax(defects)) if len(defects) else 0
+
+    @property
+    def raw_heat(self) -> Floats:
+        """The raw heat (h, w) of the likeliest defect."""
+        return self.heat[self.likeliest_map]
+
+
+@dataclass(frozen=True)
+class ViewOutputs:
+    """What was measured in one view, before any threshold.
+
+    `windows` and `crops` are by region, `detectors` holds raw outputs by detector; what belongs
+    to a region that was not found in the frame is missing in them.
     """
 
     name: str
@@ -27,7 +52,4 @@ class ViewOutputs:
     frame_size_px: tuple[int, int]
     windows: dict[str, CropWindow]
     crops: dict[str, Image]
-    logits: Floats | None
-    raw_heat: Floats | None
-    raw_anomaly: float | None
-    raw_map: Floats | None
+    detectors: dict[str, DetectorOutput]

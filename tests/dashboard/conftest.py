@@ -1,9 +1,9 @@
-import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from inspection.boxes import LabelledBox, boxes_cell
 from tests.bundles import RIVET, ROD, draw_jpeg, make_bundle
 
 PARTS = {  # part: (what is drawn, what the label says, fold)
@@ -46,16 +46,13 @@ def write_view(data: Path, part: str, number: int) -> dict[str, str]:
     path = f"images/{part}_{number}.jpg"
     (data / "images").mkdir(parents=True, exist_ok=True)
     (data / path).write_bytes(draw_jpeg(drawn, seed=10 * int(part) + number))
-    boxes = [
-        {"category": name, **vars(box), "source": "drawn"}
-        for name, box in (("rod", ROD), ("rivet", RIVET))
-    ]
+    boxes = [LabelledBox("rod", ROD, "drawn"), LabelledBox("rivet", RIVET, "drawn")]
     return {
         "view_id": f"{part}{number}",
         "path": path,
         "part_id": part,
         "label": label,
-        "boxes": json.dumps(boxes),
+        "boxes": boxes_cell(boxes),
     }
 
 

@@ -37,7 +37,7 @@ def test_class_part_and_view_can_be_chosen(app: AppTest) -> None:
     assert app.selectbox(key="part").options == ["2", "6"]
     app.selectbox(key="view").select("images/2_2.jpg").run()
     assert headline(app) == ":red[reject]: dent (the part fell in transfer); labelled dent"
-    (scores,) = [t.value for t in app.dataframe if "channel" in t.value]
+    (scores,) = [t.value for t in app.dataframe if "detector" in t.value]
     assert list(scores["verdict"]) == ["reject", "pass"]
 
 

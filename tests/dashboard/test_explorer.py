@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,10 +14,12 @@ from dashboard.explorer import (
     selected,
     views_of,
 )
+from inspection.boxes import LabelledBox, boxes_cell
 from inspection.errors import InspectionError
 from inspection.geometry import Box
 from inspection.runtime.bundle import Card
-from inspection.runtime.verdict import DefectBox, PartVerdict, ViewVerdict
+from inspection.runtime.defect_boxes import DefectBox
+from inspection.runtime.verdict import PartVerdict, ViewVerdict
 from tests.bundles import make_bundle
 
 
@@ -66,12 +66,12 @@ def test_labels_stand_in_the_order_of_the_card_and_unknown_ones_last(card: Card)
 
 
 def test_each_box_is_drawn_in_its_colour_at_its_place(card: Card) -> None:
-    def box(category: str, x: int) -> dict[str, object]:
-        return {"category": category, "x_px": x, "y_px": 10, "width_px": 20, "height_px": 20}
+    def box(category: str, x: int) -> LabelledBox:
+        return LabelledBox(category, Box(x, 10, 20, 20), "drawn")
 
     verdict = part_verdict("reject", "dent", 1.0).views[0]
     verdict.boxes.append(DefectBox(Box(70, 10, 20, 20), "rod", "classifier", 1.0))
-    labelled = json.dumps([box("rod", 10), box("dent", 40)])
+    labelled = boxes_cell([box("rod", 10), box("dent", 40)])
     picture = marked_frame(np.zeros((50, 100), np.uint8), labelled, verdict, card)
     for x, colour in ((10, BLUE), (40, GREEN), (70, ORANGE)):
         assert tuple(picture[10, x]) == colour
@@ -96,9 +96,9 @@ def test_the_scale_of_heat_is_grey_when_cold_and_coloured_when_hot() -> None:
 def test_scores_stand_beside_their_thresholds(card: Card) -> None:
     table = score_table(part_verdict("reject", "dent", 0.95, anomaly=0.5).views[0], card)
     assert table.to_dict("records") == [
-        {"channel": "classifier", "score": 0.95, "passes below": 0.3, "rejected above": 0.9,
+        {"detector": "classifier", "score": 0.95, "passes below": 0.3, "rejected above": 0.9,
          "verdict": "reject"},
-        {"channel": "anomaly", "score": 0.5, "passes below": 1.0, "rejected above": 2.0,
+        {"detector": "anomaly", "score": 0.5, "passes below": 1.0, "rejected above": 2.0,
          "verdict": "pass"},
     ]  # fmt: skip
 

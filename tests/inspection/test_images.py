@@ -1,6 +1,8 @@
 import io
 import struct
+import tracemalloc
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,7 +10,15 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageOps
 
-from inspection.images import CEILING_PIXELS, ImageError, ImageFacts, decode, decode_mask, describe
+from inspection.images import (
+    CEILING_PIXELS,
+    ImageError,
+    ImageFacts,
+    decode,
+    decode_mask,
+    describe,
+    read_frame,
+)
 from tests.pictures import encoded, part
 
 FRAME = part(1)
@@ -241,3 +251,119 @@ def test_a_deep_tiff_whose_zero_is_white_is_refused_and_not_judged_inverted() ->
     image = Image.fromarray(np.full((8, 8), 40_000, np.uint16))
     assert refusal(saved(image, "TIFF", tiffinfo={262: 0})) == "unsupported_depth"
     assert decode(saved(image, "TIFF"), channels=1).max() == 156
+
+
+@pytest.mark.parametrize("shape", [(1200, 1600), (1, 1_920_000), (640, 1000, 3)])
+def test_sixteen_bits_are_converted_within_six_bytes_a_sample(shape: tuple[int, ...]) -> None:
+    """Of which the file's own samples take four (decoder and array) and the result one."""
+    deep = np.random.default_rng(0).integers(0, 4096, shape, np.uint16)
+    if deep.ndim == 2:
+        content = saved(Image.fromarray(deep), "PNG", compress_level=1)
+    else:
+        content = encoded(deep)
+    tracemalloc.start()
+    try:
+        decode(content, channels=1 if deep.ndim == 2 else 3, bit_depth=12)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * deep.size
+
+
+@pytest.mark.parametrize("shape", [(700, 900), (900, 700), (2, 300_000), (300_000, 2)])
+def test_strips_leave_no_seam(shape: tuple[int, int]) -> None:
+    deep = np.random.default_rng(5).integers(0, 65536, shape, np.uint16)
+    content = saved(Image.fromarray(deep), "PNG", compress_level=1)
+    expected = np.round(deep / 257).astype(np.uint8)
+    assert np.array_equal(decode(content, channels=1), expected)
+
+
+@pytest.mark.parametrize(("brightness", "is_marked"), [(31, False), (32, False), (33, True)])
+def test_a_jpeg_mask_marks_what_is_brighter_than_its_ringing(
+    brightness: int, is_marked: bool
+) -> None:
+    flat = np.full((16, 16, 1), brightness, np.uint8)
+    content = simplejpeg.encode_jpeg(flat, quality=100, colorspace="GRAY")
+    assert (decode(content, channels=1) == brightness).all()
+    assert decode_mask(content).all() == is_marked
+
+
+def test_a_jpeg_mask_marks_what_is_brighter_than_half_its_brightest() -> None:
+    blocks = np.repeat([[200, 100, 104]], 8, axis=1).repeat(8, axis=0).astype(np.uint8)
+    content = simplejpeg.encode_jpeg(blocks[..., None], quality=100, colorspace="GRAY")
+    assert decode(content, channels=1)[0, ::8].tolist() == [200, 100, 104]
+    assert decode_mask(content)[0, ::8].tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(("n_scans", "is_refused"), [(99, False), (100, False), (101, True)])
+def test_a_jpeg_has_a_hundred_scans_at_most(n_scans: int, is_refused: bool) -> None:
+    image = Image.fromarray(np.random.default_rng(3).integers(0, 255, (64, 64), np.uint8))
+    content = saved(image, "JPEG", progressive=True)
+    scan = content[content.rfind(b"\xff\xda") : -2]
+    more = n_scans - content.count(b"\xff\xda")
+    content = content[:-2] + more * scan + b"\xff\xd9"
+    assert content.count(b"\xff\xda") == n_scans
+    message = ""
+    try:
+        decode(content, channels=1)
+    except ImageError as error:
+        message = str(error)
+    assert ("scans in a JPEG" in message) == is_refused
+
+
+@pytest.mark.parametrize(("n_more", "is_turned"), [(-1, True), (0, True), (1, False)])
+def test_the_orientation_of_a_jpeg_is_sought_in_its_first_64_kib(
+    n_more: int, is_turned: bool
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = saved(Image.fromarray(FRAME), "JPEG", exif=exif)
+    start = content.index(b"Exif\0\0")
+    n_padding = 65536 - len(b"Exif\0\0") - start + n_more
+    length = struct.pack(">H", n_padding - 2)
+    padding = b"\xff\xfe" + length + bytes(n_padding - 4)
+    padded = content[:2] + padding + content[2:]
+    assert padded.index(b"Exif\0\0") + 6 == 65536 + n_more
+    shape = (64, 48) if is_turned else (48, 64)
+    assert decode(padded, channels=1).shape == shape
+    assert (describe(padded).height_px, describe(padded).width_px) == shape
+
+
+def header_of_png(width: int, height: int) -> bytes:
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+    data = struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    return head + struct.pack(">I", zlib.crc32(chunk)) + data
+
+
+def test_an_image_may_have_as_many_pixels_as_the_limit_and_not_one_more() -> None:
+    assert describe(header_of_png(64_000_000, 1)).width_px == 64_000_000
+    with pytest.raises(ImageError, match="64000001 x 1 px is more than 64000000 px"):
+        describe(header_of_png(64_000_001, 1))
+    assert decode(encoded(FRAME), channels=1, max_pixels=48 * 64).shape == (48, 64)
+    assert refusal(encoded(FRAME), max_pixels=48 * 64 - 1) == "too_large"
+
+
+def test_a_frame_that_was_let_through_is_read_up_to_the_ceiling(tmp_path: Path) -> None:
+    path = tmp_path / "frame.png"
+    path.write_bytes(header_of_png(256_000_000, 1))
+    with pytest.raises(ImageError) as caught:
+        read_frame(path, channels=1, bit_depth=16)
+    assert caught.value.code in ("truncated", "corrupt")
+    path.write_bytes(header_of_png(256_000_001, 1))
+    with pytest.raises(ImageError) as caught:
+        read_frame(path, channels=1, bit_depth=16)
+    assert caught.value.code == "too_large"
+
+
+def test_all_sixteen_bits_are_used_where_no_depth_is_given() -> None:
+    deep = np.array([[0, 65535]], np.uint16)
+    assert decode(encoded(deep), channels=1).tolist() == [[0, 255]]
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_the_depth_of_a_tiff_is_that_of_its_samples(n_channels: int) -> None:
+    shape = (6, 5) if n_channels == 1 else (6, 5, 3)
+    for kind, bits in ((np.uint8, 8), (np.uint16, 16)):
+        content = encoded(np.full(shape, 9, kind), ".tiff")
+        assert describe(content) == ImageFacts(5, 6, n_channels, bits, "TIFF")

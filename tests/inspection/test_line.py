@@ -11,13 +11,14 @@ SETTINGS: dict[str, Any] = {
     "normal": "normal",
     "classes": {
         "normal": {"aliases": ["정상"]},
-        "dent": {"aliases": ["찍힘"], "cause": "it fell"},
+        "dent": {"aliases": ["찍힘"]},
         "under_press": {},
     },
     "regions": {
         "knurling": {"size_px": [256, 112], "shows": ["dent"]},
         "rivet": {"size_px": [80, 128], "shows": ["under_press"], "aliases": ["Head"]},
     },
+    "causes": {"dent": "it fell"},
     "classify": "knurling",
     "detect_anomalies": "rivet",
 }
@@ -62,6 +63,7 @@ def test_an_alias_of_two_classes_is_refused() -> None:
         ({"normal": "good"}, "'good' is not among classes"),
         ({"classify": "thread"}, "classify: 'thread' is not among the regions"),
         ({"detect_anomalies": "thread"}, "detect_anomalies: 'thread' is not among"),
+        ({"causes": {"dents": "it fell"}}, r"causes: \['dents'\] are not among classes"),
         ({"channels": 2}, "channels: should be 1 or 3, got 2"),
         ({"orient": ["knurling", "thread"]}, "orient: .*'thread'.* are not both among"),
         ({"regions": {"knurling": {"size_px": [64, 64], "shows": ["crack"]}}}, "'crack'"),
@@ -99,3 +101,47 @@ def test_all_names_that_do_not_agree_are_told_at_once() -> None:
 def test_a_line_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         line().normal = "dent"  # type: ignore[misc]
+
+
+def shaped(**changes: Any) -> dict[str, Any]:
+    """The settings with changes to the region `knurling`."""
+    knurling = SETTINGS["regions"]["knurling"] | changes
+    return {"regions": SETTINGS["regions"] | {"knurling": knurling}}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [
+        (shaped(size_px=[32, 2048]), shaped(size_px=[31, 64])),
+        (shaped(size_px=[2048, 32]), shaped(size_px=[64, 2049])),
+        (shaped(margin_fraction=2.0), shaped(margin_fraction=2.01)),
+        (shaped(margin_fraction=0.0), shaped(margin_fraction=-0.01)),
+        ({"bit_depth": 9}, {"bit_depth": 8}),
+        ({"bit_depth": 16}, {"bit_depth": 17}),
+        ({"max_pixels": 1024}, {"max_pixels": 1023}),
+        ({"max_pixels": 256_000_000}, {"max_pixels": 256_000_001}),
+        ({"name": "a" * 80}, {"name": "a" * 81}),
+        ({"channels": 1}, {"channels": 0}),
+        ({"channels": 3}, {"channels": 4}),
+    ],
+    ids=str,
+)
+def test_the_limits_of_a_line_are_where_they_are(
+    allowed: dict[str, Any], refused: dict[str, Any]
+) -> None:
+    line(**allowed)
+    with pytest.raises(ValidationError):
+        line(**refused)
+
+
+def test_what_is_not_given_has_the_usual_value() -> None:
+    usual = line()
+    assert (usual.channels, usual.bit_depth, usual.max_pixels) == (1, 16, 64_000_000)
+    assert usual.regions["knurling"].margin_fraction == 0
+    assert usual.orient is None
+
+
+def test_causes_stand_by_class_and_may_be_left_out() -> None:
+    assert line().causes == {"dent": "it fell"}
+    without = {key: value for key, value in SETTINGS.items() if key != "causes"}
+    assert Line.model_validate(without).causes == {}

@@ -1,27 +1,41 @@
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from inspection.runtime.inspector import Inspector
-from serving.answers import Served
+from inspection.runtime.releases import promote, release
 from serving.api import create_app
+from serving.champion import Champion, Served
 from tests.bundles import make_bundle
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
-    folder = tmp_path_factory.mktemp("bundle")
-    make_bundle(folder)
-    card = (folder / "card.json").read_bytes()
-    return Served(Inspector(folder), "1", card, hashlib.sha256(card).hexdigest())
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with release 1, the champion."""
+    folder = tmp_path_factory.mktemp("models")
+    make_bundle(folder / "bundle")
+    release(folder / "bundle", folder / "releases", "1")
+    promote(folder / "releases", "1")
+    return folder / "releases"
+
+
+@pytest.fixture(scope="session")
+def champion(releases: Path) -> Iterator[Champion]:
+    champion = Champion(releases)
+    champion.start()
+    yield champion
+    champion.stop()
+
+
+@pytest.fixture(scope="session")
+def served(champion: Champion) -> Served:
+    return champion.current()
 
 
 @pytest.fixture
-def client(served: Served) -> Iterator[TestClient]:
-    with TestClient(create_app(lambda: served)) as client:
+def client(champion: Champion) -> Iterator[TestClient]:
+    with TestClient(create_app(champion)) as client:
         yield client
 
 

@@ -4,7 +4,7 @@ import random
 import struct
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 
 from inspection.images import decode
 from inspection.runtime.views import View
-from serving import lingering, uploads
-from serving.answers import Served
+from serving import forms, uploads
 from serving.api import create_app
-from serving.refusals import RefusedError
+from serving.champion import Champion, Served
+from serving.server import lingering
 from tests.bundles import draw_jpeg, draw_part
 
 Files = list[tuple[str, tuple[str, bytes]]]
@@ -279,13 +279,13 @@ def test_a_body_that_announces_nothing_is_refused_at_the_limit(
 def test_one_file_over_its_limit_is_refused(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(forms, "MAX_FILE_BYTES", 1000)
     response = client.post("/inspect", files=as_files(b"x" * 1001))
     assert (response.status_code, code_of(response)) == (413, "too_large")
 
 
 def test_a_body_that_comes_too_slowly_is_refused(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    champion: Champion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "READ_TIMEOUT_S", 0.05)
     monkeypatch.setattr(lingering, "DRAIN_S", 0.05)
@@ -296,22 +296,26 @@ def test_a_body_that_comes_too_slowly_is_refused(
 
     async def talk() -> httpx.Response:
         headers = {"content-type": "multipart/form-data; boundary=b"}
-        async with async_client(served) as client:
+        async with async_client(champion) as client:
             return await client.post("/inspect", content=body(), headers=headers)
 
     response = anyio.run(talk)
     assert (response.status_code, code_of(response)) == (408, "too_slow")
 
 
-def test_others_are_answered_while_a_part_is_inspected(served: Served) -> None:
-    order: list[str] = []
-
-    def takes_long() -> Served:
+class SlowChampion(Champion):
+    def current(self) -> Served:
         time.sleep(0.3)
-        return served
+        return super().current()
+
+
+def test_others_are_answered_while_a_part_is_inspected(releases: Path) -> None:
+    order: list[str] = []
+    champion = SlowChampion(releases)
+    champion.start()
 
     async def talk() -> None:
-        async with async_client(takes_long) as client, anyio.create_task_group() as tasks:
+        async with async_client(champion) as client, anyio.create_task_group() as tasks:
 
             async def inspect() -> None:
                 response = await client.post("/inspect", files=as_files(draw_jpeg()))
@@ -323,23 +327,14 @@ def test_others_are_answered_while_a_part_is_inspected(served: Served) -> None:
             order.append("described")
 
     anyio.run(talk)
+    champion.stop()
+
     assert order == ["described", "inspected 200"]
 
 
-def async_client(current: Served | Callable[[], Served]) -> httpx.AsyncClient:
-    app = create_app(current if callable(current) else lambda: current)
+def async_client(champion: Champion) -> httpx.AsyncClient:
+    app = create_app(champion)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
-
-
-def test_memory_taken_is_given_back() -> None:
-    budget = uploads.Budget(100)
-    with budget.share() as take:
-        take(60)
-        with budget.share() as other, pytest.raises(RefusedError, match="try again"):
-            other(50)
-        take(40)
-    with budget.share() as take:
-        take(100)
 
 
 def test_a_missing_method_or_path_is_refused_with_a_code(client: TestClient) -> None:
@@ -347,31 +342,34 @@ def test_a_missing_method_or_path_is_refused_with_a_code(client: TestClient) -> 
     assert code_of(client.get("/elsewhere")) == "not_found"
 
 
-@pytest.mark.parametrize("path", ["/inspect", "/model"])
+@pytest.mark.parametrize("path", ["/inspect", "/model", "/metrics"])
 @pytest.mark.parametrize("shown", [None, "", "Bearer", "Bearer wrong", "secret", "Basic secret"])
 def test_without_the_token_nothing_is_answered(
-    served: Served, path: str, shown: str | None
+    champion: Champion, path: str, shown: str | None
 ) -> None:
-    client = TestClient(create_app(lambda: served, token="secret"))
+    client = TestClient(create_app(champion, tokens=("secret", "next")))
     headers = {} if shown is None else {"authorization": shown}
     method = "POST" if path == "/inspect" else "GET"
     response = client.request(method, path, headers=headers)
     assert (response.status_code, code_of(response)) == (401, "unauthorized")
 
 
-def test_with_the_token_the_part_is_inspected(served: Served) -> None:
-    client = TestClient(create_app(lambda: served, token="secret"))
-    for scheme in ("Bearer", "bearer"):
-        headers = {"authorization": f"{scheme} secret"}
-        assert client.post("/inspect", files=as_files(draw_jpeg()), headers=headers).is_success
-        assert client.get("/model", headers=headers).is_success
+@pytest.mark.parametrize("shown", ["Bearer secret", "bearer secret", "Bearer next"])
+def test_with_a_token_the_part_is_inspected(champion: Champion, shown: str) -> None:
+    client = TestClient(create_app(champion, tokens=("secret", "next")))
+    headers = {"authorization": shown}
+    assert client.post("/inspect", files=as_files(draw_jpeg()), headers=headers).is_success
+    assert client.get("/model", headers=headers).is_success
 
 
-def test_our_own_fault_is_a_500_in_json(served: Served) -> None:
-    def fails() -> Served:
+class FailingChampion(Champion):
+    def current(self) -> Served:
         raise ZeroDivisionError
 
-    client = TestClient(create_app(fails), raise_server_exceptions=False)
+
+def test_our_own_fault_is_a_500_in_json(releases: Path) -> None:
+    app = create_app(FailingChampion(releases))
+    client = TestClient(app, raise_server_exceptions=False)
     response = client.post("/inspect", files=as_files(draw_jpeg()))
     assert (response.status_code, code_of(response)) == (500, "internal")
 
@@ -423,16 +421,20 @@ def test_colour_and_sixteen_bit_frames_get_the_verdict_of_the_grey_one(client: T
 def test_the_description_covers_every_key_of_an_answer(client: TestClient) -> None:
     described = client.get("/openapi.json").json()
     schemas = described["components"]["schemas"]
-    answer = client.post("/inspect?heatmap=true", files=as_files(draw_jpeg("dent"))).json()
+    answer = client.post(
+        "/inspect?heatmap=true", files=as_files(draw_jpeg("dent")), data={"part_id": "A1"}
+    ).json()
     view = answer["views"][0]
     for name, value in (
         ("PartAnswer", answer),
         ("ViewAnswer", view),
         ("BoxAnswer", view["boxes"][0]),
         ("ModelAnswer", answer["model"]),
+        ("RegionAnswer", view["regions"]["rod"]),
     ):
         assert set(schemas[name]["properties"]) == set(value)
-    assert set(described["paths"]) == {"/inspect", "/model"}
+    paths = {"/inspect", "/feedback", "/parts/{part_id}", "/model"}
+    assert set(described["paths"]) == paths
 
 
 def test_nothing_is_written_to_disk(client: TestClient, tmp_path: Path) -> None:

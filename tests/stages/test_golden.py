@@ -1,19 +1,19 @@
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 
 from inspection.errors import InspectionError
-from inspection.evaluation.parity import require_parity
+from inspection.evaluation.parity import Parity, require_parity
 from inspection.geometry import Image
 from inspection.models.export import export_locator
 from inspection.models.locator import Locator, fit_locator
-from inspection.runtime.bundle import Card, LocatorCard
-from stages.golden import locator_parity
-from stages.graphs import Trained
+from inspection.runtime.bundle import LocatorCard, Settings
+from stages.exported import Trained
+from stages.golden import golden_locator_parity
 
 SIZE = (64, 48)
 
@@ -44,14 +44,14 @@ def locator() -> Locator:
     )
 
 
-def parity(deployed: Locator, trained: Locator, folder: Path) -> Any:
+def parity(deployed: Locator, trained: Locator, folder: Path) -> dict[str, Parity]:
     export_locator(deployed, SIZE, folder / "locator.onnx")
-    card = cast(
-        Card,
+    settings = cast(
+        Settings,
         SimpleNamespace(locator=LocatorCard(file="locator.onnx", regions=("rod",), size_px=SIZE)),
     )
     reference = cast(Trained, SimpleNamespace(locator=trained))
-    return locator_parity(reference, card, folder, FRAMES)
+    return golden_locator_parity(reference, settings, folder, np.stack(FRAMES))
 
 
 def test_the_deployed_locator_finds_what_the_trained_one_finds(
@@ -71,5 +71,5 @@ def test_another_locator_is_not_deployed(locator: Locator, tmp_path: Path) -> No
 
 def test_a_line_that_locates_nothing_has_no_locator_to_compare(tmp_path: Path) -> None:
     without = cast(Trained, SimpleNamespace(locator=None))
-    card = cast(Card, SimpleNamespace(locator=None))
-    assert locator_parity(without, card, tmp_path, FRAMES) == {}
+    settings = cast(Settings, SimpleNamespace(locator=None))
+    assert golden_locator_parity(without, settings, tmp_path, np.stack(FRAMES)) == {}

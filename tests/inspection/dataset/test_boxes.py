@@ -2,7 +2,9 @@ import math
 
 import pytest
 
-from inspection.dataset.boxes import Box, clipped, fault, merged, resolved, same
+from inspection.boxes import LabelledBox
+from inspection.dataset.boxes import fault, merged, resolved, same
+from inspection.geometry import Box
 from inspection.line import Line
 
 LINE = Line.model_validate(
@@ -20,15 +22,16 @@ SIZE = {"width_px": 100, "height_px": 80}
 
 def box(
     x: float, y: float, w: float, h: float, category: str = "dent", source: str = "yolo"
-) -> Box:
-    return Box(category, x, y, w, h, source)
+) -> LabelledBox:
+    return LabelledBox(category, Box(x, y, w, h), source)
 
 
 @pytest.mark.parametrize(
     ("edges", "reason"),
     [
         ((0, 0, 100, 80), ""),
-        ((-0.9, 0, 10, 10), ""),
+        ((-1, 0, 10, 10), ""),
+        ((-1.1, 0, 10, 10), "box_outside"),
         ((-2, 0, 10, 10), "box_outside"),
         ((95, 0, 10, 10), "box_outside"),
         ((0, 75, 10, 10), "box_outside"),
@@ -40,11 +43,14 @@ def box(
 )
 def test_boxes_that_cannot_be_are_told_by_one_word(edges: tuple[float, ...], reason: str) -> None:
     x, y, w, h = edges
-    assert fault(box(x, y, w, h), **SIZE) == reason
+    assert fault(Box(x, y, w, h), **SIZE) == reason
 
 
 def test_a_box_that_rounds_over_the_edge_is_clipped_to_the_frame() -> None:
-    assert clipped(box(-0.6, 70, 20, 10.8), **SIZE) == box(0, 70, 19.4, 10)
+    over = box(-0.6, 70, 20, 10.8)
+    kept, findings = resolved([over], path="a", size_px=(100, 80), sources={"yolo"}, line=LINE)
+    assert kept == [box(0, 70, 19.4, 10)]
+    assert findings == []
 
 
 def test_boxes_agree_when_every_edge_does_within_a_pixel_and_a_half() -> None:
@@ -78,7 +84,3 @@ def test_a_box_that_only_one_of_two_files_has_is_told_and_kept() -> None:
     assert "only yolo: dent at 50.0 50.0 9.0 9.0" in findings[0].detail
     _, alone = resolved(boxes[:1], path="a", size_px=(100, 80), sources={"yolo"}, line=LINE)
     assert alone == []
-
-
-def test_the_manifest_gets_coordinates_rounded_to_a_hundredth() -> None:
-    assert box(1.23456, 2, 3, 4).as_row()["x_px"] == 1.23

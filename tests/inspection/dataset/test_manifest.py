@@ -7,15 +7,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from inspection.boxes import LabelledBox
 from inspection.curation.class_counts import check_classes
 from inspection.dataset.annotations import Annotations
-from inspection.dataset.boxes import Box
 from inspection.dataset.image_files import ImageFile, Mask, examine, examine_mask
 from inspection.dataset.labelling import Unknown
 from inspection.dataset.layouts import Layout
 from inspection.dataset.manifest import COLUMNS, assemble, counts, spelled_in_two_forms
 from inspection.dataset.quarantine import Finding, as_table
 from inspection.errors import InspectionError
+from inspection.geometry import Box
 from inspection.images import ImageFacts
 from inspection.line import Line
 from tests.pictures import encoded, part
@@ -55,7 +56,7 @@ def made(
     )
 
 
-def boxed(**boxes: list[Box]) -> Annotations:
+def boxed(**boxes: list[LabelledBox]) -> Annotations:
     found = Annotations()
     for name, some in boxes.items():
         found.add(f"{name}.png", "coco", some)
@@ -140,7 +141,10 @@ def test_unknown_classes_and_names_are_all_told_at_once_where_they_stop(unknown:
 
 
 def test_boxes_are_stored_as_json_and_bad_ones_leave_the_view() -> None:
-    boxes = [Box("찍힘", 1, 2, 10, 10, "yolo"), Box("dent", 60, 2, 30, 10, "yolo")]
+    boxes = [
+        LabelledBox("찍힘", Box(1, 2, 10, 10), "yolo"),
+        LabelledBox("dent", Box(60, 2, 30, 10), "yolo"),
+    ]
     annotations = Annotations(boxes={"1_찍힘.png": boxes}, sources={"1_찍힘.png": {"yolo"}})
     table, findings = made([seen("1_찍힘.png")], annotations=annotations)
     (box,) = json.loads(table.loc[0, "boxes"])
@@ -158,7 +162,7 @@ COCO: dict[str, Any] = {
 
 
 def test_boxes_tell_the_class_by_the_defect_that_covers_most() -> None:
-    annotations = boxed(a=[Box("찍힘", 1, 1, 9, 9, "coco")], b=[])
+    annotations = boxed(a=[LabelledBox("찍힘", Box(1, 1, 9, 9), "coco")], b=[])
     table, findings = made([seen("a.png"), seen("b.png")], annotations=annotations, **COCO)
     assert list(table["label"]) == ["dent", "normal"]
     assert findings == []
@@ -173,7 +177,7 @@ def test_an_image_that_no_annotation_knows_is_no_normal_unless_the_user_says_so(
 
 
 def test_a_view_whose_only_box_was_dropped_is_not_taken_for_a_good_part() -> None:
-    annotations = boxed(a=[Box("dent", 500, 1, 9, 9, "coco")])
+    annotations = boxed(a=[LabelledBox("dent", Box(500, 1, 9, 9), "coco")])
     table, findings = made(
         [seen("a.png")], annotations=annotations, unknown=Unknown(max_fraction=1), **COCO
     )
@@ -269,3 +273,8 @@ def test_the_counts_are_those_of_a_table_counted_by_hand() -> None:
 def test_findings_are_listed_once_and_in_order() -> None:
     table = as_table([Finding("b", "x", ""), Finding("a", "x", ""), Finding("b", "x", "")])
     assert list(table["path"]) == ["a", "b"]
+
+
+def test_a_view_is_named_by_sixteen_digits_of_its_hash() -> None:
+    table, _ = made([seen("1_양품.png")])
+    assert table.loc[0, "view_id"] == table.loc[0, "image_sha256"][:16]

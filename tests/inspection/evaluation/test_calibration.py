@@ -2,7 +2,20 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss as reference_log_loss
 
-from inspection.evaluation.calibration import calibration_error, fit_temperature, log_loss
+from inspection.evaluation.calibration import (
+    calibrate,
+    calibration_error,
+    fit_temperature,
+    log_loss,
+)
+from inspection.runtime.bundle import ModelSet
+from inspection.runtime.views import DetectorOutput, ViewOutputs
+from tests.bundles import make_bundle
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    return make_bundle(tmp_path_factory.mktemp("bundle")).models
 
 
 def honest(n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
@@ -47,3 +60,34 @@ def test_boasting_raises_the_calibration_error() -> None:
     logits, labels = honest()
     assert calibration_error(logits, labels, 1.0) < 0.02
     assert calibration_error(4 * logits, labels, 1.0) > 0.1
+
+
+def parts_of(*views: tuple[str, list[float] | None]) -> dict[str, list[ViewOutputs]]:
+    """One part per view, of this name and these logits; None where the rod was not found."""
+    heat = np.zeros((2, 4, 4), np.float32)
+    return {
+        name: [
+            ViewOutputs(
+                name, "", (320, 256), {}, {},
+                {} if logits is None else {"classifier": DetectorOutput(np.array(logits), heat)},
+            )
+        ]
+        for name, logits in views
+    }  # fmt: skip
+
+
+LABELS = {"good": "normal", "bad": "dent", "rivet": "under_press", "hidden": "dent"}
+
+
+def test_a_classifier_that_is_always_right_is_made_surer(models: ModelSet) -> None:
+    parts = parts_of(
+        ("good", [2, 0, 0]), ("bad", [0, 2, 0]), ("rivet", [2, 0, 0]), ("hidden", None)
+    )
+    scaling, error = calibrate(parts, LABELS, models)
+    assert scaling.temperature < 1
+    assert 0 <= error < 0.1
+
+
+def test_where_val_holds_one_class_alone_the_temperature_is_one(models: ModelSet) -> None:
+    parts = parts_of(("good", [2, 0, 0]), ("rivet", [2, 0, 0]))
+    assert calibrate(parts, LABELS, models)[0].temperature == 1.0

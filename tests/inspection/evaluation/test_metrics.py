@@ -8,30 +8,29 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from inspection.errors import InspectionError
+from inspection.evaluation.auroc import anomaly_measures, class_auroc
 from inspection.evaluation.cam_truth import cam_truth
-from inspection.evaluation.costs import Costs
-from inspection.evaluation.metrics import (
-    anomaly_measures,
-    claim,
-    class_auroc,
+from inspection.evaluation.classification import (
     classification,
     confusion_rows,
-    detector_scores,
-    expected_cost,
-    group_by_part,
     macro_f1_bound,
+)
+from inspection.evaluation.costs import Costs
+from inspection.evaluation.metrics import (
     outcomes,
     totals,
     verdict_table,
 )
+from inspection.evaluation.metrics import test_metrics as fold_metrics
 from inspection.geometry import CropWindow
 from inspection.models.crops import Crops
 from inspection.parts import f1_by_class
 from inspection.runtime.bundle import Card
-from inspection.runtime.views import ViewOutputs
-from tests.bundles import make_bundle, sample_line
+from inspection.runtime.views import DetectorOutput, ViewOutputs
+from tests.bundles import make_bundle, sample_settings
 
-LINE = sample_line()
+SETTINGS = sample_settings()
+LINE = SETTINGS.line
 WINDOWS = {
     "rod": CropWindow(0, 0, 160, 80, size_px=(160, 80)),
     "rivet": CropWindow(0, 0, 80, 80, size_px=(80, 80)),
@@ -60,63 +59,42 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
     return make_bundle(folder)
 
 
-def seen(
+def measured(
     name: str, probabilities: Sequence[float] | None = NORMAL, anomaly: float | None = 0.0
 ) -> ViewOutputs:
     """A view with these class probabilities and this anomaly score; None where not located."""
-    found = {"rod": probabilities is not None, "rivet": anomaly is not None}
-    return ViewOutputs(
-        name=name,
-        sha256="",
-        frame_size_px=(320, 256),
-        windows={region: window for region, window in WINDOWS.items() if found[region]},
-        crops={},
-        logits=None if probabilities is None else np.log(probabilities),
-        raw_heat=None,
-        raw_anomaly=anomaly,
-        raw_map=None,
-    )
-
-
-def test_views_are_gathered_by_part_in_the_order_of_their_first_view() -> None:
-    views = [seen(name) for name in "abcd"]
-    parts = group_by_part(views, ["p2", "p1", "p2", "p1"])
-    assert {part: [view.name for view in of] for part, of in parts.items()} == {
-        "p2": ["a", "c"],
-        "p1": ["b", "d"],
-    }
-    assert list(parts) == ["p2", "p1"]
-
-
-def test_a_channels_score_is_that_of_its_worst_view_and_unknown_where_no_view_has_one(
-    card: Card,
-) -> None:
-    parts = {"a": [seen("1", NORMAL, 2.5), seen("2", DENT, 0.5)], "b": [seen("3", NORMAL, None)]}
-    scores = detector_scores(parts, card)
-    np.testing.assert_allclose(scores, [[0.98, 2.5], [0.1, np.nan]], rtol=1e-5)
+    cold = np.full((2, 20, 40), -9, np.float32)
+    windows, detectors = {}, {}
+    if probabilities is not None:
+        windows["rod"] = WINDOWS["rod"]
+        detectors["classifier"] = DetectorOutput(np.log(probabilities), cold)
+    if anomaly is not None:
+        windows["rivet"] = WINDOWS["rivet"]
+        detectors["anomaly"] = DetectorOutput(np.array([anomaly]), cold[:1])
+    return ViewOutputs(name, "", (320, 256), windows, {}, detectors)
 
 
 def test_outcomes_have_one_row_per_part(card: Card) -> None:
     parts = {
-        "good": [seen("1"), seen("2")],
-        "bad": [seen("3"), seen("4", DENT)],
-        "unsure": [seen("5", MAYBE)],
-        "pressed": [seen("6", NORMAL, 9.0)],
-        "hidden": [seen("7", None)],
+        "good": [measured("1"), measured("2")],
+        "bad": [measured("3"), measured("4", DENT)],
+        "unsure": [measured("5", MAYBE)],
+        "pressed": [measured("6", NORMAL, 9.0)],
+        "hidden": [measured("7", None)],
     }
     labels = {"good": "normal", "bad": "dent", "unsure": "slide", "pressed": "under_press",
               "hidden": "normal"}  # fmt: skip
     table = outcomes(parts, labels, card).set_index("part_id")
     assert table["verdict"].tolist() == ["pass", "reject", "review", "reject", "review"]
-    assert table["named"].tolist() == ["normal", "dent", "slide", "under_press", "not_seen"]
-    assert table["classified"].tolist() == ["normal", "dent", "normal", "normal", "not_seen"]
+    assert table["named"].tolist() == ["normal", "dent", "slide", "under_press", "not_found"]
+    assert table["classified"].tolist() == ["normal", "dent", "normal", "normal", "not_found"]
     assert table["worst_view"].tolist()[1:] == ["4", "5", "6", "7"]
     assert table["n_views"].tolist() == [2, 2, 1, 1, 1]
     assert table["label"].to_dict() == labels
 
 
 def test_verdicts_by_class_counted_by_hand() -> None:
-    found = verdict_table(TABLE, LINE)
+    found = verdict_table(TABLE, SETTINGS)
     dent = found["dent"]
     assert [dent[key] for key in ("n_parts", "pass", "review", "reject", "escapes")] == [
         3, 1, 1, 1, 1
@@ -137,26 +115,26 @@ def test_totals_counted_by_hand() -> None:
 
 
 def test_a_class_without_parts_has_no_rate_rather_than_a_good_one() -> None:
-    found = verdict_table(TABLE[TABLE["label"] == "normal"], LINE)["dent"]
+    found = verdict_table(TABLE[TABLE["label"] == "normal"], SETTINGS)["dent"]
     assert (found["n_parts"], found["rate"], found["upper_bound"], found["auroc"]) == (
         0, None, None, None
     )  # fmt: skip
 
 
-def test_auroc_is_that_of_scikit_learn_by_the_channel_that_sees_the_defect() -> None:
+def test_auroc_is_that_of_scikit_learn_by_the_detector_that_sees_the_defect() -> None:
     expected = roc_auc_score([0, 0, 0, 0, 1, 1, 1], TABLE["classifier"][:7])
-    assert class_auroc(TABLE, "dent", LINE) == pytest.approx(expected)
+    assert class_auroc(TABLE, "dent", SETTINGS) == pytest.approx(expected)
     by_anomaly = roc_auc_score([0, 0, 0, 0, 1], [0.0, 1.0, 0.5, 3.0, 2.0])
-    assert class_auroc(TABLE, "under_press", LINE) == pytest.approx(by_anomaly)
-    found = anomaly_measures(TABLE, LINE)
+    assert class_auroc(TABLE, "under_press", SETTINGS) == pytest.approx(by_anomaly)
+    found = anomaly_measures(TABLE, SETTINGS)
     assert found["anomaly_auroc"] == pytest.approx(by_anomaly)
     assert (found["anomaly_n_defective"], found["anomaly_n_normal"]) == (1, 4)
 
 
 def test_there_is_no_auroc_without_parts_of_either_kind() -> None:
-    assert class_auroc(TABLE[TABLE["label"] != "normal"], "dent", LINE) is None
+    assert class_auroc(TABLE[TABLE["label"] != "normal"], "dent", SETTINGS) is None
     for table in (TABLE[TABLE["label"] == "normal"], TABLE[:0]):
-        found = anomaly_measures(table, LINE)
+        found = anomaly_measures(table, SETTINGS)
         assert (found["anomaly_auroc"], found["anomaly_auroc_lower_bound"]) == (None, None)
 
 
@@ -167,23 +145,18 @@ def test_the_classifier_is_judged_on_what_its_region_can_show() -> None:
     assert found["macro_f1"] == pytest.approx((6 / 9 + 2 / 6 + 2 / 3) / 3)
 
 
-def test_a_claim_needs_the_parts_that_support_it() -> None:
-    refused, supported = (claim(["reject"] * n, [True] * n, 0.01) for n in (3, 330))
-    assert (refused["n_defective"], refused["escapes"], refused["supported"]) == (3, 0, False)
-    assert (supported["n_defective"], supported["supported"]) == (330, True)
-    assert refused["n_parts_needed"] == 299
-
-
-def test_normals_that_pass_are_no_escapes_and_no_defective_part_supports_no_claim() -> None:
-    assert claim(["pass", "pass", "review"], [False, True, True], 0.01)["escapes"] == 1
-    nothing = claim(["pass"], [False], 0.5)
-    assert (nothing["escape_upper_bound"], nothing["supported"]) == (1.0, False)
-
-
-def test_the_expected_cost_counted_by_hand() -> None:
+def test_the_cost_stands_beside_that_of_reviewing_all_and_is_counted_by_hand() -> None:
     costs = Costs(escape_cost=100, overkill_cost=1, review_cost=0.3, defect_rate=0.1)
     on_bad, on_good = (2 * 100 + 0.3) / 5, (0.3 + 1) / 4
-    assert expected_cost(TABLE, LINE, costs) == pytest.approx(0.1 * on_bad + 0.9 * on_good)
+    cost = fold_metrics(TABLE, SETTINGS, costs)["cost"]
+    assert cost["line"]["value"] == pytest.approx(0.1 * on_bad + 0.9 * on_good)
+    assert cost["review_all"] == 0.3
+    assert not cost["beats_review_all"]
+
+
+def with_heat(outputs: ViewOutputs, heat: np.ndarray) -> ViewOutputs:
+    output = replace(outputs.detectors["classifier"], heat=heat)
+    return replace(outputs, detectors=outputs.detectors | {"classifier": output})
 
 
 def test_heat_is_judged_only_where_the_defect_is_truly_predicted_and_its_place_known(
@@ -192,15 +165,15 @@ def test_heat_is_judged_only_where_the_defect_is_truly_predicted_and_its_place_k
     on_defect, elsewhere = np.zeros((2, 20, 40), np.float32), np.zeros((2, 20, 40), np.float32)
     on_defect[0, 10, 20] = elsewhere[0, 2, 3] = elsewhere[1, 10, 20] = 1.0
     parts = {
-        "hit": [replace(seen("hit", DENT), raw_heat=on_defect)],
+        "hit": [with_heat(measured("hit", DENT), on_defect)],
         "dents": [
-            replace(seen("hit too", DENT), raw_heat=on_defect),
-            replace(seen("miss", DENT), raw_heat=elsewhere),
-            replace(seen("unmarked", DENT), raw_heat=elsewhere),
-            replace(seen("taken for normal", NORMAL), raw_heat=elsewhere),
-            seen("not found", None),
+            with_heat(measured("hit too", DENT), on_defect),
+            with_heat(measured("miss", DENT), elsewhere),
+            with_heat(measured("unmarked", DENT), elsewhere),
+            with_heat(measured("taken for normal", NORMAL), elsewhere),
+            measured("not found", None),
         ],
-        "good": [replace(seen("normal", NORMAL), raw_heat=elsewhere)],
+        "good": [with_heat(measured("normal", NORMAL), elsewhere)],
     }
     index = pd.DataFrame({"path": [view.name for views in parts.values() for view in views]})
     index["label"] = ["dent"] * 6 + ["normal"]
@@ -229,10 +202,10 @@ def test_the_confusion_is_of_labels_as_seen_in_the_classifiers_region() -> None:
     assert list(rows["predicted"]) == list(TABLE["classified"])
 
 
-def test_a_part_that_was_not_seen_is_not_counted_as_rightly_classified() -> None:
-    blind = TABLE.assign(classified=["not_seen", *TABLE["classified"][1:]])
+def test_a_part_that_was_not_found_is_not_counted_as_rightly_classified() -> None:
+    blind = TABLE.assign(classified=["not_found", *TABLE["classified"][1:]])
     found = classification(blind, LINE)
-    assert (found["n_parts"], found["n_not_seen"]) == (8, 1)
+    assert (found["n_parts"], found["n_not_found"]) == (8, 1)
     assert found["confusion"][0] == [2, 2, 0]
     assert found["macro_f1"] < classification(TABLE, LINE)["macro_f1"]
 
@@ -263,4 +236,4 @@ def test_a_class_without_parts_and_predictions_leaves_the_bound_as_it_is() -> No
 
 def test_a_classifier_that_saw_no_test_part_is_no_classifier_of_nan() -> None:
     with pytest.raises(InspectionError, match="found in none of 9 test parts"):
-        classification(TABLE.assign(classified="not_seen"), LINE)
+        classification(TABLE.assign(classified="not_found"), LINE)

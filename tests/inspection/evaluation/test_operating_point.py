@@ -1,34 +1,43 @@
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
-import pytest
 
 from inspection.evaluation.costs import Costs
-from inspection.evaluation.operating_point import decided
-from inspection.runtime.bundle import Card
-from inspection.runtime.verdict import judge_part
-from inspection.runtime.views import ViewOutputs
-from tests.bundles import make_bundle
+from inspection.evaluation.operating_point import (
+    OperatingPoint,
+    are_defective,
+    operating_point,
+)
+from inspection.evaluation.part_scores import Parts, part_scores
+from inspection.runtime.detectors import StandardScore, TemperatureScaling
+from inspection.runtime.verdict import decide
+from inspection.runtime.views import DetectorOutput, ViewOutputs
+
+CALIBRATIONS = {
+    "classifier": TemperatureScaling(temperature=1.0),
+    "anomaly": StandardScore(mean=0.0, std=1.0),
+}
+HEAT = np.zeros((2, 4, 4), np.float32)
 
 
-@pytest.fixture(scope="module")
-def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
-    folder: Path = tmp_path_factory.mktemp("bundle")
-    return make_bundle(folder)
+def chosen(
+    parts: Parts, labels: Mapping[str, str], costs: Costs | None = None, rate: float | None = 0.01
+) -> OperatingPoint:
+    defective = are_defective(parts, labels, "normal")
+    return operating_point(parts, defective, CALIBRATIONS, costs or Costs(), rate)
+
+
+def probability(logits: list[float]) -> float:
+    return float(CALIBRATIONS["classifier"].scores(np.array(logits)))
 
 
 def view(name: str, logits: list[float] | None, anomaly: float | None) -> ViewOutputs:
-    return ViewOutputs(
-        name=name,
-        sha256="",
-        frame_size_px=(320, 256),
-        windows={},
-        crops={},
-        logits=None if logits is None else np.array(logits, np.float32),
-        raw_heat=None,
-        raw_anomaly=anomaly,
-        raw_map=None,
-    )
+    detectors = {}
+    if logits is not None:
+        detectors["classifier"] = DetectorOutput(np.array(logits, np.float32), HEAT)
+    if anomaly is not None:
+        detectors["anomaly"] = DetectorOutput(np.array([anomaly], np.float32), HEAT[:1])
+    return ViewOutputs(name, "", (320, 256), {}, {}, detectors)
 
 
 def parts(n: int = 12) -> tuple[dict[str, list[ViewOutputs]], dict[str, str]]:
@@ -49,78 +58,100 @@ def parts(n: int = 12) -> tuple[dict[str, list[ViewOutputs]], dict[str, str]]:
 PARTS, LABELS = parts()
 
 
-def test_thresholds_from_val_separate_what_each_channel_sees(card: Card) -> None:
-    new, _ = decided(card, PARTS, LABELS, Costs(), 0.01)
-    limits = {"classifier": new.classifier.thresholds, "anomaly": new.anomaly.thresholds}
+def test_thresholds_from_val_separate_what_each_detector_finds() -> None:
+    limits = chosen(PARTS, LABELS).thresholds
     assert limits["anomaly"].verdict(9.0) == "reject"
     assert limits["anomaly"].verdict(0.2) == "pass"
     assert limits["classifier"].verdict(1.0) == "reject"
     assert limits["classifier"].verdict(0.0) == "pass"
-    assert 0 < new.costs["expected_cost_on_val"] < 0.05
-    assert new.costs["escape_cost"] == Costs().escape_cost
+    assert 0 < chosen(PARTS, LABELS).expected_cost < 0.05
 
 
-def test_between_what_was_seen_and_beyond_all_certainty_thresholds_stay_in_order(
-    card: Card,
-) -> None:
-    new, _ = decided(card, PARTS, LABELS, Costs(), 0.01)
-    limits = new.classifier.thresholds
+def test_between_what_was_measured_and_beyond_all_certainty_thresholds_stay_in_order() -> None:
+    limits = chosen(PARTS, LABELS).thresholds["classifier"]
     assert 0 < limits.accept_below < limits.reject_above < 1
-    sure = judge_part([view("sure", [90, 0, 0], 0.2)], new).views[0]
-    assert sure.scores["classifier"] == 0.0
-    assert sure.verdicts["classifier"] == "pass"
+    certain = probability([90, 0, 0])
+    assert certain == 0.0
+    assert limits.verdict(certain) == "pass"
 
 
-def test_the_temperature_of_a_classifier_that_is_always_right_is_below_one(card: Card) -> None:
-    new, _ = decided(card, PARTS, LABELS, Costs(), 0.01)
-    assert new.classifier.temperature < 1
-    assert 0 <= new.costs["calibration_error_on_val"] < 0.1
-
-
-def test_a_part_with_one_defective_view_is_defective(card: Card) -> None:
+def test_a_part_with_one_defective_view_is_defective() -> None:
     two_views = {
         **{f"good{n}": PARTS[f"good{n}"] for n in range(6)},
         **{f"part{n}": [PARTS[f"good{n}"][0], PARTS[f"dented{n}"][0]] for n in range(6, 12)},
     }
-    new, claim = decided(card, two_views, LABELS, Costs(), 0.01)
-    assert claim["n_defective"] == 6
-    assert new.classifier.thresholds.verdict(0.99999) == "reject"
+    point = chosen(two_views, LABELS)
+    assert point.limit.n_defective == 6
+    assert point.thresholds["classifier"].verdict(0.99999) == "reject"
 
 
-def test_a_channel_that_saw_nothing_on_val_sends_to_review(card: Card) -> None:
+def test_a_detector_whose_region_val_never_shows_sends_to_review() -> None:
     blind = {name: [view(name, [1, 0, 0], None)] for name in ("good0", "good1")}
-    new, _ = decided(card, blind, LABELS, Costs(), 0.01)
-    later = judge_part([view("good0", [9, 0, 0], 0.0)], new)
-    assert later.views[0].verdicts["anomaly"] == "review"
+    assert chosen(blind, LABELS).thresholds["anomaly"].verdict(0.0) == "review"
 
 
-def test_the_rate_of_escapes_asked_for_binds_where_val_can_support_it(card: Card) -> None:
-    """Of 400 dents 40 look normal: 2 % lets 3 of them pass; 400 parts cannot support 0.1 %."""
+def test_the_rate_of_escapes_asked_for_binds_and_a_stricter_one_binds_more() -> None:
+    """Of 400 dents 40 look normal: 2 % lets 3 of them pass; 0.1 % is more than 400 can show."""
     logits = [*[[3.0, n / 40, 0.0] for n in range(40)], *[[0.0, 6.0, 0.0]] * 360]
     logits += [[3.0, n / 60, 0.0] for n in range(60)]
     parts = {str(n): [view(str(n), one, 0.0)] for n, one in enumerate(logits)}
     labels = {str(n): "dent" if n < 400 else "normal" for n in range(len(logits))}
-    cheap = Costs(escape_cost=0.02, review_cost=1.0, overkill_cost=100.0)
-    escapes = {}
-    for wanted in (0.02, 0.001):
-        new, claim = decided(card, parts, labels, cheap, wanted)
-        views = [judge_part(parts[str(n)], new).views[0] for n in range(400)]
-        escapes[wanted] = sum(one.verdicts["classifier"] == "pass" for one in views)
-        assert claim["n_defective"] == 400
-        assert new.costs["max_escape_rate"] == wanted
-    assert escapes[0.02] <= 3
-    assert escapes[0.001] >= 20
+    costs = Costs(escape_cost=0.02, review_cost=1.0, overkill_cost=100.0)
+    escapes, limits = {}, {}
+    for wanted in (0.02, 0.001, None):
+        point = chosen(parts, labels, costs, wanted)
+        accepts = point.thresholds["classifier"]
+        verdicts = [accepts.verdict(probability(one)) for one in logits[:400]]
+        escapes[wanted] = verdicts.count("pass")
+        limits[wanted] = point.limit
+        assert point.limit.n_defective == 400
+        assert point.limit.asked == wanted
+    assert escapes[None] >= 20
+    assert escapes[0.02] == limits[0.02].escapes == 3
+    assert escapes[0.001] == 0
+    assert limits[0.02].applied == "limit"
+    assert (limits[0.001].supported, limits[0.001].applied) == (False, "no_known_escape")
+    assert limits[None].applied == "off"
 
 
-def test_without_a_defective_part_in_val_only_what_looks_like_its_normals_passes(
-    card: Card,
-) -> None:
+def test_a_limit_is_judged_by_thresholds_that_were_set_without_the_part() -> None:
+    """The one dent that looks normal holds the threshold down; set without it, it passes."""
+    more, labels = parts(30)
+    more = {**more, "odd": [view("odd", [3.5, 0.2, 0.0], 0.2)]}
+    limit = chosen(more, labels | {"odd": "dent"}, Costs(escape_cost=0.5), 0.05).limit
+    assert limit.escapes == 0
+    assert limit.unseen_escapes == 1
+
+
+def test_runtimes_that_are_off_by_the_tolerance_give_the_same_verdicts() -> None:
+    generator = np.random.default_rng(0)
+    tolerance = 0.001
+    odds, is_bad = generator.normal(0, 2, 300), np.arange(300) >= 200
+    odds[is_bad] += 4
+    anomalies = generator.normal(is_bad * 3.0, 1)
+    measured = {
+        str(n): [view(str(n), [0.0, odd], anomaly)]
+        for n, (odd, anomaly) in enumerate(zip(odds, anomalies, strict=True))
+    }
+    point = operating_point(
+        measured, is_bad.tolist(), CALIBRATIONS, Costs(), 0.1, tolerance=tolerance
+    )
+    scores = part_scores(measured, CALIBRATIONS)
+    limits = list(point.thresholds.values())
+    wanted = decide(scores, limits)
+    for way in (-1, 1):
+        off = np.c_[1 / (1 + np.exp(-odds - way * 4 * tolerance)), anomalies + way * tolerance]
+        assert np.abs(off - scores).max() <= tolerance * 1.001
+        assert decide(off, limits) == wanted
+    assert np.abs(anomalies - limits[1].accept_below).min() >= 2 * tolerance * (1 - 1e-6)
+
+
+def test_without_a_defective_part_in_val_only_what_looks_like_its_normals_passes() -> None:
     good = {name: views for name, views in PARTS.items() if name.startswith("good")}
-    new, claim = decided(card, good, LABELS, Costs(), 0.01)
-    assert claim["n_defective"] == 0
-    assert new.classifier.temperature == 1.0
-    verdicts = [new.classifier.thresholds.verdict(p) for p in (0.01, 0.5, 0.99)]
+    point = chosen(good, LABELS)
+    assert point.limit.n_defective == 0
+    verdicts = [point.thresholds["classifier"].verdict(p) for p in (0.02, 0.5, 0.99)]
     assert verdicts == ["pass", "review", "review"]
-    assert [new.anomaly.thresholds.verdict(s) for s in (0.2, 3.0, 9.0)] == [
+    assert [point.thresholds["anomaly"].verdict(s) for s in (0.2, 3.0, 9.0)] == [
         "pass", "review", "review"
     ]  # fmt: skip

@@ -1,13 +1,14 @@
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from inspection.boxes import LabelledBox, boxes_cell
+from inspection.errors import InspectionError
+from inspection.geometry import Box, CropWindow
 from inspection.models.crops import (
     box_target,
-    boxes_of,
     drawn,
     load_crops,
     mask_target,
@@ -15,15 +16,13 @@ from inspection.models.crops import (
     save_crops,
     window_of,
 )
-from inspection.errors import InspectionError
-from inspection.geometry import Box, CropWindow
 from tests.squares import draw_crops, joined
 
 WINDOW = CropWindow(10, 20, 64, 32, size_px=(64, 32))
 
 
 def boxes_json(*boxes: tuple[str, Box]) -> str:
-    return json.dumps([{"category": name, **vars(box), "source": "coco"} for name, box in boxes])
+    return boxes_cell(LabelledBox(name, box, "coco") for name, box in boxes)
 
 
 def test_crops_are_loaded_as_they_were_saved(tmp_path: Path) -> None:
@@ -75,7 +74,6 @@ def test_the_largest_of_several_labelled_boxes_is_the_region() -> None:
     labelled = boxes_json(("rivet", small), ("rivet", large), ("dent", Box(0, 0, 90, 90)))
     assert part_box(labelled, "rivet") == large
     assert part_box(labelled, "knurling") is None
-    assert boxes_of(labelled, {"rivet"}) == [small, large]
 
 
 def test_cells_that_a_box_covers_counted_by_hand() -> None:

@@ -36,7 +36,7 @@ def test_a_tampered_file_is_refused_by_name(bundle: Path) -> None:
         verified(bundle)
 
 
-def test_all_files_that_are_missing_or_changed_are_told_at_once(bundle: Path) -> None:
+def test_all_files_that_are_missing_or_changed_are_named_at_once(bundle: Path) -> None:
     (bundle / "anomaly.onnx").unlink()
     (bundle / "locator.onnx").write_bytes(b"")
     with pytest.raises(InspectionError) as caught:
@@ -55,7 +55,7 @@ def test_a_file_outside_the_bundle_is_refused_even_when_its_hash_is_right(bundle
         verified(bundle)
 
 
-def test_a_graph_without_a_hash_is_refused(bundle: Path) -> None:
+def test_a_model_without_a_hash_is_refused(bundle: Path) -> None:
     files = dict(read_card(bundle).files)
     del files["anomaly.onnx"]
     change_card(bundle, files=files)
@@ -70,7 +70,7 @@ def test_a_bundle_without_a_card_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_a_card_of_another_schema_version_is_refused(bundle: Path) -> None:
     change_card(bundle, schema_version=99)
-    with pytest.raises(InspectionError, match="schema version 99, this software reads 1; assemble"):
+    with pytest.raises(InspectionError, match="schema version 99, this software reads 2; assemble"):
         read_card(bundle)
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from inspection.runtime.bundle import Thresholds
+from inspection.runtime.detectors import Thresholds
 from inspection.runtime.verdict import decide, worst
 
 PASS, REVIEW, REJECT = "pass", "review", "reject"
@@ -22,7 +22,9 @@ def test_the_worst_verdict_is_the_most_severe_one() -> None:
     assert worst([REVIEW, REJECT, PASS]) == REJECT
 
 
-def test_a_part_gets_the_worst_verdict_of_its_channels_and_review_where_one_saw_nothing() -> None:
+def test_a_part_gets_the_worst_verdict_of_its_detectors_and_review_where_a_score_is_missing() -> (
+    None
+):
     limits = [Thresholds(accept_below=1.0, reject_above=2.0)] * 2
     scores = np.array([[0.0, 0.0], [0.0, 1.5], [3.0, 1.5], [0.0, NAN], [3.0, NAN]])
     assert decide(scores, limits) == [PASS, REVIEW, REJECT, REVIEW, REJECT]

@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,17 +11,12 @@ from inspection.errors import InspectionError
 from inspection.geometry import Box, CropWindow, intersection_over_union
 from inspection.images import ImageError
 from inspection.runtime.bundle import CARD, read_card
+from inspection.runtime.detectors import HeatScale, StandardScore, probabilities_of
 from inspection.runtime.inspector import Inspector
-from inspection.runtime.verdict import (
-    PartVerdict,
-    judge_part,
-    judge_view,
-    probabilities_of,
-    scores_of,
-)
-from inspection.runtime.views import View, ViewOutputs
+from inspection.runtime.verdict import PartVerdict, judge_part, judge_view, scores_of
+from inspection.runtime.views import DetectorOutput, View, ViewOutputs
 from inspection.storage import sha256_of
-from tests.bundles import RIVET, ROD, draw_part, make_bundle
+from tests.bundles import RIVET, ROD, changed_detector, draw_part, make_bundle, sample_line
 from tests.pictures import encoded
 
 SPOT_PX = 24
@@ -78,7 +74,7 @@ def test_a_normal_part_has_no_boxes_and_no_reasons(inspector: Inspector) -> None
 
 
 def test_regions_are_found_where_they_were_drawn(inspector: Inspector) -> None:
-    windows = inspector.see(view()).windows
+    windows = inspector.measure(view()).windows
     for region, drawn in (("rod", ROD), ("rivet", RIVET)):
         window = windows[region]
         found = Box(window.x_px, window.y_px, window.width_px, window.height_px)
@@ -143,25 +139,23 @@ def test_a_bundle_loaded_afresh_says_the_same(inspector: Inspector, tmp_path: Pa
 
 
 def test_a_part_the_wrong_way_round_is_turned_and_its_box_is_turned_back(tmp_path: Path) -> None:
-    card = make_bundle(tmp_path)
-    line = card.line.model_copy(update={"orient": ("rivet", "rod")})
-    turning = Inspector(tmp_path)
-    turning.card = card.model_copy(update={"line": line})
-    seen = turning.see(view("dent"))
-    plain = Inspector(tmp_path).see(view("dent"))
-    assert all(window.turned for window in seen.windows.values())
-    np.testing.assert_array_equal(seen.crops["rod"], np.rot90(plain.crops["rod"], 2))
-    boxes = [judge_view(one, turning.card).boxes[0].box for one in (seen, plain)]
+    line = sample_line().model_copy(update={"orient": ("rivet", "rod")})
+    make_bundle(tmp_path / "turning", line=line)
+    make_bundle(tmp_path / "plain")
+    turning, plain = (Inspector(tmp_path / name) for name in ("turning", "plain"))
+    turned, upright = (one.measure(view("dent")) for one in (turning, plain))
+    assert all(window.turned for window in turned.windows.values())
+    np.testing.assert_array_equal(turned.crops["rod"], np.rot90(upright.crops["rod"], 2))
+    boxes = [judge_view(one, plain.card).boxes[0].box for one in (turned, upright)]
     assert intersection_over_union(*boxes) > 0.8
 
 
 def test_a_camera_of_twelve_bits_gets_the_verdict_of_eight(tmp_path: Path) -> None:
-    card = make_bundle(tmp_path)
-    plain = Inspector(tmp_path).inspect([view("dent")])
-    deep = Inspector(tmp_path)
-    deep.card = card.model_copy(update={"line": card.line.model_copy(update={"bit_depth": 12})})
+    make_bundle(tmp_path / "plain")
+    make_bundle(tmp_path / "deep", line=sample_line().model_copy(update={"bit_depth": 12}))
+    plain = Inspector(tmp_path / "plain").inspect([view("dent")])
     grey = np.round(draw_part("dent").astype(np.float64) * 4095 / 255).astype(np.uint16)
-    part = deep.inspect([View("top", encoded(grey))])
+    part = Inspector(tmp_path / "deep").inspect([View("top", encoded(grey))])
     assert (part.verdict, part.views[0].boxes) == (plain.verdict, plain.views[0].boxes)
 
 
@@ -175,28 +169,37 @@ def test_probabilities_add_up_and_cool_with_the_temperature() -> None:
 def test_scores_are_chance_of_a_defect_and_deviation_in_units_of_normals(
     inspector: Inspector,
 ) -> None:
-    anomaly = inspector.card.anomaly.model_copy(update={"mean": 2.0, "std": 0.5})
-    card = inspector.card.model_copy(update={"anomaly": anomaly})
-    seen = dataclasses.replace(
-        inspector.see(view()), logits=np.log([0.6, 0.3, 0.1]), raw_anomaly=3.0
-    )
-    assert scores_of(seen, card) == {"classifier": pytest.approx(0.4), "anomaly": 2.0}
+    calibration = StandardScore(mean=2.0, std=0.5)
+    card = changed_detector(inspector.card, "anomaly", calibration=calibration)
+    outputs = with_output(inspector.measure(view()), "classifier", np.log([0.6, 0.3, 0.1]))
+    outputs = with_output(outputs, "anomaly", [3.0])
+    assert scores_of(outputs, card) == {"classifier": pytest.approx(0.4), "anomaly": 2.0}
 
 
 def test_a_score_between_the_thresholds_is_reviewed_with_its_reason(inspector: Inspector) -> None:
-    between: ViewOutputs = dataclasses.replace(
-        inspector.see(view()), logits=np.log([0.4, 0.5, 0.1])
-    )
+    between = with_output(inspector.measure(view()), "classifier", np.log([0.4, 0.5, 0.1]))
     judged = judge_part([between], inspector.card)
     assert (judged.verdict, judged.label) == ("review", "dent")
     assert judged.views[0].reasons == ["classifier: score 0.600 calls for review"]
 
 
-def channels(classifier: float, anomaly: float, name: str = "top") -> ViewOutputs:
-    """What is seen where the classifier's P(slide) and the anomaly score are as given."""
+def with_output(outputs: ViewOutputs, detector: str, values: Any, heat: Any = None) -> ViewOutputs:
+    """The outputs with other values, and other heat where given, of a detector."""
+    before = outputs.detectors[detector]
+    output = DetectorOutput(np.asarray(values), before.heat if heat is None else heat)
+    return dataclasses.replace(outputs, detectors=outputs.detectors | {detector: output})
+
+
+def scored(classifier: float, anomaly: float, name: str = "top") -> ViewOutputs:
+    """What is measured where the classifier's P(slide) and the anomaly score are as given."""
     logits = np.log(np.array([1 - classifier, 1e-9, classifier]))
+    cold = np.full((2, 10, 10), -9, np.float32)
     windows = {region: CropWindow(0, 0, 80, 80, size_px=(80, 80)) for region in ("rod", "rivet")}
-    return ViewOutputs(name, "", (320, 256), windows, {}, logits, None, anomaly, None)
+    detectors = {
+        "classifier": DetectorOutput(logits, cold),
+        "anomaly": DetectorOutput(np.array([anomaly]), cold[:1]),
+    }
+    return ViewOutputs(name, "", (320, 256), windows, {}, detectors)
 
 
 @pytest.mark.parametrize(
@@ -208,35 +211,51 @@ def channels(classifier: float, anomaly: float, name: str = "top") -> ViewOutput
         (0.1, 1.5, "under_press"),
     ],
 )
-def test_the_defect_is_named_by_the_channel_that_calls_for_the_verdict(
+def test_the_defect_is_named_by_the_detector_that_calls_for_the_verdict(
     inspector: Inspector, classifier: float, anomaly: float, label: str
 ) -> None:
-    assert judge_view(channels(classifier, anomaly), inspector.card).label == label
+    assert judge_view(scored(classifier, anomaly), inspector.card).label == label
 
 
-def test_views_are_not_compared_across_the_scales_of_two_channels(inspector: Inspector) -> None:
-    views = [channels(0.1, 9.0, "loose"), channels(0.99, 0.0, "slid")]
+def test_views_are_not_compared_across_the_scales_of_two_scored(inspector: Inspector) -> None:
+    views = [scored(0.1, 9.0, "loose"), scored(0.99, 0.0, "slid")]
     assert judge_part(views, inspector.card).worst_view == "slid"
-    views = [channels(0.5, 9.0, "loose"), channels(0.6, 0.0, "slid")]
+    views = [scored(0.5, 9.0, "loose"), scored(0.6, 0.0, "slid")]
     assert judge_part(views, inspector.card).worst_view == "loose"
 
 
 def test_a_doubt_without_heat_is_boxed_at_its_worst_place_and_shown_as_cold(
     inspector: Inspector,
 ) -> None:
-    seen = inspector.see(view())
-    faint = np.full_like(np.asarray(seen.raw_map), 0.01)
-    faint[2:5, 3:6] = 0.02
-    doubted = dataclasses.replace(seen, raw_anomaly=1.5, raw_map=faint)
-    judged = judge_view(doubted, inspector.card)
+    outputs = inspector.measure(view())
+    faint = np.full_like(outputs.detectors["anomaly"].heat, 0.01)
+    faint[0, 2:5, 3:6] = 0.02
+    judged = judge_view(with_output(outputs, "anomaly", [1.5], faint), inspector.card)
     assert (judged.verdict, judged.verdicts["anomaly"]) == ("review", "review")
     (box,) = [one for one in judged.boxes if one.found_by == "anomaly"]
     assert box.heat < 0.1
     assert intersection_over_union(box.box, RIVET) > 0
 
 
+def test_a_doubt_without_heat_is_boxed_where_the_defect_that_it_names_is_likeliest(
+    inspector: Inspector,
+) -> None:
+    """The map of another defect is warmer elsewhere; the box belongs to the name."""
+    outputs = inspector.measure(view())
+    heat = np.full_like(outputs.detectors["classifier"].heat, -9.0)
+    heat[0, 2:5, 14:18] = 0.9  # a dent on the right: warmer, but not likely
+    heat[1, 2:5, 2:6] = 0.1
+    doubted = with_output(outputs, "classifier", np.log([0.4, 0.1, 0.5]), heat)
+    cold = HeatScale(cold=1.0, hot=3.0, box_threshold=0.5)
+    card = changed_detector(inspector.card, "classifier", heat=cold)
+    judged = judge_view(doubted, card)
+    (box,) = [one.box for one in judged.boxes if one.found_by == "classifier"]
+    assert judged.label == "slide"
+    assert box.right_px < ROD.x_px + ROD.width_px / 2
+
+
 def test_what_lies_beside_the_frame_is_not_boxed(inspector: Inspector) -> None:
-    seen = inspector.see(view("dent"))
+    seen = inspector.measure(view("dent"))
     window = dataclasses.replace(seen.windows["rod"], y_px=1000)
     beside = dataclasses.replace(seen, windows=seen.windows | {"rod": window})
     judged = judge_view(beside, inspector.card)
@@ -244,9 +263,9 @@ def test_what_lies_beside_the_frame_is_not_boxed(inspector: Inspector) -> None:
     assert [one for one in judged.boxes if one.found_by == "classifier"] == []
 
 
-def test_graphs_that_cannot_be_loaded_are_told_and_not_traced(tmp_path: Path) -> None:
+def test_models_that_cannot_be_loaded_are_named_and_not_traced(tmp_path: Path) -> None:
     make_bundle(tmp_path)
-    (tmp_path / "classifier.onnx").write_bytes(b"no graph at all")
+    (tmp_path / "classifier.onnx").write_bytes(b"no model at all")
     card = read_card(tmp_path)
     files = card.files | {"classifier.onnx": sha256_of(tmp_path / "classifier.onnx")}
     text = card.model_copy(update={"files": files}).model_dump_json()

@@ -1,0 +1,240 @@
+"""A table that lists images with their labels: CSV, TSV, JSON lines or parquet, read by columns.
+
+It is the form that any other data set can be turned into. A row names an image; several rows of one
+image add up (a row per box, or per defect). Manifests of Amazon SageMaker and Lookout are JSON
+lines of this kind: nested keys are joined by dots (`class-metadata.class-name`).
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from inspection.boxes import LabelledBox
+from inspection.dataset.annotations import Annotations
+from inspection.dataset.layouts import Columns, ImageIndex
+from inspection.dataset.names import nfc
+from inspection.dataset.quarantine import Finding
+from inspection.errors import InspectionError
+from inspection.geometry import Box
+from inspection.images import SUFFIXES
+from inspection.texts import decoded
+
+JSON_LINES = frozenset({".jsonl", ".ndjson", ".manifest"})
+TABLES = frozenset({".csv", ".tsv", ".parquet"}) | JSON_LINES
+SEPARATORS = "\t,;"
+GROUPS = ("part", "camera", "view")
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the rows say, by image path as on disk.
+
+    `groups` holds part, camera and view, as the pattern of a name would; `labels` are the raw
+    labels of an image in the order of its rows; `masks` is where its mask lies.
+    """
+
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    masks: Mapping[str, str] = field(default_factory=dict)
+    annotations: Annotations = field(default_factory=Annotations)
+
+
+def read_table(
+    path: str,
+    content: bytes,
+    *,
+    columns: Columns,
+    images: Sequence[str],
+) -> Table:
+    """The rows of a table, by the image that each names; `images` are all image files.
+
+    A row that names no image is a finding. Raises InspectionError where the file is no table, or
+    lacks one of the columns.
+    """
+    rows = read_rows(path, content)
+    _check_columns(path, rows, columns)
+
+    groups: dict[str, Mapping[str, str]] = {}
+    labels: dict[str, list[str]] = {}
+    masks: dict[str, str] = {}
+    annotations = Annotations()
+    finder = ImageFinder(images)
+
+    for number, row in enumerate(rows, 1):
+        cell = row.get(columns.image, "")
+        image = finder.find(cell)
+        if image is None:
+            detail = f"row {number} names {cell!r}; no image or several have this name"
+            finding = Finding(path, "label_without_image", detail, view_kept=True)
+            annotations.findings.append(finding)
+            continue
+
+        label = row.get(columns.label, "")
+        labels.setdefault(image, []).extend([label] if label else [])
+        groups.setdefault(image, _groups(row, columns))
+        mask = finder.find(row.get(columns.mask, ""))
+        if mask is not None:
+            masks[image] = mask
+        if columns.box or columns.boxes:
+            try:
+                annotations.add(image, "table", _boxes(row, columns))
+            except (ValueError, TypeError, AttributeError) as error:
+                detail = (
+                    f"row {number}: no list of boxes in {columns.boxes!r} ({error})"
+                )
+                finding = Finding(path, "box_not_a_number", detail, view_kept=True)
+                annotations.findings.append(finding)
+                annotations.unread.add(image)
+    return Table(groups, labels, masks, annotations)
+
+
+class ImageFinder:
+    """Finds the image that a cell names, by the longest common end of the path.
+
+    A cell without the suffix of an image (`0002cc93b`) is taken for a name without one.
+    """
+
+    def __init__(self, images: Iterable[str]) -> None:
+        paths = list(images)
+        self._whole = ImageIndex(paths, suffixes=True)
+        self._stems = ImageIndex(paths, suffixes=False)
+
+    def find(self, cell: str) -> str | None:
+        """The image, or None where none or several fit."""
+        if not cell:
+            return None
+        return (self._whole if names_an_image(cell) else self._stems).find(cell)
+
+
+def names_an_image(cell: str) -> bool:
+    """True for text that ends as the name of an image file does."""
+    return PurePosixPath(cell).suffix.lower() in SUFFIXES
+
+
+def read_rows(path: str, content: bytes) -> list[Row]:
+    """The rows as text by column, NFC; '' for what a row lacks.
+
+    The columns of a CSV file without a header are called 1, 2, 3 ... Raises InspectionError.
+    """
+    suffix = PurePosixPath(path).suffix.lower()
+    try:
+        if suffix == ".parquet":
+            rows = _parquet_rows(content)
+        elif suffix in JSON_LINES:
+            lines = decoded(content)[0].splitlines()
+            rows = [_flat(json.loads(line)) for line in lines if line.strip()]
+        else:
+            rows = _csv_rows(decoded(content)[0])
+    except (ValueError, AttributeError, csv.Error, OSError) as error:
+        raise InspectionError(
+            f"{path}: is no table that can be read ({error}); save it as CSV in UTF-8"
+        ) from error
+    return [{nfc(str(key)): nfc(cell) for key, cell in row.items()} for row in rows]
+
+
+def _parquet_rows(content: bytes) -> list[Row]:
+    table = pd.read_parquet(io.BytesIO(content))
+    names = [str(name) for name in table.columns]
+    cells = zip(*(table[name] for name in table.columns), strict=True)
+    return [_flat(dict(zip(names, row, strict=True))) for row in cells]
+
+
+def _csv_rows(text: str) -> list[Row]:
+    """Rows of text; the separator is the most frequent of tab, comma, semicolon in the first line.
+
+    Without any of them blanks separate. The first line is a header unless it names an image.
+    """
+    first = text.split("\n", 1)[0]
+    separator = max(SEPARATORS, key=first.count)
+    if separator in first:
+        lines = list(csv.reader(io.StringIO(text), delimiter=separator))
+    else:
+        lines = [line.split() for line in text.splitlines()]
+
+    lines = [[cell.strip() for cell in line] for line in lines if any(line)]
+    if not lines:
+        return []
+    header, *rest = lines
+    if any(map(names_an_image, header)):
+        header, rest = [str(n) for n, _ in enumerate(header, 1)], lines
+    return [dict(zip(header, line, strict=False)) for line in rest]
+
+
+def _flat(row: Mapping[str, Any], above: str = "") -> Row:
+    """Nested keys joined by dots; lists stay JSON."""
+    flat: Row = {}
+    for key, value in row.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{name}.")
+        elif isinstance(value, list | np.ndarray):
+            flat[name] = json.dumps(np.asarray(value, object).tolist())
+        else:
+            flat[name] = "" if pd.isna(value) else str(value)
+    return flat
+
+
+def _check_columns(
+    path: str,
+    rows: Sequence[Row],
+    columns: Columns,
+) -> None:
+    known = {name for row in rows for name in row}
+    missing = sorted(set(columns.names) - known)
+    if missing:
+        raise InspectionError(
+            f"{path}: has no column {', '.join(map(repr, missing))}, only "
+            f"{', '.join(map(repr, sorted(known)))}; to fix: validate.columns"
+        )
+
+
+def _groups(row: Row, columns: Columns) -> dict[str, str]:
+    named = {group: getattr(columns, group) for group in GROUPS}
+    return {group: row.get(column, "") for group, column in named.items() if column}
+
+
+def _boxes(row: Row, columns: Columns) -> list[LabelledBox]:
+    """The boxes of a row: of its four columns of edges, or of its column of JSON."""
+    if columns.boxes:
+        return list(_json_boxes(row, columns))
+    cells = [row.get(edge, "") for edge in columns.box]
+    if not any(cells):
+        return []
+    left, top, right, bottom = map(_number, cells)
+    label = row.get(columns.label, "")
+    box = Box(left, top, right - left, bottom - top)
+    return [LabelledBox(label, box, "table")]
+
+
+def _json_boxes(row: Row, columns: Columns) -> Iterator[LabelledBox]:
+    """Boxes of JSON: a list of left (or x), top (or y), width, height, and label or class_id.
+
+    A class_id stands for a name in `<column>-metadata.class-map`, as in Amazon's manifests.
+    """
+    attribute = columns.boxes.removesuffix(".annotations")
+    for entry in json.loads(row.get(columns.boxes) or "[]"):
+        number = str(entry.get("class_id", ""))
+        mapped = row.get(f"{attribute}-metadata.class-map.{number}", number)
+        label = str(entry.get("label", mapped))
+        left = entry.get("left", entry.get("x"))
+        top = entry.get("top", entry.get("y"))
+        corner = (_number(left), _number(top))
+        size = (_number(entry.get("width")), _number(entry.get("height")))
+        yield LabelledBox(nfc(label), Box(*corner, *size), "table")
+
+
+def _number(cell: Any) -> float:
+    """The number in a cell; NaN where it holds none, and the box is then set aside."""
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        return float("nan")

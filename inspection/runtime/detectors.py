@@ -1,0 +1,132 @@
+"""A detector of the card: its model's file and region, how its scores are calibrated and judged.
+
+A line has two detectors. `classifier` says which defect a crop shows; `anomaly` says how unlike
+a normal crop it is.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from inspection.geometry import Floats
+from inspection.runtime.views import DetectorOutput
+
+CLASSIFIER, ANOMALY = "classifier", "anomaly"
+# In this order they name a defect that both find: the classifier knows its name.
+DETECTORS = (CLASSIFIER, ANOMALY)
+# Stands for infinity, which JSON cannot hold: scores are probabilities or standard
+# deviations, and none comes near it.
+BEYOND = 1e9
+
+Scores = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Frozen(BaseModel):
+    """Base of all that stands on the card: immutable, and unknown keys are an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Thresholds(Frozen):
+    """A score below `accept_below` passes, one above `reject_above` is rejected, else review."""
+
+    accept_below: float
+    reject_above: float
+
+    def verdict(self, score: float) -> str:
+        """The verdict on one score; a score that is not a number goes to review."""
+        if score < self.accept_below:
+            return "pass"
+
+        return "reject" if score > self.reject_above else "review"
+
+
+class HeatScale(Frozen):
+    """The absolute scale of a heatmap: raw `cold` and below is 0, raw `hot` and above is 1.
+
+    Both are calibrated on val. Heat from `box_threshold` (0..1) on is boxed.
+    """
+
+    cold: float
+    hot: float
+    box_threshold: float
+
+
+class TemperatureScaling(Frozen):
+    """Calibrates logits: the score is the probability of any defect, 0..1 (Guo et al. 2017)."""
+
+    kind: Literal["temperature_scaling"] = "temperature_scaling"
+    temperature: float = Field(gt=0)
+
+    def scores(self, values: Any) -> Scores:
+        """Scores (...) of logits (..., classes), the normal class first."""
+        normal = probabilities_of(values, self.temperature)[..., 0]
+        return 1.0 - normal.astype(np.float64)
+
+
+class StandardScore(Frozen):
+    """Calibrates an anomaly score: in standard deviations above the mean of val normals."""
+
+    kind: Literal["standard_score"] = "standard_score"
+    mean: float
+    std: float = Field(gt=0)
+
+    def scores(self, values: Any) -> Scores:
+        """Scores (...) of raw values (..., 1)."""
+        raw = np.asarray(values, np.float64)[..., 0]
+        return (raw - self.mean) / self.std
+
+
+Calibration = Annotated[TemperatureScaling | StandardScore, Field(discriminator="kind")]
+
+
+class DetectorModel(Frozen):
+    """The exported model of a detector: its ONNX file in the bundle, and the region it reads.
+
+    It takes crops (N, H, W, C) uint8, and gives values (N, ...) and raw heat (N, ..., h, w).
+    `classes` are those of its logits, the normal one first; empty where it names no defect.
+    """
+
+    file: str
+    region: str
+    classes: tuple[str, ...] = ()
+
+
+class DetectorCard(DetectorModel):
+    """A detector that is ready to judge. `evidence` tells how its model or its heat was chosen."""
+
+    calibration: Calibration
+    thresholds: Thresholds
+    heat: HeatScale
+    evidence: dict[str, Any]
+
+    def score(self, output: DetectorOutput) -> float:
+        """How suspicious a crop is; higher is more suspicious."""
+        return float(self.calibration.scores(output.values))
+
+    def probabilities(self, output: DetectorOutput) -> dict[str, float]:
+        """The calibrated probability of each class; none where the detector names no defect."""
+        if not isinstance(self.calibration, TemperatureScaling):
+            return {}
+
+        values = probabilities_of(output.values, self.calibration.temperature)
+        return {
+            name: float(value) for name, value in zip(self.classes, values, strict=True)
+        }
+
+    def likeliest_defect(self, output: DetectorOutput) -> str | None:
+        """The defect that the model takes this for, if anything; None where it names none."""
+        return self.classes[1 + output.likeliest_map] if self.classes else None
+
+
+Detectors = Mapping[str, DetectorCard]
+
+
+def probabilities_of(logits: Any, temperature: float) -> Floats:
+    """Calibrated class probabilities of logits (..., classes)."""
+    cooled = np.asarray(logits, np.float64) / temperature
+    cooled -= cooled.max(axis=-1, keepdims=True)
+    odds = np.exp(cooled)
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True), np.float32)

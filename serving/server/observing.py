@@ -1,0 +1,85 @@
+"""Around every request: security headers on its answer, a count, a line in the access log."""
+
+import json
+import logging
+import time
+from collections.abc import Iterable
+
+from starlette.datastructures import MutableHeaders
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.metrics import UNKNOWN, Metrics
+
+logger = logging.getLogger("knurl.access")
+
+# A page of ours loads its own script and style, and pictures that it has drawn itself; no other
+# page may frame it, and nothing is loaded from elsewhere.
+SECURITY_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+# A path may be as long as the server reads a header, 64 kB; a line of the log is for people.
+MAX_LOGGED_CHARACTERS = 200
+
+
+class Observing:
+    """ASGI middleware around the app whose `routes` are given."""
+
+    def __init__(self, app: ASGIApp, routes: Iterable[Route], metrics: Metrics) -> None:
+        self.app = app
+        self._templates = {route.endpoint: route.path for route in routes}
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        began_s = time.monotonic()
+        # 499: the client left before there was an answer (nginx's number)
+        status = 499
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        finally:
+            self._note(scope, status, time.monotonic() - began_s)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        endpoint = scope.get("endpoint")
+        route = self._templates.get(endpoint, UNKNOWN) if endpoint else UNKNOWN
+        self._metrics.count_request(route, scope["method"], status, seconds)
+        logger.info(access_line(scope, status, seconds))
+
+
+def access_line(scope: Scope, status: int, seconds: float) -> str:
+    """One line on a request; what the client wrote is quoted, and stays on its line.
+
+    >>> scope = {"method": "GET", "path": "/a\\nfake", "client": ("127.0.0.1", 5)}
+    >>> access_line(scope, 404, 0.0012)
+    '127.0.0.1 "GET" "/a\\\\nfake" 404 1.2 ms'
+    """
+    client = scope.get("client") or ("-",)
+    method, path = (_quoted(scope[key]) for key in ("method", "path"))
+    return f"{client[0]} {method} {path} {status} {1000 * seconds:.1f} ms"
+
+
+def _quoted(text: str) -> str:
+    # JSON in ASCII escapes every control character, quotes, and what only looks like a line's end
+    return json.dumps(text[:MAX_LOGGED_CHARACTERS], ensure_ascii=True)
