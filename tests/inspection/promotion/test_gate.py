@@ -10,7 +10,7 @@ from scipy.stats import binomtest, bootstrap
 
 from inspection.errors import InspectionError
 from inspection.evaluation.costs import Costs
-from inspection.evaluation.gate import (
+from inspection.promotion.gate import (
     Facts,
     GateParams,
     Rule,
