@@ -34,6 +34,8 @@ RUN_BY = {
     "curl": "tests/test_end_to_end.py::test_the_service_answers_the_readmes_curl",
     "python -m benchmarks.attack": "tests/benchmarks/test_attack.py"
     "::test_the_service_survives_every_attack",
+    "python -m benchmarks.serving": "tests/benchmarks/test_serving.py"
+    "::test_the_whole_comparison_runs",
     "make registry": "tests/test_end_to_end.py::test_the_registry_opens",
     "make adopt": "tests/pipelines/test_adopt.py"
     "::test_the_real_dvc_tracks_the_data_and_brings_the_old_back",
