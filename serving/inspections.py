@@ -57,6 +57,10 @@ class Inspections:
         self._heavy = heavy_lane()
         self.memory = Budget()
 
+    def check_room(self) -> None:
+        """Raise RefusedError where too many wait; before a body is read that would be in vain."""
+        self._light.check()
+
     async def answer(self, asked: Asked, take: Take) -> bytes:
         """The answer as JSON. Raises RefusedError; `take` is told of the memory for decoding."""
 

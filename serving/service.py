@@ -65,6 +65,7 @@ def before_the_start() -> None:
     http={"host": "127.0.0.1", "port": 3000},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
 )
 class Inspection:
     """Inspects parts: views in, verdict out."""
