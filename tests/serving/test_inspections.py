@@ -26,6 +26,10 @@ def test_a_request_may_take_a_minute() -> None:
     assert inspections.TIMEOUT_S == 60.0
 
 
+def test_bentomls_own_time_limit_comes_after_ours_and_not_much_later() -> None:
+    assert inspections.BACKSTOP_S == 2 * inspections.TIMEOUT_S
+
+
 @pytest.mark.parametrize(("limit", "lane"), [(COST_BYTES, "light"), (COST_BYTES - 1, "heavy")])
 def test_what_takes_more_than_the_limit_goes_the_way_of_large_frames(
     champion: Champion, monkeypatch: pytest.MonkeyPatch, limit: int, lane: str
