@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from pydantic import BaseModel
 
-from inspection.geometry import Image
+from inspection.geometry import CropWindow, Image
 from inspection.images import ImageError
 from inspection.runtime.bundle import Card
 from inspection.runtime.defect_boxes import DefectBox
@@ -34,6 +34,16 @@ class BoxAnswer(BaseModel):
     heat: float
 
 
+class RegionAnswer(BaseModel):
+    """The window of the frame, in pixels, that a region's crop shows; `turned`: upside down."""
+
+    x_px: int
+    y_px: int
+    width_px: int
+    height_px: int
+    turned: bool
+
+
 class ViewAnswer(BaseModel):
     """The verdict on one view, with all that it rests on.
 
@@ -51,6 +61,7 @@ class ViewAnswer(BaseModel):
     verdicts: dict[str, str]
     thresholds: dict[str, Thresholds]
     probabilities: dict[str, float]
+    regions: dict[str, RegionAnswer]
     boxes: list[BoxAnswer]
     reasons: list[str]
     heatmaps: dict[str, str] | None = None
@@ -172,9 +183,20 @@ def _view(
         verdicts=view.verdicts,
         thresholds={name: card.detectors[name].thresholds for name in view.scores},
         probabilities=view.probabilities,
+        regions={name: _region(window) for name, window in seen.windows.items()},
         boxes=[_box(found) for found in view.boxes],
         reasons=view.reasons,
         heatmaps=heatmaps,
+    )
+
+
+def _region(window: CropWindow) -> RegionAnswer:
+    return RegionAnswer(
+        x_px=window.x_px,
+        y_px=window.y_px,
+        width_px=window.width_px,
+        height_px=window.height_px,
+        turned=window.turned,
     )
 
 

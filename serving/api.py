@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from serving import feedback, metrics
+from serving import feedback, metrics, page
 from serving.inspections import Asked, Inspections, Serving
 from serving.metrics import Metrics
 from serving.openapi import specification
@@ -46,6 +46,7 @@ class Api:
         began_s = time.monotonic()
         request_id = uuid.uuid4().hex
         heatmap, lot = _flags(request, "heatmap", "lot")
+        self._inspections.check_room()
 
         with self._inspections.memory.share() as take:
             parts = await read_parts(request, take, lot=lot)
@@ -101,11 +102,11 @@ class Api:
     async def metrics(self, request: Request) -> Response:
         """What was counted, for Prometheus."""
         self._check_token(request)
-        page = self._counts.page(
+        text = self._counts.page(
             metrics.of_champion(self._champion.state()),
             metrics.of_recorder(self._log_state()),
         )
-        return Response(page, media_type=metrics.CONTENT_TYPE)
+        return Response(text, media_type=metrics.CONTENT_TYPE)
 
     async def refused(self, _: Request, error: Exception) -> Response:
         """The answer to what is turned down."""
@@ -152,6 +153,7 @@ def create_app(
         Route("/livez", api.alive),
         Route("/readyz", api.ready),
         Route("/metrics", api.metrics),
+        *page.routes(),
     ]
     app = Starlette(
         routes=routes,

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from inspection.images import ImageError, describe
+from inspection.images import ImageError, pixel_bytes
 from inspection.line import Line
 from inspection.runtime.views import View
 from serving.refusals import RefusedError
@@ -64,12 +64,11 @@ def decoding_bytes(views: Sequence[View], line: Line, limit: int) -> int:
     n_pixels, peak = 0, 0
     for view in views:
         try:
-            facts = describe(view.content, max_pixels=line.max_pixels)
+            area, n_bytes = pixel_bytes(view.content, max_pixels=line.max_pixels)
         except ImageError:
             continue
-        area = facts.width_px * facts.height_px
         n_pixels += area
-        peak = max(peak, area * facts.channels * facts.bit_depth // 8 * WORKING_COPIES)
+        peak = max(peak, n_bytes * WORKING_COPIES)
 
     if n_pixels > max(MAX_REQUEST_PIXELS, line.max_pixels) or peak > limit:
         raise RefusedError(

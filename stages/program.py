@@ -17,7 +17,7 @@ from inspection.storage import locked, write_json
 PARAMS_FILE = Path("params.yaml")
 LOCK_DIR = Path(".state/locks")
 SECTIONS = ("line", "validate", "clean_labels", "split", "crop", "train", "evaluate_cam",
-            "fit_anomaly", "assemble", "tracking")  # fmt: skip
+            "fit_anomaly", "assemble", "gate", "tracking")  # fmt: skip
 
 log = logging.getLogger("knurl")
 Section = TypeVar("Section", bound=BaseModel)

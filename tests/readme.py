@@ -32,6 +32,10 @@ IN_THE_PROJECT = (
 RUN_BY = {
     "make serve": "tests/test_end_to_end.py::test_the_service_gives_the_verdict_of_the_bundle",
     "curl": "tests/test_end_to_end.py::test_the_service_answers_the_readmes_curl",
+    "python -m benchmarks.attack": "tests/benchmarks/test_attack.py"
+    "::test_the_service_survives_every_attack",
+    "python -m benchmarks.serving": "tests/benchmarks/test_serving.py"
+    "::test_the_whole_comparison_runs",
     "make registry": "tests/test_end_to_end.py::test_the_registry_opens",
     "make adopt": "tests/pipelines/test_adopt.py"
     "::test_the_real_dvc_tracks_the_data_and_brings_the_old_back",

@@ -72,9 +72,10 @@ class GuardedProtocol(H11Protocol):
 
     def _make_room(self) -> None:
         ours = [one for one in self.connections if isinstance(one, GuardedProtocol)]
-        # this one is idle itself, so there is always one
+        # this one is idle itself, so there is always one; who has asked something before is a
+        # client between two requests, and goes last
         idle = [one for one in ours if not one.is_busy()]
-        oldest = min(idle, key=lambda one: one._began_s)
+        oldest = min(idle, key=lambda one: (one.cycle is not None, one._began_s))
         oldest.cut()
 
     def cut(self) -> None:

@@ -57,6 +57,7 @@ def test_frames_that_shrink_more_than_six_fold_are_said(side: int, is_said: bool
     plan = listed.understood("casting")
     plan.line["regions"]["part"]["size_px"] = [256, 256]
     assert said(pictured(plan, (side, side)), "6-fold into the crop") is is_said
+    assert said(pictured(plan, (side, side)), "less than some 18 px is lost") is is_said
 
 
 def test_a_camera_of_twelve_bits_is_said() -> None:

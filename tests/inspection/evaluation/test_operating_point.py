@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pytest
 
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.operating_point import (
@@ -109,6 +110,8 @@ def test_the_rate_of_escapes_asked_for_binds_and_a_stricter_one_binds_more() -> 
     assert escapes[None] >= 20
     assert escapes[0.02] == limits[0.02].escapes == 3
     assert escapes[0.001] == 0
+    assert limits[None].unseen_escapes >= 20
+    assert limits[0.02].unseen_escapes <= 6
     assert limits[0.02].applied == "limit"
     assert (limits[0.001].supported, limits[0.001].applied) == (False, "no_known_escape")
     assert limits[None].applied == "off"
@@ -123,9 +126,11 @@ def test_a_limit_is_judged_by_thresholds_that_were_set_without_the_part() -> Non
     assert limit.unseen_escapes == 1
 
 
-def test_runtimes_that_are_off_by_the_tolerance_give_the_same_verdicts() -> None:
+@pytest.mark.parametrize("tolerance", [0.001, 0.01, 0.02])
+def test_runtimes_that_are_off_by_the_tolerance_give_the_same_verdicts(
+    tolerance: float,
+) -> None:
     generator = np.random.default_rng(0)
-    tolerance = 0.001
     odds, is_bad = generator.normal(0, 2, 300), np.arange(300) >= 200
     odds[is_bad] += 4
     anomalies = generator.normal(is_bad * 3.0, 1)
@@ -143,7 +148,9 @@ def test_runtimes_that_are_off_by_the_tolerance_give_the_same_verdicts() -> None
         off = np.c_[1 / (1 + np.exp(-odds - way * 4 * tolerance)), anomalies + way * tolerance]
         assert np.abs(off - scores).max() <= tolerance * 1.001
         assert decide(off, limits) == wanted
-    assert np.abs(anomalies - limits[1].accept_below).min() >= 2 * tolerance * (1 - 1e-6)
+    share = limits[0].accept_below
+    assert np.abs(odds - np.log(share / (1 - share))).min() >= 8 * tolerance * (1 - 1e-4)
+    assert np.abs(anomalies - limits[1].accept_below).min() >= 2 * tolerance * (1 - 1e-4)
 
 
 def test_without_a_defective_part_in_val_only_what_looks_like_its_normals_passes() -> None:

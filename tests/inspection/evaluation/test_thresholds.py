@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import thresholds as benchmark
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.smoothing import bandwidths
 from inspection.evaluation.thresholds import below_scores, choose_thresholds, cross_decided
@@ -318,3 +319,13 @@ def test_what_is_told_of_unseen_parts_holds_for_new_ones() -> None:
     escape_rates = [(told[bad] == PASS).mean(), (came[new_bad] == PASS).mean()]
     assert 0 < escape_rates[0] < 0.5
     assert escape_rates[0] == pytest.approx(escape_rates[1], abs=0.03)
+
+
+def test_a_search_from_half_of_the_normals_finds_what_one_from_the_tail_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One of three draws in sixty where that start costs less."""
+    scores, bad = benchmark.drawn(np.random.default_rng(16), "two detectors", 16, 32)
+    found = choose_thresholds(scores, bad, COSTS).expected_cost
+    monkeypatch.setattr("inspection.evaluation.thresholds.STARTS", (1.0, 0.9))
+    assert choose_thresholds(scores, bad, COSTS).expected_cost > found + 0.05

@@ -114,6 +114,21 @@ def test_idle_connections_make_room_for_a_new_one(
         one.close()
 
 
+def test_a_client_between_two_requests_keeps_its_connection(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
+    with connect(port) as client:
+        client.sendall(REQUEST)
+        answer(client)
+        idle = [connect(port) for _ in range(20)]
+        client.sendall(REQUEST)
+        assert answer(client).startswith(b"HTTP/1.1 200")
+
+    for one in idle:
+        one.close()
+
+
 @pytest.mark.parametrize(("descriptors", "expected"), [(1024, 512), (1022, 511), (10**6, 512)])
 def test_the_limit_leaves_half_of_the_descriptors(
     monkeypatch: pytest.MonkeyPatch, descriptors: int, expected: int
