@@ -71,11 +71,13 @@ def test_a_failed_stage_is_tried_twice_fails_the_run_and_stops_what_follows(
     from pipelines.retrain import retrain
 
     make_fail(project)
+    write_json(project / "metrics/assemble.json", {"of": "the run before"})
     with pytest.raises(InspectionError, match=r"(?s)stage double: .*the camera is gone"):
         retrain()
     assert (project / "tries.txt").read_text() == "try\ntry\n"
     assert not (project / "report.txt").exists()
     assert '"failed"' in str(artifacts["retrain-stages"][-1])
+    assert "retrain-metrics" not in artifacts
 
 
 def test_no_run_begins_beside_another(project: Path) -> None:
