@@ -97,6 +97,13 @@ def test_only_pipelines_import_adoption(path: Path) -> None:
     assert not uses_it or rooms[0] == "pipelines" or rooms[:2] == ("inspection", "adoption")
 
 
+@pytest.mark.parametrize("path", sources(*ALL_ROOMS), ids=name_of)
+def test_only_pipelines_import_promotion(path: Path) -> None:
+    uses_it = any(name.startswith("inspection.promotion") for name in imports(path))
+
+    assert not uses_it or path.relative_to(ROOT).parts[0] == "pipelines"
+
+
 @pytest.mark.parametrize("path", sources("inspection/runtime"), ids=name_of)
 def test_what_serves_reaches_no_training_library(path: Path) -> None:
     reached = {name.split(".")[0] for file in closure(path) for name in imports(ROOT / file)}
