@@ -29,6 +29,7 @@ help:  ## list the verbs
 
 demo: $(READY) data  ## from nothing to a verdict: install, draw the sample line, run the pipeline
 	dvc repro
+	python -m pipelines.promote
 	@python -m pipelines.summary
 
 setup: $(READY)  ## make .venv with the pinned, hashed requirements

@@ -64,7 +64,7 @@ def served_beside(card: Card, releases: Path) -> str:
 
     return (
         f"\nwarning: the service serves line {line!r}, not {card.line.name!r}\n"
-        "to fix: `dvc repro -f -s register` lets this one serve\n"
+        "to fix: `python -m pipelines.promote --sync` lets this one's champion serve\n"
     )
 
 

@@ -46,6 +46,7 @@ class Api:
         began_s = time.monotonic()
         request_id = uuid.uuid4().hex
         heatmap, lot = _flags(request, "heatmap", "lot")
+        self._inspections.check_room()
 
         with self._inspections.memory.share() as take:
             parts = await read_parts(request, take, lot=lot)

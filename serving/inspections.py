@@ -21,6 +21,10 @@ from serving.recorder import Recorder, logged_part
 
 # Twice the time for the upload: what a client waits that sends slowly, and large frames.
 TIMEOUT_S = 60.0
+# BentoML's own limit, whose answer has another form: ours (60 s, and the view that is at work then)
+# comes first. BentoML keeps a timer for each request until it is due, whether the answer was given
+# or not, half a kilobyte each: with an hour here the worker would grow for an hour.
+BACKSTOP_S = 120
 
 
 class Serving(Protocol):
@@ -56,6 +60,10 @@ class Inspections:
         self._light = light_lane()
         self._heavy = heavy_lane()
         self.memory = Budget()
+
+    def check_room(self) -> None:
+        """Raise RefusedError where too many wait; before a body is read that would be in vain."""
+        self._light.check()
 
     async def answer(self, asked: Asked, take: Take) -> bytes:
         """The answer as JSON. Raises RefusedError; `take` is told of the memory for decoding."""

@@ -31,12 +31,16 @@ class Lane:
         # made in the event loop in which it is used
         self._limiter: anyio.CapacityLimiter | None = None
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """What `work` returns. Raises RefusedError where too many wait already."""
+    def check(self) -> None:
+        """Raise RefusedError where too many wait already."""
         if self._inside >= self._n_inside:
             raise RefusedError(
                 429, "busy", "too many parts wait already; try again in a second"
             )
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns. Raises RefusedError where too many wait already."""
+        self.check()
         self._limiter = self._limiter or anyio.CapacityLimiter(self._n_threads)
 
         self._inside += 1

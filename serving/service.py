@@ -14,13 +14,11 @@ from inspection.runtime import releases as shelf
 from serving import settings
 from serving.api import create_app
 from serving.champion import Champion, load
+from serving.inspections import BACKSTOP_S
 from serving.recorder import Recorder
 from serving.server import logs
 from serving.server.connections import BACKLOG, guard_connections
 from serving.server.manager import close_control_ports
-
-# BentoML's own limit, whose answer has another form: ours must come first, so this lies above it.
-BACKSTOP_S = 3600
 
 try:
     SETTINGS = settings.from_environment()
@@ -65,6 +63,7 @@ def before_the_start() -> None:
     http={"host": "127.0.0.1", "port": 3000},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
 )
 class Inspection:
     """Inspects parts: views in, verdict out."""

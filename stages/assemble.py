@@ -17,14 +17,12 @@ from inspection.evaluation.calibration import calibrate
 from inspection.evaluation.cam_truth import cam_truth
 from inspection.evaluation.classification import confusion_rows
 from inspection.evaluation.costs import Costs
-from inspection.evaluation.golden_crops import evenly_drawn
 from inspection.evaluation.golden_frames import golden_frames, require_same_crops
 from inspection.evaluation.operating_point import are_defective, operating_point
-from inspection.evaluation.parity import require_parity
 from inspection.evaluation.part_scores import Parts, group_by_part
 from inspection.evaluation.threshold_study import simulated
 from inspection.evaluation.worst_views import pictures, save_pictures
-from inspection.geometry import Image, locator_input
+from inspection.geometry import Image
 from inspection.images import read_frame
 from inspection.line import Line
 from inspection.models.crops import load_crops
@@ -47,14 +45,15 @@ from inspection.storage import (
 )
 from stages import program
 from stages.exported import Trained, export_models, load_trained
-from stages.golden import golden_locator_parity, golden_parity
+from stages.golden import checked_parity
 from stages.lineage import lineage
 
+# The locator is small and its maps are coarse: a few frames of each camera tell.
 N_GOLDEN_FRAMES = 16
 
 
 class AssembleParams(program.Params):
-    """What decisions cost, the escape rate to be claimed, and how far a graph may be off."""
+    """What decisions cost, the escape rate to be claimed, and how far a model may be off."""
 
     costs: Costs = Costs()
     max_escape_rate: float | None = Field(default=0.01, gt=0, lt=1)
@@ -97,8 +96,7 @@ def main() -> None:
     parts = measured(measurement, val, paths.data)
     crops = {region: load_crops(paths.crops, region) for region in line.regions}
     val_crops = {region: some.in_fold("val") for region, some in crops.items()}
-    golden = golden_frames(val_crops)
-    require_same_crops(golden, [view for views in parts.values() for view in views])
+    require_same_crops(golden_frames(val_crops), parts)
 
     settings, costs, limit = settled(trained, models, parts, val, params)
     if not limit["n_defective"]:
@@ -106,20 +104,15 @@ def main() -> None:
             "val: no defective part, so nothing says what a threshold costs: all but what looks as "
             "normal as the normals of val goes to review; add defective parts, three of a class"
         )
-    golden_crops = {
-        name: evenly_drawn(val_crops[detector.region].images, params.golden_crops)
-        for name, detector in settings.detectors.items()
-    }
-    parity = golden_parity(
-        trained, settings, folder, golden_crops, tolerance=params.parity_tolerance
+    parity = checked_parity(
+        trained,
+        settings,
+        folder,
+        val_crops,
+        some_frames(val, paths.data, line),
+        n_crops=params.golden_crops,
+        tolerance=params.parity_tolerance,
     )
-    if settings.locator is not None:
-        size = settings.locator.size_px
-        frames = np.stack(
-            [locator_input(one, size) for one in some_frames(val, paths.data, line)]
-        )
-        parity |= golden_locator_parity(trained, settings, folder, frames)
-    require_parity(parity, tolerance=params.parity_tolerance)
 
     test = views[views["fold"] == "test"]
     parts = measured(measurement, test, paths.data)
@@ -140,10 +133,9 @@ def main() -> None:
     write_card(folder, card)
     replace_folder(folder, paths.out)
     write_table(paths.test_fold / "parts.csv", table)
-    confusion = confusion_rows(table, line)
-    write_table(paths.test_fold / "confusion.csv", confusion)
-    found = pictures(table, parts, settings)
-    save_pictures(paths.test_fold / "pictures.npz", found)
+    write_table(paths.test_fold / "confusion.csv", confusion_rows(table, line))
+    worst = pictures(table, parts, settings)
+    save_pictures(paths.test_fold / "pictures.npz", worst)
     program.save_metrics(paths.metrics, metrics)
     _log_totals(metrics["totals"])
     if not metrics["cost"]["beats_review_all"]:

@@ -37,7 +37,7 @@ def git_clean() -> bool | None:
 
     What the run itself writes does not count: `dvc.lock` and `metrics/`, and `data.dvc`, whose
     hash the lineage holds in full. A changed `params.yaml`, by `make adopt` too, does count, and
-    so do the code and `reviews/`. Files that git does not track are not looked at.
+    so do the code and `reviews/`. Files that git does not track do not count.
     """
     left_out = [f":(exclude){path}" for path in WRITTEN_BY_A_RUN]
     changed = _git(

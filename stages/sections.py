@@ -33,6 +33,7 @@ SECTIONS = (
     "evaluate_cam",
     "fit_anomaly",
     "assemble",
+    "gate",
     "tracking",
 )
 

@@ -5,12 +5,13 @@ framing, turn or interpolation in one of the two shifts every score, and no pari
 would notice it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from inspection.errors import InspectionError, raise_all
+from inspection.evaluation.part_scores import Parts
 from inspection.geometry import CropWindow, Image
 from inspection.models.crops import Crops, window_of
 from inspection.runtime.views import ViewOutputs
@@ -56,9 +57,9 @@ def golden_frames(crops: Mapping[str, Crops], n: int = N_FRAMES) -> StoredCrops:
     return {usable[row]: found[usable[row]] for row in rows}
 
 
-def require_same_crops(stored: StoredCrops, measured: Iterable[ViewOutputs]) -> None:
+def require_same_crops(stored: StoredCrops, parts: Parts) -> None:
     """Raise InspectionError where the inspector's crop of a golden frame is another one."""
-    by_path = {view.name: view for view in measured if view.name in stored}
+    by_path = {view.name: view for views in parts.values() for view in views}
     missing = sorted(stored.keys() - by_path.keys())
     if missing:
         raise InspectionError(

@@ -28,7 +28,7 @@ def _openvino(path: Path) -> Run:
     telemetry_off()
     import openvino
 
-    # OpenVINO takes bfloat16 where the processor has it, unless told: three digits only.
+    # By itself OpenVINO takes bfloat16 where the processor has it, which is three digits.
     precision = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(path, "CPU", precision)
 

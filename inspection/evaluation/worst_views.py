@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,7 +82,7 @@ def pictures(table: pd.DataFrame, parts: Parts, settings: Settings) -> Pictures:
 def save_pictures(path: Path, found: Pictures) -> None:
     """Write pictures as one compressed file of arrays; the same pictures make the same bytes."""
     part_ids = list(found)
-    arrays: dict[str, np.ndarray] = {"part_ids": np.array(part_ids, dtype=np.str_)}
+    arrays: dict[str, Any] = {"part_ids": np.array(part_ids, dtype=np.str_)}
     for number, part_id in enumerate(part_ids):
         for name, picture in found[part_id].items():
             arrays[f"{number}/{name}/crop"] = picture.crop

@@ -129,10 +129,11 @@ class Inspector:
 
 def _checked(name: str, run: Callable[[], Answer]) -> Answer:
     """The answer of a model; one that fails is an InspectionError."""
+    # ValueError: numpy cannot read an answer of another form.
+    errors: tuple[type[Exception], ...] = (*onnx_errors(), ValueError)
     try:
         return run()
-    # ValueError: numpy cannot read an answer of another form.
-    except (*onnx_errors(), ValueError) as error:
+    except errors as error:
         raise InspectionError(
             f"model of {name}: fails on a blank image ({error}); assemble the bundle again"
         ) from error

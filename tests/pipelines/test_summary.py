@@ -23,7 +23,7 @@ def test_a_service_of_another_line_is_named_with_the_remedy(tmp_path: Path) -> N
     other = card.model_copy(update={"line": card.line.model_copy(update={"name": "other"})})
     warning, fix = served_beside(other, releases).strip().splitlines()
     assert warning == "warning: the service serves line 'test-line', not 'other'"
-    assert fix.startswith("to fix: `dvc repro -f -s register`")
+    assert fix.startswith("to fix: `python -m pipelines.promote --sync`")
 
 
 LIMIT = EscapeLimit(

@@ -2,8 +2,11 @@ import time
 
 import anyio
 import pytest
+from starlette.testclient import TestClient
 
 from serving import lanes
+from serving.api import create_app
+from serving.champion import Champion
 from serving.lanes import Lane
 from serving.refusals import RefusedError
 
@@ -54,6 +57,17 @@ def test_the_lanes_have_their_width(lane: Lane, n_threads: int, n_inside: int) -
 
 def test_eight_clients_are_never_refused() -> None:
     assert lanes.MAX_LIGHT >= 8
+
+
+def test_where_too_many_wait_a_request_is_refused_before_its_body_is_read(
+    champion: Champion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "MAX_LIGHT", 0)
+    client = TestClient(create_app(champion))
+    response = client.post("/inspect", content=b"no form", headers={"content-type": "text/plain"})
+
+    assert (response.status_code, response.json()["error"]["code"]) == (429, "busy")
+    assert response.headers["retry-after"] == "1"
 
 
 def test_large_frames_do_not_hold_up_small_ones() -> None:

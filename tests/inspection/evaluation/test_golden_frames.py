@@ -74,7 +74,7 @@ def crops_of(images: list[Image], rows: list[dict[str, Any]]) -> Crops:
 
 
 def check(inspector: Inspector, stored: StoredCrops) -> None:
-    require_same_crops(stored, [inspector.measure(view) for view in VIEWS])
+    require_same_crops(stored, {"1": [inspector.measure(view) for view in VIEWS]})
 
 
 def test_the_inspector_crops_as_the_crop_stage_does(
@@ -155,12 +155,12 @@ def test_a_region_that_one_of_the_two_does_not_find_is_named(
         check(inspector, blind)
     dark = [View(path, encoded(np.zeros((256, 320), np.uint8))) for path in PATHS]
     with pytest.raises(InspectionError, match="rod is found by stage crop alone"):
-        require_same_crops(stored, [inspector.measure(view) for view in dark])
+        require_same_crops(stored, {"1": [inspector.measure(view) for view in dark]})
 
 
 def test_a_frame_that_was_not_measured_is_no_agreement(stored: StoredCrops) -> None:
     with pytest.raises(InspectionError, match="were not measured"):
-        require_same_crops(stored, [])
+        require_same_crops(stored, {})
 
 
 def test_a_view_that_a_label_framed_is_left_out_and_the_others_are_drawn_evenly() -> None:
