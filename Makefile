@@ -9,6 +9,11 @@ UV_VERSION := 0.13.9
 READY := .venv/.ready
 DATA ?=
 REPLACE ?=
+DRY ?=
+FORM ?=
+PART ?=
+MASKS ?=
+LABEL ?=
 NORMAL ?=
 NAME ?=
 
@@ -24,6 +29,7 @@ help:  ## list the verbs
 
 demo: $(READY) data  ## from nothing to a verdict: install, draw the sample line, run the pipeline
 	dvc repro
+	python -m pipelines.promote
 	@python -m pipelines.summary
 
 setup: $(READY)  ## make .venv with the pinned, hashed requirements
@@ -34,20 +40,21 @@ test: $(READY)  ## the whole test suite, fast and slow
 test-fast: $(READY)  ## the tests that take seconds
 	pytest -m "not slow" --numprocesses 2
 
-lint: $(READY)  ## style, types, and that dvc.yaml names the sources of each stage
+lint: $(READY)  ## style, types, and that dvc.yaml names what each stage depends on
 	python -m stages.dependencies --check
 	ruff check .
 	ruff format --check .
 	mypy inspection stages pipelines serving dashboard samples benchmarks
 
-deps: $(READY)  ## write the source files of each stage into dvc.yaml
+deps: $(READY)  ## write what each stage depends on into dvc.yaml and libraries.yaml
 	python -m stages.dependencies
 
-adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [REPLACE=1] [NORMAL=<class>] [NAME=<line>]
-	@test -n "$(DATA)" || { echo "make adopt DATA=<folder> [REPLACE=1] [NORMAL=<class>] [NAME=<line>]:" \
+adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]
+	@test -n "$(DATA)" || { echo "make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]:" \
 		"say which folder" >&2; exit 1; }
-	@python -m pipelines.adopt "$(DATA)" $(if $(REPLACE),--replace) $(if $(NORMAL),--normal "$(NORMAL)") \
-		$(if $(NAME),--name "$(NAME)")
+	@python -m pipelines.adopt "$(DATA)" $(if $(DRY),--dry-run) $(if $(REPLACE),--replace) \
+		$(if $(FORM),--form '$(FORM)') $(if $(PART),--part '$(PART)') $(if $(MASKS),--masks '$(MASKS)') \
+		$(if $(LABEL),--label '$(LABEL)') $(if $(NORMAL),--normal '$(NORMAL)') $(if $(NAME),--name '$(NAME)')
 
 serve: $(READY)  ## the inspection service on http://127.0.0.1:3000
 	bentoml serve serving.service:Inspection --host 127.0.0.1 --port 3000
@@ -65,9 +72,10 @@ registry: $(READY)  ## the MLflow registry, on http://127.0.0.1:5000
 sheet: $(READY) data  ## the contact sheet of the sample line
 	python -m samples.contact_sheet --data data --truth samples/truth --out docs/sample-line.jpg
 
-lock: $(READY)  ## pin and hash requirements.in into requirements.txt
+lock: $(READY)  ## pin and hash requirements.in into requirements.txt, and the versions into libraries.yaml
 	.venv/bin/python -m uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header requirements.in -o requirements.txt
+	.venv/bin/python -m stages.dependencies
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v == (3, 11) else \

@@ -36,6 +36,7 @@ BUNDLE = Path("models/bundle")
 MANIFEST = Path("artifacts/labels/manifest.parquet")
 FOLDS_TABLE = Path("artifacts/folds/folds.parquet")
 NO_JUMP = "-"
+COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
 # Crops wider than this, as width over height, fill their column; others would tower
 # over the page and get NARROW_PX pixels of it.
 WIDE_ASPECT = 1.3
@@ -69,7 +70,8 @@ def _choose(views: pd.DataFrame, inspector: Inspector) -> pd.Series:
         kept = selected(views, fold=fold, label=label)
         if kept.empty:
             raise InspectionError(f"fold {fold}: has no views; choose another fold")
-        part_id = st.selectbox("Part", list(dict.fromkeys(kept["part_id"])), key="part")
+        part_ids = list(dict.fromkeys(kept["part_id"]))
+        part_id = st.selectbox("Part", part_ids, key="part")
         of_part = kept[kept["part_id"] == part_id].set_index("path")
         path = st.selectbox("View", list(of_part.index), key="view")
     view: pd.Series = of_part.loc[path].copy()
@@ -88,11 +90,14 @@ def _offer_errors(in_fold: pd.DataFrame, inspector: Inspector, fold: str) -> Non
         (_stamp(BUNDLE / CARD), _stamp(FOLDS_TABLE)), fold, in_fold, inspector
     )
     st.caption(f"{len(found)} parts judged wrongly, the worst first")
-    options = [NO_JUMP, *range(len(found))]
+
+    def named(option: str | int) -> str:
+        return NO_JUMP if isinstance(option, str) else str(found[option])
+
     st.selectbox(
         "Jump to",
-        options,
-        format_func=lambda i: NO_JUMP if i == NO_JUMP else str(found[i]),
+        [NO_JUMP, *range(len(found))],
+        format_func=named,
         key="jump",
         on_change=_jump,
         args=(found,),
@@ -115,11 +120,10 @@ def _show_part(view: pd.Series, inspector: Inspector) -> None:
     verdict = judge_part([outputs], card)
     _show_verdict(verdict, view["label"])
     frame = decode(content, channels=card.line.channels, bit_depth=card.line.bit_depth)
+    marked = marked_frame(frame, view["boxes"], verdict.views[0], card)
     left, middle, right = st.columns([5, 4, 4])
     with left:
-        st.image(
-            marked_frame(frame, view["boxes"], verdict.views[0], card), width="stretch"
-        )
+        st.image(marked, width="stretch")
         st.caption(
             "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
             ":gray[crops]"
@@ -129,7 +133,7 @@ def _show_part(view: pd.Series, inspector: Inspector) -> None:
 
 
 def _show_verdict(verdict: PartVerdict, label: str) -> None:
-    colour = {"pass": "green", "review": "orange", "reject": "red"}[verdict.verdict]
+    colour = COLOURS[verdict.verdict]
     cause = f" ({verdict.cause})" if verdict.cause else ""
     st.subheader(
         f":{colour}[{verdict.verdict}]: {verdict.label}{cause}; labelled {label}"
@@ -185,9 +189,8 @@ def _mistakes(
     parts: list[tuple[str, str, PartVerdict]] = []
     groups = _in_fold.groupby("part_id", sort=False)
     for number, (part_id, of_part) in enumerate(groups, start=1):
-        verdict = _inspector.inspect(
-            [View(path, _content(path)) for path in of_part["path"]]
-        )
+        views = [View(path, _content(path)) for path in of_part["path"]]
+        verdict = _inspector.inspect(views)
         label = part_label(list(of_part["label"]), card.line.normal)
         parts.append((str(part_id), label, verdict))
         bar.progress(number / len(groups), "Inspecting the fold")

@@ -18,6 +18,11 @@ from inspection.runtime.verdict import PartVerdict, ViewVerdict
 FOLDS = ("val", "train", "test")
 ALL = "all"
 GREEN, BLUE, ORANGE, GREY = (0, 200, 83), (66, 165, 245), (255, 109, 0), (140, 140, 140)
+# Grey level beneath the scale of heat: about that of metal in a dark field.
+MID_GREY = 90
+# Lines are one pixel per so many of the frame's longer side: they stay visible when the
+# frame is shrunk to a column of the page.
+FRAME_PX_PER_LINE_PX = 400
 KINDS = ("escape", "overkill", "wrong defect")
 
 
@@ -38,11 +43,9 @@ class Mistake:
     suspicion: float
 
     def __str__(self) -> str:
-        what = (
-            f"{self.label} passed"
-            if self.kind == "escape"
-            else f"{self.label}, said {self.said}"
-        )
+        what = f"{self.label}, said {self.said}"
+        if self.kind == "escape":
+            what = f"{self.label} passed"
         return f"{self.kind}: part {self.part_id}, {what} ({self.suspicion:+.2f})"
 
 
@@ -58,8 +61,8 @@ def views_of(manifest: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
 
 def selected(views: pd.DataFrame, *, fold: str, label: str) -> pd.DataFrame:
     """The views of a fold whose label is `label`, or all of them."""
-    kept = views["fold"] == fold
-    return views[kept if label == ALL else kept & (views["label"] == label)]
+    in_fold = views[views["fold"] == fold]
+    return in_fold if label == ALL else in_fold[in_fold["label"] == label]
 
 
 def labels_in(views: pd.DataFrame, card: Card) -> list[str]:
@@ -77,10 +80,9 @@ def marked_frame(
     Green: a labelled defect; blue: a labelled region; orange: a predicted defect; grey: where the
     crops were cut. `labelled` is the manifest's JSON list of boxes.
     """
-    picture = (
-        frame.copy() if frame.ndim == 3 else np.repeat(frame[:, :, None], 3, axis=2)
-    )
-    thickness = max(1, round(max(frame.shape[:2]) / 400))
+    is_colour = frame.ndim == 3
+    picture = frame.copy() if is_colour else np.repeat(frame[:, :, None], 3, axis=2)
+    thickness = max(1, round(max(frame.shape[:2]) / FRAME_PX_PER_LINE_PX))
     for window in verdict.windows.values():
         box = Box(window.x_px, window.y_px, window.width_px, window.height_px)
         _draw(picture, box, GREY, 1)
@@ -94,25 +96,25 @@ def marked_frame(
 
 def heat_scale(width_px: int = 256, height_px: int = 12) -> Image:
     """The colours of heat from 0 on the left to 1 on the right, over a mid-grey crop."""
-    grey = np.full((height_px, width_px, 1), 90, np.uint8)
-    heat: Floats = np.tile(
-        np.linspace(0, 1, width_px, dtype=np.float32), (height_px, 1)
-    )
+    grey = np.full((height_px, width_px, 1), MID_GREY, np.uint8)
+    ramp = np.linspace(0, 1, width_px, dtype=np.float32)
+    heat: Floats = np.tile(ramp, (height_px, 1))
     return overlay(grey, heat)
 
 
 def score_table(view: ViewVerdict, card: Card) -> pd.DataFrame:
     """Score, thresholds and verdict; one row per detector."""
-    rows = [
-        {
+    rows = []
+    for name, score in view.scores.items():
+        thresholds = card.detectors[name].thresholds
+        row = {
             "detector": name,
             "score": score,
-            "passes below": card.detectors[name].thresholds.accept_below,
-            "rejected above": card.detectors[name].thresholds.reject_above,
+            "passes below": thresholds.accept_below,
+            "rejected above": thresholds.reject_above,
             "verdict": view.verdicts[name],
         }
-        for name, score in view.scores.items()
-    ]
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -124,8 +126,13 @@ def mistakes(
     The worst escape is the least suspicious one, the worst overkill the most suspicious one.
     """
     spread = _spreads([verdict for _, _, verdict in parts])
-    found = [
-        Mistake(
+    found = []
+    for part_id, label, verdict in parts:
+        kind = _kind(label, verdict, card)
+        if not kind:
+            continue
+
+        mistake = Mistake(
             kind=kind,
             part_id=part_id,
             label=label,
@@ -134,44 +141,49 @@ def mistakes(
             worst_view=verdict.worst_view,
             suspicion=_suspicion(verdict, card, spread),
         )
-        for part_id, label, verdict in parts
-        if (kind := _kind(label, verdict, card))
-    ]
-    return sorted(
-        found,
-        key=lambda m: (
-            KINDS.index(m.kind),
-            m.suspicion if m.kind == "escape" else -m.suspicion,
-        ),
-    )
+        found.append(mistake)
+    return sorted(found, key=_rank)
+
+
+def _rank(mistake: Mistake) -> tuple[int, float]:
+    sign = 1 if mistake.kind == "escape" else -1
+    return KINDS.index(mistake.kind), sign * mistake.suspicion
 
 
 def _kind(label: str, verdict: PartVerdict, card: Card) -> str:
+    """What kind of mistake a verdict is; empty where it is none."""
     if label == card.line.normal:
         return "overkill" if verdict.verdict == "reject" else ""
+
     if verdict.verdict == "pass":
         return "escape"
+
     return "wrong defect" if verdict.label != label else ""
 
 
 def _suspicion(verdict: PartVerdict, card: Card, spread: dict[str, float]) -> float:
-    return max(
-        (
-            (score - card.detectors[name].thresholds.accept_below) / spread[name]
-            for name, score in _scores([verdict])
-        ),
-        default=0.0,
-    )
+    """How far the worst score lies above its threshold, in spreads; 0 without any score."""
+    distances = []
+    for name, score in _scores([verdict]):
+        threshold = card.detectors[name].thresholds.accept_below
+        distances.append((score - threshold) / spread[name])
+    return max(distances, default=0.0)
 
 
 def _spreads(verdicts: Sequence[PartVerdict]) -> dict[str, float]:
+    """The standard deviation of each detector's scores; 1 where they do not differ."""
     by_detector: dict[str, list[float]] = {}
     for name, score in _scores(verdicts):
         by_detector.setdefault(name, []).append(score)
-    return {name: float(np.std(scores)) or 1.0 for name, scores in by_detector.items()}
+
+    spreads = {}
+    for name, scores in by_detector.items():
+        spreads[name] = float(np.std(scores)) or 1.0
+    return spreads
 
 
 def _scores(verdicts: Sequence[PartVerdict]) -> Iterator[tuple[str, float]]:
+    """Every score of every view, with its detector."""
     for verdict in verdicts:
         for view in verdict.views:
             yield from view.scores.items()

@@ -10,7 +10,15 @@ import numpy as np
 Image = np.ndarray[Any, np.dtype[np.uint8]]
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
+# A cell belongs to a region where the locator thinks it likelier than not.
+MIN_PROBABILITY = 0.5
+
+# Mean probability inside the box, from which it counts as found. Below one half the area fills less
+# of its own box than it leaves empty: a streak or a reflection, not a region, which is compact.
 MIN_CONFIDENCE = 0.5
+
+# Cells (4 x 4 px of the shrunken frame). Fewer are a speck: no edge can be interpolated across
+# them, and the box would be of the noise.
 MIN_CELLS = 4
 
 
@@ -166,17 +174,21 @@ def cut(frame: Image, window: CropWindow, *, outside: int | None = None) -> Imag
     y, height = _placed(
         top - window.y_px, bottom - top, window.height_px, window.size_px[1]
     )
+
+    # Areas are averaged to shrink, so that a thin scratch does not fall between two samples.
     shrinks = window.width_px >= window.size_px[0]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     piece = np.asarray(
         cv2.resize(frame[top:bottom, left:right], (width, height), interpolation=how)
     )
+
     around = (y, window.size_px[1] - y - height, x, window.size_px[0] - x - width)
     if any(around):
         border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
         piece = np.asarray(
             cv2.copyMakeBorder(piece, *around, border, value=outside or 0)
         )
+
     crop = np.asarray(piece, np.uint8)
     return np.ascontiguousarray(crop[::-1, ::-1]) if window.turned else crop
 
@@ -205,21 +217,24 @@ def box_from_mask(
 ) -> tuple[Box, float] | None:
     """The box of a region from its probability map (h, w), in pixels of a (width, height) frame.
 
-    The largest connected area above 0.5 gives the rough box; its edges are where the profile of
-    the area crosses one half, interpolated between cells. Returns the box and its confidence
+    The largest connected area of likely cells gives the rough box; its edges are where the profile
+    of the area crosses one half, interpolated between cells. Returns the box and its confidence
     (mean probability inside it, 0..1), or None where the region is not to be seen.
     """
-    rough = _largest_area((probability > 0.5).astype(np.uint8))
+    rough = _largest_area((probability > MIN_PROBABILITY).astype(np.uint8))
     if rough is None:
         return None
+
     x, y, width, height = rough
     columns = probability[y : y + height].mean(axis=0)
     rows = probability[:, x : x + width].mean(axis=1)
     left, right = _half_crossings(columns, x, x + width)
     top, bottom = _half_crossings(rows, y, y + height)
+
     confidence = float(probability[y : y + height, x : x + width].mean())
     if confidence < MIN_CONFIDENCE:
         return None
+
     sx = frame_size_px[0] / probability.shape[1]
     sy = frame_size_px[1] / probability.shape[0]
     box = Box.from_edges(left * sx, top * sy, right * sx, bottom * sy)
@@ -259,16 +274,21 @@ def _half_crossings(profile: Floats, start: int, stop: int) -> tuple[float, floa
     first, last = int(above[0]), int(above[-1])
     before = float(profile[first - 1]) if first > 0 else 0.0
     after = float(profile[last + 1]) if last + 1 < len(profile) else 0.0
-    left = (
-        first
-        + 0.5
-        - (float(profile[first]) - half) / max(1e-6, float(profile[first]) - before)
-    )
-    right = (
-        last
-        + 0.5
-        + (float(profile[last]) - half) / max(1e-6, float(profile[last]) - after)
-    )
+
+    # A cell's value stands at its centre, half a cell from its edge.
+    left = first + 0.5 - _fraction_above(float(profile[first]), half, before)
+    right = last + 0.5 + _fraction_above(float(profile[last]), half, after)
+
+    # A region that reaches the frame's edge ends there: nothing is known beyond.
     edge_left = 0.0 if first == 0 else left
     edge_right = float(len(profile)) if last + 1 == len(profile) else right
     return edge_left, edge_right
+
+
+def _fraction_above(inner: float, half: float, outer: float) -> float:
+    """How far from `inner` to `outer`, in cells, the profile falls to `half`: one at most.
+
+    Where it does not fall to one half between the two, the line through them would put the edge of
+    a faint region far outside of the frame.
+    """
+    return min(1.0, (inner - half) / max(1e-6, inner - outer))

@@ -153,6 +153,22 @@ def describe(content: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
     )
 
 
+def pixel_bytes(content: bytes, *, max_pixels: int) -> tuple[int, int]:
+    """How many pixels an image file holds, and the bytes that they take, from the header alone.
+
+    `describe` asks for the orientation too, for which PIL decodes a whole PNG. Raises ImageError.
+    """
+    _check_not_empty(content)
+    if content.startswith(b"\xff\xd8"):
+        height, width, space = _jpeg_header(content, max_pixels=max_pixels)
+        return width * height, width * height * (1 if space == "Gray" else 3)
+
+    image = _open(content, max_pixels=max_pixels)
+    n_pixels = image.size[0] * image.size[1]
+    depth_bytes = 2 if _bit_depth(image, content) > 8 else 1
+    return n_pixels, n_pixels * _n_channels(image) * depth_bytes
+
+
 def _check_not_empty(content: bytes) -> None:
     if not content:
         raise ImageError("empty", "the file is empty; copy it again from the camera")

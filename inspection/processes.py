@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+# From linux/prctl.h: the signal that this process gets when its parent dies.
 PR_SET_PDEATHSIG = 1
 
 

@@ -17,7 +17,7 @@ from inspection.errors import InspectionError
 if TYPE_CHECKING:
     import pandas as pd
 
-RETRY_S = 0.1
+RETRY_S = 0.1  # no outcome: how soon a waiting process notices that the lock is free
 
 
 @contextmanager

@@ -13,17 +13,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from inspection.adoption.adoption import Folder, Plan, plan
-from inspection.adoption.adoption_report import told
-from inspection.adoption.adoption_warnings import warned
-from inspection.adoption.folder_guesses import is_image
 from inspection.adoption.params_text import as_block, with_section, with_value
-from inspection.adoption.vocabulary import plain_name
+from inspection.adoption.plan import Plan, plan
+from inspection.adoption.questions import Answers
+from inspection.adoption.recognition import FORMS
+from inspection.adoption.report import understood, warnings
+from inspection.adoption.words import plain_name
 from inspection.dataset.layouts import Layout
-from inspection.errors import InspectionError, first_three
+from inspection.errors import InspectionError
 from inspection.line import Line
 from inspection.storage import locked, write_bytes, write_text
-from pipelines.looking import look
+from pipelines.looking import Folder
 
 DATA = Path("data")
 DATA_FILE = Path("data.dvc")
@@ -36,22 +36,24 @@ LOCK = Path(".state/locks/adopt.lock")
 INCOMING = Path("data.incoming")
 OUTGOING = Path("data.outgoing")
 BEFORE = ".before-adopt"
-TEXT_SUFFIXES = (".txt", ".json", ".yaml", ".yml", ".names")
-MAX_TEXT_BYTES = 512 * 1024 * 1024
+FLAGS = {
+    "form": f"the form of the folder, where several fit or none: {', '.join(FORMS)}",
+    "part": "what makes a part: file, folder, runs, runs:<step>, or how names are built, as in "
+    "<part>_<shot> or {camera}_{part}_{label}[_{view}]",
+    "masks": "where the mask of an image lies, as in {folder}/{stem}_mask.png, or none",
+    "label": "the column of labels in a table, or <file>:<column>",
+    "normal": "what the normal class is called; unlisted: the images that nothing labels",
+    "name": "name of the line, ASCII (default: that of the folder)",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; 1 and lines of explanation for what the user can mend."""
-    arguments = _parser().parse_args(argv)
+    """Command line; 1 and lines of explanation for what the user can fix."""
+    given = vars(_parser().parse_args(argv))
+    answers = Answers(**{flag: given.pop(flag) for flag in FLAGS})
     try:
         with locked(LOCK, holder="adopt"):
-            adopt(
-                arguments.folder,
-                replace=arguments.replace,
-                dry_run=arguments.dry_run,
-                normal=arguments.normal,
-                name=arguments.name,
-            )
+            adopt(**given, answers=answers)
     except InspectionError as error:
         sys.stderr.write(f"adopt: failed\n{error}\n")
         return 1
@@ -63,35 +65,34 @@ def adopt(
     *,
     replace: bool = False,
     dry_run: bool = False,
-    normal: str = "",
-    name: str = "",
+    answers: Answers = Answers(),  # noqa: B008  (frozen)
 ) -> Plan:
     """Understand `folder`, say so, and unless `dry_run` make it the project's data."""
     source = folder.resolve()
     _check_source(folder, source)
     _finish_interrupted()
-    found = _understood(
-        source, name=name or plain_name(source.name) or "line", normal=normal
-    )
-    _say("understood:", *(f"  {line}" for line in told(found)))
-    _say(*(f"mind: {line}" for line in warned(found)))
+
+    found = _understood(source, answers)
+    _say("understood:", *(f"  {line}" for line in understood(found)))
+    _say(*(f"warning: {line}" for line in warnings(found)))
     if dry_run:
+        _say("nothing was changed (--dry-run); the sections would be:", "")
+        _say(*_blocks(found).values())
         _say(
-            "nothing was changed (--dry-run); the sections would be:",
-            "",
-            *_blocks(found).values(),
             *(
                 f"{section}: ... {key}: {value}"
                 for section, key, value in _values(found)
-            ),
+            )
         )
         return found
+
     _check_project(source, found.files, replace=replace)
+    aside = _aside()
     if source == DATA.resolve():
-        undo = _keep_old(keep_data=False)
+        undo = _keep_old(aside, keep_data=False)
     else:
         _copy(source, found.files)
-        undo = [*_keep_old(keep_data=DATA.exists()), *_put_numbers_aside()]
+        undo = [*_keep_old(aside, keep_data=DATA.exists()), *_put_numbers_aside(aside)]
         _swap_data()
     _write_params(found)
     _dvc("add", str(DATA))
@@ -116,12 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dry-run", action="store_true", help="only say what would be done"
     )
-    parser.add_argument(
-        "--normal", default="", help="what the normal class is called, if unclear"
-    )
-    parser.add_argument(
-        "--name", default="", help="name of the line, ASCII (the folder's name)"
-    )
+    for flag, meaning in FLAGS.items():
+        parser.add_argument(f"--{flag}", default="", help=meaning)
     return parser
 
 
@@ -161,35 +158,11 @@ def _check_project(source: Path, files: Sequence[str], *, replace: bool) -> None
         )
 
 
-def _understood(source: Path, *, name: str, normal: str) -> Plan:
-    raw = sorted(
-        os.fsencode((Path(folder) / file).relative_to(source).as_posix())
-        for folder, _, files in os.walk(source)
-        for file in files
-    )
-    paths = tuple(path.decode() for path in raw if _is_unicode(path))
-    if len(paths) < len(raw):
-        strange = [
-            path.decode(errors="backslashreplace")
-            for path in raw
-            if not _is_unicode(path)
-        ]
-        _say(
-            f"mind: {len(strange)} names are no UTF-8 and left out: {first_three(strange)}"
-        )
-    looked, unread, told_of = look(source, [path for path in paths if is_image(path)])
-    _say(*told_of)
-    texts = [path for path in paths if path.lower().endswith(TEXT_SUFFIXES)]
-    contents = {
-        path: (source / path).read_bytes()
-        for path in tqdm(texts, desc="reading labels", unit="file", disable=None)
-        if (source / path).stat().st_size <= MAX_TEXT_BYTES
-    }
-    return plan(Folder(paths, looked, contents, unread), name=name, normal=normal)
-
-
-def _is_unicode(path: bytes) -> bool:
-    return path.decode(errors="ignore").encode() == path
+def _understood(source: Path, answers: Answers) -> Plan:
+    folder = Folder(source)
+    _say(*(f"warning: {line}" for line in folder.warnings))
+    name = answers.name or plain_name(source.name) or "line"
+    return plan(folder.listing(answers), folder.contents, name=name)
 
 
 def _copy(source: Path, files: Sequence[str]) -> None:
@@ -201,37 +174,45 @@ def _copy(source: Path, files: Sequence[str]) -> None:
         shutil.copyfile(source / path, target)
 
 
-def _keep_old(*, keep_data: bool) -> list[str]:
+def _aside() -> str:
+    """What is put behind the names of what is kept: a new one each time, so that an undo lasts."""
+    number = 1
+    while any(_with(path, f"{BEFORE}-{number}").exists() for path in (*KEPT, METRICS)):
+        number += 1
+    return f"{BEFORE}-{number}"
+
+
+def _with(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
+
+
+def _keep_old(aside: str, *, keep_data: bool) -> list[str]:
     """Cache the old data, copy the old settings aside; returns the commands that undo it."""
-    kept = [path for path in KEPT if path.exists()]
     if keep_data:
-        _dvc(
-            *(
-                ("commit", "-f", str(DATA_FILE))
-                if DATA_FILE.exists()
-                else ("add", str(DATA))
-            )
-        )
-        kept = [path for path in KEPT if path.exists()]
-    for path in kept:
-        write_bytes(_before(path), path.read_bytes())
+        known = DATA_FILE.exists()
+        _dvc(*(("commit", "-f", str(DATA_FILE)) if known else ("add", str(DATA))))
+
+    undo = []
+    for path in KEPT:
+        if path.exists():
+            write_bytes(_with(path, aside), path.read_bytes())
+            undo.append(f"mv {_with(path, aside)} {path}")
     if REVIEWS.exists():
         header = REVIEWS.read_text(encoding="utf-8-sig").splitlines()[:1]
         write_text(REVIEWS, "".join(f"{line}\n" for line in header))
-    moves = [f"mv {_before(path)} {path}" for path in kept]
-    return [*moves, *(["dvc checkout data.dvc"] if keep_data else [])]
+    return [*undo, "dvc checkout data.dvc"] if keep_data else undo
 
 
-def _put_numbers_aside() -> list[str]:
+def _put_numbers_aside(aside: str) -> list[str]:
     """Move away what the old line measured; returns the commands that undo it."""
     numbers = sorted(METRICS.glob("*.json"))
     if not numbers:
         return []
-    shutil.rmtree(_before(METRICS), ignore_errors=True)
-    _before(METRICS).mkdir()
+    kept = _with(METRICS, aside)
+    kept.mkdir()
     for path in numbers:
-        path.rename(_before(METRICS) / path.name)
-    return [f"mv {_before(METRICS)}/*.json {METRICS}/"]
+        path.rename(kept / path.name)
+    return [f"mv {kept}/*.json {METRICS}/"]
 
 
 def _swap_data() -> None:
@@ -247,10 +228,6 @@ def _finish_interrupted() -> None:
         OUTGOING.rename(DATA)
 
 
-def _before(path: Path) -> Path:
-    return path.with_name(path.name + BEFORE)
-
-
 def _dvc(*arguments: str) -> None:
     command = [sys.executable, "-m", "dvc", *arguments, "--quiet"]
     done = subprocess.run(
@@ -260,19 +237,19 @@ def _dvc(*arguments: str) -> None:
         text=True,
     )
     if done.returncode:
-        told_by_dvc = (done.stderr or done.stdout).strip()[-800:]
-        raise InspectionError(f"dvc {' '.join(arguments)}: failed; {told_by_dvc}")
+        said = (done.stderr or done.stdout).strip()[-800:]
+        raise InspectionError(f"dvc {' '.join(arguments)}: failed; {said}")
 
 
 def _blocks(found: Plan) -> dict[str, str]:
     """The new sections of params.yaml as text, checked by the models that will read them."""
-    Line.model_validate(found.line)
-    Layout.model_validate(
-        {k: v for k, v in found.validate.items() if k in Layout.model_fields}
-    )
-    comment = "inferred by adopt; mend it where it is wrong"
+    # DVC watches single keys of the line, so each must be there to be watched.
+    line = Line.model_validate(found.line).model_dump(mode="json") | found.line
+    layout = {k: v for k, v in found.validate.items() if k in Layout.model_fields}
+    Layout.model_validate(layout)
+    comment = "inferred by adopt; change it where it is wrong"
     return {
-        "line": as_block("line", found.line, comment=comment),
+        "line": as_block("line", line, comment=comment),
         "validate": as_block("validate", found.validate, comment=comment),
     }
 

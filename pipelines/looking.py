@@ -1,57 +1,111 @@
-"""A look at the images of a folder: what a sample of them is like, and which cannot be read."""
+"""A folder on disk: its files, a sample of its images decoded, its text files."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+import os
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
 
 from tqdm import tqdm
 
-from inspection.adoption.folder_guesses import class_of_folder, unread_kinds
-from inspection.adoption.mask_guesses import mask_files
-from inspection.adoption.region_guesses import FolderContents, look_at
-from inspection.adoption.vocabulary import any_normal
+from inspection.adoption.folders import is_image
+from inspection.adoption.pictures import Picture, look_at
+from inspection.adoption.proposal import Contents, Listing, suffix
+from inspection.adoption.questions import Answers
+from inspection.dataset.table import TABLES
 from inspection.errors import InspectionError, first_three
 from inspection.images import ImageError
 
+# So many images of each suffix are decoded, ...
 LOOK_AT = 200
+# ... and so many of each folder, where there are no more folders than that.
 LOOK_IN = 4
-MAX_MASKS = 5000
+TEXTS = frozenset({".txt", ".json", ".yaml", ".yml", ".names", ".xml"}) | TABLES
+# No annotation file of images is larger; what is, is no text.
+MAX_TEXT_BYTES = 512 * 1024 * 1024
 
 
-def look(
-    source: Path, images: Sequence[str]
-) -> tuple[dict[str, FolderContents], frozenset[str], list[str]]:
-    """A sample of the images decoded, and all masks where these alone can tell the classes.
+class Folder:
+    """A folder as adopt sees it; `warnings` are lines to say. Nothing in it is changed."""
 
-    The second are images of a kind that cannot be read, such as heights in floating point; the
-    third are lines to tell. Raises InspectionError where no image can be read.
-    """
-    looked, refused = _decoded(source, _sample(images), "looking")
-    unread = unread_kinds(images, looked, refused)
-    left = [path for path in images if path not in unread]
-    masks = mask_files(left, {path: one.is_mask for path, one in looked.items()})
-    photos = [path for path in left if path not in masks]
-    if (
-        not any_normal(set(class_of_folder(photos).values()))
-        and len(masks) <= MAX_MASKS
-    ):
-        more, also_refused = _decoded(
-            source, sorted(masks - looked.keys()), "looking at masks"
+    def __init__(self, source: Path) -> None:
+        self._source = source
+        self.warnings: list[str] = []
+        self.paths = self._paths()
+        self._refused: dict[str, str] = {}
+        images = [path for path in self.paths if is_image(path)]
+        self._sample = self.look(_sample(images), "looking at images")
+        self._unread = self._kinds_not_read(images)
+        self._warn_of_refused()
+
+    def listing(self, answers: Answers) -> Listing:
+        """The files and the sample, to be read as the user `answers`."""
+        return Listing(tuple(self.paths), self._sample, answers, self._unread)
+
+    @cached_property
+    def contents(self) -> Contents:
+        """The text files and tables, and a way to look at more pictures."""
+        texts = [path for path in self.paths if suffix(path) in TEXTS]
+        small = [
+            p for p in texts if (self._source / p).stat().st_size <= MAX_TEXT_BYTES
+        ]
+        read = {
+            path: (self._source / path).read_bytes()
+            for path in tqdm(small, desc="reading labels", unit="file", disable=None)
+        }
+        look: Callable[[Sequence[str]], dict[str, Picture]] = self.look
+        return Contents(read, look)
+
+    def look(
+        self, paths: Sequence[str], what: str = "looking at masks"
+    ) -> dict[str, Picture]:
+        """What the images look like, by path, without those that cannot be read."""
+        found: dict[str, Picture] = {}
+        for path in tqdm(paths, desc=what, unit="image", disable=None):
+            try:
+                found[path] = look_at((self._source / path).read_bytes())
+            except ImageError as error:
+                self._refused[path] = error.code
+        return found
+
+    def _paths(self) -> list[str]:
+        raw = sorted(
+            os.fsencode((Path(folder) / file).relative_to(self._source).as_posix())
+            for folder, _, files in os.walk(self._source)
+            for file in files
         )
-        looked, refused = looked | more, refused | also_refused
-    if refused and not looked:
-        raise InspectionError(
-            f"none of the images can be read: {first_three(_told(refused))}"
-        )
-    single = {path: why for path, why in refused.items() if path not in unread}
-    told = (
-        f"mind: {len(single)} of {len(looked) + len(refused)} images looked at cannot be read: "
-        f"{first_three(_told(single))}; stage validate sets them aside"
-    )
-    return looked, unread, [told] if single else []
+        shown = [path.decode(errors="backslashreplace") for path in raw]
+        strange = [
+            name for name, path in zip(shown, raw, strict=True) if name.encode() != path
+        ]
+        if strange:
+            self.warnings.append(
+                f"{len(strange)} names are no UTF-8 and left out: {first_three(strange)}"
+            )
+        return [
+            name for name, path in zip(shown, raw, strict=True) if name.encode() == path
+        ]
 
+    def _kinds_not_read(self, images: Sequence[str]) -> frozenset[str]:
+        """The images of a suffix of which none of several could be read."""
+        readable = {suffix(path) for path in self._sample}
+        refused = [suffix(path) for path in self._refused]
+        kinds = {kind for kind in refused if refused.count(kind) > 1} - readable
+        return frozenset(path for path in images if suffix(path) in kinds)
 
-def _told(refused: Mapping[str, str]) -> list[str]:
-    return [f"{path} ({why})" for path, why in refused.items()]
+    def _warn_of_refused(self) -> None:
+        refused = [f"{path} ({code})" for path, code in self._refused.items()]
+        if refused and not self._sample:
+            raise InspectionError(
+                f"none of the images can be read: {first_three(refused)}; save them as PNG or JPEG"
+            )
+        single = [path for path in self._refused if path not in self._unread]
+        if single:
+            shown = [f"{path} ({self._refused[path]})" for path in single]
+            n_tried = len(self._sample) + len(refused)
+            self.warnings.append(
+                f"{len(single)} of {n_tried} images looked at cannot be read: "
+                f"{first_three(shown)}; stage validate sets them aside"
+            )
 
 
 def _sample(images: Sequence[str]) -> list[str]:
@@ -59,31 +113,13 @@ def _sample(images: Sequence[str]) -> list[str]:
     of_suffix: dict[str, list[str]] = {}
     of_folder: dict[tuple[str, str], list[str]] = {}
     for path in images:
-        suffix = PurePosixPath(path).suffix.lower()
-        of_suffix.setdefault(suffix, []).append(path)
-        of_folder.setdefault((str(PurePosixPath(path).parent), suffix), []).append(path)
-    sample = {
-        path
-        for some in of_suffix.values()
-        for path in some[:: -(-len(some) // LOOK_AT)]
-    }
+        of_suffix.setdefault(suffix(path), []).append(path)
+        of_folder.setdefault((path.rpartition("/")[0], suffix(path)), []).append(path)
+
+    sample = set()
+    for some in of_suffix.values():
+        sample |= set(some[:: -(-len(some) // LOOK_AT)])
     if len(of_folder) <= LOOK_AT:
-        sample |= {
-            p for some in of_folder.values() for p in some[:: -(-len(some) // LOOK_IN)]
-        }
+        for some in of_folder.values():
+            sample |= set(some[:: -(-len(some) // LOOK_IN)])
     return sorted(sample)
-
-
-def _decoded(
-    source: Path, sample: Sequence[str], what: str
-) -> tuple[dict[str, FolderContents], dict[str, str]]:
-    """What the images look like by path, and why others cannot be read."""
-    looked: dict[str, FolderContents] = {}
-    refused: dict[str, str] = {}
-    for path in tqdm(sample, desc=what, unit="image", disable=None):
-        content = (source / path).read_bytes()
-        try:
-            looked[path] = look_at(content)
-        except ImageError as error:
-            refused[path] = error.code
-    return looked, refused

@@ -69,7 +69,9 @@ def flat(metrics: Any, prefix: str = "") -> Iterator[dict[str, str]]:
 
 def _publish(done: list[dict[str, Any]]) -> None:
     create_table_artifact(done, key="retrain-stages", description="What each stage did")
-    if TEST_METRICS.is_file():
+    failed = any(row["outcome"] == "failed" for row in done)
+    # a failed run shows none of the numbers of the run before
+    if TEST_METRICS.is_file() and not failed:
         rows = list(flat(read_json(TEST_METRICS)))
         create_table_artifact(
             rows, key="retrain-metrics", description=f"From {TEST_METRICS}"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from inspection.errors import InspectionError
-from inspection.runtime.bundle import Card, verified
-from inspection.runtime.releases import POINTER, champion_line
+from inspection.runtime.bundle import Card, read_card, verified
+from inspection.runtime.releases import POINTER, champion, champion_line
 
 NEXT = """
 where to look next
@@ -20,12 +20,13 @@ where to look next
   your parts  make adopt DATA=<folder>, then dvc repro
 """
 
+HEAD = ("class", "parts", "pass", "review", "reject", "error", "at most")
+
 
 def main() -> None:
     """Read the card and write the table to stdout."""
-    signal.signal(
-        signal.SIGPIPE, signal.SIG_DFL
-    )  # `| head` ends it, without a traceback
+    # `| head` ends it, without a traceback.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--bundle", type=Path, default=Path("models/bundle"), metavar="PATH"
@@ -40,7 +41,9 @@ def main() -> None:
     except InspectionError as error:
         raise SystemExit(f"summary: {error}") from error
     sys.stdout.write(summary(card))
-    sys.stdout.write(served_beside(card, paths.bundle.parent / "releases"))
+    releases = paths.bundle.parent / "releases"
+    sys.stdout.write(champion_beside(card, releases))
+    sys.stdout.write(served_beside(card, releases))
     example = next(iter(sorted(paths.data.rglob("*.jpg"))), Path("image.jpg"))
     sys.stdout.write(
         NEXT.format(report=paths.report, model=card.line.name, example=example)
@@ -48,81 +51,100 @@ def main() -> None:
 
 
 def served_beside(card: Card, releases: Path) -> str:
-    """What to mind where the service serves another line than this bundle's; else nothing.
+    """A warning where the service serves another line than this bundle's; else nothing.
 
     DVC takes a run that it knows from its cache, and a stage from the cache promotes nothing.
     """
     if not (releases / POINTER).is_file():
         return ""
+
     line = champion_line(releases)
     if line == card.line.name:
         return ""
+
     return (
-        f"\nmind: the service serves line {line!r}, not {card.line.name!r}; "
-        "`dvc repro -f -s register` lets this one serve\n"
+        f"\nwarning: the service serves line {line!r}, not {card.line.name!r}\n"
+        "to fix: `python -m pipelines.promote --sync` lets this one's champion serve\n"
     )
+
+
+def champion_beside(card: Card, releases: Path) -> str:
+    """What the champion costs, where another bundle than this one serves; else nothing."""
+    if not (releases / POINTER).is_file():
+        return ""
+
+    serving = read_card(champion(releases))
+    if serving.version == card.version or "cost" not in serving.metrics:
+        return ""
+
+    sentence = serving.metrics["cost"]["sentence"]
+    return f"\nthe champion, {serving.version}, on its own test fold: {sentence}\n"
 
 
 def summary(card: Card) -> str:
     """The verdict table as text: test fold, counted by part, bounds one-sided 95 %."""
-    metrics = card.metrics
-    normal = card.line.normal
-    rows: list[tuple[str, ...]] = [
-        (
-            "class",
-            "parts",
-            "pass",
-            "review",
-            "reject",
-            "hurts",
-            "at most",
-            "AUROC",
-            "anomaly",
-        )
+    title = f"{card.line.name}: test fold by part, bounds one-sided 95 %, bundle {card.version}"
+    table = [title, "", *_table(card), "", *_legend(card)]
+    table.append(card.metrics["limit"]["sentence"])
+
+    cost = card.metrics["cost"]
+    if cost["beats_review_all"]:
+        return "\n".join(["", *table, *_costs(cost), ""])
+    return "\n".join(["", *_costs(cost), "", *table, ""])
+
+
+def _table(card: Card) -> list[str]:
+    """The lines of the table, columns aligned."""
+    verdicts = card.metrics["verdicts"]
+    rows = [(*HEAD, *card.detectors)]
+    rows += [_row(name, row, card) for name, row in verdicts.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    lines = []
+    for first, *others in rows:
+        cells = zip(others, widths[1:], strict=True)
+        aligned = [cell.rjust(width) for cell, width in cells]
+        lines.append("  ".join([first.ljust(widths[0]), *aligned]))
+    return lines
+
+
+def _row(name: str, row: dict[str, Any], card: Card) -> tuple[str, ...]:
+    """Class, counts of its verdicts, its error with rate and bound, AUROC by detector."""
+    error = "overkill" if name == card.line.normal else "escapes"
+    counts = [str(row[key]) for key in ("n_parts", "pass", "review", "reject")]
+    aurocs = [
+        _number(row["auroc_by_detector"][detector]) for detector in card.detectors
     ]
-    rows += [_row(name, row, normal) for name, row in metrics["verdicts"].items()]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        row[0].ljust(widths[0])
-        + "".join(
-            f"  {cell.rjust(width)}"
-            for cell, width in zip(row[1:], widths[1:], strict=True)
-        )
-        for row in rows
-    ]
-    found, claim = metrics["totals"], metrics["claim"]
-    classified = metrics["classifier"]
-    notes = [
-        "hurts: escapes (defective parts passed); for the normal class overkill (rejected)",
+    return (
+        name,
+        *counts,
+        f"{row[error]} ({_percent(row['rate'])})",
+        _percent(row["upper_bound"]),
+        *aurocs,
+    )
+
+
+def _legend(card: Card) -> list[str]:
+    found, network = card.metrics["totals"], card.metrics["classifier"]
+    return [
+        "error: escapes (defective parts passed); of the normal class overkill (rejected)",
         f"escapes {found['escapes']} of {found['n_defective']} defective parts, at most "
         f"{_percent(found['escape_upper_bound'])}; overkill {found['overkill']} of "
         f"{found['n_normal']}, at most {_percent(found['overkill_upper_bound'])}; "
         f"to review {found['reviewed']} of {found['n_parts']}",
-        "AUROC: of the classifier, and of the anomaly model, where the defect shows in its region",
-        f"macro-F1 {classified['macro_f1']:.3f} over {len(classified['classes'])} classes, "
-        f"{classified['n_parts']} parts, at least {classified['macro_f1_lower_bound']:.3f}",
+        "classifier, anomaly: AUROC of each detector, where the defect shows in its region",
+        f"macro-F1 {network['macro_f1']:.3f} over {len(network['classes'])} classes, "
+        f"{network['n_parts']} parts, at least {network['macro_f1_lower_bound']:.3f}",
     ]
-    if not claim["supported"]:
-        notes.append(
-            f"{_percent(claim['max_escape_rate'])} escapes cannot be claimed: val has "
-            f"{claim['n_defective']} defective parts, of which {claim['escapes']} escape when "
-            f"judged unseen; it takes {claim['n_parts_needed']} without an escape"
-        )
-    title = f"{card.line.name}: test fold by part, bounds one-sided 95 %, bundle {card.version}"
-    return "\n".join(["", title, "", *lines, "", *notes, ""])
 
 
-def _row(name: str, row: dict[str, Any], normal: str) -> tuple[str, ...]:
-    hurts = row["overkill"] if name == normal else row["escapes"]
-    counts = [str(row[key]) for key in ("n_parts", "pass", "review", "reject")]
-    return (
-        name,
-        *counts,
-        f"{hurts} ({_percent(row['rate'])})",
-        _percent(row["upper_bound"]),
-        _number(row["auroc_by_detector"]["classifier"]),
-        _number(row["auroc_by_detector"]["anomaly"]),
+def _costs(cost: dict[str, Any]) -> list[str]:
+    """The expected cost beside that of reviewing, passing or rejecting every part."""
+    beside = (
+        f"to review all costs {cost['review_all']:.3f}, to pass all "
+        f"{cost['pass_all']:.3f}, to reject all {cost['reject_all']:.3f}"
     )
+    return [cost["sentence"], beside, *(f"would help: {one}" for one in cost["advice"])]
 
 
 def _number(value: float | None) -> str:

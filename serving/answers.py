@@ -1,13 +1,15 @@
 """The answers of the service, as JSON."""
 
 import base64
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from pydantic import BaseModel
 
-from inspection.geometry import Image
+from inspection.geometry import CropWindow, Image
 from inspection.images import ImageError
 from inspection.runtime.bundle import Card
 from inspection.runtime.defect_boxes import DefectBox
@@ -32,6 +34,16 @@ class BoxAnswer(BaseModel):
     heat: float
 
 
+class RegionAnswer(BaseModel):
+    """The window of the frame, in pixels, that a region's crop shows; `turned`: upside down."""
+
+    x_px: int
+    y_px: int
+    width_px: int
+    height_px: int
+    turned: bool
+
+
 class ViewAnswer(BaseModel):
     """The verdict on one view, with all that it rests on.
 
@@ -41,12 +53,15 @@ class ViewAnswer(BaseModel):
 
     name: str
     sha256: str
+    width_px: int
+    height_px: int
     verdict: str
     label: str
     scores: dict[str, float]
     verdicts: dict[str, str]
     thresholds: dict[str, Thresholds]
     probabilities: dict[str, float]
+    regions: dict[str, RegionAnswer]
     boxes: list[BoxAnswer]
     reasons: list[str]
     heatmaps: dict[str, str] | None = None
@@ -62,8 +77,10 @@ class ModelAnswer(BaseModel):
 
 
 class PartAnswer(BaseModel):
-    """The verdict on a part: that of its worst view."""
+    """The verdict on a part: that of its worst view. `request_id` names it in the verdict log."""
 
+    request_id: str
+    part_id: str | None = None
     verdict: str
     label: str
     cause: str
@@ -72,17 +89,49 @@ class PartAnswer(BaseModel):
     model: ModelAnswer
 
 
-def answer(served: Served, views: Sequence[View], *, heatmap: bool) -> PartAnswer:
-    """Inspect the views of a part. Raises RefusedError where one of them cannot be decoded."""
+class LotAnswer(BaseModel):
+    """The verdicts on several parts, in the order in which they were sent."""
+
+    parts: list[PartAnswer]
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A part as it was judged, and what the models saw in each of its views."""
+
+    part: PartVerdict
+    seen: list[ViewOutputs]
+
+
+def inspect(served: Served, views: Sequence[View], *, deadline_s: float) -> Inspected:
+    """Inspect the views of a part, one after the other until `deadline_s` (of time.monotonic).
+
+    Raises RefusedError where one of them cannot be decoded, or time is up.
+    """
+    seen = _see_all(served.inspector, views, deadline_s)
+    return Inspected(judge_part(seen, served.inspector.card), seen)
+
+
+def part_answer(
+    served: Served,
+    found: Inspected,
+    *,
+    request_id: str,
+    part_id: str | None,
+    heatmap: bool,
+) -> PartAnswer:
+    """The answer on an inspected part."""
     card = served.inspector.card
-    outputs = _measured(served.inspector, views)
-    part = judge_part(outputs, card)
+    views = []
+    for seen, view in zip(found.seen, found.part.views, strict=True):
+        heatmaps = _heatmaps(seen, view, card) if heatmap else None
+        views.append(_view(seen, view, card, heatmaps))
+
     return PartAnswer(
-        **_head(part),
-        views=[
-            _view(view, card, _heatmaps(one, view, card) if heatmap else None)
-            for one, view in zip(outputs, part.views, strict=True)
-        ],
+        request_id=request_id,
+        part_id=part_id,
+        **_head(found.part),
+        views=views,
         model=ModelAnswer(
             line=card.line.name,
             version=card.version,
@@ -92,19 +141,26 @@ def answer(served: Served, views: Sequence[View], *, heatmap: bool) -> PartAnswe
     )
 
 
-def _measured(inspector: Inspector, views: Sequence[View]) -> list[ViewOutputs]:
-    outputs, problems = [], []
+def _see_all(
+    inspector: Inspector, views: Sequence[View], deadline_s: float
+) -> list[ViewOutputs]:
+    seen, problems = [], []
     for view in views:
+        if time.monotonic() > deadline_s:
+            raise RefusedError(
+                504, "timeout", "inspecting took too long; send fewer or smaller views"
+            )
         try:
-            outputs.append(inspector.measure(view))
+            seen.append(inspector.measure(view))
         except ImageError as error:
             problems.append((error.code, f"{view.name}: {error}"))
+
     if problems:
         status = 413 if problems[0][0] == "too_large" else 422
         raise RefusedError(
             status, problems[0][0], "\n".join(message for _, message in problems)
         )
-    return outputs
+    return seen
 
 
 def _head(part: PartVerdict) -> dict[str, str]:
@@ -113,19 +169,34 @@ def _head(part: PartVerdict) -> dict[str, str]:
     }
 
 
-def _view(view: ViewVerdict, card: Card, heatmaps: dict[str, str] | None) -> ViewAnswer:
+def _view(
+    seen: ViewOutputs, view: ViewVerdict, card: Card, heatmaps: dict[str, str] | None
+) -> ViewAnswer:
     return ViewAnswer(
         name=view.name,
         sha256=view.sha256,
+        width_px=seen.frame_size_px[0],
+        height_px=seen.frame_size_px[1],
         verdict=view.verdict,
         label=view.label,
         scores=view.scores,
         verdicts=view.verdicts,
         thresholds={name: card.detectors[name].thresholds for name in view.scores},
         probabilities=view.probabilities,
+        regions={name: _region(window) for name, window in seen.windows.items()},
         boxes=[_box(found) for found in view.boxes],
         reasons=view.reasons,
         heatmaps=heatmaps,
+    )
+
+
+def _region(window: CropWindow) -> RegionAnswer:
+    return RegionAnswer(
+        x_px=window.x_px,
+        y_px=window.y_px,
+        width_px=window.width_px,
+        height_px=window.height_px,
+        turned=window.turned,
     )
 
 

@@ -1,11 +1,10 @@
 """The HTTP interface: an ASGI app around the champion. It knows nothing of BentoML."""
 
 import hmac
+import time
+import uuid
 from collections.abc import Sequence
-from typing import Protocol
 
-import anyio
-from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -13,57 +12,61 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from serving import metrics
-from serving.answers import answer
-from serving.champion import ChampionState, Served
-from serving.lingering import Lingering
+from serving import feedback, metrics, page
+from serving.inspections import Asked, Inspections, Serving
 from serving.metrics import Metrics
-from serving.observing import Observing
 from serving.openapi import specification
+from serving.recorder import Recorder, RecorderState
 from serving.refusals import RefusedError
-from serving.uploads import Budget, read_views
-
-N_WORKERS = 2
-
-
-class Serving(Protocol):
-    """What the app asks of a champion."""
-
-    def current(self) -> Served:
-        """The release at work."""
-
-    def state(self) -> ChampionState:
-        """How the pick-up of new releases fares."""
+from serving.server.gate import Gate
+from serving.server.lingering import Lingering
+from serving.server.observing import Observing
+from serving.uploads import read_parts
 
 
 class Api:
     """The endpoints. Where `tokens` are given, a request must show one of them."""
 
     def __init__(
-        self, champion: Serving, tokens: Sequence[str], counts: Metrics
+        self,
+        champion: Serving,
+        tokens: Sequence[str],
+        recorder: Recorder | None,
+        counts: Metrics,
     ) -> None:
         self._champion = champion
         self._tokens = tokens
+        self._recorder = recorder
         self._counts = counts
-        self._memory = Budget()
-        self._workers: anyio.CapacityLimiter | None = None
+        self._inspections = Inspections(champion, recorder, counts)
 
     async def inspect(self, request: Request) -> Response:
-        """The verdict on the views of one part."""
+        """The verdict on the views of one part, or on each part of a lot."""
         self._check_token(request)
-        heatmap = _heatmap_asked(request)
-        with self._memory.share() as take:
-            views = await read_views(request, take)
+        began_s = time.monotonic()
+        request_id = uuid.uuid4().hex
+        heatmap, lot = _flags(request, "heatmap", "lot")
+        self._inspections.check_room()
 
-            def work() -> bytes:
-                # one release from the first view to the answer, whatever is promoted meanwhile
-                found = answer(self._champion.current(), views, heatmap=heatmap)
-                self._counts.count_part(found)
-                return found.model_dump_json(exclude_none=True).encode()
+        with self._inspections.memory.share() as take:
+            parts = await read_parts(request, take, lot=lot)
+            asked = Asked(request_id, began_s, parts, lot=lot, heatmap=heatmap)
+            body = await self._inspections.answer(asked, take)
+        headers = {"x-request-id": request_id}
+        return Response(body, media_type="application/json", headers=headers)
 
-            self._workers = self._workers or anyio.CapacityLimiter(N_WORKERS)
-            body = await to_thread.run_sync(work, limiter=self._workers)
-        return Response(body, media_type="application/json")
+    async def feedback(self, request: Request) -> Response:
+        """Log what a person found of an inspected part."""
+        self._check_token(request)
+        line = self._champion.current().inspector.card.line
+        found = await feedback.add_feedback(request, self._log(), line)
+        return JSONResponse(found.model_dump(), 201)
+
+    async def part(self, request: Request) -> Response:
+        """Every verdict on a part, and what people said of it."""
+        self._check_token(request)
+        found = await feedback.trace(self._log(), request.path_params["part_id"])
+        return Response(found.model_dump_json(), media_type="application/json")
 
     async def model(self, request: Request) -> Response:
         """The card of the release that serves, byte by byte as it was promoted."""
@@ -86,25 +89,38 @@ class Api:
         # a broken release does not take the good one out of service; a thread that has died would
         # let the service grow old without a word
         status = 200 if state.release and state.following else 503
+        log = self._log_state()
         body = {
             "ready": status == 200,
             "release": state.release,
             "card_sha256": state.card_sha256,
             "problem": state.problem or None,
+            "log_problem": log.problem or None,
         }
         return JSONResponse(body, status)
 
     async def metrics(self, request: Request) -> Response:
         """What was counted, for Prometheus."""
         self._check_token(request)
-        page = self._counts.page(metrics.of_champion(self._champion.state()))
-        return Response(page, media_type=metrics.CONTENT_TYPE)
+        text = self._counts.page(
+            metrics.of_champion(self._champion.state()),
+            metrics.of_recorder(self._log_state()),
+        )
+        return Response(text, media_type=metrics.CONTENT_TYPE)
 
     async def refused(self, _: Request, error: Exception) -> Response:
         """The answer to what is turned down."""
         assert isinstance(error, RefusedError)
         self._counts.count_refusal(error.code)
         return JSONResponse(error.as_json(), error.status, error.headers())
+
+    def _log(self) -> Recorder:
+        if self._recorder is None:
+            raise RefusedError(503, "no_log", "this service keeps no verdict log")
+        return self._recorder
+
+    def _log_state(self) -> RecorderState:
+        return self._recorder.state() if self._recorder else RecorderState("", 0, 0)
 
     def _check_token(self, request: Request) -> None:
         if not self._tokens:
@@ -122,19 +138,22 @@ class Api:
 
 
 def create_app(
-    champion: Serving, *, tokens: Sequence[str] = (), counts: Metrics | None = None
+    champion: Serving, *, tokens: Sequence[str] = (), recorder: Recorder | None = None
 ) -> ASGIApp:
-    """The app: /inspect, /model, /openapi.json, /healthz, /livez, /readyz and /metrics."""
-    counts = counts or Metrics()
-    api = Api(champion, tokens, counts)
+    """The app that answers every request; without a `recorder` no verdict is logged."""
+    counts = Metrics()
+    api = Api(champion, tokens, recorder, counts)
     routes = [
         Route("/inspect", api.inspect, methods=["POST"]),
+        Route("/feedback", api.feedback, methods=["POST"]),
+        Route("/parts/{part_id:path}", api.part),
         Route("/model", api.model),
         Route("/openapi.json", api.openapi),
         Route("/healthz", api.alive),
         Route("/livez", api.alive),
         Route("/readyz", api.ready),
         Route("/metrics", api.metrics),
+        *page.routes(),
     ]
     app = Starlette(
         routes=routes,
@@ -147,25 +166,28 @@ def create_app(
     )
     # the redirect would name whatever host a client claims
     app.router.redirect_slashes = False
-    return Observing(Lingering(app), routes, counts)
+    return Observing(Lingering(Gate(app, counts)), routes, counts)
 
 
-def _heatmap_asked(request: Request) -> bool:
+def _flags(request: Request, *names: str) -> list[bool]:
+    """The parameters of these names, each true or false, and false where it is not given."""
     query = dict(request.query_params)
-    value = query.pop("heatmap", "false").lower()
+    values = [query.pop(name, "false").lower() for name in names]
     if query:
         raise RefusedError(
             400,
             "unknown_parameter",
-            f"{min(query)[:80]!r}: is no parameter; try heatmap=true",
+            f"{min(query)[:80]!r}: is no parameter; try {names[0]}=true",
         )
-    if value not in ("true", "false"):
-        raise RefusedError(
-            400,
-            "bad_parameter",
-            f"heatmap: should be true or false, got {value[:80]!r}",
-        )
-    return value == "true"
+
+    for name, value in zip(names, values, strict=True):
+        if value not in ("true", "false"):
+            raise RefusedError(
+                400,
+                "bad_parameter",
+                f"{name}: should be true or false, got {value[:80]!r}",
+            )
+    return [value == "true" for value in values]
 
 
 def _not_served(request: Request, error: Exception) -> Response:

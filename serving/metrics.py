@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import Metric
 
 from serving.answers import PartAnswer
 from serving.champion import ChampionState
+from serving.recorder import RecorderState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 UNKNOWN = "unknown"
@@ -110,6 +111,13 @@ def of_champion(state: ChampionState) -> Iterator[Metric]:
     yield _gauge(
         "release_problem", "1: the pointer names a broken release", bool(state.problem)
     )
+
+
+def of_recorder(state: RecorderState) -> Iterator[Metric]:
+    """How the verdict log fares."""
+    yield _gauge("log_failures", "verdicts answered and not logged", state.n_failed)
+    yield _gauge("log_problem", "1: the log cannot be written now", bool(state.problem))
+    yield _gauge("pictures_evicted", "pictures that made room", state.n_evicted)
 
 
 def _gauge(name: str, what: str, value: float) -> GaugeMetricFamily:

@@ -5,7 +5,10 @@ RETRY_AFTER_S = 1
 
 
 class RefusedError(Exception):
-    """A request that is turned down; `status` is 4xx, `code` one word that stays the same."""
+    """A request that is turned down; `code` is one word that stays the same.
+
+    `status` is 4xx for what the client can change, 503 and 504 for what it can try again later.
+    """
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)

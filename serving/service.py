@@ -11,15 +11,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inspection.errors import InspectionError
 from inspection.runtime import releases as shelf
-from serving import logs, settings
+from serving import settings
 from serving.api import create_app
 from serving.champion import Champion, load
+from serving.inspections import BACKSTOP_S
+from serving.recorder import Recorder
+from serving.server import logs
+from serving.server.connections import BACKLOG, guard_connections
+from serving.server.manager import close_control_ports
 
-# BentoML's own limit, whose answer has another form: ours must come first, so this lies above it.
-BACKSTOP_S = 3600
-
-SETTINGS = settings.from_environment()
+try:
+    SETTINGS = settings.from_environment()
+except InspectionError as error:
+    raise SystemExit(f"service: not started\n{error}") from error
 champion = Champion(SETTINGS.releases)
+recorder = Recorder(SETTINGS.verdicts, SETTINGS.policy)
+guard_connections()
+app = create_app(champion, tokens=SETTINGS.tokens, recorder=recorder)
 
 
 class OurApp:
@@ -35,8 +43,12 @@ class OurApp:
         await handler(scope, receive, send)
 
 
-def refuse_without_champion() -> None:
-    """Refuse to start, in one line a problem, where there is no champion or it is broken."""
+def before_the_start() -> None:
+    """In the manager's process: close its control ports, and refuse to start without a champion.
+
+    What is wrong with the champion is told in one line a problem.
+    """
+    close_control_ports()
     try:
         load(shelf.champion(SETTINGS.releases))
     except InspectionError as error:
@@ -46,10 +58,12 @@ def refuse_without_champion() -> None:
 @bentoml.service(
     name="inspection",
     workers=1,
+    backlog=BACKLOG,
     traffic={"timeout": BACKSTOP_S},
     http={"host": "127.0.0.1", "port": 3000},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
 )
 class Inspection:
     """Inspects parts: views in, verdict out."""
@@ -58,14 +72,13 @@ class Inspection:
         logs.to_stderr()
         champion.start()
 
-    check_champion: Any = bentoml.on_deployment(refuse_without_champion)
+    before_the_start: Any = bentoml.on_deployment(before_the_start)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
-    def stop_following(self) -> None:
-        """Let the thread that follows the pointer end."""
+    def stop(self) -> None:
+        """Follow the pointer no longer, and close the log."""
         champion.stop()
+        recorder.close()
 
 
-Inspection.add_asgi_middleware(  # type: ignore[attr-defined]
-    OurApp, answers=create_app(champion, tokens=SETTINGS.tokens)
-)
+Inspection.add_asgi_middleware(OurApp, answers=app)  # type: ignore[attr-defined]

@@ -1,53 +1,36 @@
-"""From a request to the views of a part: multipart read in one pass, against hard limits.
+"""From a request to the parts in it: multipart read in one pass, against hard limits.
 
 Nothing here is fetched, opened or written to disk: a view is the bytes of an uploaded file.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
 
 import anyio
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from inspection.runtime.views import View
+from serving.budget import Take
+from serving.forms import (
+    MAX_FILE_BYTES,
+    MAX_LOT_VIEWS,
+    MAX_VIEWS,
+    TEXTS,
+    PartUpload,
+    parts_of,
+    too_many_views,
+)
 from serving.refusals import RefusedError
 
-FIELD = "views"
-MAX_VIEWS = 16
-MAX_FILE_BYTES = 32 * 2**20
+# Four of the largest files, or 64 views of a lot at 2 MB each.
 MAX_BODY_BYTES = 128 * 2**20
-MAX_HELD_BYTES = 512 * 2**20
+# 128 MiB in 30 s are 36 Mbit/s: a third of the slowest Ethernet on a factory floor.
 READ_TIMEOUT_S = 30.0
-MAX_NAME_CHARACTERS = 200
-
-
-class Budget:
-    """How many bytes all requests together may hold in memory."""
-
-    def __init__(self, n_bytes: int = MAX_HELD_BYTES) -> None:
-        self._left = n_bytes
-
-    @contextmanager
-    def share(self) -> Iterator[Callable[[int], None]]:
-        """Yield a function that takes bytes for one request; they are given back at the end."""
-        taken = 0
-
-        def take(n_bytes: int) -> None:
-            nonlocal taken
-            if n_bytes > self._left:
-                raise RefusedError(
-                    429, "busy", "too much is being inspected; try again in a second"
-                )
-            self._left -= n_bytes
-            taken += n_bytes
-
-        try:
-            yield take
-        finally:
-            self._left += taken
+# Four times the longest text that is accepted, for characters of four bytes.
+MAX_TEXT_BYTES = 2**10
+# A file is held as it came, and once more as the view that is made of it.
+COPIES = 2
 
 
 class _Parser(MultiPartParser):
@@ -69,27 +52,24 @@ class _Parser(MultiPartParser):
             raise MultiPartException("it ends before its last boundary")
 
 
-async def read_views(request: Request, take: Callable[[int], None]) -> list[View]:
-    """The views that a request carries, in their order. Raises RefusedError.
+async def read_parts(request: Request, take: Take, *, lot: bool) -> list[PartUpload]:
+    """The parts that a request carries, in their order. Raises RefusedError.
 
     `take` is told of each byte that is held.
     """
     _check_headers(request)
     try:
         with anyio.fail_after(READ_TIMEOUT_S):
-            form = await _parse(request, take)
+            form = await _parse(request, take, MAX_LOT_VIEWS if lot else MAX_VIEWS)
     except TimeoutError as error:
         raise RefusedError(
             408,
             "too_slow",
             f"the body took over {READ_TIMEOUT_S:.0f} s; send it faster",
         ) from error
+
     try:
-        files = _files(form)
-        return [
-            View(name, await file.read())
-            for name, file in zip(_names(files), files, strict=True)
-        ]
+        return await parts_of(form, lot=lot)
     finally:
         await form.close()
 
@@ -110,15 +90,22 @@ def _check_headers(request: Request) -> None:
         raise _too_large(f"{length} bytes")
 
 
-async def _parse(request: Request, take: Callable[[int], None]) -> FormData:
+async def _parse(request: Request, take: Take, max_files: int) -> FormData:
     stream = _limited(request, take)
-    parser = _Parser(request.headers, stream, max_files=MAX_VIEWS, max_fields=MAX_VIEWS)
+    parser = _Parser(
+        request.headers,
+        stream,
+        max_files=max_files,
+        max_fields=max_files * len(TEXTS),
+        # a text is an identifier; a longer one is refused by its own rule
+        max_part_size=MAX_TEXT_BYTES,
+    )
     parser.stream = parser.to_the_end(stream)
     try:
         return await parser.parse()
     except MultiPartException as error:
         if error.message.startswith("Too many"):
-            raise _too_many() from error
+            raise too_many_views() from error
         raise RefusedError(
             400,
             "broken_multipart",
@@ -126,53 +113,14 @@ async def _parse(request: Request, take: Callable[[int], None]) -> FormData:
         ) from error
 
 
-async def _limited(
-    request: Request, take: Callable[[int], None]
-) -> AsyncGenerator[bytes, None]:
+async def _limited(request: Request, take: Take) -> AsyncGenerator[bytes, None]:
     n_bytes = 0
     async for chunk in request.stream():
         n_bytes += len(chunk)
         if n_bytes > MAX_BODY_BYTES:
             raise _too_large(f"more than {MAX_BODY_BYTES} bytes")
-        take(len(chunk))
+        take(COPIES * len(chunk))
         yield chunk
-
-
-def _files(form: FormData) -> list[UploadFile]:
-    unknown = sorted({name for name in form if name != FIELD})
-    if unknown:
-        raise RefusedError(
-            400,
-            "unknown_field",
-            f"{unknown[0][:80]!r}: is no field; send files as {FIELD!r}",
-        )
-    values = form.getlist(FIELD)
-    files = [value for value in values if isinstance(value, UploadFile)]
-    if not values:
-        raise RefusedError(
-            400, "no_views", f"{FIELD!r}: no file; send at least one view of the part"
-        )
-    if len(files) < len(values):
-        raise RefusedError(
-            400,
-            "not_a_file",
-            f"{FIELD!r}: got text; upload the file itself, nothing is fetched",
-        )
-    for file in files:
-        if (file.size or 0) > MAX_FILE_BYTES:
-            raise _too_large(f"{file.filename!r} has {file.size} bytes")
-    return files
-
-
-def _names(files: list[UploadFile]) -> list[str]:
-    """A name for each view, each different from the others, and none that JSON cannot hold."""
-    names: list[str] = []
-    for number, file in enumerate(files, start=1):
-        name = (file.filename or f"view {number}")[:MAX_NAME_CHARACTERS]
-        while name in names:
-            name = f"{name} ({number})"
-        names.append(name)
-    return names
 
 
 def _too_large(found: str) -> RefusedError:
@@ -180,12 +128,4 @@ def _too_large(found: str) -> RefusedError:
         413,
         "too_large",
         f"{found}; send files of up to {MAX_FILE_BYTES} bytes, {MAX_BODY_BYTES} in all",
-    )
-
-
-def _too_many() -> RefusedError:
-    return RefusedError(
-        413,
-        "too_many_views",
-        f"more than {MAX_VIEWS} views; send them as several parts",
     )

@@ -15,12 +15,14 @@ from inspection.curation.folds import with_folds
 from inspection.evaluation import metrics as outcomes
 from inspection.evaluation.calibration import calibrate
 from inspection.evaluation.cam_truth import cam_truth
+from inspection.evaluation.classification import confusion_rows
 from inspection.evaluation.costs import Costs
-from inspection.evaluation.golden_crops import evenly_drawn
+from inspection.evaluation.golden_frames import golden_frames, require_same_crops
 from inspection.evaluation.operating_point import are_defective, operating_point
-from inspection.evaluation.parity import require_parity
 from inspection.evaluation.part_scores import Parts, group_by_part
-from inspection.geometry import Image, locator_input
+from inspection.evaluation.threshold_study import simulated
+from inspection.evaluation.worst_views import pictures, save_pictures
+from inspection.geometry import Image
 from inspection.images import read_frame
 from inspection.line import Line
 from inspection.models.crops import load_crops
@@ -40,44 +42,40 @@ from inspection.storage import (
     replace_folder,
     sha256_of,
     write_table,
-    write_text,
 )
 from stages import program
 from stages.exported import Trained, export_models, load_trained
-from stages.golden import golden_locator_parity, golden_parity
+from stages.golden import checked_parity
 from stages.lineage import lineage
-from stages.report import render_report
 
+# The locator is small and its maps are coarse: a few frames of each camera tell.
 N_GOLDEN_FRAMES = 16
 
 
 class AssembleParams(program.Params):
-    """What decisions cost, the escape rate to be claimed, and how far a graph may be off."""
+    """What decisions cost, the escape rate to be claimed, and how far a model may be off."""
 
     costs: Costs = Costs()
-    max_escape_rate: float = Field(default=0.01, gt=0, lt=1)
+    max_escape_rate: float | None = Field(default=0.01, gt=0, lt=1)
     parity_tolerance: float = Field(default=1e-3, gt=0)
     golden_crops: int = Field(default=64, ge=1)
 
 
 def main() -> None:
-    """Load what was trained, assemble and measure the bundle, save it with its report."""
+    """Load what was trained, assemble and measure the bundle, save it with what it showed."""
     paths = program.arguments(
         __doc__,
         data="the frames",
         data_dvc="the file that holds the data's hash",
         manifest="the clean manifest",
-        quarantine="list of quarantined files",
-        issues="ranked label issues",
         folds="the fold of each view",
-        split_metrics="metrics of the split: leakage price and shortcut audit",
         crops="folder of the crops and the locator",
         classifier="folder of the classifier",
         cam="folder of the CAM recipe",
         anomaly="folder of the anomaly model",
         run="file with the MLflow run's id",
         out="folder for the bundle",
-        report="folder for the report",
+        test_fold="folder for what was measured on the test fold",
         metrics="file for the metrics",
     )
     line, params = program.params(line=Line, assemble=AssembleParams)
@@ -96,36 +94,32 @@ def main() -> None:
 
     val = views[views["fold"] == "val"]
     parts = measured(measurement, val, paths.data)
-    settings, costs, claim = settled(trained, models, parts, val, params)
-    if not claim["n_defective"]:
+    crops = {region: load_crops(paths.crops, region) for region in line.regions}
+    val_crops = {region: some.in_fold("val") for region, some in crops.items()}
+    require_same_crops(golden_frames(val_crops), parts)
+
+    settings, costs, limit = settled(trained, models, parts, val, params)
+    if not limit["n_defective"]:
         program.log.warning(
             "val: no defective part, so nothing says what a threshold costs: all but what looks as "
             "normal as the normals of val goes to review; add defective parts, three of a class"
         )
-    golden = {
-        name: evenly_drawn(
-            load_crops(paths.crops, detector.region).in_fold("val").images,
-            params.golden_crops,
-        )
-        for name, detector in settings.detectors.items()
-    }
-    parity = golden_parity(
-        trained, settings, folder, golden, tolerance=params.parity_tolerance
+    parity = checked_parity(
+        trained,
+        settings,
+        folder,
+        val_crops,
+        some_frames(val, paths.data, line),
+        n_crops=params.golden_crops,
+        tolerance=params.parity_tolerance,
     )
-    if settings.locator is not None:
-        size = settings.locator.size_px
-        frames = np.stack(
-            [locator_input(one, size) for one in some_frames(val, paths.data, line)]
-        )
-        parity |= golden_locator_parity(trained, settings, folder, frames)
-    require_parity(parity, tolerance=params.parity_tolerance)
 
     test = views[views["fold"] == "test"]
     parts = measured(measurement, test, paths.data)
     table = outcomes.outcomes(parts, labels_of_parts(test, line.normal), settings)
-    metrics = outcomes.test_metrics(table, line, params.costs) | {
-        "claim": claim,
-        "cam": cam_truth(parts, settings, load_crops(paths.crops, line.classify)),
+    metrics = outcomes.test_metrics(table, settings, params.costs) | {
+        "limit": limit,
+        "cam": cam_truth(parts, settings, crops[line.classify]),
         "parity": {name: report.as_json() for name, report in parity.items()},
     }
     card = Card.of_settings(
@@ -138,14 +132,14 @@ def main() -> None:
     )
     write_card(folder, card)
     replace_folder(folder, paths.out)
-    write_table(paths.report / "test_parts.csv", table)
-    write_table(paths.report / "confusion.csv", outcomes.confusion_rows(table, line))
-    write_text(
-        paths.report / "index.html",
-        render_report(paths, card, table, parts),
-    )
+    write_table(paths.test_fold / "parts.csv", table)
+    write_table(paths.test_fold / "confusion.csv", confusion_rows(table, line))
+    worst = pictures(table, parts, settings)
+    save_pictures(paths.test_fold / "pictures.npz", worst)
     program.save_metrics(paths.metrics, metrics)
     _log_totals(metrics["totals"])
+    if not metrics["cost"]["beats_review_all"]:
+        program.log.warning("%s", metrics["cost"]["sentence"])
 
 
 def settled(
@@ -155,7 +149,7 @@ def settled(
     val: pd.DataFrame,
     params: AssembleParams,
 ) -> tuple[Settings, dict[str, Any], dict[str, Any]]:
-    """What val decides: the settings, what they cost, and the claim that they support."""
+    """What val decides: the settings, what they cost, and how far they keep to the limit."""
     labels = dict(zip(val["path"], val["label"], strict=True))
     known = trained.calibration
     temperature, error = calibrate(parts, labels, models)
@@ -169,6 +163,7 @@ def settled(
         calibrations,
         params.costs,
         params.max_escape_rate,
+        tolerance=params.parity_tolerance,
     )
     recipe = trained.recipe
     settings = Settings.of(
@@ -185,10 +180,11 @@ def settled(
     )
     costs = params.costs.model_dump() | {
         "expected_cost_on_val": point.expected_cost,
-        "max_escape_rate": params.max_escape_rate,
         "calibration_error_on_val": error,
     }
-    return settings, costs, point.claim
+    limit = point.limit.as_json()
+    limit["simulated"] = simulated(point.limit.n_defective, params.max_escape_rate)
+    return settings, costs, limit
 
 
 def measured(measurement: Measurement, views: pd.DataFrame, data: Path) -> Parts:

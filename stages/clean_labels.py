@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,13 +21,13 @@ from inspection.images import read_frame
 from inspection.line import Line
 from inspection.storage import read_table, write_table
 from inspection.texts import read_text
-from stages import program
+from stages import program, sections
 
 READERS = 2
 Action = Literal["hold", "report", "off"]
 
 
-class Rules(program.Params):
+class Rules(sections.Params):
     """What each written rule does to a view in conflict: hold it, only report it, or nothing."""
 
     box_conflict: Action = "hold"
@@ -34,7 +35,7 @@ class Rules(program.Params):
     duplicate_conflict: Action = "hold"
 
 
-class CleanLabelsParams(program.Params):
+class CleanLabelsParams(sections.Params):
     """The `clean_labels` section. `n_issues` suspects are listed besides those in conflict."""
 
     rules: Rules = Rules()
@@ -43,16 +44,23 @@ class CleanLabelsParams(program.Params):
     seed: int = Field(default=0, ge=0)
 
 
+@dataclass(frozen=True)
+class Paths:
+    """What the stage reads and writes."""
+
+    data: Annotated[Path, "folder of raw images"]
+    manifest: Annotated[Path, "manifest.parquet of stage validate"]
+    reviews: Annotated[Path, "CSV of reviewed labels"]
+    out: Annotated[Path, "folder for the clean manifest and its lists"]
+    metrics: Annotated[Path, "JSON file for the counts"]
+
+
 def main() -> None:
-    paths = program.arguments(
-        __doc__,
-        data="folder of raw images",
-        manifest="manifest.parquet of stage validate",
-        reviews="CSV of reviewed labels",
-        out="folder for the clean manifest and its lists",
-        metrics="JSON file for the counts",
+    paths = program.paths(Paths, __doc__)
+    line, params = sections.read(
+        sections.line("bit_depth", "classes", "normal", "regions"),
+        sections.section("clean_labels", CleanLabelsParams),
     )
-    line, params = program.params(line=Line, clean_labels=CleanLabelsParams)
     raw = read_table(paths.manifest)
     reviews = labels.read_reviews(_read_csv(paths.reviews), raw, line)
 

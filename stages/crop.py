@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,14 +14,7 @@ from tqdm import tqdm
 
 from inspection.curation.folds import with_folds
 from inspection.errors import InspectionError
-from inspection.geometry import (
-    Floats,
-    Image,
-    crop_window,
-    cut,
-    is_turned,
-    locator_input,
-)
+from inspection.geometry import Box, CropWindow, Floats, Image, locator_input
 from inspection.images import decode_mask, read_frame
 from inspection.line import CEILING_PIXELS, Line
 from inspection.models.crops import (
@@ -30,7 +25,6 @@ from inspection.models.crops import (
     window_columns,
 )
 from inspection.models.framing import (
-    Framed,
     defect_boxes,
     frame_view,
     located_regions,
@@ -38,13 +32,23 @@ from inspection.models.framing import (
     locator_targets,
     require_boxes,
 )
-from inspection.models.locator import STRIDE, Locator, fit_locator, locate
+from inspection.models.locator import (
+    STRIDE,
+    Locator,
+    RegionLocator,
+    fit_locator,
+    locate,
+)
 from inspection.parts import labels_of_parts
+from inspection.runtime.framing import crop_windows, cut_crops, find_regions
 from inspection.storage import read_table, replacing, write_json, write_table
-from stages import program
+from stages import program, sections
+
+# Frames per step of the locator's training: some ten steps an epoch where 200 frames are boxed.
+LOCATOR_BATCH = 16
 
 
-class CropParams(program.Params):
+class CropParams(sections.Params):
     """How regions are found.
 
     `framing: located` frames every crop as the service will, by the locator, which labelled boxes
@@ -59,130 +63,163 @@ class CropParams(program.Params):
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Paths:
+    """What the stage reads and writes."""
+
+    data: Annotated[Path, "the frames"]
+    manifest: Annotated[Path, "the clean manifest"]
+    folds: Annotated[Path, "the fold of each view"]
+    out: Annotated[Path, "folder for the crops"]
+    metrics: Annotated[Path, "file for the metrics"]
+
+
 def main() -> None:
     """Load the views of the folds, locate and cut their regions, save the crops."""
-    paths = program.arguments(
-        __doc__,
-        data="the frames",
-        manifest="the clean manifest",
-        folds="the fold of each view",
-        out="folder for the crops",
-        metrics="file for the metrics",
+    paths = program.paths(Paths, __doc__)
+    line, params = sections.read(
+        sections.line("bit_depth", "channels", "normal", "orient", "regions"),
+        sections.section("crop", CropParams),
     )
-    line, params = program.params(line=Line, crop=CropParams)
     views = with_folds(read_table(paths.manifest), read_table(paths.folds))
 
-    maps = _located(views, line, params, paths.data, paths.out)
-    framed = [
-        frame_view(view, line, {name: found[i] for name, found in maps.items()},
-                   framing=params.framing)
-        for i, view in enumerate(views.itertuples(index=False))
-    ]  # fmt: skip
+    regions = located_regions(line.regions)
+    locator = None
+    if regions:
+        size_px = params.locator_size_px
+        model = train_locator(views, line, regions, params, paths.data)
+        save_locator(model, regions, size_px, paths.out)
+        locator = RegionLocator(tuple(regions), size_px, partial(locate, model))
+    cut = cut_views(views, line, locator, paths.data, framing=params.framing)
+
     metrics: dict[str, Any] = {"framing": params.framing, "n_views": len(views)}
     lost = []
     for region in line.regions:
-        crops, missing = cut_region(views, line, region, framed, paths.data)
+        crops, missing = crops_of(region, views, cut)
         save_crops(paths.out, region, crops)
-        metrics[region] = _counts(crops, missing)
+        metrics[region] = _counts(crops, missing) | _agreement(region, views, cut)
         lost.append(missing.assign(region=region))
-    checked = views["fold"] == "val"
-    val_maps = {region: found[checked.to_numpy()] for region, found in maps.items()}
-    for region, ious in locator_agreement(views[checked], val_maps).items():
-        metrics[region] |= _agreement(ious)
 
     write_table(paths.out / "not_located.csv", pd.concat(lost))
     program.save_metrics(paths.metrics, metrics)
 
 
-def cut_region(
+@dataclass(frozen=True)
+class CutCrop:
+    """A crop, where the defect lies in it (see Crops), and its row of the index."""
+
+    image: Image
+    target: Image
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CutView:
+    """The crops of a view by region, and by region how well the locator meets a label, IoU."""
+
+    crops: dict[str, CutCrop]
+    agreement: dict[str, float]
+
+
+def cut_views(
     views: pd.DataFrame,
     line: Line,
-    region: str,
-    framed: list[dict[str, Framed]],
+    locator: RegionLocator | None,
     data: Path,
-) -> tuple[Crops, pd.DataFrame]:
-    """The crops of one region, and the views in which it could not be found."""
-    settings = line.regions[region]
+    *,
+    framing: str,
+) -> list[CutView]:
+    """Decode each view once; locate its regions, and cut the crops of all of them."""
     part_labels = labels_of_parts(views, line.normal)
 
-    def cut_one(number: int, view: Any) -> tuple[Image, Image, dict[str, Any]] | None:
-        if region not in framed[number]:
-            return None
-        found = framed[number][region]
-        boxes_here = {name: other.box for name, other in framed[number].items()}
-        window = crop_window(
-            found.box,
-            size_px=settings.size_px,
-            margin_fraction=settings.margin_fraction,
-            turned=is_turned(boxes_here, line.orient),
+    def cut_one(view: Any) -> CutView:
+        frame = read_frame(
+            data / view.path, channels=line.channels, bit_depth=line.bit_depth
         )
-        image = cut(
-            read_frame(
-                data / view.path, channels=line.channels, bit_depth=line.bit_depth
-            ),
-            window,
-        )
-        boxes = defect_boxes(view, settings.shows)
-        label = line.label_in(region, view.label)
-        target, known_from = _target(
-            data, view, window, boxes, is_normal=label == line.normal
-        )
-        row = {
-            "view_id": view.view_id,
-            "path": view.path,
-            "part_id": view.part_id,
-            "fold": view.fold,
-            "label": label,
-            "part_label": part_labels[view.part_id],
-            "framed_by": found.source,
-            "confidence": found.confidence,
-            "target": known_from,
-            **window_columns(window),
-        }
-        return image.reshape(*image.shape[:2], line.channels), target, row
+        size_px = (frame.shape[1], frame.shape[0])
+        maps = locator.maps(frame) if locator else {}
+        located = find_regions(maps, size_px)
+        framed = frame_view(view, line.regions, located, framing=framing)
 
-    done = list(_in_threads(cut_one, views, f"cut {region}"))
-    kept = [result for result in done if result is not None]
-    if not kept:
+        boxes = {region: found.box for region, found in framed.items()}
+        windows = crop_windows(boxes, size_px, regions=line.regions, orient=line.orient)
+        images = cut_crops(frame, windows)
+
+        # A normal view has no defect to place, whatever files lie beside it.
+        mask = None if view.label == line.normal else _mask(data, view)
+        crops = {}
+        for region, window in windows.items():
+            found = framed[region]
+            label = line.label_in(region, view.label)
+            shown = defect_boxes(view, line.regions[region].shows)
+            target, known_from = _target(
+                window, mask, shown, is_normal=label == line.normal
+            )
+            row = {
+                "view_id": view.view_id,
+                "path": view.path,
+                "part_id": view.part_id,
+                "fold": view.fold,
+                "label": label,
+                "part_label": part_labels[view.part_id],
+                "framed_by": found.source,
+                "confidence": found.confidence,
+                "target": known_from,
+                **window_columns(window),
+            }
+            crops[region] = CutCrop(images[region], target, row)
+
+        return CutView(crops, locator_agreement(view, maps, located))
+
+    return list(_in_threads(cut_one, views, "cut crops"))
+
+
+def crops_of(
+    region: str, views: pd.DataFrame, cut: list[CutView]
+) -> tuple[Crops, pd.DataFrame]:
+    """The crops of one region, and the views in which it could not be found."""
+    found = [view.crops[region] for view in cut if region in view.crops]
+    if not found:
         raise InspectionError(
             f"line.regions.{region}: found in none of {len(views)} views; box it in more frames, "
             "raise crop.locator_epochs, or set whole_frame: true"
         )
-    images, targets, rows = zip(*kept, strict=True)
-    missing = views[[result is None for result in done]][
-        ["view_id", "path", "part_id", "label"]
-    ]
-    return Crops(np.stack(images), np.stack(targets), pd.DataFrame(rows)), missing
+
+    crops = Crops(
+        images=np.stack([crop.image for crop in found]),
+        targets=np.stack([crop.target for crop in found]),
+        index=pd.DataFrame([crop.row for crop in found]),
+    )
+    lost = [region not in view.crops for view in cut]
+    return crops, views.loc[lost, ["view_id", "path", "part_id", "label"]]
 
 
-def _located(
-    views: pd.DataFrame, line: Line, params: CropParams, data: Path, out: Path
-) -> dict[str, Floats]:
-    """Train the locator on the train fold's part boxes; probability maps of every view."""
-    regions = located_regions(line)
-    if not regions:
-        return {}
+def train_locator(
+    views: pd.DataFrame,
+    line: Line,
+    regions: list[str],
+    params: CropParams,
+    data: Path,
+) -> Locator:
+    """A locator that knows the part boxes of the train fold, and no other."""
+    # Val tells how well parts are found that the locator never saw, so it must not teach.
     boxed = views[views["fold"] == "train"]
     require_boxes(boxed, regions)
     size = params.locator_size_px
-
-    def shrink(_: int, view: Any) -> Image:
-        return locator_input(
-            read_frame(data / view.path, channels=1, bit_depth=line.bit_depth), size
-        )
-
-    frames = np.stack(list(_in_threads(shrink, views, "read frames")))
     cells = (size[0] // STRIDE, size[1] // STRIDE)
-    targets = locator_targets(views, regions, cells)
-    known = ~np.isnan(targets).all(axis=(1, 2, 3))
-    usable = np.flatnonzero(known & (views["fold"] == "train").to_numpy())
-    chosen = np.random.default_rng(params.seed).permutation(usable)[
-        : params.locator_max_frames
-    ]
-    model = _fit(frames[chosen], targets[chosen], params)
-    _save_locator(model, regions, size, out)
-    maps = locate(model, frames)
-    return {region: maps[:, number] for number, region in enumerate(regions)}
+    targets = locator_targets(boxed, regions, cells)
+    usable = np.flatnonzero(~np.isnan(targets).all(axis=(1, 2, 3)))
+    drawn = np.random.default_rng(params.seed).permutation(usable)
+    chosen = drawn[: params.locator_max_frames]
+
+    def shrink(view: Any) -> Image:
+        frame = read_frame(
+            data / view.path, channels=line.channels, bit_depth=line.bit_depth
+        )
+        return locator_input(frame, size)
+
+    frames = np.stack(list(_in_threads(shrink, boxed.iloc[chosen], "read frames")))
+    return _fit(frames, targets[chosen], params)
 
 
 def _fit(frames: Image, targets: Floats, params: CropParams) -> Locator:
@@ -197,32 +234,39 @@ def _fit(frames: Image, targets: Floats, params: CropParams) -> Locator:
             targets,
             epochs=params.locator_epochs,
             learning_rate=params.locator_learning_rate,
-            batch_size=16,
+            batch_size=LOCATOR_BATCH,
             seed=params.seed,
             progress=progress,
         )
 
 
-def _save_locator(
-    model: Locator, regions: list[str], size: tuple[int, int], out: Path
+def save_locator(
+    model: Locator, regions: list[str], size_px: tuple[int, int], out: Path
 ) -> None:
+    """Write the weights, and beside them what their outputs are and what they take."""
     from safetensors.torch import save_file
 
     with replacing(out / "locator.safetensors") as temporary:
         save_file(model.state_dict(), temporary)
-    write_json(out / "locator.json", {"regions": regions, "size_px": list(size)})
+    settings = {"regions": regions, "size_px": list(size_px)}
+    write_json(out / "locator.json", settings)
+
+
+def _mask(data: Path, view: Any) -> Image | None:
+    """The mask of a view, or None where nobody has drawn one."""
+    if not view.mask_path:
+        return None
+    content = (data / view.mask_path).read_bytes()
+    return decode_mask(content, max_pixels=CEILING_PIXELS)
 
 
 def _target(
-    data: Path, view: Any, window: Any, boxes: list[Any], *, is_normal: bool
+    window: CropWindow, mask: Image | None, boxes: list[Box], *, is_normal: bool
 ) -> tuple[Image, str]:
-    """Where the defect lies in the crop, and what tells it; `unknown` where nothing marks it."""
+    """Where the defect lies in the crop, and what it is known from: see Crops."""
     if is_normal:
         return box_target([], window), "normal"
-    if view.mask_path:
-        mask = decode_mask(
-            (data / view.mask_path).read_bytes(), max_pixels=CEILING_PIXELS
-        )
+    if mask is not None:
         target, known_from = mask_target(mask, window), "mask"
     else:
         target, known_from = box_target(boxes, window), "box"
@@ -230,16 +274,11 @@ def _target(
 
 
 def _in_threads(
-    work: Callable[[int, Any], Any], views: pd.DataFrame, what: str
+    work: Callable[[Any], Any], views: pd.DataFrame, what: str
 ) -> Iterator[Any]:
     with ThreadPoolExecutor() as pool:
         rows = list(views.itertuples(index=False))
-        yield from tqdm(
-            pool.map(work, range(len(rows)), rows),
-            total=len(rows),
-            desc=what,
-            disable=None,
-        )
+        yield from tqdm(pool.map(work, rows), total=len(rows), desc=what, disable=None)
 
 
 def _counts(crops: Crops, missing: pd.DataFrame) -> dict[str, Any]:
@@ -251,14 +290,23 @@ def _counts(crops: Crops, missing: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _agreement(ious: list[float]) -> dict[str, float]:
+def _agreement(
+    region: str, views: pd.DataFrame, cut: list[CutView]
+) -> dict[str, float]:
+    """How well the locator meets the labelled boxes of val: the usual IoU, and a bad one."""
+    ious = [
+        view.agreement[region]
+        for view, fold in zip(cut, views["fold"], strict=True)
+        if fold == "val" and region in view.agreement
+    ]
     if not ious:
         return {}
-    worst, median = np.percentile(ious, [5, 50])
+
+    bad, median = np.percentile(ious, [5, 50])
     return {
         "val_n_boxes": len(ious),
         "val_iou_median": round(float(median), 4),
-        "val_iou_5_percent": round(float(worst), 4),
+        "val_iou_5_percent": round(float(bad), 4),
     }
 
 

@@ -1,18 +1,20 @@
-"""The source files of each stage in dvc.yaml, written and checked: `make deps`.
+"""What each stage in dvc.yaml depends on, written and checked: `make deps`.
 
 DVC does not follow imports, so a source file that is missing among a stage's `deps` serves a stale
-model, and one too many trains anew for nothing. Both are read off the imports.
+model, and one too many trains anew for nothing. The files are read off the imports; the keys of
+params.yaml and the libraries in `params` off the source as well (stages/pipeline/tracked.py).
 """
 
 import argparse
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from inspection.errors import InspectionError, first_three
+from stages.pipeline import tracked
 
 PIPELINE = Path("dvc.yaml")
 ROOMS = (
@@ -24,7 +26,7 @@ ROOMS = (
     "samples",
     "benchmarks",
 )
-SOURCE_SUFFIXES = (".py", ".j2")
+SOURCE_SUFFIXES = (".py", ".j2", ".json")
 
 
 def main() -> None:
@@ -33,38 +35,71 @@ def main() -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="change nothing; exit 1 where dvc.yaml is stale",
+        help="change nothing; exit 1 where a file is stale",
     )
     wants_check = parser.parse_args().check
 
-    text = PIPELINE.read_text(encoding="utf-8")
-    updated = with_sources(text, Path.cwd())
-    if updated == text:
-        return
-
-    if wants_check:
-        sys.stderr.write(
-            f"{PIPELINE}: the source files of some stage are stale; run `make deps`\n"
-        )
+    stale = [
+        path
+        for path, text in written(Path.cwd()).items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    if wants_check and stale:
+        names = ", ".join(path.name for path in stale)
+        sys.stderr.write(f"{names}: stale; run `make deps`\n")
         raise SystemExit(1)
-    PIPELINE.write_text(updated, encoding="utf-8")
+    for path in stale:
+        path.write_text(written(Path.cwd())[path], encoding="utf-8")
 
 
-def with_sources(text: str, root: Path) -> str:
-    """The text of dvc.yaml with the source files of every stage as its imports have them.
+def written(root: Path) -> dict[Path, str]:
+    """The text of dvc.yaml and of libraries.yaml as the sources of the stages have them."""
+    text = (root / PIPELINE).read_text(encoding="utf-8")
+    required = tracked.required_in((root / "requirements.in").read_text("utf-8"))
+    pinned = tracked.pinned_in((root / "requirements.txt").read_text("utf-8"))
 
-    Data that a stage depends on stays first and in its order; sources follow by name.
+    used: list[str] = []
+    for stage in _yaml().load(text)["stages"].values():
+        used += libraries_of(_program(stage, root), root, required)
+    return {
+        root / PIPELINE: with_sources(text, root, required),
+        root / tracked.LIBRARIES: tracked.libraries_text(used, pinned),
+    }
+
+
+def with_sources(text: str, root: Path, required: Sequence[str] = ()) -> str:
+    """The text of dvc.yaml with the sources, params and libraries of every stage as it has them.
+
+    Data that a stage depends on stays first and in its order; sources follow by name. `required`
+    are the libraries of requirements.in.
     """
     yaml = _yaml()
     pipeline: Any = yaml.load(text)
     for stage in pipeline["stages"].values():
-        program = root / f"{_module_of(stage['cmd']).replace('.', '/')}.py"
+        program = _program(stage, root)
         data = [dep for dep in stage["deps"] if not is_source(dep)]
         stage["deps"] = data + sorted(sources_of(program, root))
 
-    written = StringIO()
-    yaml.dump(pipeline, written)
-    return written.getvalue()
+        libraries = libraries_of(program, root, required)
+        params = tracked.entries(tracked.keys_of(program), libraries)
+        if params:
+            stage["params"] = params
+
+    out = StringIO()
+    yaml.dump(pipeline, out)
+    return out.getvalue()
+
+
+def libraries_of(program: Path, root: Path, required: Sequence[str]) -> list[str]:
+    """The libraries that a program's result depends on, by their names in requirements.in."""
+    sources = [root / name for name in sources_of(program, root)]
+    imported = [
+        name
+        for path in sources
+        if path.suffix == ".py"
+        for name in imported_names(path, root)
+    ]
+    return tracked.libraries_of(imported, required)
 
 
 def is_source(dep: str) -> bool:
@@ -159,6 +194,11 @@ def _holds_code(marker: Path) -> bool:
 
 def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _program(stage: Any, root: Path) -> Path:
+    """The source file of a stage's program."""
+    return root / f"{_module_of(stage['cmd']).replace('.', '/')}.py"
 
 
 def _module_of(command: str) -> str:

@@ -1,8 +1,9 @@
 """Try every CAM method on every layer, and choose the recipe that points at the defects."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,6 @@ from pydantic import Field
 
 from inspection.evaluation.cam_scores import absolute_scale, score
 from inspection.geometry import Floats, Image
-from inspection.line import Line
 from inspection.models.cam import (
     EXPORTABLE,
     FUSED,
@@ -24,13 +24,13 @@ from inspection.models.classifier import DefectClassifier, load_classifier
 from inspection.models.crops import Crops, drawn, load_crops
 from inspection.runtime.heat import overlay, scaled
 from inspection.storage import write_bytes, write_json, write_table
-from stages import program
+from stages import program, sections
 
 PLACED = ("mask", "box")
 DEFAULT_METHOD = "gradcam"
 
 
-class EvaluateCamParams(program.Params):
+class EvaluateCamParams(sections.Params):
     """What is looked at: at most this many val crops of defects and of normals."""
 
     max_defects: int = Field(default=150, ge=1)
@@ -39,16 +39,23 @@ class EvaluateCamParams(program.Params):
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Paths:
+    """What the stage reads and writes."""
+
+    crops: Annotated[Path, "folder of the crops"]
+    classifier: Annotated[Path, "folder of the classifier"]
+    out: Annotated[Path, "folder for the recipe, the table and the gallery"]
+    metrics: Annotated[Path, "file for the metrics"]
+
+
 def main() -> None:
     """Load classifier and val crops, score all recipes, save the table, the recipe, a gallery."""
-    paths = program.arguments(
-        __doc__,
-        crops="folder of the crops",
-        classifier="folder of the classifier",
-        out="folder for the recipe, the table and the gallery",
-        metrics="file for the metrics",
+    paths = program.paths(Paths, __doc__)
+    line, params = sections.read(
+        sections.line("classify"),
+        sections.section("evaluate_cam", EvaluateCamParams),
     )
-    line, params = program.params(line=Line, evaluate_cam=EvaluateCamParams)
     model = load_classifier(paths.classifier)
     val = load_crops(paths.crops, line.classify).in_fold("val")
     predicted = predict(model, val)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,14 +24,14 @@ from inspection.models.classifier import DefectClassifier, load_classifier
 from inspection.models.crops import Crops, drawn, load_crops
 from inspection.parts import labels_of_parts
 from inspection.storage import replacing, write_json, write_table
-from stages import program
+from stages import program, sections
 
 BOX_THRESHOLD = 0.5
 MIN_NORMALS = 3
 FEW_NORMALS = 20
 
 
-class FitAnomalyParams(program.Params):
+class FitAnomalyParams(sections.Params):
     """See params.yaml. `features: auto` fits both kinds and keeps the one of the higher AUROC on
     val, or the filters where val has no defect of the region."""
 
@@ -56,16 +56,23 @@ class Fitted:
     evidence: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Paths:
+    """What the stage reads and writes."""
+
+    crops: Annotated[Path, "folder of the crops"]
+    classifier: Annotated[Path, "folder of the classifier, whose backbone is used"]
+    out: Annotated[Path, "folder for the anomaly model"]
+    metrics: Annotated[Path, "file for the metrics"]
+
+
 def main() -> None:
     """Load normals and backbone, fit, save the model, its scores, maps and evidence."""
-    paths = program.arguments(
-        __doc__,
-        crops="folder of the crops",
-        classifier="folder of the classifier, whose backbone is used",
-        out="folder for the anomaly model",
-        metrics="file for the metrics",
+    paths = program.paths(Paths, __doc__)
+    line, params = sections.read(
+        sections.line("detect_anomalies", "normal"),
+        sections.section("fit_anomaly", FitAnomalyParams),
     )
-    line, params = program.params(line=Line, fit_anomaly=FitAnomalyParams)
     crops = load_crops(paths.crops, line.detect_anomalies)
     is_normal = (crops.index["part_label"] == line.normal).to_numpy()
     train = np.flatnonzero(is_normal & (crops.index["fold"] == "train"))

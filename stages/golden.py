@@ -1,22 +1,55 @@
 """Holds the exported models against torch on val crops and frames, in every runtime."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from inspection.evaluation.golden_crops import (
     Batch,
     detector_parity,
+    evenly_drawn,
     locator_parity,
 )
-from inspection.evaluation.parity import Parity
+from inspection.evaluation.parity import Parity, require_parity
 from inspection.evaluation.runtimes import RUNTIMES, outputs_in
-from inspection.geometry import Image
+from inspection.geometry import Image, locator_input
 from inspection.models.anomaly import anomalies
+from inspection.models.crops import Crops
 from inspection.models.locator import locate
 from inspection.runtime.bundle import Settings
 from inspection.runtime.detectors import CLASSIFIER
 from stages.exported import Trained
+
+
+def checked_parity(
+    trained: Trained,
+    settings: Settings,
+    bundle: Path,
+    val_crops: Mapping[str, Crops],
+    frames: Iterable[Image],
+    *,
+    n_crops: int,
+    tolerance: float,
+) -> dict[str, Parity]:
+    """Parity of every model on val crops, by region, and val frames.
+
+    Raises InspectionError where a model judges otherwise than torch, or is off by more than
+    `tolerance`.
+    """
+    crops = {
+        name: evenly_drawn(val_crops[detector.region].images, n_crops)
+        for name, detector in settings.detectors.items()
+    }
+    parity = golden_parity(trained, settings, bundle, crops, tolerance=tolerance)
+    if settings.locator is not None:
+        size = settings.locator.size_px
+        shrunk = np.stack([locator_input(frame, size) for frame in frames])
+        parity |= golden_locator_parity(trained, settings, bundle, shrunk)
+
+    require_parity(parity, tolerance=tolerance)
+    return parity
 
 
 def golden_parity(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from inspection.storage import read_json
-from stages import program
+from stages import sections
 
 LIBRARIES = (
     "torch",
@@ -27,7 +27,7 @@ def lineage(*, data_dvc: Path, run: Path) -> dict[str, Any]:
         "git_revision": _git("rev-parse", "HEAD"),
         "git_clean": git_clean(),
         "mlflow_run": read_json(run)["run_id"],
-        "params": program.PARAMS_FILE.read_text(encoding="utf-8"),
+        "params": sections.PARAMS_FILE.read_text(encoding="utf-8"),
         "versions": {name: version(name) for name in LIBRARIES},
     }
 
@@ -37,7 +37,7 @@ def git_clean() -> bool | None:
 
     What the run itself writes does not count: `dvc.lock` and `metrics/`, and `data.dvc`, whose
     hash the lineage holds in full. A changed `params.yaml`, by `make adopt` too, does count, and
-    so do the code and `reviews/`. Files that git does not track are not looked at.
+    so do the code and `reviews/`. Files that git does not track do not count.
     """
     left_out = [f":(exclude){path}" for path in WRITTEN_BY_A_RUN]
     changed = _git(

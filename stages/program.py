@@ -1,154 +1,99 @@
-"""How every stage runs: dies with its parent, holds its lock, reads its params, reports errors."""
+"""How every stage runs: dies with its parent, holds its lock, knows its paths, reports errors."""
 
 import argparse
 import logging
 import sys
-from collections.abc import Callable
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from inspection.errors import InspectionError, raise_all
+from inspection.errors import InspectionError
 from inspection.processes import die_with_parent
 from inspection.storage import locked, write_json
+from stages import sections
+from stages.pipeline import fingerprint
+from stages.sections import PARAMS_FILE as PARAMS_FILE
+from stages.sections import Params as Params
 
-PARAMS_FILE = Path("params.yaml")
 LOCK_DIR = Path(".state/locks")
-SECTIONS = ("line", "validate", "clean_labels", "split", "crop", "train", "evaluate_cam",
-            "fit_anomaly", "assemble", "tracking")  # fmt: skip
 
 log = logging.getLogger("knurl")
-Section = TypeVar("Section", bound=BaseModel)
+Paths = TypeVar("Paths")
 
 
-class Params(BaseModel):
-    """Base of a stage's section of params.yaml: immutable, and unknown keys are an error."""
+class _Lines(logging.Formatter):
+    """A message as it is; a warning says that it is one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if record.levelno < logging.WARNING else f"warning: {text}"
 
 
 def run(stage: str, main: Callable[[], None]) -> None:
-    """Run `main` as the program of `stage`; errors the user can mend end it with 1, untraced.
+    """Run `main` as the program of `stage`; errors that the user can fix end it with 1, untraced.
 
     The process is killed when its parent dies: a killed `dvc repro` leaves no orphan that trains
-    on beside the next one. A lock per stage refuses a second run of the same stage.
+    on beside the next one. A lock per stage refuses a second run of the same stage. A stage whose
+    sources, inputs or parameters change while it runs fails.
     """
     die_with_parent()
-    logging.basicConfig(
-        level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True
-    )
+    log_to_stderr()
     try:
         with locked(LOCK_DIR / f"{stage}.lock", holder=f"stage {stage}"):
+            before = fingerprint.of_stage(stage)
             main()
+            fingerprint.require_unchanged(stage, before)
     except InspectionError as error:
         sys.stderr.write(f"{stage}: failed\n{error}\n")
         raise SystemExit(1) from error
 
 
-def arguments(description: str | None, **paths: str) -> argparse.Namespace:
-    """Parse the stage's paths from the command line: one required `--name PATH` per keyword."""
-    parser = argparse.ArgumentParser(description=description)
-    for name, help_text in paths.items():
-        flag = "--" + name.replace("_", "-")
-        parser.add_argument(
-            flag, dest=name, type=Path, required=True, metavar="PATH", help=help_text
-        )
-    return parser.parse_args()
+def log_to_stderr() -> None:
+    """Send what a stage and its libraries log to stderr, a message a line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
-def params(**sections: type[Section]) -> Any:
-    """Read sections of params.yaml, each by its model; returned in the order asked for.
+def paths(wanted: type[Paths], description: str | None) -> Paths:
+    """The stage's paths from the command line: one required `--name PATH` per field of `wanted`.
 
-    A single section is returned bare. A section that is asked for must be there (`{}` takes every
-    default), and none may have a name that no stage knows. All problems are reported at once, as
-    `params.yaml: split.val_fraction: should be < 1, got 20`.
+    `wanted` is a dataclass of fields `Annotated[Path, "what lies there"]`.
     """
-    content = _read_yaml(PARAMS_FILE)
-    problems = [_unknown(str(name)) for name in content if name not in SECTIONS]
-    loaded = []
-    for name, model in sections.items():
-        if content.get(name) is None:
-            problems.append(f"{name}: missing; add the section")
-            continue
-        try:
-            loaded.append(model.model_validate(content[name]))
-        except ValidationError as error:
-            problems += describe(name, error)
-    raise_all(f"{PARAMS_FILE}: {problem}" for problem in problems)
-    return loaded[0] if len(loaded) == 1 else tuple(loaded)
+    parser = argparse.ArgumentParser(description=description)
+    for name, kind in get_type_hints(wanted, include_extras=True).items():
+        flag = "--" + name.replace("_", "-")
+        (text,) = kind.__metadata__
+        parser.add_argument(
+            flag, dest=name, type=Path, required=True, metavar="PATH", help=text
+        )
+    return wanted(**vars(parser.parse_args()))
 
 
-def describe(section: str, error: ValidationError) -> list[str]:
-    """Each problem of a validation error as `section.key: what is wrong, got value`."""
-    return [_describe_one(section, problem) for problem in error.errors()]
-
-
-def save_metrics(path: Path, metrics: dict[str, Any]) -> None:
+def save_metrics(path: Path, metrics: Mapping[str, object]) -> None:
     """Write a stage's metrics and log its numbers in one line."""
     write_json(path, metrics)
     numbers = [
-        f"{key} {_short(value)}" for key, value in metrics.items() if _is_number(value)
+        f"{key} {_short(value)}"
+        for key, value in metrics.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
     ]
     log.info("%s: %s", path.stem, ", ".join(numbers))
 
 
-def _unknown(section: str) -> str:
-    near = get_close_matches(section, SECTIONS, n=1)
-    remedy = (
-        f"mend its spelling to {near[0]!r}"
-        if near
-        else f"use one of {', '.join(SECTIONS)}"
-    )
-    return f"{section}: unknown section; remove it or {remedy}"
-
-
-def _describe_one(section: str, problem: Any) -> str:
-    where = ".".join([section, *(str(part) for part in problem["loc"])])
-    kind, message = problem["type"], problem["msg"]
-    if kind == "extra_forbidden":
-        return f"{where}: unknown key; remove it or mend its spelling"
-    if kind == "missing":
-        return f"{where}: missing; add it"
-    message = message.removeprefix("Value error, ").removeprefix("Input ")
-    message = message.replace("less than or equal to", "<=").replace("less than", "<")
-    message = message.replace("greater than or equal to", ">=").replace(
-        "greater than", ">"
-    )
-    message = message.replace("be a valid integer", "be an integer").replace(
-        "be a valid", "be a"
-    )
-    got = problem["input"]
-    return f"{where}: {message}" + ("" if isinstance(got, dict) else f", got {got!r}")
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InspectionError(
-            f"{path}: not found; run from the project's root"
-        ) from error
-    except YAMLError as error:
-        raise InspectionError(f"{path}: is not YAML: {error}") from error
-    except UnicodeDecodeError as error:
-        raise InspectionError(
-            f"{path}: is not UTF-8 ({error.reason}); save it as UTF-8"
-        ) from error
-    if not isinstance(content, dict):
-        raise InspectionError(
-            f"{path}: should hold sections, got {type(content).__name__}"
-        )
-    return content
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _short(value: float) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def arguments(description: str | None, **paths: str) -> argparse.Namespace:
+    """As `paths`, untyped."""
+    parser = argparse.ArgumentParser(description=description)
+    for name, help_text in paths.items():
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(flag, dest=name, type=Path, required=True, help=help_text)
+    return parser.parse_args()
+
+
+def params(**wanted: Any) -> Any:
+    """As `sections.read`, whole sections only, untyped."""
+    return sections.read(*(sections.section(*one) for one in wanted.items()))

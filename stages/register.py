@@ -1,96 +1,178 @@
-"""Register the bundle in MLflow with its lineage; a line's first version becomes its champion."""
+"""Register the bundle in MLflow with its lineage, as challenger; promoting is another step."""
 
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from inspection.curation.folds import with_folds
 from inspection.runtime.bundle import CARD, Card, verified
-from inspection.runtime.releases import release
-from inspection.storage import read_table, sha256_of, write_json
-from stages import champions, program, tracking
+from inspection.storage import (
+    read_json,
+    read_table,
+    sha256_of,
+    write_json,
+    write_table,
+)
+from stages import program, tracking
+from stages.model_card import model_card
 
 MODEL_CODE = Path(__file__).with_name("registered_model.py")
 REQUIREMENTS = ("mlflow", "onnxruntime", "opencv-python-headless", "pandas", "pydantic",
                 "simplejpeg")  # fmt: skip
+INSPECTION = Path(__file__).parents[1] / "inspection"
+NO_BYTE_CODE = shutil.ignore_patterns("__pycache__")
+VIEW_COLUMNS = [
+    "view_id",
+    "path",
+    "image_sha256",
+    "part_id",
+    "group_id",
+    "label",
+    "fold",
+]
 
 
 def main() -> None:
-    """Load the bundle, register and release it, save the receipt."""
+    """Load the bundle, register it once, save the receipt."""
     paths = program.arguments(
         __doc__,
         bundle="folder of the bundle",
         data="the frames, for the input example",
         manifest="the clean manifest",
+        folds="the fold of each view",
+        validation="metrics of stage validate",
+        confusion="the confusion of the test fold",
+        gallery="folder of the CAM gallery",
+        report="folder of the report",
         out="file for the receipt",
         metrics="file for the metrics",
     )
     params = program.params(tracking=tracking.TrackingParams)
-    card = verified(paths.bundle)
-    example = read_table(paths.manifest).iloc[0]
-    content = (paths.data / example["path"]).read_bytes()
-    table = pd.DataFrame({"part_id": [str(example["part_id"])], "image": [content]})
-
+    card, digest = verified(paths.bundle), sha256_of(paths.bundle / CARD)
+    name = card.line.name
     mlflow = tracking.connect(params)
     client = mlflow.MlflowClient()
-    name = card.line.name
-    releases = paths.bundle.parent / "releases"
+
     with tracking.changing_aliases(params):
-        champions.restore(mlflow, name, releases)
-        lost = champions.unregistered(client, name, releases)
-        if lost is not None and sha256_of(lost / CARD) != sha256_of(
-            paths.bundle / CARD
-        ):
-            again, released = _registered(mlflow, lost, table, releases)
-            champions.appoint(client, name, again, releases, released)
-            program.log.info(
-                "%s: the registry had lost it; it is version %s now", lost, again
-            )
-        number, released = _registered(mlflow, paths.bundle, table, releases)
-        aliases = champions.appoint(client, name, number, releases, released)
+        number = _known_version(client, name, digest)
+        if number is None:
+            number = _registered(mlflow, paths, card, digest)
+        else:
+            program.log.info("version %s of %s has this card already", number, name)
+        client.set_registered_model_alias(name, tracking.CHALLENGER, number)
 
     receipt = {
         "model": name,
         "version": number,
-        "release": released,
-        "aliases": aliases,
-        "card_sha256": sha256_of(paths.bundle / CARD),
+        "card_sha256": digest,
         "store": params.store,
     }
     write_json(paths.out, receipt)
-    metrics = {"version": int(number), "champion": champions.CHAMPION in aliases}
-    program.save_metrics(paths.metrics, metrics)
+    program.save_metrics(paths.metrics, {"version": int(number)})
 
 
-def _registered(
-    mlflow: Any, bundle: Path, example: pd.DataFrame, releases: Path
-) -> tuple[str, str]:
-    """Log a bundle as a new version of its line's model and release it: version and release."""
-    card = verified(bundle)
-    digest = sha256_of(bundle / CARD)
-    name, tags = card.line.name, _tags(card) | {champions.CARD_TAG: digest}
-    client = mlflow.MlflowClient()
-    with mlflow.start_run(run_id=_known_run(client, card.lineage["mlflow_run"])) as run:
+def _known_version(client: Any, name: str, digest: str) -> str | None:
+    """The version that holds this very card, the latest where there are several."""
+    found = client.search_model_versions(f"name = '{name}'")
+    known = [int(one.version) for one in found
+             if one.tags.get(tracking.CARD_TAG) == digest]  # fmt: skip
+    return str(max(known)) if known else None
+
+
+def _registered(mlflow: Any, paths: Any, card: Card, digest: str) -> str:
+    """Log a bundle as a new version of its line's model; returns its number."""
+    name, client = card.line.name, mlflow.MlflowClient()
+    tags = _tags(card) | _data_tags(paths) | {tracking.CARD_TAG: digest}
+    place = f"bundle-{digest[:8]}"
+
+    run_name = f"{name} {_short(card.lineage['git_revision'])} bundle {card.version}"
+    known = _known_run(client, card.lineage["mlflow_run"])
+    with mlflow.start_run(run_id=known, run_name=None if known else run_name) as run:
         mlflow.log_metrics(_numbers(card.metrics))
-        info = mlflow.pyfunc.log_model(
-            name="bundle",
-            python_model=str(MODEL_CODE),
-            artifacts={"bundle": str(bundle)},
-            code_paths=["inspection"],
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
-            signature=_signature(mlflow),
-            input_example=example,
-            registered_model_name=name,
-            tags=tags,
-        )
-        mlflow.set_tags(tags)
+        _log_data(mlflow, card)
+        _log_artifacts(mlflow, paths, place)
+        with _serving_code() as code:
+            info = mlflow.pyfunc.log_model(
+                name="bundle",
+                python_model=str(MODEL_CODE),
+                artifacts={"bundle": str(paths.bundle)},
+                code_paths=[str(code)],
+                pip_requirements=[f"{one}=={version(one)}" for one in REQUIREMENTS],
+                signature=_signature(mlflow),
+                input_example=_example(paths),
+                registered_model_name=name,
+                tags=tags,
+            )
+        mlflow.set_tags(tags | {"mlflow.runName": run_name})
+
     number = str(info.registered_model_version)
     released = f"{name}-{number}-{digest[:8]}"
-    release(bundle, releases, released)
-    for key, value in (tags | {"run_id": run.info.run_id, "release": released}).items():
+    tags |= {"run_id": run.info.run_id, "release": released, "artifacts": place}
+    for key, value in tags.items():
         client.set_model_version_tag(name, number, key, value)
-    return number, released
+    client.update_model_version(name, number, description=model_card(card))
+    return number
+
+
+@contextmanager
+def _serving_code() -> Iterator[Path]:
+    """A copy of `inspection` with what serving reaches: the ground floor and `runtime`."""
+    with tempfile.TemporaryDirectory() as folder:
+        code = Path(folder) / INSPECTION.name
+        shutil.copytree(INSPECTION / "runtime", code / "runtime", ignore=NO_BYTE_CODE)
+        for module in INSPECTION.glob("*.py"):
+            shutil.copy(module, code)
+        yield code
+
+
+def _example(paths: Any) -> pd.DataFrame:
+    first = read_table(paths.manifest).iloc[0]
+    content = (paths.data / first["path"]).read_bytes()
+    return pd.DataFrame({"part_id": [str(first["part_id"])], "image": [content]})
+
+
+def _log_artifacts(mlflow: Any, paths: Any, place: str) -> None:
+    """What a reviewer looks at, and the fold of every view: what was tested, and trained on."""
+    mlflow.log_artifacts(str(paths.report), f"{place}/report")
+    mlflow.log_artifacts(str(paths.gallery), f"{place}/gallery")
+    mlflow.log_artifact(str(paths.confusion), place)
+    mlflow.log_artifact(str(paths.bundle / CARD), place)
+
+    views = with_folds(read_table(paths.manifest), read_table(paths.folds))
+    table = paths.out.with_name(".views") / "views.parquet"
+    write_table(table, views[VIEW_COLUMNS])
+    mlflow.log_artifact(str(table), f"{place}/lineage")
+    table.unlink()
+    table.parent.rmdir()
+
+
+def _log_data(mlflow: Any, card: Card) -> None:
+    """The data set by the digest of data.dvc, which holds the hash of every file."""
+    content = card.lineage["data"]
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    source = mlflow.data.code_dataset_source.CodeDatasetSource({"data.dvc": content})
+    data = mlflow.data.meta_dataset.MetaDataset(
+        source, name=f"{card.line.name} data.dvc", digest=digest
+    )
+    mlflow.log_input(data, context="training")
+
+
+def _data_tags(paths: Any) -> dict[str, str]:
+    """What the gate asks of the data: the share of files that were set aside."""
+    found = read_json(paths.validation)
+    share = found["n_quarantined"] / max(1, found["n_files"])
+    return {"quarantined_fraction": f"{share:.6f}"}
+
+
+def _short(revision: str | None) -> str:
+    return revision[:8] if revision else "outside git"
 
 
 def _known_run(client: Any, run_id: str | None) -> str | None:

@@ -1,8 +1,9 @@
 """Put every part into one fold, and price what a careless split would have claimed."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -27,10 +28,10 @@ from inspection.errors import raise_all
 from inspection.images import read_frame
 from inspection.line import Line
 from inspection.storage import read_table, write_table
-from stages import program
+from stages import program, sections
 
 
-class SplitParams(program.Params):
+class SplitParams(sections.Params):
     """Fractions are of parts. `audit_max_views` caps what the cheap classifier looks at."""
 
     val_fraction: float = Field(default=0.2, gt=0, lt=0.5)
@@ -40,16 +41,23 @@ class SplitParams(program.Params):
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Paths:
+    """What the stage reads and writes."""
+
+    data: Annotated[Path, "the frames"]
+    manifest: Annotated[Path, "the clean manifest"]
+    out: Annotated[Path, "file for the folds"]
+    metrics: Annotated[Path, "file for the metrics"]
+
+
 def main() -> None:
     """Load the clean manifest, assign folds and audit them, save the table."""
-    paths = program.arguments(
-        __doc__,
-        data="the frames",
-        manifest="the clean manifest",
-        out="file for the folds",
-        metrics="file for the metrics",
+    paths = program.paths(Paths, __doc__)
+    line, params = sections.read(
+        sections.line("bit_depth", "classes", "normal"),
+        sections.section("split", SplitParams),
     )
-    line, params = program.params(line=Line, split=SplitParams)
     manifest = read_table(paths.manifest)
     views = manifest[~manifest["held"]].reset_index(drop=True)
 

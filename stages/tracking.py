@@ -1,57 +1,125 @@
-"""The MLflow store of the project: sqlite, made once, written ahead so that readers do not wait.
+"""The MLflow store: a server where MLFLOW_TRACKING_URI names one, else sqlite in the project.
 
-MLflow makes every local artifact location absolute and stores it with experiment, run and version.
-A checkout that is moved takes its numbers and aliases along, but its registry looks for artifacts
-at the old place: move the folder back to read them. What serves, models/releases, moves along.
+The project's own is made once and written ahead, so that readers do not wait. Its artifact
+locations are kept relative to the project's root: a copied checkout writes into itself.
 """
 
 import os
+import socket
 import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from inspection.errors import InspectionError
 from inspection.storage import locked
 from stages import program
 
 PATIENCE_S = 60.0
+ANSWER_S = 5.0  # a server that is up accepts a connection within a second
+ADDRESS = "MLFLOW_TRACKING_URI"
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+SQLITE = "sqlite:///"
+LOCK_DIR = Path(".state/locks")
+CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
+CARD_TAG = "sha256_card.json"
 
 
 class TrackingParams(program.Params):
-    """Where runs and models are registered: a folder with a sqlite database and the artifacts."""
+    """Where runs and models are registered: a folder with a sqlite database and the artifacts.
+
+    `store` may also be the address of an MLflow server or of its database.
+    """
 
     store: str = "mlruns"
     experiment: str = "knurl"
 
 
+def address(params: TrackingParams) -> str:
+    """The store's URI; the environment overrules params.yaml, and a strange scheme is refused."""
+    given = os.environ.get(ADDRESS) or params.store
+    if "://" not in given:
+        return f"{SQLITE}{Path(given) / 'mlflow.db'}"
+    scheme = urlsplit(given).scheme.split("+")[0]
+    if scheme not in PORTS and not given.startswith(SQLITE):
+        raise InspectionError(
+            f"{ADDRESS} or tracking.store: {given!r} is no MLflow store; give a folder, or an "
+            f"address that begins with {SQLITE}, {'://, '.join(PORTS)}://"
+        )
+    return given
+
+
 def connect(params: TrackingParams) -> Any:
-    """Point MLflow at the project's store, which is made on first use; returns the module.
+    """Point MLflow at the store, which is made on first use; returns the module.
 
     Several processes that migrate a fresh database at once break it: the first makes it under a
     lock while the others wait.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    uri = address(params)
+    _require_answer(uri)
     import mlflow
 
-    store = Path(params.store)
-    uri = f"sqlite:///{store / 'mlflow.db'}"
+    before = os.environ.get(ADDRESS)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
+    if before is None:  # MLflow has set it, and the next store would be taken for it
+        os.environ.pop(ADDRESS, None)
+
+    folder = _folder(uri)
     with locked(
-        store / ".lock", holder="another writer of the MLflow store", wait_s=PATIENCE_S
+        (folder or LOCK_DIR) / ".lock",
+        holder="another writer of the MLflow store",
+        wait_s=PATIENCE_S,
     ):
         if mlflow.get_experiment_by_name(params.experiment) is None:
-            place = (store / "artifacts").resolve().as_uri()
-            mlflow.create_experiment(params.experiment, artifact_location=place)
-        with sqlite3.connect(store / "mlflow.db") as database:
-            database.execute("PRAGMA journal_mode=WAL")
+            mlflow.create_experiment(params.experiment)
+        if folder is not None:
+            _keep_in_project(folder, params.experiment)
     mlflow.set_experiment(params.experiment)
     return mlflow
 
 
 def changing_aliases(params: TrackingParams) -> AbstractContextManager[None]:
     """Hold the right to change aliases; MLflow's last writer wins, whatever it had read before."""
-    lock = Path(params.store) / ".aliases.lock"
+    lock = (_folder(address(params)) or LOCK_DIR) / ".aliases.lock"
     return locked(
         lock, holder="another change of the registry's aliases", wait_s=PATIENCE_S
     )
+
+
+def _folder(uri: str) -> Path | None:
+    """The folder of a sqlite store; None for a server."""
+    return Path(uri.removeprefix(SQLITE)).parent if uri.startswith(SQLITE) else None
+
+
+def _keep_in_project(folder: Path, experiment: str) -> None:
+    """Write ahead, and make the artifact location relative where the folder is.
+
+    MLflow makes every local location absolute when an experiment is made, and derives those of
+    runs and models from it.
+    """
+    place = str(folder / "artifacts")
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute(
+            "UPDATE experiments SET artifact_location = ? "
+            "WHERE name = ? AND artifact_location NOT LIKE ?",
+            (place, experiment, "mlflow-artifacts:%"),
+        )
+
+
+def _require_answer(uri: str) -> None:
+    parts = urlsplit(uri)
+    if uri.startswith(SQLITE):
+        return
+    host = parts.hostname or ""
+    port = parts.port or PORTS[parts.scheme.split("+")[0]]
+    try:
+        socket.create_connection((host, port), ANSWER_S).close()
+    except OSError as error:
+        raise InspectionError(
+            f"{ADDRESS} or tracking.store: no answer from {host}:{port} ({error}); start the "
+            "server, or correct the address"
+        ) from error

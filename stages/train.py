@@ -5,8 +5,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,10 @@ from inspection.models.classifier import Architecture, DefectClassifier, new_cla
 from inspection.models.crops import Crops, load_crops
 from inspection.models.training import Schedule, fit_classifier
 from inspection.storage import replacing, write_json, write_table
-from stages import program, tracking
+from stages import program, sections, tracking
 
 
-class TrainParams(program.Params):
+class TrainParams(sections.Params):
     """How the classifier is made and trained. See params.yaml for the reasons."""
 
     backbone: str = "resnet10t"
@@ -52,17 +53,23 @@ class TrainParams(program.Params):
         return name
 
 
+@dataclass(frozen=True)
+class Paths:
+    """What the stage reads and writes."""
+
+    crops: Annotated[Path, "folder of the crops"]
+    out: Annotated[Path, "folder for the classifier"]
+    run: Annotated[Path, "file for the MLflow run's id"]
+    metrics: Annotated[Path, "file for the metrics"]
+
+
 def main() -> None:
     """Load the crops, train, save the best weights, the curves and the id of the run."""
-    paths = program.arguments(
-        __doc__,
-        crops="folder of the crops",
-        out="folder for the classifier",
-        run="file for the MLflow run's id",
-        metrics="file for the metrics",
-    )
-    line, params, store = program.params(
-        line=Line, train=TrainParams, tracking=tracking.TrackingParams
+    paths = program.paths(Paths, __doc__)
+    line, params, store = sections.read(
+        sections.line("classify", "normal", "regions"),
+        sections.section("train", TrainParams),
+        sections.section("tracking", tracking.TrackingParams),
     )
     crops = load_crops(paths.crops, line.classify)
     train, val = crops.in_fold("train"), crops.in_fold("val")

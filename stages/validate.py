@@ -5,9 +5,10 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from tqdm import tqdm
 
@@ -47,9 +48,8 @@ from inspection.dataset.quarantine import Finding, as_table
 from inspection.dataset.table import Table, read_table
 from inspection.dataset.voc import read_voc
 from inspection.errors import InspectionError, raise_all
-from inspection.line import Line
 from inspection.storage import write_json, write_table, write_text
-from stages import program
+from stages import program, sections
 
 READERS = 2
 Result = TypeVar("Result")
@@ -62,14 +62,21 @@ class ValidateParams(Layout):
     expected: Expected = Expected()
 
 
+@dataclass(frozen=True)
+class Paths:
+    """What the stage reads and writes."""
+
+    data: Annotated[Path, "folder of raw images and labels"]
+    out: Annotated[Path, "folder for manifest.parquet, quarantine.csv and data_docs/"]
+    metrics: Annotated[Path, "JSON file for the counts"]
+
+
 def main() -> None:
-    paths = program.arguments(
-        __doc__,
-        data="folder of raw images and labels",
-        out="folder for manifest.parquet, quarantine.csv and data_docs/",
-        metrics="JSON file for the counts",
+    paths = program.paths(Paths, __doc__)
+    line, params = sections.read(
+        sections.line("bit_depth", "classes", "max_pixels", "normal", "regions"),
+        sections.section("validate", ValidateParams),
     )
-    line, params = program.params(line=Line, validate=ValidateParams)
 
     on_disk, nameless = _paths_under(paths.data)
     files = sort_files(on_disk, params)
@@ -249,7 +256,8 @@ def _listed(data_dir: Path, files: SortedFiles, params: ValidateParams) -> Table
     if not files.table:
         return Table()
     content = _told_by(data_dir / files.table)
-    return read_table(files.table, content, columns=params.columns, images=files.images)
+    pictures = [*files.images, *files.masks, *files.ignored]  # masks may fit no glob
+    return read_table(files.table, content, columns=params.columns, images=pictures)
 
 
 def _label_file(path: Path) -> bytes | OSError:

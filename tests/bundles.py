@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from inspection.geometry import Box, Image
 from inspection.line import Line
-from inspection.runtime.bundle import SCHEMA_VERSION, Card, LocatorCard, write_card
+from inspection.runtime.bundle import SCHEMA_VERSION, Card, LocatorCard, Settings, write_card
 from inspection.runtime.detectors import (
     DetectorCard,
     HeatScale,
@@ -32,7 +32,7 @@ DENT, SLIDE = 250, 180
 CELL_PX = 8
 
 
-def sample_line() -> Line:
+def sample_line(**changes: Any) -> Line:
     """A line with a rod, whose dents and slides are told apart, and a rivet."""
     return Line.model_validate(
         {
@@ -56,6 +56,7 @@ def sample_line() -> Line:
             "classify": "rod",
             "detect_anomalies": "rivet",
         }
+        | changes
     )
 
 
@@ -104,6 +105,15 @@ def make_bundle(folder: Path, *, version: str = "test-1", line: Line | None = No
     )
     write_card(folder, card)
     return card
+
+
+def sample_settings() -> Settings:
+    """What judges the parts of `draw_part`, without the models' files."""
+    return Settings(
+        line=sample_line(),
+        locator=None,
+        detectors={"classifier": _classifier_card(), "anomaly": _anomaly_card()},
+    )
 
 
 def changed_detector(card: Card, name: str, **changes: Any) -> Card:
@@ -198,14 +208,16 @@ def _locator() -> onnx.ModelProto:
 
 
 def _brightness(crops: str) -> list[onnx.NodeProto]:
-    """Nodes from crops (N, H, W, 1) to the mean of each cell: (N, 1, H / 8, W / 8)."""
+    """Nodes from crops (N, H, W, C) to the mean of each cell: (N, 1, H / 8, W / 8)."""
     size = [CELL_PX, CELL_PX]
     return [
         helper.make_node("Cast", [crops], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["floats"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("AveragePool", ["planes"], ["colours"], kernel_shape=size, strides=size),
         helper.make_node(
-            "AveragePool", ["planes"], ["brightness"], kernel_shape=size, strides=size
+            "Constant", [], ["colour"], value=numpy_helper.from_array(np.array([1], np.int64))
         ),
+        helper.make_node("ReduceMean", ["colours", "colour"], ["brightness"], keepdims=1),
     ]
 
 
@@ -226,7 +238,7 @@ def _constant(name: str, value: float) -> onnx.NodeProto:
 
 
 def _crops_input() -> tuple[str, list[Any]]:
-    return "crops", ["n", "height", "width", 1]
+    return "crops", ["n", "height", "width", "channels"]
 
 
 def _model(

@@ -20,6 +20,10 @@ SQUARES: dict[str, Any] = {
     },
     "classify": "part",
     "detect_anomalies": "part",
+    "channels": 1,
+    "bit_depth": 16,
+    "max_pixels": 64_000_000,
+    "orient": None,
 }
 
 

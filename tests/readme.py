@@ -32,6 +32,10 @@ IN_THE_PROJECT = (
 RUN_BY = {
     "make serve": "tests/test_end_to_end.py::test_the_service_gives_the_verdict_of_the_bundle",
     "curl": "tests/test_end_to_end.py::test_the_service_answers_the_readmes_curl",
+    "python -m benchmarks.attack": "tests/benchmarks/test_attack.py"
+    "::test_the_service_survives_every_attack",
+    "python -m benchmarks.serving": "tests/benchmarks/test_serving.py"
+    "::test_the_whole_comparison_runs",
     "make registry": "tests/test_end_to_end.py::test_the_registry_opens",
     "make adopt": "tests/pipelines/test_adopt.py"
     "::test_the_real_dvc_tracks_the_data_and_brings_the_old_back",
@@ -40,7 +44,15 @@ RUN_BY = {
     "make dashboard": "tests/dashboard/test_app.py"
     "::test_it_opens_on_the_val_fold_and_shows_a_verdict",
     "make sheet": "tests/samples/test_contact_sheet.py::test_the_sheet_fits_into_a_readme",
+    "python -m pipelines.promote": "tests/pipelines/test_promote.py"
+    "::test_a_dry_run_moves_nothing_and_counts_as_a_use_of_the_fold",
+    "python -m pipelines.rollback": "tests/pipelines/test_promote.py"
+    "::test_an_equal_challenger_is_promoted_and_rollback_brings_the_old_one_back",
+    "python -m pipelines.status": "tests/pipelines/test_promote.py"
+    "::test_an_alias_that_was_moved_in_mlflow_takes_effect_with_the_gates_result",
     "make deps": "tests/stages/test_dependencies.py::test_sources_are_written_anew_and_data_stays",
+    "python -m benchmarks.thresholds": "tests/benchmarks/test_thresholds.py"
+    "::test_the_command_prints_a_row_for_each_rule_and_writes_what_the_kept_one_did",
     "make setup": ".ci/run",  # every verb that it runs needs the environment first
     "make test": ".ci/run",
     "make lint": ".ci/run",

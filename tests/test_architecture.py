@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stages import program
-from stages.dependencies import files_of, with_sources
+from stages.dependencies import files_of, written
 from tests.architecture import ROOT, closure, imports
 
 SHELLS = ("stages", "pipelines", "serving", "dashboard")
 NEVER_IN_DOMAIN = ("mlflow", "prefect", "bentoml", "streamlit")
 STAGES = ("validate", "clean_labels", "split", "crop", "train", "evaluate_cam", "fit_anomaly",
-          "assemble", "register")  # fmt: skip
+          "assemble", "report", "register")  # fmt: skip
 ALL_ROOMS = ("inspection", "samples", "benchmarks", *SHELLS)
 
 
@@ -29,7 +28,9 @@ MAY_IMPORT = {
     "models": {GROUND, "runtime"},
     "evaluation": {GROUND, "models", "runtime"},
     "adoption": {GROUND, "dataset"},
+    "promotion": {GROUND, "evaluation"},
 }
+SHARED_ROOMS = {"pipelines": {"stages"}}
 NEVER_WHERE_IT_SERVES = {"torch", "sklearn", "mlflow"}
 MAX_MODULES = 20
 
@@ -65,7 +66,18 @@ def test_a_shell_imports_the_domain_and_itself_only(path: Path) -> None:
     room = path.relative_to(ROOT).parts[0]
     reached = {name.split(".")[0] for name in imports(path)}
 
-    assert reached & set(ALL_ROOMS) <= {"inspection", room}
+    assert reached & set(ALL_ROOMS) <= {"inspection", room} | SHARED_ROOMS.get(room, set())
+
+
+@pytest.mark.parametrize("path", sources("pipelines"), ids=name_of)
+def test_of_the_stages_a_flow_imports_only_the_store_and_the_params(path: Path) -> None:
+    files = {file for name in imports(path) for file in files_of(name, ROOT)}
+    reached = {name_of(file) for file in files} - {"stages/__init__.py"}
+
+    assert {name for name in reached if name.startswith("stages/")} <= {
+        "stages/program.py",
+        "stages/tracking.py",
+    }
 
 
 @pytest.mark.parametrize("path", sources("inspection"), ids=name_of)
@@ -82,6 +94,13 @@ def test_only_pipelines_import_adoption(path: Path) -> None:
     uses_it = any(name.startswith("inspection.adoption") for name in imports(path))
 
     assert not uses_it or rooms[0] == "pipelines" or rooms[:2] == ("inspection", "adoption")
+
+
+@pytest.mark.parametrize("path", sources(*ALL_ROOMS), ids=name_of)
+def test_only_pipelines_import_promotion(path: Path) -> None:
+    uses_it = any(name.startswith("inspection.promotion") for name in imports(path))
+
+    assert not uses_it or path.relative_to(ROOT).parts[0] == "pipelines"
 
 
 @pytest.mark.parametrize("path", sources("inspection/runtime"), ids=name_of)
@@ -115,10 +134,10 @@ def test_the_stages_are_those_of_the_design_in_order() -> None:
     assert tuple(pipeline()["stages"]) == STAGES
 
 
-def test_the_source_files_in_dvc_yaml_are_those_that_the_stages_import() -> None:
-    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+def test_dvc_yaml_and_libraries_yaml_are_as_the_sources_of_the_stages_have_them() -> None:
+    stale = [path.name for path, text in written(ROOT).items() if path.read_text("utf-8") != text]
 
-    assert with_sources(text, ROOT) == text
+    assert stale == []
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -126,7 +145,7 @@ def test_every_path_on_a_command_line_is_tracked(name: str) -> None:
     stage = pipeline()["stages"][name]
     words = shlex.split(stage["cmd"])
     given = {word for word in words[4:] if not word.startswith("--")}
-    known = [*stage["deps"], *paths_of(stage.get("outs", [])), *paths_of(stage["metrics"])]
+    known = [*stage["deps"], *paths_of(stage.get("outs", [])), *paths_of(stage.get("metrics", []))]
 
     assert {path for path in given if path not in known} <= {"data.dvc"}
     # exec: a shell in between would be the parent with which the stage dies
@@ -139,19 +158,12 @@ def test_no_command_is_filled_in_by_a_parameter() -> None:
 
 def test_every_section_of_params_belongs_to_a_stage_and_every_stage_has_its_own() -> None:
     sections = set(YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8")))
-    asked = {name for stage in pipeline()["stages"].values() for name in stage["params"]}
+    stages = pipeline()["stages"].values()
+    entries = [entry for stage in stages for entry in stage.get("params", [])]
+    asked = {entry.partition(".")[0] for entry in entries if isinstance(entry, str)}
 
-    assert sections == asked
-    assert set(STAGES) - sections <= {"register"}
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stage_reads_the_sections_that_dvc_knows_of(name: str) -> None:
-    text = (ROOT / f"stages/{name}.py").read_text(encoding="utf-8")
-    call = text.split("program.params(", 1)[1].split(")", 1)[0]
-    read = {word.split("=")[0].strip() for word in call.split(",") if "=" in word}
-
-    assert read == set(pipeline()["stages"][name]["params"])
+    assert sections - {"gate"} == asked  # pipelines/promote reads it
+    assert set(STAGES) - sections <= {"report", "register"}
 
 
 def test_train_has_cached_outputs_only_so_that_dvc_restores_it() -> None:
@@ -174,21 +186,3 @@ def test_the_project_speaks_of_no_machine() -> None:
     found = [p.name for p in texts if p.is_file() and "/work/" + "main" in p.read_text("utf-8")]
 
     assert found == []
-
-
-def test_params_report_all_problems_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from inspection.errors import InspectionError
-    from stages.split import SplitParams
-
-    (tmp_path / "params.yaml").write_text("split: {val_fraction: 20, sed: 1}\n")
-    monkeypatch.chdir(tmp_path)
-
-    with pytest.raises(InspectionError) as caught:
-        program.params(split=SplitParams)
-
-    assert str(caught.value).splitlines() == [
-        "params.yaml: split.val_fraction: should be < 0.5, got 20",
-        "params.yaml: split.sed: unknown key; remove it or mend its spelling",
-    ]

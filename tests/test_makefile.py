@@ -23,7 +23,10 @@ def told(*words: str) -> subprocess.CompletedProcess[str]:
     [
         (["DATA=a b"], '"a b"'),
         (["DATA=a", "REPLACE=1"], '"a" --replace'),
-        (["DATA=a", "NORMAL=no defect", "NAME=tiles"], '"a" --normal "no defect" --name "tiles"'),
+        (["DATA=a", "NORMAL=no defect", "NAME=tiles"], "\"a\" --normal 'no defect' --name 'tiles'"),
+        (["DATA=a", "DRY=1", "PART=<part>_<shot>"], "\"a\" --dry-run --part '<part>_<shot>'"),
+        (["DATA=a", "FORM=table", "LABEL=kind"], "\"a\" --form 'table' --label 'kind'"),
+        (["DATA=a", "MASKS={folder}/{stem}.png"], "\"a\" --masks '{folder}/{stem}.png'"),
     ],
 )
 def test_adopt_passes_on_what_it_is_given(given: list[str], expected: str) -> None:
@@ -37,5 +40,6 @@ def test_the_usage_of_adopt_names_every_variable() -> None:
     usage = told("adopt", "DATA=").stdout.split('"')[3]
 
     assert usage.removesuffix(":") == listed.split(": ")[-1]
-    for variable in ("DATA=", "REPLACE=", "NORMAL=", "NAME="):
+    for variable in ("DATA=", "DRY=", "REPLACE=", "FORM=", "PART=", "MASKS=", "LABEL=", "NORMAL=",
+                     "NAME="):  # fmt: skip
         assert variable in usage

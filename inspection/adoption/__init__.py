@@ -1,1 +1,1 @@
-"""A stranger's folder: what it holds, and the params.yaml that reads it."""
+"""A stranger's folder: the form it has, the plan that reads it, and what to ask where none fits."""

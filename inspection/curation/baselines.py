@@ -1,4 +1,4 @@
-"""A cheap classifier on hand-made features: the yardstick that a network has to beat."""
+"""A baseline classifier on hand-made features: the yardstick that a network has to beat."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,9 +7,21 @@ import numpy as np
 
 from inspection.geometry import Image, locator_input
 
+# size of a frame for the features, width and height: as in Dalal and Triggs 2005 for a person
 HOG_SIZE_PX = (128, 128)
+# side of a cell: 8 x 8 cells of a frame, coarse enough not to depend on where a part lies
 HOG_CELL_PX = 16
+# orientations of a cell and cells of a block's side (Dalal and Triggs 2005, their best)
+HOG_ORIENTATIONS = 9
+HOG_BLOCK_CELLS = 2
+# width of the border, of a frame's side: the part is not to reach into it
 BORDER_FRACTION = 0.08
+# strength of the penalty (inverse) with some thousand features on some hundred views
+SVM_C = 0.01
+# where the solver stops
+SVM_TOLERANCE = 1e-3  # no outcome: coarser only costs accuracy in the third digit
+# levels of the tree: 16 leaves find any two thresholds on each side, and hardly noise
+TREE_DEPTH = 4
 
 
 def hog_features(
@@ -18,14 +30,13 @@ def hog_features(
     """Histogram of oriented gradients of an image (H, W) or (H, W, 3), stretched to `size_px`."""
     from skimage.feature import hog
 
-    return np.asarray(
-        hog(
-            locator_input(frame, size_px),
-            orientations=9,
-            pixels_per_cell=(HOG_CELL_PX, HOG_CELL_PX),
-            cells_per_block=(2, 2),
-        )
+    features = hog(
+        locator_input(frame, size_px),
+        orientations=HOG_ORIENTATIONS,
+        pixels_per_cell=(HOG_CELL_PX, HOG_CELL_PX),
+        cells_per_block=(HOG_BLOCK_CELLS, HOG_BLOCK_CELLS),
     )
+    return np.asarray(features)
 
 
 def circumstances(frame: Image) -> dict[str, float]:
@@ -35,6 +46,7 @@ def circumstances(frame: Image) -> dict[str, float]:
     inner = np.zeros(grey.shape, bool)
     inner[edge:-edge, edge:-edge] = True
     border = grey[~inner]
+
     return {
         "brightness": float(grey.mean()),
         "contrast": float(grey.std()),
@@ -49,7 +61,12 @@ def fit_svm(features: Any, labels: Any) -> Any:
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import LinearSVC
 
-    machine = LinearSVC(C=0.01, class_weight="balanced", tol=1e-3, random_state=0)
+    machine = LinearSVC(
+        C=SVM_C,
+        class_weight="balanced",
+        tol=SVM_TOLERANCE,
+        random_state=0,
+    )
     return make_pipeline(StandardScaler(), machine).fit(features, labels)
 
 
@@ -57,7 +74,11 @@ def fit_tree(features: Any, labels: Any) -> Any:
     """A small decision tree with balanced class weights: finds any threshold on few columns."""
     from sklearn.tree import DecisionTreeClassifier
 
-    tree = DecisionTreeClassifier(max_depth=4, class_weight="balanced", random_state=0)
+    tree = DecisionTreeClassifier(
+        max_depth=TREE_DEPTH,
+        class_weight="balanced",
+        random_state=0,
+    )
     return tree.fit(features, labels)
 
 

@@ -5,7 +5,7 @@ proposes candidates, and the fine texture of the aligned frames decides.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 import cv2
@@ -14,24 +14,54 @@ import pandas as pd
 
 from inspection.errors import InspectionError
 
+Pair = tuple[int, int, float]
+
+# size at which frames are compared, width and height: grain of the surface still shows, and
+# thousands of frames fit into memory
 FINE_SIZE_PX = (256, 216)
+# size at which candidates are sought: the outline and the lighting, nothing finer
 COARSE_SIZE_PX = (20, 16)
+# what is wider than this blur is shape or lighting and not texture
 TEXTURE_SIGMA_PX = 3.0
+# neighbourhood over which the contrast of the texture is evened out: twice its own scale
 CONTRAST_SIGMA_PX = 6.0
+# grey levels added to the contrast: noise of a camera, which would else count as texture on black
 NOISE_LEVELS = 4.0
+# border left out of the comparison: a little more than a shift of MAX_SHIFT_PX brings in
 MARGIN_PX = 10
+# the furthest that a copy may be shifted (3 % of the width): a trigger that fired twice; parts
+# that are laid anew lie further off
 MAX_SHIFT_PX = 8.0
+# the furthest that another part of the same design is sought from this one, an eighth of the width
 MAX_APART_PX = 32.0
+# the most alike frames of each that are compared in detail: a copy, and its copy, and one to spare
 N_CANDIDATES = 3
+# parts that show what is common to all: the mean of 16 leaves a quarter of what is their own
 N_PEERS = 16
+# below that half of what looks common may be the texture of one part
 MIN_PEERS = 8
+# correlation from which a peer has something in common with a frame, and the share of the peers
+# that must: unlike parts correlate at 0 +- 0.05, those of one design at 0.3 and more
 SHARED_CORRELATION = 0.25
 SHARED_BY = 0.4
+# exponent of a peer's correlation in the mean: one that lies well over the frame counts most
+PEER_WEIGHT = 4
+# correlation at the coarse size below which frames are no candidates: copies stay above 0.98 even
+# when brightened
 MIN_COARSE_CORRELATION = 0.95
+# frames of a camera from which their mean shows what stands still, and hardly the parts
 MIN_FRAMES = 20
+# a group of near-duplicates joins 10 parts, or 30 % of all, at most: else no fold of 15 to 25 % can
+# be drawn without it
 LARGEST_GROUP = 10
 LARGEST_SHARE = 0.3
-BLOCK = 2048
+# length below which values have no direction: rounding of float32
+MIN_LENGTH = (
+    1e-6  # no outcome: constant values have length 0, textures one of 10 and more
+)
+# digits of a correlation in the list
+DECIMALS = 4
+BLOCK = 2048  # no outcome: rows that are compared at a time bound the memory
 WINDOW = cv2.createHanningWindow(FINE_SIZE_PX, cv2.CV_32F)
 
 
@@ -46,7 +76,7 @@ def near_duplicates(
     min_correlation: float,
     apart: Sequence[str],
     cameras: Sequence[str],
-) -> list[tuple[int, int, float]]:
+) -> list[Pair]:
     """Pairs (i, j, correlation) with i < j of thumbnails (N, H, W) that show the same shot.
 
     Two views with equal `apart` (their part, say) are not compared: they belong together anyway.
@@ -55,36 +85,64 @@ def near_duplicates(
     marks), wherever they lie in the frame.
     """
     textures = _Textures(thumbnails, cameras)
+    candidates = sorted(_candidates(thumbnails, apart))
+
+    pairs: list[Pair] = []
+    for i, group in groupby(candidates, key=lambda pair: pair[0]):
+        others = [j for _, j in group]
+        found = _copies_of(
+            i,
+            others,
+            textures,
+            apart=apart,
+            min_correlation=min_correlation,
+        )
+        pairs += found
+    return pairs
+
+
+def _copies_of(
+    i: int,
+    others: Sequence[int],
+    textures: "_Textures",
+    *,
+    apart: Sequence[str],
+    min_correlation: float,
+) -> list[Pair]:
+    """Those of `others` that show the same shot as frame `i`."""
+    one = textures.of(i)
+    alike: dict[int, np.ndarray] = {}
+    for j in others:
+        moved = _moved(one, textures.of(j), MAX_SHIFT_PX)
+        if _correlation(one, moved) >= min_correlation:
+            alike[j] = moved
+    if not alike:
+        return []
+
+    # what is common takes many comparisons, so it is measured for the few that are alike only
+    drawn = textures.drawn[textures.cameras[i]]
+    peers = [textures.of(k) for k in drawn if apart[k] != apart[i]]
+    common = _common(one, peers[:N_PEERS])
 
     pairs = []
-    for i, group in groupby(
-        sorted(_candidates(thumbnails, apart)), key=lambda pair: pair[0]
-    ):
-        one = textures.of(i)
-        others = [j for _, j in group]
-        moved = {j: _moved(one, textures.of(j), MAX_SHIFT_PX) for j in others}
-        hits = [j for j in others if _correlation(one, moved[j]) >= min_correlation]
-        if hits:
-            peers = [
-                textures.of(k)
-                for k in textures.drawn[cameras[i]]
-                if apart[k] != apart[i]
-            ]
-            common = _common(one, peers[:N_PEERS])
-            alike = {j: _correlation(one, moved[j], without=common) for j in hits}
-            pairs += [(i, j, alike[j]) for j in hits if alike[j] >= min_correlation]
+    for j, moved in alike.items():
+        correlation = _correlation(one, moved, without=common)
+        if correlation >= min_correlation:
+            pairs.append((i, j, correlation))
     return pairs
 
 
 def check_spread(table: pd.DataFrame) -> None:
     """Raise InspectionError where near-duplicates join so many parts that no split is left."""
     sizes = table.groupby("group_id")["part_id"].nunique()
-    largest, n_parts = int(sizes.max()), int(table["part_id"].nunique())
+    largest = int(sizes.max())
+    n_parts = int(table["part_id"].nunique())
+
     if largest > max(LARGEST_GROUP, LARGEST_SHARE * n_parts):
         raise InspectionError(
             f"data: duplicates join {largest} of {n_parts} parts (group {sizes.idxmax()!r}), so "
             "they cannot be split; exclude frames that show no part in reviews/labels.csv, raise "
-            "clean_labels.min_correlation, or mend validate.part_from"
+            "clean_labels.min_correlation, or correct validate.part_from"
         )
 
 
@@ -104,9 +162,7 @@ def components(n: int, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
     return np.array([find(i) for i in range(n)], dtype=np.int64)
 
 
-def with_groups(
-    table: pd.DataFrame, pairs: Sequence[tuple[int, int, float]]
-) -> pd.DataFrame:
+def with_groups(table: pd.DataFrame, pairs: Sequence[Pair]) -> pd.DataFrame:
     """Columns `near_duplicate_group` ('' if alone) and `group_id`, the unit of splitting.
 
     A group of near-duplicates is named by its first view; a `group_id` joins parts that share
@@ -114,42 +170,56 @@ def with_groups(
     of them.
     """
     roots = components(len(table), [(i, j) for i, j, _ in pairs])
-    shared = np.bincount(roots, minlength=len(table))[roots] > 1
+    sizes = np.bincount(roots, minlength=len(table))
     names = table["view_id"].to_numpy()[roots]
-    groups = np.where(shared, names, "")
-    of_copies = [
-        [copy["part_id"] for copy in json.loads(cell)] for cell in table["copies"]
-    ]
-    joined = _joined_parts(list(table["part_id"]), of_copies, list(groups))
-    return table.assign(near_duplicate_group=groups, group_id=joined)
+    groups = np.where(sizes[roots] > 1, names, "")
+
+    joined = _joined_parts(
+        part_ids=list(table["part_id"]),
+        of_copies=[_parts_of_copies(cell) for cell in table["copies"]],
+        groups=list(groups),
+    )
+    return table.assign(
+        near_duplicate_group=groups,
+        group_id=joined,
+    )
 
 
-def as_table(
-    table: pd.DataFrame, pairs: Sequence[tuple[int, int, float]]
-) -> pd.DataFrame:
+def as_table(table: pd.DataFrame, pairs: Sequence[Pair]) -> pd.DataFrame:
     """One row per view that has a near-duplicate, with its highest correlation."""
     best = np.zeros(len(table))
     for i, j, correlation in pairs:
-        best[i], best[j] = max(best[i], correlation), max(best[j], correlation)
-    columns = ["near_duplicate_group", "view_id", "path", "part_id", "label"]
-    listed = table.assign(correlation=best.round(4))[
-        table["near_duplicate_group"] != ""
-    ]
+        best[i] = max(best[i], correlation)
+        best[j] = max(best[j], correlation)
+
+    grouped = table["near_duplicate_group"] != ""
+    listed = table.assign(correlation=best.round(DECIMALS))[grouped]
     ordered = listed.sort_values(["near_duplicate_group", "path"], kind="stable")
+    columns = ["near_duplicate_group", "view_id", "path", "part_id", "label"]
     return ordered[[*columns, "correlation"]].reset_index(drop=True)
 
 
+def _parts_of_copies(cell: str) -> list[str]:
+    return [copy["part_id"] for copy in json.loads(cell)]
+
+
 def _joined_parts(
-    part_ids: Sequence[str], of_copies: Sequence[Sequence[str]], groups: Sequence[str]
+    *,
+    part_ids: Sequence[str],
+    of_copies: Sequence[Sequence[str]],
+    groups: Sequence[str],
 ) -> list[str]:
-    first_of: dict[tuple[str, str], int] = {}
+    """For each view the first of all the parts that its own part is joined with."""
+    first_with: dict[tuple[str, str], int] = {}
     pairs = []
-    for i, (part, others, group) in enumerate(
-        zip(part_ids, of_copies, groups, strict=True)
-    ):
-        keys = [("part", one) for one in (part, *others)]
-        keys += [("group", group)] if group else []
-        pairs += [(first_of.setdefault(key, i), i) for key in keys]
+    for i, part in enumerate(part_ids):
+        keys = [("part", one) for one in (part, *of_copies[i])]
+        if groups[i]:
+            keys.append(("group", groups[i]))
+        for key in keys:
+            first = first_with.setdefault(key, i)
+            pairs.append((first, i))
+
     roots = components(len(part_ids), pairs)
     first_part: dict[int, str] = {}
     for root, part in zip(roots, part_ids, strict=True):
@@ -164,19 +234,24 @@ def _candidates(thumbnails: np.ndarray, apart: Sequence[str]) -> set[tuple[int, 
     """
     owners = np.unique(np.asarray(apart), return_inverse=True)[1]
     coarse = np.stack([_coarse(one) for one in thumbnails])
-    n, pairs = len(coarse), set()
-    take = min(N_CANDIDATES, n - 1)
-    for start in range(0, n, BLOCK) if take > 0 else ():
-        alike = coarse[start : start + BLOCK] @ coarse.T
-        alike[owners[start : start + BLOCK, None] == owners] = -1.0
-        best = np.argpartition(alike, -take, axis=1)[:, -take:]
-        for row, column in zip(
-            np.repeat(np.arange(len(alike)), take), best.ravel(), strict=True
-        ):
-            if alike[row, column] >= MIN_COARSE_CORRELATION:
-                low, high = sorted((start + int(row), int(column)))
-                pairs.add((low, high))
+    n_each = min(N_CANDIDATES, len(coarse) - 1)
+    if n_each < 1:
+        return set()
+
+    pairs: set[tuple[int, int]] = set()
+    for start in range(0, len(coarse), BLOCK):
+        rows = slice(start, start + BLOCK)
+        alike = coarse[rows] @ coarse.T
+        alike[owners[rows, None] == owners] = -1.0
+        best = np.argpartition(alike, -n_each, axis=1)[:, -n_each:]
+        for row, columns in enumerate(best):
+            near = columns[alike[row, columns] >= MIN_COARSE_CORRELATION]
+            pairs |= {_in_order(start + row, int(column)) for column in near}
     return pairs
+
+
+def _in_order(one: int, other: int) -> tuple[int, int]:
+    return min(one, other), max(one, other)
 
 
 def _coarse(thumbnail: np.ndarray) -> np.ndarray:
@@ -190,29 +265,38 @@ class _Textures:
     `drawn` holds by camera the numbers of some of its frames, drawn at random.
     """
 
-    def __init__(self, thumbnails: np.ndarray, cameras: Sequence[str]) -> None:
+    def __init__(
+        self,
+        thumbnails: np.ndarray,
+        cameras: Sequence[str],
+    ) -> None:
         self.thumbnails = thumbnails
         self.cameras = cameras
-        rows = {
-            one: np.flatnonzero(np.asarray(cameras) == one)
-            for one in sorted(set(cameras))
-        }
-        self.still = {camera: self._still(mine) for camera, mine in rows.items()}
+        self.still: dict[str, np.ndarray] = {}
+        self.drawn: dict[str, np.ndarray] = {}
+
+        # a fixed seed: which frames are drawn is to be the same in every run
         draw = np.random.default_rng(0).permutation
-        self.drawn = {
-            camera: draw(mine)[: 2 * N_PEERS] for camera, mine in rows.items()
+        for camera in sorted(set(cameras)):
+            rows = np.flatnonzero(np.asarray(cameras) == camera)
+            self.still[camera] = self._still(rows)
+            # twice as many as are needed, for some are views of the part itself
+            self.drawn[camera] = draw(rows)[: 2 * N_PEERS]
+
+        self._kept: Mapping[int, np.ndarray] = {
+            i: self._of(i) for some in self.drawn.values() for i in some
         }
-        self._kept = {i: self._of(i) for some in self.drawn.values() for i in some}
 
     def of(self, i: int) -> np.ndarray:
         """Texture (H, W) of frame `i`."""
         return self._kept[i] if i in self._kept else self._of(i)
 
     def _of(self, i: int) -> np.ndarray:
-        return np.asarray(_texture(self.thumbnails[i]) - self.still[self.cameras[i]])
+        still = self.still[self.cameras[i]]
+        return np.asarray(_texture(self.thumbnails[i]) - still)
 
     def _still(self, rows: np.ndarray) -> np.ndarray:
-        """Mean texture (H, W); nothing where there are too few frames to tell it."""
+        """Mean texture (H, W); nothing where there are too few frames for a mean."""
         still = np.zeros(self.thumbnails.shape[1:], np.float32)
         if len(rows) >= MIN_FRAMES:
             for i in rows:
@@ -228,11 +312,20 @@ def _common(one: np.ndarray, peers: Sequence[np.ndarray]) -> np.ndarray | None:
     """
     if len(peers) < MIN_PEERS:
         return None
+
     moved = [_moved(one, peer, MAX_APART_PX) for peer in peers]
     alike = np.array([_correlation(one, other) for other in moved])
     if np.quantile(alike, 1 - SHARED_BY) < SHARED_CORRELATION:
         return None
-    return np.asarray(np.average(moved, axis=0, weights=np.clip(alike, 0, None) ** 4))
+
+    weights = np.clip(alike, 0, None) ** PEER_WEIGHT
+    return np.asarray(
+        np.average(
+            moved,
+            axis=0,
+            weights=weights,
+        )
+    )
 
 
 def _texture(thumbnail: np.ndarray) -> np.ndarray:
@@ -243,31 +336,49 @@ def _texture(thumbnail: np.ndarray) -> np.ndarray:
     return fine / (contrast + NOISE_LEVELS)
 
 
-def _moved(one: np.ndarray, other: np.ndarray, most_px: float) -> np.ndarray:
+def _moved(
+    one: np.ndarray,
+    other: np.ndarray,
+    max_px: float,
+) -> np.ndarray:
     """Texture `other` (H, W) shifted onto `one`; all zero where it lies further off."""
     # copies, for OpenCV 5 lays the window over what it is given
     (dx, dy), _ = cv2.phaseCorrelate(one.copy(), other.copy(), WINDOW)
-    if max(abs(dx), abs(dy)) > most_px:
+    if max(abs(dx), abs(dy)) > max_px:
         return np.zeros_like(other)
+
     back = np.array([[1, 0, -dx], [0, 1, -dy]], np.float32)
-    return np.asarray(cv2.warpAffine(other, back, FINE_SIZE_PX, flags=cv2.INTER_LINEAR))
+    moved = cv2.warpAffine(
+        other,
+        back,
+        FINE_SIZE_PX,
+        flags=cv2.INTER_LINEAR,
+    )
+    return np.asarray(moved)
 
 
 def _correlation(
-    one: np.ndarray, other: np.ndarray, without: np.ndarray | None = None
+    one: np.ndarray,
+    other: np.ndarray,
+    without: np.ndarray | None = None,
 ) -> float:
     """Correlation -1..1 of two textures (H, W), `without` what both have of a third."""
-    inner = (slice(MARGIN_PX, -MARGIN_PX), slice(MARGIN_PX, -MARGIN_PX))
-    first, second = (_unit(texture[inner].ravel()) for texture in (one, other))
-    if without is None:
-        return float(first @ second)
-    common = _unit(without[inner].ravel())
-    first, second = (_unit(own - (own @ common) * common) for own in (first, second))
+    first = _inner(one)
+    second = _inner(other)
+    if without is not None:
+        common = _inner(without)
+        first = _unit(first - (first @ common) * common)
+        second = _unit(second - (second @ common) * common)
     return float(first @ second)
+
+
+def _inner(texture: np.ndarray) -> np.ndarray:
+    """The texture without its border, as values of length one."""
+    return _unit(texture[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX].ravel())
 
 
 def _unit(values: np.ndarray) -> np.ndarray:
     """Values without their mean, of length one; all zero where they are constant."""
     centred = values - values.mean()
     length = float(np.linalg.norm(centred))
-    return centred / length if length > 1e-6 else np.zeros_like(centred)
+    return centred / length if length > MIN_LENGTH else np.zeros_like(centred)

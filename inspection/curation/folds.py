@@ -9,6 +9,9 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 FOLDS = ("train", "val", "test")
+# groups of a class from which a fold besides train gets one: with one group there is nothing to
+# judge by, and learning comes first
+MIN_GROUPS = 2
 
 Features = np.ndarray[Any, np.dtype[np.float64]]
 Labels = np.ndarray[Any, np.dtype[Any]]
@@ -16,7 +19,11 @@ Fit = Callable[[Features, Labels], Any]
 
 
 def assign_folds(
-    views: pd.DataFrame, *, val_fraction: float, test_fraction: float, seed: int
+    views: pd.DataFrame,
+    *,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
 ) -> pd.Series:
     """The fold of each view, drawn by group and stratified by class, from `group_id` and `label`.
 
@@ -28,24 +35,33 @@ def assign_folds(
     generator = np.random.default_rng(seed)
     folds = pd.Series("train", index=groups.index)
     folds[_share(groups["label"], test_fraction, generator)] = "test"
+
+    # val is drawn from what test has left, so its fraction is one of the rest
     rest = groups["label"][folds == "train"]
-    folds[_share(rest, val_fraction / (1 - test_fraction), generator)] = "val"
-    return views["group_id"].map(dict(zip(groups["group_id"], folds, strict=True)))
+    fraction_of_rest = val_fraction / (1 - test_fraction)
+    folds[_share(rest, fraction_of_rest, generator)] = "val"
+
+    fold_of = dict(zip(groups["group_id"], folds, strict=True))
+    return views["group_id"].map(fold_of)
 
 
 def with_folds(views: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
     """The views that have a fold, with the column `fold`."""
-    return views.merge(folds[["view_id", "fold"]], on="view_id", validate="1:1")
+    return views.merge(
+        folds[["view_id", "fold"]],
+        on="view_id",
+        validate="1:1",
+    )
 
 
 def thin_classes(views: pd.DataFrame, folds: pd.Series) -> dict[str, list[str]]:
     """The classes of which a fold holds no part at all, by fold."""
-    held = pd.crosstab(views["label"], folds).reindex(columns=list(FOLDS), fill_value=0)
-    return {
-        fold: sorted(held.index[held[fold] == 0])
-        for fold in FOLDS
-        if (held[fold] == 0).any()
-    }
+    held = pd.crosstab(views["label"], folds).reindex(
+        columns=list(FOLDS),
+        fill_value=0,
+    )
+    missing = {fold: sorted(held.index[held[fold] == 0]) for fold in FOLDS}
+    return {fold: classes for fold, classes in missing.items() if classes}
 
 
 def leakage_price(
@@ -59,20 +75,36 @@ def leakage_price(
 ) -> dict[str, float]:
     """What a random split by view would have claimed, against the split by group.
 
-    The same cheap classifier is cross-validated both ways; returns macro-F1 over views for both
+    The same baseline classifier is cross-validated both ways; returns macro-F1 over views for both
     and their difference, and the share of test views that have a sibling in train when split at
     random.
     """
-    grouped = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
-    by_view = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
-    honest = _cross_validated(
-        features, labels, grouped.split(features, labels, groups), fit
+    splitter = StratifiedGroupKFold(
+        n_splits,
+        shuffle=True,
+        random_state=seed,
     )
-    random_splits = list(_by_view(by_view, features, labels, n_splits, seed))
-    claimed = _cross_validated(features, labels, random_splits, fit)
-    siblings = [
-        np.isin(groups[test], groups[train]).mean() for train, test in random_splits
-    ]
+    by_group = splitter.split(features, labels, groups)
+    honest = _cross_validated(
+        features,
+        labels,
+        by_group,
+        fit,
+    )
+
+    by_view = _by_view(
+        features,
+        labels,
+        n_splits,
+        seed,
+    )
+    claimed = _cross_validated(
+        features,
+        labels,
+        by_view,
+        fit,
+    )
+    siblings = [np.isin(groups[test], groups[train]).mean() for train, test in by_view]
     return {
         "random_macro_f1": claimed,
         "grouped_macro_f1": honest,
@@ -95,56 +127,93 @@ def shortcut_audit(
     `columns` holds circumstances (camera, size, brightness, ...). Returns, per column, balanced
     accuracy by the grouped split; chance is one over the number of classes.
     """
-    splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(
+        n_splits,
+        shuffle=True,
+        random_state=seed,
+    )
     folds = list(splitter.split(labels, labels, groups))
-    told: dict[str, float] = {"chance": 1.0 / len(np.unique(labels))}
+    accuracies = {"chance": 1.0 / len(np.unique(labels))}
     for name in columns:
         features = pd.get_dummies(columns[[name]]).to_numpy(float)
-        predicted = _predicted(features, labels, folds, fit)
-        told[str(name)] = float(balanced_accuracy_score(labels, predicted))
-    return told
+        predicted = _predicted(
+            features,
+            labels,
+            folds,
+            fit,
+        )
+        accuracies[str(name)] = float(balanced_accuracy_score(labels, predicted))
+    return accuracies
 
 
 def _groups(views: pd.DataFrame) -> pd.DataFrame:
     """One row per group with its rarest label, so that mixed groups help the thin classes."""
     rarity = views["label"].value_counts()
-    ranked = views.assign(rarity=views["label"].map(rarity)).sort_values(
-        ["rarity", "label"]
-    )
+    rated = views.assign(rarity=views["label"].map(rarity))
+    ranked = rated.sort_values(["rarity", "label"])
     return ranked.groupby("group_id", sort=True)["label"].first().reset_index()
 
 
 def _share(
-    labels: pd.Series, fraction: float, generator: np.random.Generator
+    labels: pd.Series,
+    fraction: float,
+    generator: np.random.Generator,
 ) -> list[int]:
     """The row labels of a stratified share, never all and, from two on, never none of a class."""
     chosen: list[int] = []
     for _, members in sorted(labels.groupby(labels).groups.items()):
         wanted = round(len(members) * fraction)
-        if len(members) >= 2:
+        if len(members) >= MIN_GROUPS:
             wanted = min(max(1, wanted), len(members) - 1)
-        chosen += generator.permutation(np.asarray(members))[:wanted].tolist()
+        shuffled = generator.permutation(np.asarray(members))
+        chosen += shuffled[:wanted].tolist()
     return chosen
 
 
 def _by_view(
-    splitter: Any, features: Any, labels: Labels, n_splits: int, seed: int
-) -> Any:
-    if np.unique(labels, return_counts=True)[1].min() >= n_splits:
-        return splitter.split(features, labels)
-    return KFold(n_splits, shuffle=True, random_state=seed).split(features)
+    features: Features,
+    labels: Labels,
+    n_splits: int,
+    seed: int,
+) -> list[tuple[Any, Any]]:
+    """Splits by view; not stratified where a class has too few views for it."""
+    n_views = np.unique(labels, return_counts=True)[1]
+    kind = StratifiedKFold if n_views.min() >= n_splits else KFold
+    splitter = kind(
+        n_splits,
+        shuffle=True,
+        random_state=seed,
+    )
+    return list(splitter.split(features, labels))
 
 
-def _cross_validated(features: Features, labels: Labels, folds: Any, fit: Fit) -> float:
-    predicted = _predicted(features, labels, folds, fit)
+def _cross_validated(
+    features: Features,
+    labels: Labels,
+    folds: Any,
+    fit: Fit,
+) -> float:
+    predicted = _predicted(
+        features,
+        labels,
+        folds,
+        fit,
+    )
     return float(f1_score(labels, predicted, average="macro"))
 
 
-def _predicted(features: Features, labels: Labels, folds: Any, fit: Fit) -> Labels:
+def _predicted(
+    features: Features,
+    labels: Labels,
+    folds: Any,
+    fit: Fit,
+) -> Labels:
     predicted = np.empty_like(labels)
     for train, test in folds:
+        # a classifier cannot be fitted on one class: then that one is predicted
         if len(np.unique(labels[train])) < 2:
             predicted[test] = labels[train][0]
             continue
-        predicted[test] = fit(features[train], labels[train]).predict(features[test])
+        model = fit(features[train], labels[train])
+        predicted[test] = model.predict(features[test])
     return predicted

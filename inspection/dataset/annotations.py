@@ -1,4 +1,4 @@
-"""What annotation files tell; YOLO files read into boxes, each oddity told."""
+"""What annotation files say; YOLO files read into boxes, each oddity a finding."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,13 +12,20 @@ from inspection.errors import InspectionError
 from inspection.geometry import Box
 from inspection.texts import decoded
 
+# numbers of a YOLO line behind its class: a box, which a prediction ends with its confidence, or
+# the corners of a polygon, three of two numbers each at least
+BOX_NUMBERS = (4, 5)
+MIN_POLYGON_NUMBERS = 6
+# characters of a bad line that are quoted: a box of six digits a number takes some 40
+MAX_QUOTED = 80
+
 
 @dataclass
 class Annotations:
     """What annotation files say: boxes by image path, in the files' own category names (NFC).
 
-    `sources` names what tells of an image, with boxes or without: 'yolo', 'coco' or both. `unread`
-    are images of which a file might tell that could not be read.
+    `sources` names what annotates an image, with boxes or without: 'yolo', 'coco' or both. `unread`
+    are images that a file might annotate which could not be read.
     """
 
     boxes: dict[str, list[LabelledBox]] = field(default_factory=dict)
@@ -26,8 +33,13 @@ class Annotations:
     findings: list[Finding] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
 
-    def add(self, path: str, source: str, boxes: Sequence[LabelledBox]) -> None:
-        """Add the boxes that one source tells of the image at `path`."""
+    def add(
+        self,
+        path: str,
+        source: str,
+        boxes: Sequence[LabelledBox],
+    ) -> None:
+        """Add the boxes that one source has of the image at `path`."""
         self.sources.setdefault(path, set()).add(source)
         self.boxes.setdefault(path, []).extend(boxes)
 
@@ -40,6 +52,7 @@ def read_class_names(path: str, content: bytes) -> tuple[list[str], list[Finding
         raise InspectionError(
             f"{path}: is neither UTF-8 nor cp949 ({error.reason}); save it as UTF-8"
         ) from error
+    # a guess that is nearly always right, and is listed all the same
     findings = [_in_cp949(path)] if encoding == "cp949" else []
     if PurePosixPath(path).suffix.lower() in (".yaml", ".yml"):
         return _names_in_yaml(path, text), findings
@@ -57,31 +70,17 @@ def read_yolo(
 
     `files` holds what each file says, or why it could not be read. `sizes` is (width, height) in
     pixels of every readable image by its path; the labels of an unreadable one are passed over,
-    for the image itself is told.
+    for the image itself is a finding.
     """
     result = Annotations()
     for path, content in sorted(files.items()):
         image = images.find(_label_as_image(path))
         if image is None:
             detail = "no image of this name, or more than one"
-            result.findings.append(
-                Finding(path, "label_without_image", detail, view_kept=True)
-            )
-        if image is None or image not in sizes:
-            continue
-        told = _label_text(path, content)
-        if isinstance(told, Finding):
-            result.findings.append(told)
-            result.unread.add(image)
-            continue
-        text, encoding = told
-        if encoding == "cp949":
-            result.findings.append(_in_cp949(path))
-        boxes, bad = _yolo_boxes(text, class_names, sizes[image])
-        result.add(image, "yolo", boxes)
-        result.findings += [
-            Finding(path, "box_not_a_number", line, view_kept=True) for line in bad
-        ]
+            finding = Finding(path, "label_without_image", detail, view_kept=True)
+            result.findings.append(finding)
+        elif image in sizes:
+            _read_one(path, content, image, class_names, sizes[image], result)
     return result
 
 
@@ -97,16 +96,40 @@ def joined(parts: Sequence[Annotations]) -> Annotations:
     return result
 
 
+def _read_one(
+    path: str,
+    content: bytes | OSError,
+    image: str,
+    class_names: Sequence[str],
+    size: tuple[int, int],
+    result: Annotations,
+) -> None:
+    """Add to `result` what one YOLO file says of its image."""
+    text = _label_text(path, content)
+    if isinstance(text, Finding):
+        result.findings.append(text)
+        result.unread.add(image)
+        return
+
+    if text[1] == "cp949":
+        result.findings.append(_in_cp949(path))
+    boxes, bad = _yolo_boxes(text[0], class_names, size)
+    result.add(image, "yolo", boxes)
+    result.findings += [
+        Finding(path, "box_not_a_number", line, view_kept=True) for line in bad
+    ]
+
+
 def _label_text(path: str, content: bytes | OSError) -> tuple[str, str] | Finding:
+    """Text and encoding of a file, or why it could not be read."""
     if isinstance(content, OSError):
-        detail = f"{content.strerror}; mend the link or its permissions"
+        detail = f"{content.strerror}; repair the link or its permissions"
         return Finding(path, "label_file_unreadable", detail, view_kept=True)
     try:
         return decoded(content)
     except UnicodeDecodeError:
-        return Finding(
-            path, "label_file_not_utf8", "neither UTF-8 nor cp949", view_kept=True
-        )
+        detail = "neither UTF-8 nor cp949"
+        return Finding(path, "label_file_not_utf8", detail, view_kept=True)
 
 
 def _in_cp949(path: str) -> Finding:
@@ -132,6 +155,7 @@ def _names_in_yaml(path: str, text: str) -> list[str]:
 def _label_as_image(path: str) -> str:
     """`train/labels/a.txt` speaks of `train/images/a`."""
     parts = list(PurePosixPath(path).parts)
+    # the last of that name: the data set itself may lie in a folder called labels
     places = [i for i, part in enumerate(parts) if part.lower() == "labels"]
     if places:
         parts[places[-1]] = "images"
@@ -139,35 +163,55 @@ def _label_as_image(path: str) -> str:
 
 
 def _yolo_boxes(
-    text: str, class_names: Sequence[str], size: tuple[int, int]
+    text: str,
+    class_names: Sequence[str],
+    size: tuple[int, int],
 ) -> tuple[list[LabelledBox], list[str]]:
     boxes, bad = [], []
-    for line in filter(None, map(str.strip, text.splitlines())):
-        box = _yolo_box(line.split(), class_names, size)
+    for line in text.splitlines():
+        fields = line.split()
+        if not fields:
+            continue
+        box = _yolo_box(fields, class_names, size)
         if box is None:
-            bad.append(f"not a box: {line[:80]!r}")
+            bad.append(f"not a box: {line.strip()[:MAX_QUOTED]!r}")
         else:
             boxes.append(box)
     return boxes, bad
 
 
 def _yolo_box(
-    fields: Sequence[str], class_names: Sequence[str], size: tuple[int, int]
+    fields: Sequence[str],
+    class_names: Sequence[str],
+    size: tuple[int, int],
 ) -> LabelledBox | None:
     try:
         numbers = [float(value) for value in fields[1:]]
     except ValueError:
         return None
-    if len(numbers) in (4, 5):
-        cx, cy, width, height = numbers[:4]
-        corner = (cx - width / 2, cy - height / 2)
-    elif len(numbers) >= 6 and len(numbers) % 2 == 0:
-        corner = (min(numbers[::2]), min(numbers[1::2]))
-        width, height = max(numbers[::2]) - corner[0], max(numbers[1::2]) - corner[1]
-    else:
+    edges = _relative_edges(numbers)
+    if edges is None:
         return None
+
+    # a number beyond the names is kept as it stands, and becomes an unknown category
     known = fields[0].isdecimal() and int(fields[0]) < len(class_names)
     category = class_names[int(fields[0])] if known else nfc(fields[0])
-    x, y = corner[0] * size[0], corner[1] * size[1]
-    box = Box(x, y, width * size[0], height * size[1])
+    x, y, width, height = edges
+    box = Box(x * size[0], y * size[1], width * size[0], height * size[1])
     return LabelledBox(category, box, "yolo")
+
+
+def _relative_edges(
+    numbers: Sequence[float],
+) -> tuple[float, float, float, float] | None:
+    """Left, top, width and height, as shares of the frame; None for what is no box."""
+    if len(numbers) in BOX_NUMBERS:
+        centre_x, centre_y, width, height = numbers[:4]
+        return centre_x - width / 2, centre_y - height / 2, width, height
+
+    # pairs of x and y
+    if len(numbers) >= MIN_POLYGON_NUMBERS and len(numbers) % 2 == 0:
+        xs = numbers[::2]
+        ys = numbers[1::2]
+        return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+    return None

@@ -18,7 +18,12 @@ SAME_BOX_PX = 1.5
 OUTSIDE_PX = 1.0
 
 
-def fault(box: Box, *, width_px: int, height_px: int) -> str:
+def fault(
+    box: Box,
+    *,
+    width_px: int,
+    height_px: int,
+) -> str:
     """Why a box is not usable, in one word; '' when it is.
 
     `box_not_a_number`, `box_empty` (no area) or `box_outside` (more than a pixel over the edge).
@@ -86,11 +91,19 @@ def resolved(
     return kept, findings
 
 
-def _reason(box: LabelledBox, size_px: tuple[int, int], line: Line) -> str:
+def _reason(
+    box: LabelledBox,
+    size_px: tuple[int, int],
+    line: Line,
+) -> str:
     """Why a box is left out, in one word; '' when it is not."""
     if box.category not in line.classes and box.category not in line.regions:
         return "box_unknown_category"
-    return fault(box.box, width_px=size_px[0], height_px=size_px[1])
+    return fault(
+        box.box,
+        width_px=size_px[0],
+        height_px=size_px[1],
+    )
 
 
 def _twin(box: LabelledBox, kept: Sequence[LabelledBox]) -> int | None:

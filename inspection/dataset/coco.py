@@ -1,4 +1,4 @@
-"""COCO files read into boxes, each oddity told and none repaired in silence."""
+"""COCO files read into boxes, each oddity a finding and none repaired in silence."""
 
 import json
 import math
@@ -11,10 +11,12 @@ from inspection.dataset.annotations import Annotations
 from inspection.dataset.layouts import ImageIndex
 from inspection.dataset.names import nfc
 from inspection.dataset.quarantine import Finding
-from inspection.errors import InspectionError
+from inspection.errors import N_SHOWN, InspectionError
 from inspection.geometry import Box
 from inspection.texts import decoded
 
+LISTS = ("images", "annotations", "categories")
+# the ids that entries name each other by: they are looked up, so they must be plain values
 COCO_IDS = {
     "images": ("id",),
     "categories": ("id",),
@@ -32,103 +34,130 @@ def read_coco(
     """Boxes of one COCO file; raises InspectionError when it is not COCO.
 
     `sizes` is (width, height) in pixels of images by path, as far as known: boxes that were drawn
-    on an image of another size are told and left out.
+    on an image of another size are listed and left out.
     """
-    told = _coco_content(path, content)
+    parsed = _coco_content(path, content)
+    n_boxes = Counter(entry.get("image_id") for entry in parsed["annotations"])
+    image_of, strangers = _coco_images(parsed["images"], images)
     result = Annotations()
-    n_boxes = Counter(entry.get("image_id") for entry in told["annotations"])
-    image_of, strangers = _coco_images(told["images"], images)
     for stranger, name in strangers.items():
-        detail = (
-            f"{path} names it with {n_boxes[stranger]} boxes, and no image or several have this "
-            "name"
-        )
-        result.findings.append(
-            Finding(name, "label_without_image", detail, view_kept=True)
-        )
+        result.findings.append(_of_no_file(path, name, n_boxes[stranger]))
+
+    # a list for every image: one without boxes was annotated all the same, as a good one
     boxes: dict[str, list[LabelledBox]] = {image: [] for image in image_of.values()}
-    category_of = {entry["id"]: nfc(str(entry["name"])) for entry in told["categories"]}
-    for number, entry in enumerate(told["annotations"]):
-        category = category_of.get(
-            entry.get("category_id"), str(entry.get("category_id"))
-        )
+    category_of = {one["id"]: nfc(str(one["name"])) for one in parsed["categories"]}
+    for number, entry in enumerate(parsed["annotations"]):
+        key = entry.get("category_id")
+        category = category_of.get(key, str(key))
         if entry.get("image_id") in image_of:
-            boxes[image_of[entry["image_id"]]].append(_coco_box(category, entry))
+            image = image_of[entry["image_id"]]
+            boxes[image].append(_coco_box(category, entry))
         elif entry.get("image_id") not in strangers:
             result.findings.append(_of_no_image(path, number, entry, category))
-    odd = _of_another_size(path, told["images"], image_of, sizes or {})
+
+    odd = _of_another_size(path, parsed["images"], image_of, sizes or {})
     result.findings += odd.values()
     result.unread |= odd.keys()
-    for image, found in boxes.items():
-        if image not in odd:
-            result.add(image, "coco", found)
+    for image in sorted(boxes.keys() - odd.keys()):
+        result.add(image, "coco", boxes[image])
     return result
 
 
 def _coco_content(path: str, content: bytes) -> Any:
+    """The content of a COCO file whose lists and ids are sound; raises InspectionError."""
     try:
-        told = json.loads(decoded(content)[0])
+        parsed = json.loads(decoded(content)[0])
     except ValueError as error:
         raise InspectionError(
             f"{path}: is not JSON ({error}); export it again"
         ) from error
-    parts = ("images", "annotations", "categories")
-    if not isinstance(told, dict) or not all(
-        isinstance(told.get(p), list) for p in parts
-    ):
+
+    lists = [parsed.get(key) for key in LISTS] if isinstance(parsed, dict) else [None]
+    if not all(isinstance(entries, list) for entries in lists):
         raise InspectionError(
-            f"{path}: is not COCO; it needs the lists {', '.join(parts)}"
+            f"{path}: is not COCO; it needs the lists {', '.join(LISTS)}"
         )
+
     bad = [
-        e
-        for e in told["categories"]
-        if not isinstance(e, dict) or not {"id", "name"} <= set(e)
+        *_lacking(parsed["categories"], {"id", "name"}),
+        *_lacking(parsed["images"], {"id"}),
+        *_lacking(parsed["annotations"], set()),
     ]
-    bad += [e for e in told["images"] if not isinstance(e, dict) or "id" not in e]
-    bad += [e for e in told["annotations"] if not isinstance(e, dict)]
     if bad:
         raise InspectionError(
             f"{path}: {len(bad)} entries lack id or name, first {bad[0]!r}"
         )
-    _check_ids(path, told)
-    return told
+    _check_ids(path, parsed)
+    _check_images(path, parsed["images"])
+    return parsed
 
 
-def _check_ids(path: str, told: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Raise InspectionError where an id cannot be named by another entry, or names two images."""
-    ids = [
-        (f"{part}[{number}].{key}", entry[key])
-        for part, keys in COCO_IDS.items()
-        for number, entry in enumerate(told[part])
-        for key in keys
-        if key == "id" or entry.get(key) is not None
-    ]
-    bad = [
-        f"{where} is {it!r}"
-        for where, it in ids
-        if not isinstance(it, int | float | str)
-    ]
+def _lacking(entries: Sequence[Any], keys: set[str]) -> list[Any]:
+    """The entries that are no objects, or lack one of the keys."""
+    return [one for one in entries if not isinstance(one, dict) or keys - set(one)]
+
+
+def _check_ids(path: str, parsed: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Raise InspectionError where an id is such that no other entry can name it."""
+    bad = []
+    for part, keys in COCO_IDS.items():
+        for number, entry in enumerate(parsed[part]):
+            bad += _bad_ids(f"{part}[{number}]", entry, keys)
     if bad:
         raise InspectionError(
-            f"{path}: {len(bad)} ids are neither a number nor text: {'; '.join(bad[:3])}; export "
-            "it again"
+            f"{path}: {len(bad)} ids are neither a number nor text: {_first(bad)}; export it again"
         )
-    names = Counter(
-        one for one, _ in {(e["id"], str(e.get("file_name"))) for e in told["images"]}
-    )
-    twice = sorted(repr(one) for one, n in names.items() if n > 1)
+
+
+def _bad_ids(
+    where: str,
+    entry: Mapping[str, Any],
+    keys: Sequence[str],
+) -> list[str]:
+    problems = []
+    for key in keys:
+        # an entry has its own id, but an annotation may lack that of an image or category
+        is_given = key == "id" or entry.get(key) is not None
+        if is_given and not isinstance(entry[key], int | float | str):
+            problems.append(f"{where}.{key} is {entry[key]!r}")
+    return problems
+
+
+def _check_images(path: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Raise InspectionError where one id stands for two images."""
+    named = {(entry["id"], str(entry.get("file_name"))) for entry in entries}
+    n_names = Counter(key for key, _ in named)
+    twice = sorted(repr(key) for key, n in n_names.items() if n > 1)
     if twice:
         raise InspectionError(
-            f"{path}: {len(twice)} ids stand for two images each: {', '.join(twice[:3])}; number "
+            f"{path}: {len(twice)} ids stand for two images each: {_first(twice, ', ')}; number "
             "the images anew"
         )
 
 
-def _of_no_image(
-    path: str, number: int, entry: Mapping[str, Any], category: str
+def _first(problems: Sequence[str], separator: str = "; ") -> str:
+    return separator.join(problems[:N_SHOWN])
+
+
+def _of_no_file(
+    path: str,
+    name: str,
+    n_boxes: int,
 ) -> Finding:
-    told = f"annotations[{number}]: {category} at {entry.get('bbox')!r}"
-    detail = f"{told}; no image has its image_id {entry.get('image_id')!r}"
+    detail = (
+        f"{path} names it with {n_boxes} boxes, and no image or several have this name"
+    )
+    return Finding(name, "label_without_image", detail, view_kept=True)
+
+
+def _of_no_image(
+    path: str,
+    number: int,
+    entry: Mapping[str, Any],
+    category: str,
+) -> Finding:
+    box = f"annotations[{number}]: {category} at {entry.get('bbox')!r}"
+    detail = f"{box}; no image has its image_id {entry.get('image_id')!r}"
     return Finding(path, "box_without_image", detail, view_kept=True)
 
 
@@ -154,17 +183,17 @@ def _of_another_size(
     image_of: Mapping[Any, str],
     sizes: Mapping[str, tuple[int, int]],
 ) -> dict[str, Finding]:
-    """The images whose entry gives another size than they have, and what to tell of them."""
+    """The images whose entry gives another size than they have, and the finding of each."""
     found = {}
     for entry in entries:
-        image, said = (
-            image_of.get(entry["id"], ""),
-            (entry.get("width"), entry.get("height")),
-        )
-        has = sizes.get(image, said)
-        if has != said and all(isinstance(side, int) and side > 0 for side in said):
+        image = image_of.get(entry["id"], "")
+        given = (entry.get("width"), entry.get("height"))
+        has = sizes.get(image, given)
+        # tools that know no size write 0 or nothing
+        is_given = all(isinstance(side, int) and side > 0 for side in given)
+        if has != given and is_given:
             detail = (
-                f"{said[0]} x {said[1]} px in {path}, and it has {has[0]} x {has[1]}; the boxes "
+                f"{given[0]} x {given[1]} px in {path}, and it has {has[0]} x {has[1]}; the boxes "
                 "there are left out: annotate the image as it is"
             )
             found[image] = Finding(image, "coco_size_differs", detail, view_kept=True)
@@ -177,6 +206,7 @@ def _coco_box(category: str, entry: Mapping[str, Any]) -> LabelledBox:
         edges = entry.get("bbox") or _extent(entry.get("segmentation"))
         x, y, width, height = (float(edge) for edge in edges)
     except (TypeError, ValueError, KeyError):
+        # set aside later, by the one check of all boxes
         x = y = width = height = math.nan
     return LabelledBox(category, Box(x, y, width, height), "coco")
 
@@ -187,12 +217,17 @@ def _extent(segmentation: Any) -> Sequence[float]:
         from pycocotools import mask
 
         height, width = map(int, segmentation["size"])
+        # pycocotools reads beyond its memory for a mask without pixels
         if min(height, width) < 1:
             raise ValueError("a mask without pixels")
         coded = segmentation
         if not isinstance(segmentation["counts"], str | bytes):
             coded = mask.frPyObjects(segmentation, height, width)
         return [float(edge) for edge in mask.toBbox(coded)]
-    xs = [float(x) for polygon in segmentation for x in polygon[::2]]
-    ys = [float(y) for polygon in segmentation for y in polygon[1::2]]
+
+    xs: list[float] = []
+    ys: list[float] = []
+    for polygon in segmentation:
+        xs += map(float, polygon[::2])
+        ys += map(float, polygon[1::2])
     return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)

@@ -1,6 +1,6 @@
 """What must hold of a manifest, checked by Great Expectations, and its Data Docs.
 
-The library takes some ten seconds to import and phones home unless told not to, so it is imported
+The library takes some ten seconds to import and phones home unless forbidden to, so it is imported
 only where the checks run.
 """
 
@@ -26,29 +26,54 @@ VOLATILE = (
     "checkpoint_id",
     "validation_time",
 )
+NEVER_EMPTY = (
+    "view_id",
+    "path",
+    "image_sha256",
+    "part_id",
+    "label",
+    "boxes",
+    "copies",
+)
 SUITE = "manifest"
+# rows that are shown of each failure: enough to find the cause, and a page that can be read
+N_ROWS = 3
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def _in_order(extent: tuple[int, int]) -> tuple[int, int]:
     if extent[0] > extent[1]:
-        raise ValueError("should be [least, most], the smaller first")
+        raise ValueError("should be [minimum, maximum], the smaller first")
     return extent
 
 
-Pixels = Annotated[int, Field(ge=1, le=65535)]
+# pixels: JPEG and most cameras end at 65535 a side
+Pixels = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=65535,
+    ),
+]
 Extent = Annotated[tuple[Pixels, Pixels], AfterValidator(_in_order)]
 
 
 class Expected(Frozen):
-    """What the line expects of its data; `width_px` and `height_px` are (least, most) of a frame.
+    """What the line expects of its data.
 
+    `width_px` and `height_px` are (minimum, maximum) of a frame.
     `max_quarantined_fraction` is the share of image files that may be set aside.
     """
 
+    # from the smallest crop up to a line-scan camera's longest line
     width_px: Extent = (32, 16384)
     height_px: Extent = (32, 16384)
-    max_quarantined_fraction: float = Field(default=0.1, ge=0, le=1)
+    # a tenth: some broken or misnamed files are usual, more means a wrong copy or configuration
+    max_quarantined_fraction: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+    )
 
 
 @dataclass(frozen=True)
@@ -73,12 +98,16 @@ class Failure:
     wanted: str
 
     def __str__(self) -> str:
-        told = [f"found {self.observed}"] if self.observed else []
+        facts = []
         if self.first:
-            told = [f"{self.n_rows} rows, first {first_three(self.first)}"]
-        told += [f"expected {self.wanted}"] if self.wanted else []
+            facts.append(f"{self.n_rows} rows, first {first_three(self.first)}")
+        elif self.observed:
+            facts.append(f"found {self.observed}")
+        if self.wanted:
+            facts.append(f"expected {self.wanted}")
+
         where = f"{self.name} fails on {self.column}"
-        return f"{where}: {', '.join(told)}" if told else where
+        return f"{where}: {', '.join(facts)}" if facts else where
 
 
 @dataclass(frozen=True)
@@ -91,26 +120,19 @@ class Report:
 
 
 def of_manifest(
-    line: Line, expected: Expected, *, columns: Sequence[str], n_images: int
+    line: Line,
+    expected: Expected,
+    *,
+    columns: Sequence[str],
+    n_images: int,
 ) -> list[Expectation]:
     """The expectations on the manifest of `n_images` image files."""
-    least = math.ceil((1 - expected.max_quarantined_fraction) * n_images)
-    never_empty = (
-        "view_id",
-        "path",
-        "image_sha256",
-        "part_id",
-        "label",
-        "boxes",
-        "copies",
-    )
-    ranges = {"width_px": expected.width_px, "height_px": expected.height_px}
-    sets = {"label": list(line.classes), "channels": [1, 3], "bit_depth": [8, 16]}
+    n_kept = math.ceil((1 - expected.max_quarantined_fraction) * n_images)
     checks = [
         Expectation(
             "ExpectTableColumnsToMatchOrderedList", {"column_list": list(columns)}
         ),
-        Expectation("ExpectTableRowCountToBeBetween", {"min_value": max(1, least)}),
+        Expectation("ExpectTableRowCountToBeBetween", {"min_value": max(1, n_kept)}),
         Expectation(
             "ExpectColumnValuesToMatchRegex",
             _on("image_sha256", regex="^[0-9a-f]{64}$"),
@@ -118,22 +140,29 @@ def of_manifest(
         Expectation("ExpectColumnValuesToBeJsonParseable", _on("boxes")),
         Expectation("ExpectColumnValuesToBeJsonParseable", _on("copies")),
     ]
-    for column in never_empty:
+
+    for column in NEVER_EMPTY:
+        filled = _on(column, min_value=1)
         checks.append(Expectation("ExpectColumnValuesToNotBeNull", _on(column)))
-        checks.append(
-            Expectation("ExpectColumnValueLengthsToBeBetween", _on(column, min_value=1))
-        )
+        checks.append(Expectation("ExpectColumnValueLengthsToBeBetween", filled))
     for column in ("view_id", "path"):
         checks.append(Expectation("ExpectColumnValuesToBeUnique", _on(column)))
+
+    ranges = {"width_px": expected.width_px, "height_px": expected.height_px}
     for column, (low, high) in ranges.items():
-        bounds = {"min_value": low, "max_value": high}
-        checks.append(
-            Expectation("ExpectColumnValuesToBeBetween", _on(column, **bounds))
+        within = _on(
+            column,
+            min_value=low,
+            max_value=high,
         )
+        checks.append(Expectation("ExpectColumnValuesToBeBetween", within))
+
+    sets = {"label": list(line.classes), "channels": [1, 3], "bit_depth": [8, 16]}
     for column, values in sets.items():
-        checks.append(
-            Expectation("ExpectColumnValuesToBeInSet", _on(column, value_set=values))
-        )
+        among = _on(column, value_set=values)
+        checks.append(Expectation("ExpectColumnValuesToBeInSet", among))
+
+    # a warning: a line may well have two views of one name that are distinguished by their folder
     together = {"column_list": ["camera", "part_id", "view", "label"]}
     checks.append(Expectation("ExpectCompoundColumnsToBeUnique", together, "warning"))
     return checks
@@ -141,8 +170,34 @@ def of_manifest(
 
 def check(table: pd.DataFrame, expectations: Sequence[Expectation]) -> Report:
     """Validate a table; rows are named by their `path`. No run id or time stays in the result."""
+    # before the import, which reads it; the server may not be reachable, and is none of ours
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    import great_expectations as gx
+
+    # first, for it makes the project that the suite is to belong to
+    batch = _batch(table)
+    suite = gx.ExpectationSuite(SUITE)
+    for one in expectations:
+        kind = getattr(gx.expectations, one.name)
+        suite.add_expectation(kind(**one.arguments, severity=one.severity))
+
+    wanted = {
+        "result_format": "SUMMARY",
+        "partial_unexpected_count": N_ROWS,
+        "unexpected_index_column_names": ["path"],
+    }
+    outcome = batch.validate(suite, result_format=wanted)
+    outcome.meta = {k: v for k, v in outcome.meta.items() if k not in VOLATILE}
+    result = outcome.to_json_dict()
+
+    failures = tuple(_failure(one) for one in result["results"] if not one["success"])
+    pages = {**_data_docs(suite, outcome), "index.html": _summary(result)}
+    return Report(result, failures, pages)
+
+
+def _batch(table: pd.DataFrame) -> Any:
+    """The table as the library wants it, in a project that leaves nothing on disk."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import (
         DataContextConfig,
@@ -155,39 +210,25 @@ def check(table: pd.DataFrame, expectations: Sequence[Expectation]) -> Report:
         progress_bars=ProgressBarsConfig(globally=False),
         analytics_enabled=False,
     )
-    context = gx.get_context(mode="ephemeral", project_config=project)
+    context = gx.get_context(
+        mode="ephemeral",
+        project_config=project,
+    )
     source = context.data_sources.add_pandas(SUITE)
     asset = source.add_dataframe_asset("views")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch(
-        {"dataframe": table}
-    )
-    suite = gx.ExpectationSuite(SUITE)
-    for one in expectations:
-        kind = getattr(gx.expectations, one.name)
-        suite.add_expectation(kind(**one.arguments, severity=one.severity))
-    wanted = {
-        "result_format": "SUMMARY",
-        "partial_unexpected_count": 3,
-        "unexpected_index_column_names": ["path"],
-    }
-    outcome = batch.validate(suite, result_format=wanted)
-    outcome.meta = {k: v for k, v in outcome.meta.items() if k not in VOLATILE}
-    result = outcome.to_json_dict()
-    failures = tuple(_failure(one) for one in result["results"] if not one["success"])
-    return Report(
-        result, failures, {**_data_docs(suite, outcome), "index.html": _summary(result)}
-    )
+    whole = asset.add_batch_definition_whole_dataframe("all")
+    return whole.get_batch({"dataframe": table})
 
 
 def raise_if_critical(report: Report, *, where: str) -> None:
     """Raise InspectionError that names every critical expectation which does not hold."""
     critical = [one for one in report.failures if one.severity == "critical"]
     if critical:
-        told = [
-            f"{where}: {one}; mend the data, or validate.expected if it is wrong"
+        problems = [
+            f"{where}: {one}; fix the data, or validate.expected if it is wrong"
             for one in critical
         ]
-        raise InspectionError("\n".join(told))
+        raise InspectionError("\n".join(problems))
 
 
 def _on(column: str, **arguments: Any) -> dict[str, Any]:
@@ -203,7 +244,9 @@ def _failure(outcome: Mapping[str, Any]) -> Failure:
         or "the table"
     )
     rows = result.get("partial_unexpected_index_list") or []
-    first = tuple(", ".join(str(value) for value in row.values()) for row in rows[:3])
+    first = tuple(
+        ", ".join(str(value) for value in row.values()) for row in rows[:N_ROWS]
+    )
     observed = result.get("observed_value", "")
     n_rows = int(result.get("unexpected_count", 0))
     return Failure(
@@ -217,10 +260,13 @@ def _failure(outcome: Mapping[str, Any]) -> Failure:
     )
 
 
-def _bounds(least: float | None, most: float | None) -> str:
-    told = [] if least is None else [f"at least {int(least)}"]
-    told += [] if most is None else [f"at most {int(most)}"]
-    return " and ".join(told)
+def _bounds(low: float | None, high: float | None) -> str:
+    bounds = []
+    if low is not None:
+        bounds.append(f"at least {int(low)}")
+    if high is not None:
+        bounds.append(f"at most {int(high)}")
+    return " and ".join(bounds)
 
 
 def _data_docs(suite: Any, outcome: Any) -> dict[str, str]:
@@ -231,6 +277,7 @@ def _data_docs(suite: Any, outcome: Any) -> dict[str, str]:
     )
     from great_expectations.render.view.view import DefaultJinjaPageView
 
+    # pages as the library makes them, so that its documentation fits
     view = DefaultJinjaPageView()
     return {
         "validation.html": _steady(
@@ -247,12 +294,14 @@ def _steady(page: str) -> str:
     page = re.sub(
         r'src="https://great-expectations-web-assets[^"]*"', 'src="data:,"', page
     )
+    # random ids would make a new output of every run
     ids = {found: f"id{n}" for n, found in enumerate(dict.fromkeys(UUID.findall(page)))}
     return UUID.sub(lambda match: ids[match.group()], page)
 
 
 def _summary(result: Mapping[str, Any]) -> str:
     """A page of our own that needs no net: every expectation, whether it holds, what it saw."""
+    # what fails stands first
     ordered = sorted(result["results"], key=lambda one: (one["success"], _title(one)))
     rows = "".join(f"<tr>{_cells(one)}</tr>\n" for one in ordered)
     held = sum(1 for one in ordered if one["success"])
@@ -280,5 +329,6 @@ def _cells(outcome: Mapping[str, Any]) -> str:
 def _title(outcome: Mapping[str, Any]) -> str:
     config = outcome["expectation_config"]
     arguments = {k: v for k, v in config["kwargs"].items() if k != "batch_id"}
-    told = ", ".join(f"{key}={value}" for key, value in sorted(arguments.items()))
-    return f"{config['type'].removeprefix('expect_').replace('_', ' ')} ({told})"
+    given = ", ".join(f"{key}={value}" for key, value in sorted(arguments.items()))
+    name = config["type"].removeprefix("expect_").replace("_", " ")
+    return f"{name} ({given})"

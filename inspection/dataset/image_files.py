@@ -1,4 +1,4 @@
-"""One file looked at by itself: an image or a mask that can be read, or why it cannot."""
+"""One file checked by itself: an image or a mask that can be read, or why it cannot."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -27,18 +27,33 @@ class Mask:
 
 
 def examine(
-    path: str, content: bytes, *, bit_depth: int, max_pixels: int
+    path: str,
+    content: bytes,
+    *,
+    bit_depth: int,
+    max_pixels: int,
 ) -> ImageFile | Finding:
     """Hash and decode one image file; the pixels are checked, not kept."""
     try:
         facts = describe(content, max_pixels=max_pixels)
-        decode(content, channels=1, bit_depth=bit_depth, max_pixels=max_pixels)
+        # as grey whatever the line needs: what is broken is broken in either
+        decode(
+            content,
+            channels=1,
+            bit_depth=bit_depth,
+            max_pixels=max_pixels,
+        )
     except ImageError as error:
         return Finding(path, error.code, str(error))
     return ImageFile(path, hashlib.sha256(content).hexdigest(), facts)
 
 
-def examine_mask(path: str, content: bytes, *, max_pixels: int) -> Mask | Finding:
+def examine_mask(
+    path: str,
+    content: bytes,
+    *,
+    max_pixels: int,
+) -> Mask | Finding:
     """Decode one mask file."""
     try:
         marked = decode_mask(content, max_pixels=max_pixels)
@@ -50,11 +65,15 @@ def examine_mask(path: str, content: bytes, *, max_pixels: int) -> Mask | Findin
 def unreadable(path: str, error: OSError) -> Finding:
     """An image file that is there and cannot be read: a broken link, say, or no permission."""
     return Finding(
-        path, "unreadable", f"{error.strerror}; mend the link or its permissions"
+        path, "unreadable", f"{error.strerror}; repair the link or its permissions"
     )
 
 
 def unreadable_mask(path: str, error: OSError) -> Finding:
     """A mask file that is there and cannot be read."""
-    told = unreadable(path, error)
-    return replace(told, reason=f"mask_{told.reason}", view_kept=True)
+    finding = unreadable(path, error)
+    return replace(
+        finding,
+        reason=f"mask_{finding.reason}",
+        view_kept=True,
+    )

@@ -1,4 +1,4 @@
-"""The label of each view, from its name, folder, mask or boxes; and views that cannot be told."""
+"""The label of each view, from its name, folder, mask or boxes; and views that have none."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -14,6 +14,11 @@ from inspection.dataset.names import ViewName
 from inspection.dataset.quarantine import Finding
 from inspection.errors import InspectionError, first_three
 from inspection.line import Frozen, Line, fold_name
+
+REMEDIES = {
+    "name_not_understood": "correct validate.pattern and validate.part_from, or the names",
+    "unlabelled": "label them, or set validate.unlabelled to normal if that is what they are",
+}
 
 
 @dataclass(frozen=True)
@@ -32,17 +37,29 @@ class Unknown(Frozen):
     """
 
     action: Literal["error", "quarantine"] = "quarantine"
-    max_fraction: float = Field(default=0.05, ge=0, le=1)
+    # of all images: a few stray files are usual, one in twenty means a wrong pattern or class list
+    max_fraction: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+    )
 
 
 def by_name(
-    names: Mapping[str, ViewName], *, layout: Layout, line: Line
+    names: Mapping[str, ViewName],
+    *,
+    layout: Layout,
+    line: Line,
 ) -> tuple[dict[str, Labelled], list[Finding]]:
-    """Labels by path, as the file's name or folder tells them."""
+    """Labels by path, as the file's name or folder spells them."""
     labels: dict[str, Labelled] = {}
     strange: list[Finding] = []
     for path, name in names.items():
-        raw = raw_label(name, layout=layout, line=line)
+        raw = raw_label(
+            name,
+            layout=layout,
+            line=line,
+        )
         known = line.class_by_alias.get(fold_name(raw))
         if known:
             labels[path] = Labelled(known, raw)
@@ -66,19 +83,35 @@ def by_table(
     strange: list[Finding] = []
 
     for path in paths:
-        raws = rows.get(path, ())
-        known = [line.class_by_alias.get(fold_name(raw), "") for raw in raws]
-        found = [Labelled(*pair) for pair in zip(known, raws, strict=True)]
-        if unlabelled_is_normal and not found:
-            labels[path] = Labelled(line.normal, "")
-        elif not found:
-            strange.append(Finding(path, "unlabelled", "no row of the table labels it"))
-        elif not all(known):
-            strange.append(Finding(path, "unknown_class", raws[known.index("")]))
+        labelled = _by_rows(rows.get(path, ()), path, unlabelled_is_normal, line)
+        if isinstance(labelled, Labelled):
+            labels[path] = labelled
         else:
-            defects = (one for one in found if one.label != line.normal)
-            labels[path] = next(defects, found[0])
+            strange.append(labelled)
     return labels, strange
+
+
+def _by_rows(
+    raws: Sequence[str],
+    path: str,
+    unlabelled_is_normal: bool,
+    line: Line,
+) -> Labelled | Finding:
+    """The label of one view by its rows, or why it has none."""
+    if not raws and unlabelled_is_normal:
+        return Labelled(line.normal, "")
+    if not raws:
+        return Finding(path, "unlabelled", "no row of the table labels it")
+
+    found = []
+    for raw in raws:
+        known = line.class_by_alias.get(fold_name(raw))
+        if known is None:
+            return Finding(path, "unknown_class", raw)
+        found.append(Labelled(known, raw))
+    # one defect makes a defective part, whatever the other rows say
+    defects = (one for one in found if one.label != line.normal)
+    return next(defects, found[0])
 
 
 def by_boxes(
@@ -89,26 +122,41 @@ def by_boxes(
     unlabelled_is_normal: bool,
     line: Line,
 ) -> tuple[dict[str, Labelled], list[Finding]]:
-    """Labels by path, as boxes tell them: the defect that covers most, normal without a defect.
+    """Labels by path, as boxes say them: the defect that covers most, normal without a defect.
 
-    `boxes` are those that can be. A view is not told where no annotation file knows of it, where
-    the only boxes of it were dropped, or where it has no box and a file that might tell of one
-    could not be read: none of this is evidence of a good part.
+    `boxes` are the usable ones. A view has no label where no annotation file knows of it, where
+    the only boxes of it were dropped, or where it has no box and a file that might hold one could
+    not be read: none of this is evidence of a good part.
     """
     labels: dict[str, Labelled] = {}
     strange: list[Finding] = []
     for path in paths:
         defects = defect_boxes(boxes[path], line)
-        dropped = len(boxes[path]) == 0 and bool(annotations.boxes.get(path))
-        unread = path in annotations.unread
-        known = path in annotations.sources or unlabelled_is_normal
-        if defects or (known and not dropped and not unread):
-            told = _largest(defects) if defects else line.normal
-            labels[path] = Labelled(told, told)
+        doubt = _doubt_of_normal(path, boxes[path], annotations, unlabelled_is_normal)
+        if defects:
+            label = _largest(defects)
+            labels[path] = Labelled(label, label)
+        elif doubt:
+            strange.append(Finding(path, "unlabelled", doubt))
         else:
-            detail = _why_untold(dropped=dropped, unread=unread)
-            strange.append(Finding(path, "unlabelled", detail))
+            labels[path] = Labelled(line.normal, line.normal)
     return labels, strange
+
+
+def _doubt_of_normal(
+    path: str,
+    boxes: Sequence[LabelledBox],
+    annotations: Annotations,
+    unlabelled_is_normal: bool,
+) -> str:
+    """Why a view without a defect's box is not known to be normal; '' where it is."""
+    if path in annotations.unread:
+        return "its label file could not be read"
+    if not boxes and annotations.boxes.get(path):
+        return "all its boxes were dropped"
+    if path not in annotations.sources and not unlabelled_is_normal:
+        return "no annotation file names it"
+    return ""
 
 
 def by_masks(
@@ -118,48 +166,43 @@ def by_masks(
     unlabelled_is_normal: bool = False,
     line: Line,
 ) -> tuple[dict[str, Labelled], list[Finding]]:
-    """Labels by path, as masks tell them: the line's one defect where anything is marked.
+    """Labels by path, as masks say them: the line's one defect where anything is marked.
 
-    `is_marked` tells of the views that have a mask; without one a view is not told, or normal where
-    that is so. Raises InspectionError when the line has more
-    defects than one.
+    `is_marked` holds the views that have a mask; one without a mask has no label, or is normal
+    where the layout says so. Raises InspectionError when the line has more defects than one.
     """
     if len(line.defects) != 1:
         raise InspectionError(
             f"line.classes: layout masks tells one defect from normal, and there are "
             f"{len(line.defects)}: {first_three(line.defects)}; leave one"
         )
-    told = {True: line.defects[0], False: line.normal}
-    marked = {
-        p: is_marked.get(p, False)
-        for p in paths
-        if unlabelled_is_normal or p in is_marked
-    }
-    labels = {path: Labelled(told[one], told[one]) for path, one in marked.items()}
-    detail = "it has no mask to tell its class"
-    return labels, [
-        Finding(path, "unlabelled", detail) for path in paths if path not in labels
-    ]
+    (defect,) = line.defects
+
+    labels: dict[str, Labelled] = {}
+    strange: list[Finding] = []
+    for path in paths:
+        if path in is_marked or unlabelled_is_normal:
+            label = defect if is_marked.get(path, False) else line.normal
+            labels[path] = Labelled(label, label)
+        else:
+            detail = "it has no mask that shows its class"
+            strange.append(Finding(path, "unlabelled", detail))
+    return labels, strange
 
 
 def check_unknown(
-    strange: Sequence[Finding], *, n_images: int, unknown: Unknown
+    strange: Sequence[Finding],
+    *,
+    n_images: int,
+    unknown: Unknown,
 ) -> None:
     """Raise InspectionError that lists all unknown classes and names, where they are too many."""
     too_many = len(strange) > unknown.max_fraction * n_images
     if not strange or not (too_many or unknown.action == "error"):
         return
-    classes = Counter(one.detail for one in strange if one.reason == "unknown_class")
-    problems = [
-        f"data: class {name!r} of {n} images is unknown; add it to line.classes, or to the "
-        "aliases of the class it stands for"
-        for name, n in sorted(classes.items())
-    ]
-    remedies = {
-        "name_not_understood": "mend validate.pattern and validate.part_from, or the names",
-        "unlabelled": "label them, or set validate.unlabelled to normal if that is what they are",
-    }
-    for reason, remedy in remedies.items():
+
+    problems = _unknown_classes(strange)
+    for reason, remedy in REMEDIES.items():
         paths = [one.path for one in strange if one.reason == reason]
         if paths:
             problems.append(
@@ -168,14 +211,19 @@ def check_unknown(
     raise InspectionError("\n".join(problems))
 
 
-def _why_untold(*, dropped: bool, unread: bool) -> str:
-    if unread:
-        return "its label file could not be read"
-    return "all its boxes were dropped" if dropped else "no annotation file tells of it"
+def _unknown_classes(strange: Sequence[Finding]) -> list[str]:
+    classes = Counter(one.detail for one in strange if one.reason == "unknown_class")
+    return [
+        f"data: class {name!r} of {n} images is unknown; add it to line.classes, or to the "
+        "aliases of the class it stands for"
+        for name, n in sorted(classes.items())
+    ]
 
 
 def _largest(defects: Sequence[LabelledBox]) -> str:
+    """The defect whose boxes cover most; of equal ones the last by name, so that it is one."""
     area: Counter[str] = Counter()
     for box in defects:
+        # whole pixels: two files of one box differ in the digits behind the point
         area[box.category] += round(box.box.area_px)
     return max(area, key=lambda name: (area[name], name))

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal, Self
@@ -13,8 +13,12 @@ from inspection.dataset.names import PartFrom, ViewName, nfc
 from inspection.images import SUFFIXES
 from inspection.line import Frozen, Line, fold_name
 
+# layouts whose labels stand in annotation files, and those whose labels stand in no name
 ANNOTATED = frozenset({"coco", "yolo", "voc", "table"})
 FROM_FILES = ANNOTATED | {"masks"}
+VOC_SUFFIXES = frozenset({".xml"})
+COCO_SUFFIXES = frozenset({".json"})
+YOLO_SUFFIXES = frozenset({".txt"})
 
 
 class Columns(Frozen):
@@ -65,7 +69,10 @@ class Layout(Frozen):
         "voc",
         "table",
     ]
-    images: tuple[str, ...] = Field(default=("**/*",), min_length=1)
+    images: tuple[str, ...] = Field(
+        default=("**/*",),
+        min_length=1,
+    )
     pattern: str = ".+"
     part_from: PartFrom = PartFrom(rule="file")
     masks: str = ""
@@ -88,28 +95,11 @@ class Layout(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        groups = set(self.regex.groupindex)
-        problems = _mask_problems(self.masks)
-        if self.layout == "flat" and "label" not in groups:
-            problems.append("layout flat needs a group (?P<label>...) in pattern")
-        if self.layout in ("class_folders_with_masks", "masks") and not self.masks:
-            problems.append(f"layout {self.layout} needs masks")
-        if self.layout in ANNOTATED and not getattr(self, self.layout):
-            problems.append(
-                f"layout {self.layout} needs {self.layout}, the annotation files"
-            )
-        if self.yolo and not self.yolo_names:
-            problems.append("yolo needs yolo_names, the file that names the classes")
-        if self.table and not self.columns.image:
-            problems.append("table needs columns.image, the column that names images")
-        in_table = bool(self.columns.part) and self.part_from.group == "part"
-        if (
-            self.part_from.rule in ("pattern", "consecutive")
-            and self.part_from.group not in groups
-            and not in_table
-        ):
-            group = self.part_from.group
-            problems.append(f"part_from needs a group (?P<{group}>...) in pattern")
+        problems = [
+            *_mask_problems(self.masks),
+            *_file_problems(self),
+            *_group_problems(self),
+        ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -134,60 +124,59 @@ class SortedFiles:
     table: str = ""
 
     def with_masks(self, named: Collection[str]) -> "SortedFiles":
-        """The files with those images that are `named` as masks among the masks."""
+        """The files with those that are `named` as masks, by a table say, among the masks."""
         images = tuple(path for path in self.images if path not in named)
-        masks = sorted({*self.masks, *named})
-        return replace(self, images=images, masks=tuple(masks))
+        ignored = tuple(path for path in self.ignored if path not in named)
+        masks = tuple(sorted({*self.masks, *named}))
+        return replace(
+            self,
+            images=images,
+            masks=masks,
+            ignored=ignored,
+        )
 
 
 def sort_files(paths: Iterable[str], layout: Layout) -> SortedFiles:
-    """Tell images, masks, annotations and the rest apart, by name alone."""
+    """Separate images, masks, annotations and the rest, by name alone."""
     left = sorted(paths)
-    names = next((path for path in left if nfc(path) == nfc(layout.yolo_names)), "")
-    table = next((path for path in left if nfc(path) == nfc(layout.table)), "")
+    names = _named(left, layout.yolo_names)
+    table = _named(left, layout.table)
     left = [path for path in left if path not in (names, table)]
-    voc, left = _take(
-        left, [glob_regex(glob) for glob in layout.voc], frozenset({".xml"})
-    )
-    coco, left = _take(
-        left, [glob_regex(glob) for glob in layout.coco], frozenset({".json"})
-    )
-    yolo, left = _take(
-        left, [glob_regex(glob) for glob in layout.yolo], frozenset({".txt"})
-    )
-    masks, left = _take(
-        left, [_mask_regex(layout.masks)] if layout.masks else [], SUFFIXES
-    )
-    images, left = _take(left, [glob_regex(glob) for glob in layout.images], SUFFIXES)
+
+    # the order decides where globs overlap: an annotation is no image, and a mask is none either
+    voc, left = _take(left, _globs(layout.voc), VOC_SUFFIXES)
+    coco, left = _take(left, _globs(layout.coco), COCO_SUFFIXES)
+    yolo, left = _take(left, _globs(layout.yolo), YOLO_SUFFIXES)
+    masks, left = _take(left, _mask_regexes(layout.masks), SUFFIXES)
+    images, left = _take(left, _globs(layout.images), SUFFIXES)
     return SortedFiles(
-        tuple(images),
-        tuple(masks),
-        tuple(yolo),
-        tuple(coco),
-        names,
-        tuple(left),
-        tuple(voc),
-        table,
+        images=tuple(images),
+        masks=tuple(masks),
+        yolo=tuple(yolo),
+        coco=tuple(coco),
+        yolo_names=names,
+        ignored=tuple(left),
+        voc=tuple(voc),
+        table=table,
     )
 
 
 def missing_annotations(paths: Iterable[str], layout: Layout) -> list[str]:
     """A problem for each annotation file or glob of the layout that no file fits."""
     found = list(paths)
-    labels = [path for path in found if nfc(path) != nfc(layout.yolo_names)]
-    globs = [("coco", glob, ".json") for glob in layout.coco]
-    globs += [("yolo", glob, ".txt") for glob in layout.yolo]
-    globs += [("voc", glob, ".xml") for glob in layout.voc]
+    names = _named(found, layout.yolo_names)
+    files = [path for path in found if path != names]
+
     problems = [
-        f"no {suffix} file fits validate.{key} {glob!r}"
-        for key, glob, suffix in globs
-        if not _take(labels, [glob_regex(glob)], frozenset({suffix}))[0]
+        *_unfitted("coco", layout.coco, COCO_SUFFIXES, files),
+        *_unfitted("yolo", layout.yolo, YOLO_SUFFIXES, files),
+        *_unfitted("voc", layout.voc, VOC_SUFFIXES, files),
     ]
-    if layout.yolo_names and len(labels) == len(found):
+    if layout.yolo_names and not names:
         problems.append(f"{layout.yolo_names!r} of validate.yolo_names is not there")
-    if layout.table and nfc(layout.table) not in map(nfc, found):
+    if layout.table and not _named(found, layout.table):
         problems.append(f"{layout.table!r} of validate.table is not there")
-    return [f"{problem}; put it there, or mend params.yaml" for problem in problems]
+    return [f"{problem}; put it there, or correct params.yaml" for problem in problems]
 
 
 def glob_regex(glob: str) -> re.Pattern[str]:
@@ -200,24 +189,32 @@ def glob_regex(glob: str) -> re.Pattern[str]:
     """
     tokens = re.split(r"(\*\*/|\*\*|\*|\?)", nfc(glob))
     meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile(
-        "".join(meaning.get(t, re.escape(t)) for t in tokens), re.IGNORECASE
-    )
+    return _compiled(tokens, meaning)
 
 
-def mask_path(name: ViewName, *, layout: Layout, line: Line) -> str:
+def mask_path(
+    name: ViewName,
+    *,
+    layout: Layout,
+    line: Line,
+) -> str:
     """Where the mask of a view lies by the table or the layout, composed; '' without masks."""
-    if layout.table:
+    if layout.table and name["mask"]:
         return nfc(name["mask"])
     if not layout.masks:
         return ""
     path = PurePosixPath(nfc(name.path))
     known = class_folder(name.path, line)
-    filled = layout.masks.format(folder=path.parent, stem=path.stem, **{"class": known})
-    return posixpath.normpath(filled)
+    fields = {"folder": path.parent, "stem": path.stem, "class": known}
+    return posixpath.normpath(layout.masks.format(**fields))
 
 
-def raw_label(name: ViewName, *, layout: Layout, line: Line) -> str:
+def raw_label(
+    name: ViewName,
+    *,
+    layout: Layout,
+    line: Line,
+) -> str:
     """The label as the name or the folder spells it, NFC; '' where another file says it."""
     if layout.layout in FROM_FILES:
         return ""
@@ -229,19 +226,27 @@ def raw_label(name: ViewName, *, layout: Layout, line: Line) -> str:
 def class_folder(path: str, line: Line) -> str:
     """The nearest folder above `path` that names a class, NFC, or ''."""
     folders = PurePosixPath(nfc(path)).parent.parts
-    return next(
-        (one for one in reversed(folders) if fold_name(one) in line.class_by_alias), ""
-    )
+    # the nearest: a folder further up may bear the name of a class by chance
+    for folder in reversed(folders):
+        if fold_name(folder) in line.class_by_alias:
+            return folder
+    return ""
 
 
 class ImageIndex:
     """Finds the image that an annotation names, without knowing where its paths start."""
 
-    def __init__(self, images: Iterable[str], *, suffixes: bool) -> None:
+    def __init__(
+        self,
+        images: Iterable[str],
+        *,
+        suffixes: bool,
+    ) -> None:
         self._suffixes = suffixes
         self._by_tail: dict[tuple[str, ...], list[str]] = {}
         for path in images:
             parts = self._parts(path)
+            # by every end of the path: annotation files hold paths of another machine
             for start in range(len(parts)):
                 self._by_tail.setdefault(parts[start:], []).append(path)
 
@@ -254,11 +259,11 @@ class ImageIndex:
         >>> index.find("a.jpg")
         """
         wanted = self._parts(key.replace("\\", "/"))
-        tails = (wanted[start:] for start in range(len(wanted)))
-        found = next(
-            (self._by_tail[tail] for tail in tails if tail in self._by_tail), []
-        )
-        return found[0] if len(found) == 1 else None
+        for start in range(len(wanted)):
+            found = self._by_tail.get(wanted[start:])
+            if found is not None:
+                return found[0] if len(found) == 1 else None
+        return None
 
     def _parts(self, path: str) -> tuple[str, ...]:
         pure = PurePosixPath(nfc(path))
@@ -270,20 +275,97 @@ def _mask_problems(template: str) -> list[str]:
         template.format(folder="", stem="", **{"class": ""})
     except (KeyError, IndexError, ValueError):
         return [f"masks {template!r} may use {{folder}}, {{class}} and {{stem}} only"]
-    return [] if "{stem}" in template or not template else ["masks needs {stem}"]
+
+    if template and "{stem}" not in template:
+        return ["masks needs {stem}"]
+    return []
 
 
-def _mask_regex(template: str) -> re.Pattern[str]:
+def _file_problems(layout: Layout) -> list[str]:
+    """What the layout needs of masks and annotation files, and lacks."""
+    problems = []
+    if layout.layout in ("class_folders_with_masks", "masks") and not layout.masks:
+        problems.append(f"layout {layout.layout} needs masks")
+    if layout.layout in ANNOTATED and not getattr(layout, layout.layout):
+        problems.append(
+            f"layout {layout.layout} needs {layout.layout}, the annotation files"
+        )
+    if layout.yolo and not layout.yolo_names:
+        problems.append("yolo needs yolo_names, the file that names the classes")
+    if layout.table and not layout.columns.image:
+        problems.append("table needs columns.image, the column that names images")
+    return problems
+
+
+def _group_problems(layout: Layout) -> list[str]:
+    """What the layout needs of the pattern's named groups, and lacks."""
+    groups = set(layout.regex.groupindex)
+    problems = []
+    if layout.layout == "flat" and "label" not in groups:
+        problems.append("layout flat needs a group (?P<label>...) in pattern")
+
+    group = layout.part_from.group
+    is_keyed = layout.part_from.rule in ("pattern", "consecutive")
+    in_table = bool(layout.columns.part) and group == "part"
+    if is_keyed and group not in groups and not in_table:
+        problems.append(f"part_from needs a group (?P<{group}>...) in pattern")
+    return problems
+
+
+def _mask_regexes(template: str) -> list[re.Pattern[str]]:
+    """The pattern of the masks' paths; none where the layout has no masks.
+
+    >>> [regex] = _mask_regexes("{folder}/masks/{stem}.png")
+    >>> bool(regex.fullmatch("crack/masks/17.png")), bool(regex.fullmatch("crack/17.png"))
+    (True, False)
+    """
+    if not template:
+        return []
     meaning = {"{class}": "[^/]+", "{stem}": "[^/]+"}
     tokens = re.split(r"(\{folder\}(?:/\.\.)*/|\{class\}|\{stem\})", nfc(template))
     meaning |= {token: "(?:.*/)?" for token in tokens if token.startswith("{folder}")}
-    return re.compile(
-        "".join(meaning.get(t, re.escape(t)) for t in tokens), re.IGNORECASE
-    )
+    return [_compiled(tokens, meaning)]
+
+
+def _compiled(tokens: Sequence[str], meaning: Mapping[str, str]) -> re.Pattern[str]:
+    """The regular expression of tokens: those without a meaning stand for themselves."""
+    # case does not count: cameras and Windows write .JPG and Images as they like
+    pattern = "".join(meaning.get(token, re.escape(token)) for token in tokens)
+    return re.compile(pattern, re.IGNORECASE)
+
+
+def _globs(globs: Iterable[str]) -> list[re.Pattern[str]]:
+    return [glob_regex(glob) for glob in globs]
+
+
+def _named(paths: Iterable[str], name: str) -> str:
+    """The path, as on disk, that `name` spells in any Unicode form; '' where there is none."""
+    for path in paths:
+        if nfc(path) == nfc(name):
+            return path
+    return ""
+
+
+def _unfitted(
+    key: str,
+    globs: Iterable[str],
+    suffixes: frozenset[str],
+    files: Sequence[str],
+) -> list[str]:
+    """A problem for each glob that no file with such a suffix fits."""
+    problems = []
+    for glob in globs:
+        taken, _ = _take(files, [glob_regex(glob)], suffixes)
+        if not taken:
+            suffix = ", ".join(sorted(suffixes))
+            problems.append(f"no {suffix} file fits validate.{key} {glob!r}")
+    return problems
 
 
 def _take(
-    paths: Sequence[str], patterns: Sequence[re.Pattern[str]], suffixes: frozenset[str]
+    paths: Sequence[str],
+    patterns: Sequence[re.Pattern[str]],
+    suffixes: frozenset[str],
 ) -> tuple[list[str], list[str]]:
     """Those of `paths` that have a suffix of `suffixes` and match a pattern, and the rest."""
     taken: list[str] = []

@@ -12,7 +12,10 @@ from pydantic import Field, model_validator
 
 from inspection.line import Frozen
 
+# years of a date in a name: since there are digital cameras; other digits in its place are no date
 YEARS = range(1990, 2100)
+# digits of a date and a time of day: year, month, day, hour, minute, second
+MOMENT_DIGITS = 14
 GROUPS = ("camera", "part", "label", "view")
 
 
@@ -31,7 +34,7 @@ class ViewName:
 
 
 class PartFrom(Frozen):
-    """How the part is told from the name.
+    """How the name, or where the file lies, says which part a view shows.
 
     `pattern`: views whose group `group` is equal show one part. `consecutive`: the group holds a
     number, and views whose sorted numbers follow each other by at most `max_gap` show one part;
@@ -43,7 +46,10 @@ class PartFrom(Frozen):
 
     rule: Literal["pattern", "consecutive", "folder", "file"] = "pattern"
     group: str = "part"
-    max_gap: int = Field(default=0, ge=0)
+    max_gap: int = Field(
+        default=0,
+        ge=0,
+    )
     per_folder: bool = False
     in_seconds: bool = False
 
@@ -66,9 +72,8 @@ def take_apart(path: str, pattern: re.Pattern[str]) -> ViewName | None:
     found = pattern.fullmatch(nfc(PurePosixPath(path).stem))
     if found is None:
         return None
-    return ViewName(
-        path, {key: nfc(value or "") for key, value in found.groupdict().items()}
-    )
+    groups = {key: nfc(value or "") for key, value in found.groupdict().items()}
+    return ViewName(path, groups)
 
 
 def part_ids(names: Sequence[ViewName], part_from: PartFrom) -> list[str]:
@@ -79,17 +84,12 @@ def part_ids(names: Sequence[ViewName], part_from: PartFrom) -> list[str]:
     if part_from.rule == "file":
         return [nfc(str(PurePosixPath(name.path).with_suffix(""))) for name in names]
     if part_from.rule == "folder":
+        # a part needs a name, and the data folder itself has none
         return [_folder(name) or "." for name in names]
+
     folders = [_folder(name) if part_from.per_folder else "" for name in names]
-    if part_from.rule == "pattern":
-        keys = [name[part_from.group] for name in names]
-    else:
-        keys = _runs(folders, _numbers(names, part_from), part_from.max_gap)
-        keys = [_stamp(int(key)) for key in keys] if part_from.in_seconds else keys
-    return [
-        f"{folder}/{key}" if folder else key
-        for folder, key in zip(folders, keys, strict=True)
-    ]
+    keys = _keys(folders, names, part_from)
+    return [_within(*pair) for pair in zip(folders, keys, strict=True)]
 
 
 def names_without_part(
@@ -104,19 +104,20 @@ def names_without_part(
 def moment(text: str) -> int | None:
     """Seconds since 1970 of a date and a time of day, year first; None for anything else.
 
-    Only the first 14 digits count, whatever stands between them.
+    Only the first 14 digits count, whatever stands between them; years are 1990 to 2099.
 
     >>> moment("2024-03-01 10.15.12"), moment("20240301_101512_337"), moment("20249901_101512")
     (1709288112, 1709288112, None)
     """
-    digits = re.sub(r"\D", "", text)[:14]
-    if len(digits) < 14:
+    digits = re.sub(r"\D", "", text)[:MOMENT_DIGITS]
+    if len(digits) < MOMENT_DIGITS:
         return None
     try:
-        told = datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        # in UTC: differences count alone, and UTC has no hour that comes twice
+        taken = datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return None
-    return int(told.timestamp()) if told.year in YEARS else None
+    return int(taken.timestamp()) if taken.year in YEARS else None
 
 
 def spelled_twice(paths: Sequence[str]) -> list[tuple[str, ...]]:
@@ -125,6 +126,10 @@ def spelled_twice(paths: Sequence[str]) -> list[tuple[str, ...]]:
     for path in paths:
         spellings.setdefault(nfc(path), []).append(path)
     return [tuple(sorted(group)) for group in spellings.values() if len(group) > 1]
+
+
+def _within(folder: str, key: str) -> str:
+    return f"{folder}/{key}" if folder else key
 
 
 def _folder(name: ViewName) -> str:
@@ -153,14 +158,35 @@ def _stamp(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d%H%M%S")
 
 
-def _runs(folders: Sequence[str], numbers: Sequence[int], max_gap: int) -> list[str]:
+def _keys(
+    folders: Sequence[str],
+    names: Sequence[ViewName],
+    part_from: PartFrom,
+) -> list[str]:
+    """The key of each view within its folder: its group, or the first of its run of numbers."""
+    if part_from.rule == "pattern":
+        return [name[part_from.group] for name in names]
+
+    keys = _runs(folders, _numbers(names, part_from), part_from.max_gap)
+    return [_stamp(int(key)) for key in keys] if part_from.in_seconds else keys
+
+
+def _runs(
+    folders: Sequence[str],
+    numbers: Sequence[int],
+    max_gap: int,
+) -> list[str]:
     """Name each run of neighbouring numbers within a folder by its first number."""
-    keys: dict[tuple[str, int], str] = {}
+    # padded with zeros, so that keys sort as their numbers do
     width = len(str(max(numbers, default=0)))
-    start, last = 0, ("", 0)
-    for folder, number in sorted(set(zip(folders, numbers, strict=True))):
-        if folder != last[0] or number - last[1] > max_gap or not keys:
+    views = list(zip(folders, numbers, strict=True))
+    keys: dict[tuple[str, int], str] = {}
+    start, last_folder, last_number = 0, "", 0
+
+    for folder, number in sorted(set(views)):
+        goes_on = folder == last_folder and number - last_number <= max_gap
+        if not goes_on or not keys:
             start = number
         keys[folder, number] = f"{start:0{width}}"
-        last = (folder, number)
-    return [keys[pair] for pair in zip(folders, numbers, strict=True)]
+        last_folder, last_number = folder, number
+    return [keys[view] for view in views]

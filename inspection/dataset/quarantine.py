@@ -8,7 +8,10 @@ import pandas as pd
 COLUMNS = ["path", "reason", "detail", "view_kept"]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(
+    frozen=True,
+    order=True,
+)
 class Finding:
     """A file or one of its boxes, the reason in one word, and the detail.
 
@@ -23,6 +26,7 @@ class Finding:
 
 def as_table(findings: Iterable[Finding]) -> pd.DataFrame:
     """The quarantine list: findings sorted, each once."""
+    # once: two expectations or two annotation files may find the same
     return pd.DataFrame(
         [astuple(one) for one in sorted(set(findings))], columns=COLUMNS
     )

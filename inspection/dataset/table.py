@@ -49,7 +49,11 @@ class Table:
 
 
 def read_table(
-    path: str, content: bytes, *, columns: Columns, images: Sequence[str]
+    path: str,
+    content: bytes,
+    *,
+    columns: Columns,
+    images: Sequence[str],
 ) -> Table:
     """The rows of a table, by the image that each names; `images` are all image files.
 
@@ -124,10 +128,7 @@ def read_rows(path: str, content: bytes) -> list[Row]:
     suffix = PurePosixPath(path).suffix.lower()
     try:
         if suffix == ".parquet":
-            table = pd.read_parquet(io.BytesIO(content))
-            names = [str(name) for name in table.columns]
-            cells = zip(*(table[name] for name in table.columns), strict=True)
-            rows = [_flat(dict(zip(names, row, strict=True))) for row in cells]
+            rows = _parquet_rows(content)
         elif suffix in JSON_LINES:
             lines = decoded(content)[0].splitlines()
             rows = [_flat(json.loads(line)) for line in lines if line.strip()]
@@ -138,6 +139,13 @@ def read_rows(path: str, content: bytes) -> list[Row]:
             f"{path}: is no table that can be read ({error}); save it as CSV in UTF-8"
         ) from error
     return [{nfc(str(key)): nfc(cell) for key, cell in row.items()} for row in rows]
+
+
+def _parquet_rows(content: bytes) -> list[Row]:
+    table = pd.read_parquet(io.BytesIO(content))
+    names = [str(name) for name in table.columns]
+    cells = zip(*(table[name] for name in table.columns), strict=True)
+    return [_flat(dict(zip(names, row, strict=True))) for row in cells]
 
 
 def _csv_rows(text: str) -> list[Row]:
@@ -175,7 +183,11 @@ def _flat(row: Mapping[str, Any], above: str = "") -> Row:
     return flat
 
 
-def _check_columns(path: str, rows: Sequence[Row], columns: Columns) -> None:
+def _check_columns(
+    path: str,
+    rows: Sequence[Row],
+    columns: Columns,
+) -> None:
     known = {name for row in rows for name in row}
     missing = sorted(set(columns.names) - known)
     if missing:

@@ -3,14 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from inspection.evaluation.costs import Costs
-from inspection.evaluation.metrics import claim
+from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.evaluation.part_scores import Parts, part_scores
-from inspection.evaluation.rates import allowed_failures
 from inspection.evaluation.thresholds import choose_thresholds, cross_decided
 from inspection.runtime.detectors import (
     Calibration,
@@ -25,13 +23,21 @@ MIN_PROBABILITY = 1e-6
 MAX_ODDS = math.log((1 - MIN_PROBABILITY) / MIN_PROBABILITY)
 
 
+# Thresholds keep this many tolerances from a score: two runtimes may be off by one each, apart.
+MARGIN_PER_TOLERANCE = 2.0
+# Log-odds change by this much for each unit of probability at 0.5, and by more elsewhere, where a
+# runtime's rounding, which is one of logits, shows less in the probability.
+ODDS_PER_PROBABILITY = 4.0
+
+
 @dataclass(frozen=True)
 class OperatingPoint:
-    """The thresholds by detector, the expected cost that they have on val, and the claim."""
+    """The thresholds by detector, the expected cost that they have by smoothed scores, and what
+    they can show of the limit on escapes."""
 
     thresholds: dict[str, Thresholds]
     expected_cost: float
-    claim: dict[str, Any]
+    limit: EscapeLimit
 
 
 def operating_point(
@@ -39,25 +45,31 @@ def operating_point(
     defective: Sequence[bool],
     calibrations: Mapping[str, Calibration],
     costs: Costs,
-    max_escape_rate: float,
+    max_escape_rate: float | None,
+    *,
+    tolerance: float = 0.0,
 ) -> OperatingPoint:
-    """The thresholds of least expected cost on val parts.
+    """The thresholds of least expected cost that keep to `max_escape_rate`, as far as parts show.
 
-    No more parts may escape than `max_escape_rate` allows, where val holds enough defective ones
-    to claim it at all. The claim is judged by thresholds chosen without the part.
+    They stay further from every score than two runtimes that may each be off by `tolerance`. What
+    the parts show of the limit is judged by thresholds chosen without the part, too.
     """
     scores = _spread_out(part_scores(parts, calibrations), calibrations)
-    allowed = allowed_failures(sum(defective), max_escape_rate)
-    choice = choose_thresholds(scores, defective, costs, max_escapes=allowed)
+    margins = [_margin(one, tolerance) for one in calibrations.values()]
+    choice = choose_thresholds(
+        scores, defective, costs, max_escape_rate=max_escape_rate, margins=margins
+    )
+    unseen = cross_decided(
+        scores, defective, costs, max_escape_rate=max_escape_rate, margins=margins
+    )
     chosen = zip(calibrations.items(), choice.thresholds, strict=True)
-    verdicts = cross_decided(scores, defective, costs, max_escapes=allowed)
     return OperatingPoint(
         thresholds={
             name: _as_scored(limits, calibration)
             for (name, calibration), limits in chosen
         },
         expected_cost=choice.expected_cost,
-        claim=claim(verdicts, defective, max_escape_rate),
+        limit=choice.limit.judged_unseen(unseen, defective),
     )
 
 
@@ -69,6 +81,13 @@ def are_defective(
         any(view_labels[view.name] != normal for view in views)
         for views in parts.values()
     ]
+
+
+def _margin(calibration: Calibration, tolerance: float) -> float:
+    """How far a threshold on spread out scores keeps from each, for a tolerance of the scores."""
+    margin = MARGIN_PER_TOLERANCE * tolerance
+    is_probability = isinstance(calibration, TemperatureScaling)
+    return ODDS_PER_PROBABILITY * margin if is_probability else margin
 
 
 def _spread_out(scores: Scores, calibrations: Mapping[str, Calibration]) -> Scores:

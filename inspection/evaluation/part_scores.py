@@ -19,7 +19,11 @@ def group_by_part(outputs: Sequence[ViewOutputs], part_ids: Sequence[str]) -> Pa
 
 
 def part_scores(parts: Parts, calibrations: Mapping[str, Calibration]) -> Scores:
-    """Scores (parts, detectors) of the worst view; NaN where no view has the detector's region."""
+    """Scores (parts, detectors) of the worst view; NaN where a view lacks the detector's region.
+
+    What was not found in a view may be defective there, so such a part cannot pass, here and in
+    the service alike: it goes to review, where nothing else rejects it.
+    """
     table = np.full((len(parts), len(calibrations)), np.nan)
     for row, views in enumerate(parts.values()):
         for column, (name, calibration) in enumerate(calibrations.items()):
@@ -28,5 +32,6 @@ def part_scores(parts: Parts, calibrations: Mapping[str, Calibration]) -> Scores
                 for view in views
                 if name in view.detectors
             ]
-            table[row, column] = max(scores, default=np.nan)
+            if len(scores) == len(views):
+                table[row, column] = max(scores)
     return table

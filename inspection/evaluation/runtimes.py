@@ -8,6 +8,7 @@ import numpy as np
 
 from inspection.geometry import Image
 from inspection.runtime.sessions import OnnxSession
+from inspection.telemetry import telemetry_off
 
 Run = Callable[[Image], Sequence[Any]]
 
@@ -24,9 +25,10 @@ def _onnxruntime(path: Path) -> Run:
 
 
 def _openvino(path: Path) -> Run:
+    telemetry_off()
     import openvino
 
-    # OpenVINO takes bfloat16 where the processor has it, unless told: three digits only.
+    # By itself OpenVINO takes bfloat16 where the processor has it, which is three digits.
     precision = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(path, "CPU", precision)
 

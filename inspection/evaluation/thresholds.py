@@ -1,68 +1,83 @@
-"""The thresholds that cost the line least, from the scores of val parts.
+"""The thresholds that cost the line least, under a limit on escapes, from scores by part.
 
-Few parts stand behind a threshold, and one set by their scores alone is too kind: the next
-defective part scores a little lower than the lowest seen. So each part stands for all that score
-about as it does (a Gaussian kernel), and the expected cost is that of the smoothed scores.
+The expected cost is that of the smoothed scores; the limit then lowers what it has to.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from inspection.evaluation.costs import Costs
+from inspection.evaluation.escape_limit import EscapeLimit, lowered
+from inspection.evaluation.rates import CONFIDENCE
+from inspection.evaluation.smoothing import Cuts, SmoothedScores
 from inspection.runtime.detectors import BEYOND, Scores, Thresholds
 from inspection.runtime.verdict import decide
 
-MAX_CUTS = 1000
-KERNEL_STEPS = np.arange(-4.0, 4.5, 0.5)
-SILVERMAN = 0.9
-NORMAL_IQR = 1.34
-REACH = 2.0
+# Quantiles of the normal parts' scores above which a search starts with review: none of them, the
+# tail, and half, since what is best for one detector depends on how the others are set.
 STARTS = (1.0, 0.9, 0.5)
-MAX_RAISES = 6
-N_FOLDS = 5
-REVIEW_ALL = Thresholds(accept_below=-BEYOND, reject_above=BEYOND)
-
-Cuts = tuple[int, int]
+MIN_GAIN = 1e-12  # of expected cost, below which a search ends: the rounding of a sum
+N_FOLDS = 5  # for verdicts on parts unseen: four fifths of the parts set the thresholds
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Thresholds per channel, and the expected cost per part of the line that they have."""
+    """Thresholds per detector, the expected cost per part of the line that they have by the
+    smoothed scores, and what they can show of the limit on escapes."""
 
     thresholds: list[Thresholds]
     expected_cost: float
+    limit: EscapeLimit
 
 
 def choose_thresholds(
-    scores: Scores, defective: Any, costs: Costs, *, max_escapes: int | None = None
+    scores: Scores,
+    defective: Any,
+    costs: Costs,
+    *,
+    max_escape_rate: float | None = None,
+    confidence: float = CONFIDENCE,
+    margins: Sequence[float] | None = None,
 ) -> Choice:
-    """The thresholds of least expected cost on parts (parts, channels), higher = more suspicious.
+    """The thresholds of least expected cost on parts (parts, detectors), higher = more suspicious.
 
-    Where more than `max_escapes` of the defective parts would pass, the price of an escape is
-    raised until no more do; the expected cost is told at the true price.
+    Accept thresholds are lowered until `max_escape_rate` is shown with `confidence`, as far as
+    `escape_limit` says. Every threshold keeps its detector's margin, in units of the score, from
+    every score that was seen, so that runtimes which differ by less give one verdict.
 
-    A part gets the worst verdict of its channels. Channels are set in turn until nothing gains,
-    from several starts: a channel that is blind to a defect would otherwise send all parts to
-    review before the one that sees it has been set. What falls two bandwidths or more from any
-    normal part does not pass, and from any defective one is not rejected: it goes to review. A
-    channel that did not see a part has a NaN score, and calls for review.
+    A part gets the worst verdict of its detectors. Detectors are set in turn until nothing gains,
+    from several starts: one that is blind to a defect would otherwise send all parts to review
+    before the one that sees it has been set. What falls two bandwidths or more from any normal
+    part does not pass, and from any defective one is not rejected: it goes to review. A detector
+    that did not find its region has a NaN score, and calls for review.
     """
     bad = np.asarray(defective, bool)
-    channels = [Channel.of(column, bad) for column in scores.T]
-    price = costs
-    limits = _cheapest(channels, bad, price)
-    for _ in range(MAX_RAISES):
-        verdicts = decide(scores[bad], _thresholds(channels, limits))
-        if max_escapes is None or verdicts.count("pass") <= max_escapes:
-            break
-        price = price.model_copy(update={"escape_cost": 10 * price.escape_cost})
-        limits = _cheapest(channels, bad, price)
-    return Choice(
-        _thresholds(channels, limits), _cost(channels, limits, _weights(bad, costs))
+    detectors = [SmoothedScores.of(column, bad) for column in scores.T]
+    weights = _weights(bad, costs)
+    cheapest = [
+        detector.within_reach(limits)
+        for detector, limits in zip(
+            detectors, _cheapest(detectors, weights), strict=True
+        )
+    ]
+
+    accept, limit = lowered(
+        [one.accept_below for one in cheapest], scores, bad, max_escape_rate, confidence
     )
+    thresholds = [
+        _with_margin(column, low, one.reject_above, margin)
+        for column, low, one, margin in zip(
+            scores.T, accept, cheapest, margins or [0.0] * len(cheapest), strict=True
+        )
+    ]
+    chances = [
+        detector.chances(one)
+        for detector, one in zip(detectors, thresholds, strict=True)
+    ]
+    return Choice(thresholds, _cost(_product(chances), weights), limit)
 
 
 def cross_decided(
@@ -70,7 +85,9 @@ def cross_decided(
     defective: Any,
     costs: Costs,
     *,
-    max_escapes: int | None = None,
+    max_escape_rate: float | None = None,
+    confidence: float = CONFIDENCE,
+    margins: Sequence[float] | None = None,
     seed: int = 0,
 ) -> list[str]:
     """The verdict on each part by thresholds that were chosen without it, in five folds.
@@ -82,148 +99,80 @@ def cross_decided(
     generator = np.random.default_rng(seed)
     for kind in (bad, ~bad):
         fold[kind] = generator.permutation(np.arange(kind.sum()) % N_FOLDS)
+
     verdicts = np.full(len(bad), "", dtype=object)
-    for held in (fold == number for number in np.unique(fold)):
+    for number in np.unique(fold):
+        held = fold == number
         rest = choose_thresholds(
-            scores[~held], bad[~held], costs, max_escapes=max_escapes
+            scores[~held],
+            bad[~held],
+            costs,
+            max_escape_rate=max_escape_rate,
+            confidence=confidence,
+            margins=margins,
         )
         verdicts[held] = decide(scores[held], rest.thresholds)
     return verdicts.tolist()
 
 
-@dataclass(frozen=True)
-class Channel:
-    """The scores (N,) of one channel, smoothed, and the cuts (C,) that are tried on them.
-
-    `passes` (C, N) is the chance that a part like this one scores below a cut; none for a part
-    that was not seen. `kept` is the same, and certainty for such a part: it is not rejected.
-    """
-
-    scores: Scores
-    defective: Any
-    bandwidths: tuple[float, float]
-    cuts: Scores
-    passes: Scores
-    kept: Scores
-
-    @classmethod
-    def of(cls, scores: Scores, defective: Any) -> Self:
-        """The channel of scores, NaN where a part was not seen."""
-        from scipy.special import ndtr
-
-        seen = ~np.isnan(scores)
-        widths = bandwidths(scores[seen & ~defective], scores[seen & defective])
-        width = np.where(defective, widths[1], widths[0])
-        cuts = _cuts(scores[seen], width[seen])
-        below = ndtr((cuts[:, None] - scores) / width)
-        return cls(
-            scores=scores,
-            defective=defective,
-            bandwidths=widths,
-            cuts=cuts,
-            passes=np.where(seen, below, 0.0),
-            kept=np.where(seen, below, 1.0),
-        )
-
-    def nearest(self, score: float) -> int:
-        """The first cut from a score on."""
-        return min(int(np.searchsorted(self.cuts, score)), len(self.cuts) - 1)
-
-    def thresholds(self, limits: Cuts) -> Thresholds:
-        """Two cuts as thresholds that JSON can hold, drawn back to within reach of parts seen.
-
-        A channel that val says nothing of sends every part to review: there is no evidence to pass
-        or reject by.
-        """
-        seen = ~np.isnan(self.scores)
-        if not seen.any():
-            return REVIEW_ALL
-        low, high = (float(self.cuts[cut]) for cut in limits)
-        good = self.scores[seen & ~self.defective & (self.scores <= low)]
-        bad = self.scores[seen & self.defective & (self.scores >= high)]
-        accept = (
-            min(low, good.max() + REACH * self.bandwidths[0]) if len(good) else -BEYOND
-        )
-        reject = (
-            max(high, bad.min() - REACH * self.bandwidths[1]) if len(bad) else BEYOND
-        )
-        return Thresholds(
-            accept_below=float(accept), reject_above=float(max(accept, reject))
-        )
+def below_scores(threshold: float, scores: Scores, margin: float) -> float:
+    """The highest value up to a threshold that no score lies closer to than the margin."""
+    found = threshold
+    for score in np.sort(scores[scores < threshold + margin])[::-1]:
+        if found <= score - margin:
+            continue
+        if found >= score + margin:
+            break
+        found = float(score) - margin
+    return found
 
 
-def bandwidths(normal: Scores, defective: Scores) -> tuple[float, float]:
-    """The width of the kernel for normal and for defective parts (Silverman 1986, equation 3.31).
-
-    Parts of one kind that do not differ, or a single one, are taken to spread as the other kind
-    does; where that does not either, by a tenth of what lies between the two.
-    """
-    spreads = [_spread(scores) for scores in (normal, defective)]
-    both = np.r_[normal, defective]
-    apart = float(np.ptp(both)) / 10 if len(both) else 0.0
-    smallest = 1e-9 * (1.0 + np.abs(both).max(initial=0.0))
-    known = [
-        s or other or apart for s, other in zip(spreads, spreads[::-1], strict=True)
-    ]
-    n_parts = (max(1, len(normal)), max(1, len(defective)))
-    widths = [SILVERMAN * s * n**-0.2 for s, n in zip(known, n_parts, strict=True)]
-    return max(widths[0], smallest), max(widths[1], smallest)
+def _with_margin(
+    column: Scores, accept: float, reject: float, margin: float
+) -> Thresholds:
+    """Thresholds moved off the scores of a detector: the accepting one down, the other one up."""
+    scores = column[~np.isnan(column)]
+    low = below_scores(accept, scores, margin)
+    high = -below_scores(-max(accept, reject), -scores, margin)
+    return Thresholds(accept_below=max(low, -BEYOND), reject_above=min(high, BEYOND))
 
 
-def _spread(scores: Scores) -> float:
-    """The standard deviation, or what the quartiles make of it where that is less."""
-    if len(scores) < 2:
-        return 0.0
-    quartiles = np.quantile(scores, (0.25, 0.75))
-    robust = float(quartiles[1] - quartiles[0]) / NORMAL_IQR
-    deviation = float(scores.std(ddof=1))
-    return min(deviation, robust) if robust > 0 else deviation
+def _cheapest(detectors: Sequence[SmoothedScores], weights: Scores) -> list[Cuts]:
+    found = [_descended(detectors, weights, start) for start in _starts(detectors)]
+    costs = [_cost(_chances(detectors, limits), weights) for limits in found]
+    return found[int(np.argmin(costs))]
 
 
-def _cuts(scores: Scores, widths: Scores) -> Scores:
-    """Cuts around each score, no more than MAX_CUTS, and beyond both ends."""
-    around = np.unique(scores[:, None] + widths[:, None] * KERNEL_STEPS)
-    if len(around) > MAX_CUTS:
-        around = np.unique(np.quantile(around, np.linspace(0, 1, MAX_CUTS)))
-    return np.r_[-np.inf, around, np.inf]
-
-
-def _cheapest(channels: Sequence[Channel], defective: Any, costs: Costs) -> list[Cuts]:
-    weights = _weights(defective, costs)
-    found = [_descended(channels, weights, start) for start in _starts(channels)]
-    return min(found, key=lambda limits: _cost(channels, limits, weights))
-
-
-def _starts(channels: Sequence[Channel]) -> list[list[Cuts]]:
-    """Cuts to start from: all pass, or each channel reviews what most normals lie below."""
-    ends = [len(channel.cuts) - 1 for channel in channels]
+def _starts(detectors: Sequence[SmoothedScores]) -> list[list[Cuts]]:
+    """Cuts to start from: all pass, or each detector reviews what most normals lie below."""
+    ends = [len(detector.cuts) - 1 for detector in detectors]
     starts = [[(end, end) for end in ends]]
     for quantile in STARTS:
-        firsts = [_quantile_cut(channel, quantile) for channel in channels]
+        firsts = [_quantile_cut(detector, quantile) for detector in detectors]
         starts.append(list(zip(firsts, ends, strict=True)))
     return starts
 
 
-def _quantile_cut(channel: Channel, quantile: float) -> int:
-    normals = channel.scores[~channel.defective]
+def _quantile_cut(detector: SmoothedScores, quantile: float) -> int:
+    normals = detector.scores[~detector.defective]
     normals = normals[~np.isnan(normals)]
     if not len(normals):
-        return len(channel.cuts) - 1
-    return channel.nearest(float(np.quantile(normals, quantile)))
+        return len(detector.cuts) - 1
+    return detector.nearest(float(np.quantile(normals, quantile)))
 
 
 def _descended(
-    channels: Sequence[Channel], weights: Scores, start: Sequence[Cuts]
+    detectors: Sequence[SmoothedScores], weights: Scores, start: Sequence[Cuts]
 ) -> list[Cuts]:
-    """Set the channels in turn, each at its best given the others, until nothing gains."""
+    """Set the detectors in turn, each at its best given the others, until nothing gains."""
     chosen, best = list(start), np.inf
     while True:
         before = best
-        for number, channel in enumerate(channels):
-            others = _chances(channels, chosen, skip=number)
-            chosen[number] = _best_cuts(channel, others, weights)
-            best = _cost(channels, chosen, weights)
-        if not best < before - 1e-12:
+        for number, detector in enumerate(detectors):
+            others = _chances(detectors, chosen, skip=number)
+            chosen[number] = _best_cuts(detector, others, weights)
+            best = _cost(_chances(detectors, chosen), weights)
+        if not best < before - MIN_GAIN:
             return chosen
 
 
@@ -237,41 +186,43 @@ def _weights(defective: Any, costs: Costs) -> Scores:
 
 
 def _chances(
-    channels: Sequence[Channel], limits: Sequence[Cuts], skip: int | None = None
+    detectors: Sequence[SmoothedScores],
+    limits: Sequence[Cuts],
+    skip: int | None = None,
 ) -> tuple[Scores, Scores]:
-    """The chance (N,) of each part to pass, and not to be rejected, by the channels not skipped."""
-    passed, kept = np.ones(len(channels[0].scores)), np.ones(len(channels[0].scores))
-    for number, (channel, (low, high)) in enumerate(zip(channels, limits, strict=True)):
+    """The chance (N,) of each part to pass, and not to be rejected, by all not skipped."""
+    everything = np.ones(len(detectors[0].scores))
+    chances = [(everything, everything)]
+    for number, (detector, (low, high)) in enumerate(
+        zip(detectors, limits, strict=True)
+    ):
         if number != skip:
-            passed, kept = passed * channel.passes[low], kept * channel.kept[high]
+            chances.append((detector.passes[low], detector.kept[high]))
+    return _product(chances)
+
+
+def _product(chances: Sequence[tuple[Scores, Scores]]) -> tuple[Scores, Scores]:
+    """The chances (N,) to pass all detectors, and to be rejected by none."""
+    passed = np.prod([one for one, _ in chances], axis=0)
+    kept = np.prod([other for _, other in chances], axis=0)
     return passed, kept
 
 
-def _cost(
-    channels: Sequence[Channel], limits: Sequence[Cuts], weights: Scores
-) -> float:
+def _cost(chances: tuple[Scores, Scores], weights: Scores) -> float:
     """Expected cost per part: each part may be passed, else not be rejected, else is rejected."""
-    passed, kept = _chances(channels, limits)
+    passed, kept = chances
     return float((weights * np.c_[passed, kept - passed, 1 - kept]).sum())
 
 
 def _best_cuts(
-    channel: Channel, others: tuple[Scores, Scores], weights: Scores
+    detector: SmoothedScores, others: tuple[Scores, Scores], weights: Scores
 ) -> Cuts:
-    """The cheapest two cuts of one channel, the first no higher than the second.
+    """The cheapest two cuts of one detector, the first no higher than the second.
 
     The cost is a sum of what the lower cut saves or loses by passing parts rather than reviewing
     them, and of what the upper one does by reviewing rather than rejecting.
     """
-    by_lower = channel.passes @ ((weights[:, 0] - weights[:, 1]) * others[0])
-    by_upper = channel.kept @ ((weights[:, 1] - weights[:, 2]) * others[1])
+    by_lower = detector.passes @ ((weights[:, 0] - weights[:, 1]) * others[0])
+    by_upper = detector.kept @ ((weights[:, 1] - weights[:, 2]) * others[1])
     upper = int(np.argmin(np.minimum.accumulate(by_lower) + by_upper))
     return int(np.argmin(by_lower[: upper + 1])), upper
-
-
-def _thresholds(
-    channels: Sequence[Channel], limits: Sequence[Cuts]
-) -> list[Thresholds]:
-    return [
-        channel.thresholds(one) for channel, one in zip(channels, limits, strict=True)
-    ]

@@ -11,30 +11,49 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inspection.geometry import Floats, Image
 from inspection.models.cam import as_tensor
 from inspection.models.classifier import DefectClassifier, fixed_size
 from inspection.models.crops import TARGET_STRIDE
 from inspection.models.filters import FilterBank
-from inspection.geometry import Floats, Image
 
 PLACEHOLDER_BACKBONE = "resnet18"
 LAYER = "features"
+
+# What anomalib's MultiVariateGaussian adds to the diagonal of every covariance, and cannot be told.
 PADIM_RIDGE = 0.01
 KINDS = ("filters", "classifier")
+
+# Copies of each normal, moved and brightened at random: few normals show few of the places that
+# framing puts a part to, and three copies quadruple them.
 N_JITTERED = 3
+
+# Crop pixels along each axis: half a feature cell, which is what framing errs by. A whole cell is
+# what `best_fit` makes up for.
 JITTER_PX = 2
+
+# Brightness factors of the copies: within a shift, lights drift by some percent.
+MIN_GAIN = 0.9
+MAX_GAIN = 1.1
+
+# Crops that are fitted, copies counted: the features of all of them are held in memory at once.
+# With more normals than a quarter of this there are fewer copies, for which there is less need.
 MAX_FITTED = 1100
-SHIFTS = sorted(product((-1, 0, 1), repeat=2), key=lambda shift: abs(shift[0]) + abs(shift[1]))
+
+# In cells, nearest first, so that of equal fits the least shifted is taken.
+SHIFTS = sorted(
+    product((-1, 0, 1), repeat=2), key=lambda shift: abs(shift[0]) + abs(shift[1])
+)
 
 
 class AnomalySettings(BaseModel):
     """What rebuilds an anomaly model before its weights are loaded; stored beside them as JSON.
 
     `kind` says where features come from: `filters` (a fixed bank of Gaussian derivatives, see
-    inspection/models/filters.py) or `classifier` (the backbone of our own). `size_px` is (width, height)
-    of the crop; `mean` and `std` are of the normals it was fitted on, in grey levels. `shrinkage`
-    is the ridge on the covariance of features of unit variance; `score_fraction` the share of the
-    hottest places whose mean is the score.
+    inspection/models/filters.py) or `classifier` (the backbone of our own). `size_px` is
+    (width, height) of the crop; `mean` and `std` are of the normals it was fitted on, in grey
+    levels. `shrinkage` is the ridge on the covariance of features of unit variance;
+    `score_fraction` the share of the hottest places whose mean is the score.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,7 +116,9 @@ class BackboneFeatures(nn.Module):
             standard = F.interpolate(standard, size=self.size, mode="bilinear")
         maps = self.classifier.stages_of(standard)
         size = maps[0].shape[-2:]
-        return torch.cat([F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1)
+        return torch.cat(
+            [F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1
+        )
 
 
 class AnomalyModel(nn.Module):
@@ -124,9 +145,13 @@ class AnomalyModel(nn.Module):
         embedding = self.padim.generate_embedding(self.features(images))
         distance = best_fit(embedding, self._distance)
         generator = self.padim.anomaly_map_generator
-        full = generator.smooth_anomaly_map(generator.up_sample(distance, images.shape[-2:]))
+        full = generator.smooth_anomaly_map(
+            generator.up_sample(distance, images.shape[-2:])
+        )
         maps = F.avg_pool2d(full, TARGET_STRIDE)
-        return maps.flatten(1).topk(self.n_hottest, dim=1).values.mean(dim=1), maps.squeeze(1)
+        return maps.flatten(1).topk(self.n_hottest, dim=1).values.mean(
+            dim=1
+        ), maps.squeeze(1)
 
     def _distance(self, embedding: Tensor) -> Tensor:
         """Mahalanobis distance (N, 1, h, w) of features (N, C, h, w) from the normals."""
@@ -162,7 +187,8 @@ def fit_anomaly_model(
     )
     model = AnomalyModel(classifier, settings).eval()
     batches = [
-        as_tensor(b) for b in np.array_split(_jittered(normals, seed), 1 + len(normals) // 8)
+        as_tensor(b)
+        for b in np.array_split(_jittered(normals, seed), 1 + len(normals) // 8)
     ]
     with torch.no_grad():
         _standardise(model.features, batches)
@@ -181,7 +207,11 @@ def best_fit(embedding: Tensor, distance_of: Callable[[Tensor], Tensor]) -> Tens
     taken, and its distances are moved back to where they were in the crop.
     """
     tried = torch.cat(
-        [shifted(distance_of(shifted(embedding, dy, dx)), -dy, -dx) for dy, dx in SHIFTS], dim=1
+        [
+            shifted(distance_of(shifted(embedding, dy, dx)), -dy, -dx)
+            for dy, dx in SHIFTS
+        ],
+        dim=1,
     )
     best = tried.square().mean(dim=(2, 3)).argmin(dim=1)
     return tried.gather(1, best[:, None, None, None].expand(-1, 1, *tried.shape[2:]))
@@ -210,7 +240,8 @@ def own_weights(model: AnomalyModel) -> dict[str, Tensor]:
     return {
         name: value.contiguous()
         for name, value in model.state_dict().items()
-        if ".classifier." not in name and not name.startswith("padim.feature_extractor.")
+        if ".classifier." not in name
+        and not name.startswith("padim.feature_extractor.")
     }
 
 
@@ -241,13 +272,13 @@ def _n_channels(kind: str, classifier: DefectClassifier, normals: Image) -> int:
 
 
 def _jittered(normals: Image, seed: int) -> Image:
-    """The normals, and copies shifted by up to two pixels under a lamp up to 10 % off."""
+    """The normals, and copies shifted by up to two pixels in light up to 10 % off."""
     generator = np.random.default_rng(seed)
     copies = [np.asarray(normals)]
     for _ in range(min(N_JITTERED, max(0, MAX_FITTED // len(normals) - 1))):
         moved = [
             np.roll(crop, generator.integers(-JITTER_PX, JITTER_PX + 1, 2), axis=(0, 1))
-            * generator.uniform(0.9, 1.1)
+            * generator.uniform(MIN_GAIN, MAX_GAIN)
             for crop in normals
         ]
         copies.append(np.clip(np.stack(moved), 0, 255).astype(np.uint8))
@@ -266,11 +297,16 @@ def _padim(features: CropFeatures, settings: AnomalySettings) -> Any:
     from anomalib.models.image.padim.torch_model import PadimModel
 
     with torch.random.fork_rng():
-        padim = PadimModel(PLACEHOLDER_BACKBONE, ["layer1"], pre_trained=False, n_features=1)
+        padim = PadimModel(
+            PLACEHOLDER_BACKBONE, ["layer1"], pre_trained=False, n_features=1
+        )
     generator = np.random.default_rng(settings.seed)
     chosen = generator.permutation(settings.n_channels)[: settings.n_features]
     padim.feature_extractor = features  # type: ignore[assignment]
     padim.layers = [LAYER]
-    padim.n_features_original, padim.n_features = settings.n_channels, settings.n_features
+    padim.n_features_original, padim.n_features = (
+        settings.n_channels,
+        settings.n_features,
+    )
     padim.idx = torch.from_numpy(np.sort(chosen))
     return padim

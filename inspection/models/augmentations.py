@@ -23,6 +23,8 @@ class Augmentation:
     centre_fraction: tuple[float, float] = (1.0, 1.0)
 
 
+# Of the crop's width and height. 550 x 240 of 600 x 250 px leave out the crop's rim, where the
+# neighbouring region looks in and is otherwise taken for evidence.
 CENTRE = (550 / 600, 240 / 250)
 AUGMENTATIONS = {
     "basic": Augmentation(()),
@@ -30,10 +32,10 @@ AUGMENTATIONS = {
     "noise": Augmentation(("noise",)),
     "clahe": Augmentation(("clahe",)),
     "heavy": Augmentation(("noise", "flip")),
-    "line": Augmentation(("noise", "flip", "lamp", "pose")),
+    "line": Augmentation(("noise", "flip", "brightness", "pose")),
     "basic_centre": Augmentation((), CENTRE),
     "noise_centre": Augmentation(("noise",), CENTRE),
-    "line_centre": Augmentation(("noise", "flip", "lamp", "pose"), CENTRE),
+    "line_centre": Augmentation(("noise", "flip", "brightness", "pose"), CENTRE),
 }
 
 
@@ -68,12 +70,20 @@ def _step(name: str) -> Any:
     import albumentations as A
 
     steps: dict[str, Callable[[], Any]] = {
+        # One half along each axis: all four directions come equally often.
         "flip": lambda: A.Compose([A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)]),
+        # One crop in three: sharp, clean crops stay the rule, as they are on the line.
         "noise": lambda: A.OneOf([A.Blur(), A.AdvancedBlur(), A.ISONoise()], p=0.3),
         "clahe": lambda: A.CLAHE(p=0.5),
-        "lamp": lambda: A.RandomBrightnessContrast(0.2, 0.2, p=0.5),
+        # A fifth of the range: lights that age, or that another lot reflects more strongly.
+        "brightness": lambda: A.RandomBrightnessContrast(0.2, 0.2, p=0.5),
+        # What framing leaves over: 7 % of size, 3 degrees and 3 % of the crop; the edge repeats.
         "pose": lambda: A.Affine(
-            scale=(0.93, 1.07), rotate=(-3, 3), translate_percent=0.03, p=0.5, border_mode=1
+            scale=(0.93, 1.07),
+            rotate=(-3, 3),
+            translate_percent=0.03,
+            p=0.5,
+            border_mode=1,
         ),
     }
     return steps[name]()

@@ -11,14 +11,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inspection.models.classifier import POOL_SHARPNESS, DefectClassifier, centre_of, pooled
-from inspection.models.crops import TARGET_STRIDE
 from inspection.geometry import Floats, Image
+from inspection.models.classifier import (
+    POOL_SHARPNESS,
+    DefectClassifier,
+    centre_of,
+    pooled,
+)
+from inspection.models.crops import TARGET_STRIDE
 
 METHODS = ("gradcam", "gradcam++", "layercam", "hirescam", "eigencam")
 EXPORTABLE = ("gradcam", "gradcam++", "layercam", "hirescam")
 FUSED = "fused"
-EPSILON = 1e-6
+EPSILON = (
+    1e-6  # no outcome: keeps 0 / 0 from being no number; the value of grad-cam itself
+)
 
 
 def layer_names(model: DefectClassifier) -> list[str]:
@@ -54,7 +61,12 @@ def raw_cams(
                 activations = tapped.activations[number].numpy()
                 gradients = tapped.gradients[number].numpy()
                 raw = cam.get_cam_image(
-                    batch, layers[number], None, activations, gradients, eigen_smooth=False
+                    batch,
+                    layers[number],
+                    None,
+                    activations,
+                    gradients,
+                    eigen_smooth=False,
                 )
                 heat = torch.from_numpy(raw).float().clamp(min=0).unsqueeze(1)
                 yield (method, name), over_crop(heat, model).squeeze(1).numpy()
@@ -85,7 +97,9 @@ class ClassifierWithHeat(nn.Module):
         return pooled(evidence), over_crop(heat.clamp(min=0), self.model)
 
 
-def closed_form(method: str, features: Tensor, evidence: Tensor, weight: Tensor) -> Tensor:
+def closed_form(
+    method: str, features: Tensor, evidence: Tensor, weight: Tensor
+) -> Tensor:
     """Heat (N, defects, h, w) of a gradient method on features (N, dim, h, w).
 
     `evidence` is (N, classes, h, w), `weight` (classes, dim, 1, 1) of the 1 x 1 convolution that
@@ -101,7 +115,9 @@ def closed_form(method: str, features: Tensor, evidence: Tensor, weight: Tensor)
         return share * torch.einsum("kd,ndhw->nkhw", weights, features)
     if method == "layercam":
         return share * torch.einsum("kd,ndhw->nkhw", weights.relu(), features)
-    return torch.einsum("nkd,ndhw->nkhw", _plus_plus(share, weights, features), features)
+    return torch.einsum(
+        "nkd,ndhw->nkhw", _plus_plus(share, weights, features), features
+    )
 
 
 def over_crop(heat: Tensor, model: DefectClassifier) -> Tensor:

@@ -12,11 +12,26 @@ from torch.nn import functional as F
 
 from inspection.errors import InspectionError
 
+# The last stages of the backbone that are fused: strides 8, 16 and 32. The stage before sees too
+# little of the part to tell a dent from its texture, at four times the places.
 N_STAGES = 3
+
+# Per logit of evidence. At 0 a defect is averaged away by the sound rest of the crop; as it grows,
+# only the hottest place learns, and one noisy cell decides. 2 lies between.
 POOL_SHARPNESS = 2.0
+
+# Share of the crop's own brightness that is taken out. At 0 a drifting light moves every crop; at 1
+# a part that is too dark all over cannot be reason from a sound one.
 BRIGHTNESS_DAMPING = 0.8
 SIZED = ("vit", "swin", "deit", "beit", "eva", "mvit", "maxvit", "coat")
-NOT_BUILT = (RuntimeError, TypeError, ValueError, AssertionError, AttributeError, LookupError)
+NOT_BUILT = (
+    RuntimeError,
+    TypeError,
+    ValueError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+)
 
 log = logging.getLogger("knurl")
 
@@ -55,17 +70,25 @@ class DefectClassifier(nn.Module):
     std: Tensor
 
     def __init__(
-        self, architecture: Architecture, *, pretrained: bool = False, weights: str | None = None
+        self,
+        architecture: Architecture,
+        *,
+        pretrained: bool = False,
+        weights: str | None = None,
     ) -> None:
         super().__init__()
         self.architecture = architecture
         self.backbone = _backbone(architecture, pretrained=pretrained, weights=weights)
         channels = self.backbone.feature_info.channels()
         dim = architecture.dim
-        self.project = nn.ModuleList(nn.Conv2d(width, dim, 1, bias=False) for width in channels)
+        self.project = nn.ModuleList(
+            nn.Conv2d(width, dim, 1, bias=False) for width in channels
+        )
         self.norms = nn.ModuleList(nn.BatchNorm2d(dim) for _ in channels)
         self.mix = nn.Sequential(
-            nn.Conv2d(dim, dim, 3, padding=1, bias=False), nn.BatchNorm2d(dim), nn.ReLU()
+            nn.Conv2d(dim, dim, 3, padding=1, bias=False),
+            nn.BatchNorm2d(dim),
+            nn.ReLU(),
         )
         self.evidence = nn.Conv2d(dim, len(architecture.classes), 1)
         self.taps = nn.ModuleList(nn.Identity() for _ in range(len(channels) + 1))
@@ -81,14 +104,20 @@ class DefectClassifier(nn.Module):
         """The same of standardised images (N, C, H, W) of any region."""
         maps = self.backbone(standardised)
         widths = self.backbone.feature_info.channels()
-        return [_channels_first(m, width) for m, width in zip(maps, widths, strict=True)]
+        return [
+            _channels_first(m, width) for m, width in zip(maps, widths, strict=True)
+        ]
 
     def features(self, crops: Tensor) -> Tensor:
         """Fused features (N, dim, h, w), none negative, over the centre that is looked at."""
-        maps = [tap(m) for tap, m in zip(self.taps[:-1], self.stages(crops), strict=True)]
+        maps = [
+            tap(m) for tap, m in zip(self.taps[:-1], self.stages(crops), strict=True)
+        ]
         size = maps[0].shape[-2:]
         projected = [
-            F.interpolate(norm(project(m)), size=size, mode="bilinear", align_corners=False)
+            F.interpolate(
+                norm(project(m)), size=size, mode="bilinear", align_corners=False
+            )
             for project, norm, m in zip(self.project, self.norms, maps, strict=True)
         ]
         return self.taps[-1](self.mix(F.relu(torch.stack(projected).sum(dim=0))))
@@ -102,21 +131,21 @@ class DefectClassifier(nn.Module):
         return pooled(self.evidence_maps(crops))
 
     def _prepared(self, crops: Tensor) -> Tensor:
-        """The centre of the crop, standardised; four fifths of the lamp's brightness taken out.
+        """The centre of the crop, standardised; most of the light's brightness taken out.
 
-        A lamp that drifts moves a whole crop, and a network that must learn this by itself takes
-        hundreds of steps to; the fifth that stays tells of a part that is too dark all over.
+        A light that drifts moves a whole crop, and a network that must learn this by itself takes
+        hundreds of steps to; the share that stays tells of a part that is too dark all over.
         """
         left, top, width, height = centre_of(self.architecture)
         centre = crops[:, :, top : top + height, left : left + width].float()
-        lamp = centre.mean(dim=(1, 2, 3), keepdim=True) - self.mean.mean()
-        return (centre - self.mean - BRIGHTNESS_DAMPING * lamp) / self.std
+        brightness = centre.mean(dim=(1, 2, 3), keepdim=True) - self.mean.mean()
+        return (centre - self.mean - BRIGHTNESS_DAMPING * brightness) / self.std
 
 
 def pooled(evidence: Tensor) -> Tensor:
     """Logits (N, classes) of evidence maps (N, classes, h, w): see DefectClassifier.
 
-    A defect's logit is the log of the mean exponential of its evidence, sharpened by two.
+    A defect's logit is the log of the mean exponential of its evidence, sharpened.
     """
     flat = evidence.flatten(2)
     normal = flat[:, :1].mean(dim=2)
@@ -145,13 +174,15 @@ def new_classifier(
     try:
         model = DefectClassifier(architecture, pretrained=pretrained, weights=weights)
         with torch.inference_mode():
-            model.eval()(torch.zeros(2, len(architecture.mean), *architecture.size_px[::-1]))
+            model.eval()(
+                torch.zeros(2, len(architecture.mean), *architecture.size_px[::-1])
+            )
     except NOT_BUILT as error:
-        told = (str(error).splitlines() or [""])[0][:200]
+        reason = (str(error).splitlines() or [""])[0][:200]
         raise InspectionError(
             f"params.yaml: train.backbone: {architecture.backbone!r} with backbone_args "
             f"{architecture.backbone_args} cannot look at crops of {width} x {height} px "
-            f"({type(error).__name__}: {told}); take another backbone, another size_px of the "
+            f"({type(error).__name__}: {reason}); take another backbone, another size_px of the "
             "region, or set train.backbone_args to null"
         ) from error
     return model.train()
@@ -167,7 +198,9 @@ def load_classifier(folder: Path) -> DefectClassifier:
     return model.eval()
 
 
-def _backbone(architecture: Architecture, *, pretrained: bool, weights: str | None) -> Any:
+def _backbone(
+    architecture: Architecture, *, pretrained: bool, weights: str | None
+) -> Any:
     """The backbone, with weights of a local safetensors file, of the hub, or untrained."""
     import timm
 
@@ -179,7 +212,9 @@ def _backbone(architecture: Architecture, *, pretrained: bool, weights: str | No
         **architecture.backbone_args,
     }
     if not timm.is_model(architecture.backbone):
-        similar = get_close_matches(architecture.backbone, timm.list_models(), n=3, cutoff=0.4)
+        similar = get_close_matches(
+            architecture.backbone, timm.list_models(), n=3, cutoff=0.4
+        )
         raise InspectionError(
             f"params.yaml: train.backbone: timm knows no {architecture.backbone!r}; "
             f"similar names: {similar}"
@@ -227,7 +262,9 @@ def fixed_size(architecture: Architecture) -> tuple[int, int] | None:
 
     family = architecture.backbone.split("_")[0]
     known = get_pretrained_cfg(architecture.backbone)
-    if not family.startswith(SIZED) and not (known is not None and known.fixed_input_size):
+    if not family.startswith(SIZED) and not (
+        known is not None and known.fixed_input_size
+    ):
         return None
     _, _, width, height = centre_of(architecture)
     return height, width

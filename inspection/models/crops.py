@@ -12,6 +12,8 @@ from inspection.errors import InspectionError
 from inspection.geometry import Box, CropWindow, Floats, Image, coverage, cut
 from inspection.storage import read_table, replacing, write_table
 
+# Crop pixels per cell of a target: the grid of the finest feature maps that heat is computed on, so
+# a finer truth could not be met. Stored crops carry it.
 TARGET_STRIDE = 4
 
 
@@ -45,7 +47,10 @@ class Crops:
 def save_crops(folder: Path, region: str, crops: Crops) -> None:
     """Write the crops of a region; the index comes last, so a table without it is unfinished."""
     for name, array in ((region, crops.images), (f"{region}.targets", crops.targets)):
-        with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
+        with (
+            replacing(folder / f"{name}.npy") as temporary,
+            temporary.open("wb") as file,
+        ):
             np.save(file, array, allow_pickle=False)
     write_table(folder / f"{region}.parquet", crops.index)
 
@@ -54,7 +59,9 @@ def load_crops(folder: Path, region: str) -> Crops:
     """Map the crops of a region into memory, read-only."""
     index = read_table(folder / f"{region}.parquet")
     images = np.load(folder / f"{region}.npy", mmap_mode="r", allow_pickle=False)
-    targets = np.load(folder / f"{region}.targets.npy", mmap_mode="r", allow_pickle=False)
+    targets = np.load(
+        folder / f"{region}.targets.npy", mmap_mode="r", allow_pickle=False
+    )
     if not len(images) == len(targets) == len(index):
         raise InspectionError(
             f"{folder}/{region}: {len(images)} crops but {len(index)} rows; run `dvc repro crop`"

@@ -6,9 +6,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+# How much the image is shrunk for each scale, in pixels: scratches and seams are some two to eight
+# pixels wide. At full size, sensor noise drowns the derivatives.
 POOLS = (2, 4)
+
+# Sigma of the filters in pixels of the shrunken image: the smallest at which a sampled Gaussian
+# derivative is still true to the continuous one (Lindeberg 1994).
 SIGMA_CELLS = 1.0
+
+# Per channel and scale: see FilterBank.
 N_RESPONSES = 7
+
+# Crop pixels per feature cell: the grid of targets and heat, so that maps need no resampling.
 STRIDE = 4
 
 
@@ -23,7 +32,9 @@ class FilterBank(nn.Module):
     def __init__(self, image_channels: int) -> None:
         super().__init__()
         for order in range(3):
-            kernel = gaussian_derivative(SIGMA_CELLS, order).repeat(image_channels, 1, 1, 1)
+            kernel = gaussian_derivative(SIGMA_CELLS, order).repeat(
+                image_channels, 1, 1, 1
+            )
             self.register_buffer(f"kernel_{order}", kernel, persistent=False)
 
     @staticmethod
@@ -44,7 +55,9 @@ class FilterBank(nn.Module):
         brightness = separable(images, smooth, smooth)
         along_x = separable(images, first, smooth)
         along_y = separable(images, smooth, first)
-        laplacian = separable(images, second, smooth) + separable(images, smooth, second)
+        laplacian = separable(images, second, smooth) + separable(
+            images, smooth, second
+        )
         energy = separable((images - brightness) ** 2, smooth, smooth)
         strength_x = separable(along_x.abs(), smooth, smooth)
         strength_y = separable(along_y.abs(), smooth, smooth)

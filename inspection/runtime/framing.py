@@ -1,6 +1,7 @@
 """From the boxes of a part's regions to its crops: one way, for training and for service."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from inspection.geometry import (
     Box,
@@ -15,26 +16,34 @@ from inspection.geometry import (
 from inspection.line import Region
 
 
+@dataclass(frozen=True)
+class Located:
+    """The box of a region in frame pixels, and the locator's confidence in it, 0..1."""
+
+    box: Box
+    confidence: float
+
+
 def whole_frame(frame_size_px: tuple[int, int]) -> Box:
     """The box of a region that is the (width, height) frame itself."""
     width, height = frame_size_px
     return Box(0.0, 0.0, float(width), float(height))
 
 
-def located_boxes(
+def find_regions(
     maps: Mapping[str, Floats], frame_size_px: tuple[int, int]
-) -> dict[str, Box]:
-    """The box of each region in frame pixels, read from the locator's maps (h, w), 0..1.
+) -> dict[str, Located]:
+    """Where the locator's maps (h, w), 0..1, show each region, in frame pixels.
 
     A region that is not to be seen in its map is missing.
     """
-    boxes = {}
+    located = {}
     for region, probability in maps.items():
         found = box_from_mask(probability, frame_size_px)
         if found is not None:
-            boxes[region], _ = found
+            located[region] = Located(*found)
 
-    return boxes
+    return located
 
 
 def crop_windows(

@@ -12,7 +12,7 @@ from inspection.errors import InspectionError
 from inspection.geometry import Box, Floats, Image, locator_input
 from inspection.images import decode
 from inspection.runtime.bundle import ModelSet, verified
-from inspection.runtime.framing import crop_windows, cut_crops, located_boxes
+from inspection.runtime.framing import crop_windows, cut_crops, find_regions
 from inspection.runtime.sessions import OnnxSession, onnx_errors
 from inspection.runtime.verdict import PartVerdict, judge_part
 from inspection.runtime.views import DetectorOutput, View, ViewOutputs
@@ -91,7 +91,8 @@ class Measurement:
         size = (frame.shape[1], frame.shape[0])
         (maps,) = self._locator.run(locator_input(frame, locator.size_px))
         by_region = dict(zip(locator.regions, maps, strict=True))
-        return located_boxes(by_region, size)
+        located = find_regions(by_region, size)
+        return {name: found.box for name, found in located.items()}
 
     def _output(self, detector: str, crop: Image) -> DetectorOutput:
         values, heat = self._detectors[detector].run(crop)
@@ -128,10 +129,11 @@ class Inspector:
 
 def _checked(name: str, run: Callable[[], Answer]) -> Answer:
     """The answer of a model; one that fails is an InspectionError."""
+    # ValueError: numpy cannot read an answer of another form.
+    errors: tuple[type[Exception], ...] = (*onnx_errors(), ValueError)
     try:
         return run()
-    # ValueError: numpy cannot read an answer of another form.
-    except (*onnx_errors(), ValueError) as error:
+    except errors as error:
         raise InspectionError(
             f"model of {name}: fails on a blank image ({error}); assemble the bundle again"
         ) from error

@@ -73,7 +73,7 @@ def champion(releases: Path) -> Path:
     path = releases / POINTER
     if not path.is_file():
         raise InspectionError(
-            f"{path}: there is no champion yet; run `dvc repro` to train, release and promote one"
+            f"{path}: there is no champion yet; run `dvc repro`, then `python -m pipelines.promote`"
         )
     folder, card_sha256 = _read_pointer(path)
     if not (folder / CARD).is_file():

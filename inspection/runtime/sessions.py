@@ -8,6 +8,7 @@ import numpy as np
 
 from inspection.errors import InspectionError
 from inspection.geometry import Image
+from inspection.telemetry import telemetry_off
 
 # ONNX Runtime's levels: 3 logs errors only. Its warnings speak of graph optimisations
 # that did not apply, which nobody on the line can act on.
@@ -29,6 +30,7 @@ class OnnxSession:
 
 def onnx_errors() -> tuple[type[Exception], ...]:
     """What a model that does not fit raises; ONNX Runtime's errors have no base of their own."""
+    telemetry_off()
     from onnxruntime.capi import onnxruntime_pybind11_state as raised
 
     return (
@@ -44,6 +46,7 @@ def onnx_errors() -> tuple[type[Exception], ...]:
 
 
 def _opened(path: Path, threads: int) -> Any:
+    telemetry_off()
     import onnxruntime as ort
 
     options = ort.SessionOptions()

@@ -142,7 +142,7 @@ def worst(verdicts: Sequence[str]) -> str:
 def decide(scores: Scores, thresholds: Sequence[Thresholds]) -> list[str]:
     """The verdict on each part (parts, detectors): the worst of its detectors'.
 
-    A NaN score, of a part whose region was not found, calls for review.
+    A NaN score, of a part of which a view lacks the region, calls for review.
     """
     levels = np.zeros(len(scores), np.int64)
     for column, limits in zip(scores.T, thresholds, strict=True):

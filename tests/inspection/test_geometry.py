@@ -183,3 +183,60 @@ def test_a_window_beside_the_frame_shows_its_edge() -> None:
     crop = cut(frame, CropWindow(20, 2, 4, 4, size_px=(4, 4)))
     assert (crop == frame[2:6, 7:]).all()
     assert (cut(frame, CropWindow(-8, 0, 16, 8, size_px=(16, 8)), outside=0)[:, :8] == 0).all()
+
+
+def map_of(cells: dict[tuple[int, int], float]) -> np.ndarray:
+    """A probability map of 12 x 16 cells; `cells` are by (row, column)."""
+    probability = np.zeros((12, 16), np.float32)
+    for place, value in cells.items():
+        probability[place] = value
+    return probability
+
+
+def corner_of(n_cells: int) -> np.ndarray:
+    """So many certain cells of a block of 4 x 4: its first row and column, then its inside."""
+    row = [(4, 4 + n) for n in range(4)]
+    column = [(5 + n, 4) for n in range(3)]
+    inside = [(5, 5), (5, 6), (6, 5)]
+    return map_of(dict.fromkeys((row + column + inside)[:n_cells], 1.0))
+
+
+def test_a_region_fills_at_least_half_of_its_box() -> None:
+    found = box_from_mask(corner_of(8), (64, 48))
+    assert found is not None
+    assert found[1] == 0.5
+    assert box_from_mask(corner_of(7), (64, 48)) is None
+
+
+def test_four_cells_are_a_region_and_three_are_a_speck() -> None:
+    four = dict.fromkeys([(4, 4), (4, 5), (5, 4), (5, 5)], 1.0)
+    assert box_from_mask(map_of(four), (64, 48)) is not None
+    assert box_from_mask(map_of(dict.fromkeys([(4, 4), (4, 5), (4, 6)], 1.0)), (64, 48)) is None
+
+
+def test_cells_belong_to_a_region_where_it_is_likelier_than_not() -> None:
+    likely = dict.fromkeys([(4, 4), (4, 5), (5, 4), (5, 5)], 0.55)
+    assert box_from_mask(map_of(likely), (64, 48)) is not None
+    half_doubted = {(4, 4): 0.9, (4, 5): 0.9, (5, 4): 0.45, (5, 5): 0.45}
+    assert box_from_mask(map_of(half_doubted), (64, 48)) is None
+
+
+def test_the_margin_of_a_window_is_that_share_of_the_box_on_each_side() -> None:
+    window = crop_window(Box(40, 20, 60, 30), size_px=(128, 64), margin_fraction=0.1)
+    assert (window.x_px, window.y_px, window.width_px, window.height_px) == (34, 17, 72, 36)
+
+
+def test_where_the_first_region_lies_exactly_over_the_second_the_part_is_not_turned() -> None:
+    over, under = Box(10, 0, 20, 20), Box(15, 30, 10, 20)
+    assert not is_turned({"a": over, "b": under}, ("a", "b"))
+    left = dataclasses.replace(under, x_px=14.9)
+    assert is_turned({"a": over, "b": left}, ("a", "b"))
+
+
+def test_the_edge_of_a_faint_region_is_at_most_a_cell_off_its_cells() -> None:
+    faint = {(row, column): 0.6 for row in (4, 5) for column in (6, 7, 8)}
+    haze = {(row, column): 0.49 for row in (4, 5) for column in (5, 9)}
+    found = box_from_mask(map_of(faint | haze), (64, 48))
+    assert found is not None
+    assert found[0].x_px == 4 * 5.5
+    assert found[0].right_px == 4 * 9.5

@@ -17,6 +17,7 @@ from inspection.images import (
     decode,
     decode_mask,
     describe,
+    pixel_bytes,
     read_frame,
 )
 from tests.pictures import encoded, part
@@ -367,3 +368,26 @@ def test_the_depth_of_a_tiff_is_that_of_its_samples(n_channels: int) -> None:
     for kind, bits in ((np.uint8, 8), (np.uint16, 16)):
         content = encoded(np.full(shape, 9, kind), ".tiff")
         assert describe(content) == ImageFacts(5, 6, n_channels, bits, "TIFF")
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_the_bytes_of_pixels_are_those_of_the_array(
+    suffix: str, channels: int, depth: type
+) -> None:
+    shape = (30, 40) if channels == 1 else (30, 40, 3)
+    pixels = np.zeros(shape, depth)
+    content = cv2.imencode(suffix, pixels)[1].tobytes()
+
+    assert pixel_bytes(content, max_pixels=1200) == (1200, pixels.nbytes)
+
+
+def test_the_bytes_of_pixels_come_from_the_header_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PNG of which nothing but the header is there, which no decoder would take."""
+    whole = cv2.imencode(".png", np.zeros((30, 40), np.uint8))[1].tobytes()
+    header = whole[: whole.index(b"IDAT") + 4]
+
+    assert pixel_bytes(header, max_pixels=1200) == (1200, 1200)
+    with pytest.raises(ImageError, match="more than 1199"):
+        pixel_bytes(header, max_pixels=1199)

@@ -101,9 +101,9 @@ def test_other_data_is_refused_unless_replaced_and_then_kept(
         "('commit', '-f', 'data.dvc')",
         "('add', 'data')",
     ]
-    assert (project / "params.yaml.before-adopt").read_text(encoding="utf-8") == PARAMS
-    assert (project / "data.dvc.before-adopt").read_text() == "outs: old\n"
-    assert "to undo: mv params.yaml.before-adopt params.yaml && " in capsys.readouterr().out
+    assert (project / "params.yaml.before-adopt-1").read_text(encoding="utf-8") == PARAMS
+    assert (project / "data.dvc.before-adopt-1").read_text() == "outs: old\n"
+    assert "to undo: mv params.yaml.before-adopt-1 params.yaml && " in capsys.readouterr().out
 
 
 def test_numbers_of_the_old_line_are_put_aside_and_come_back(
@@ -146,7 +146,7 @@ def test_data_in_place_keeps_its_numbers(project: Path) -> None:
 def test_reviews_of_the_old_data_are_put_aside(project: Path, source: Path) -> None:
     assert adopt.main([str(source)]) == 0
     assert (project / "reviews/labels.csv").read_text() == "image_sha256,label,reviewer,note\n"
-    assert "a,b,c,d" in (project / "reviews/labels.csv.before-adopt").read_text()
+    assert "a,b,c,d" in (project / "reviews/labels.csv.before-adopt-1").read_text()
 
 
 def test_a_run_that_was_killed_while_copying_leaves_the_old_data(
@@ -218,7 +218,7 @@ def test_a_kind_of_image_that_cannot_be_read_is_left_out(
         put(path.parent / f"xyz/{path.stem}.tiff", np.zeros((8, 8, 3), np.float32))
     found = adopt.adopt(source, dry_run=True)
     assert not [path for path in found.files if path.endswith(".tiff")]
-    assert len(found.labels.raw) == 12
+    assert len(found.photos) == 12
     assert "images are of a kind of which none can be read" in capsys.readouterr().out
 
 
@@ -232,6 +232,41 @@ def test_boxes_are_copied_with_the_images(project: Path, tmp_path: Path) -> None
     assert (project / "data/boxes.json").exists()
     params = YAML(typ="safe").load(project / "params.yaml")
     assert params["validate"]["coco"] == ["boxes.json"]
+
+
+def undo_of(said: str) -> str:
+    (line,) = (line for line in said.splitlines() if line.startswith("to undo: "))
+    return line.removeprefix("to undo: ").replace("dvc checkout", "true")
+
+
+def test_a_second_adopt_leaves_the_undo_of_the_first(
+    project: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert adopt.main([str(source), "--name", "first"]) == 0
+    first = undo_of(capsys.readouterr().out)
+    assert adopt.main([str(source), "--name", "second", "--replace"]) == 0
+    second = undo_of(capsys.readouterr().out)
+
+    subprocess.run(["sh", "-c", second], check=True)
+    params = (project / "params.yaml").read_text(encoding="utf-8")
+    assert YAML(typ="safe").load(params)["line"]["name"] == "first"
+    subprocess.run(["sh", "-c", first], check=True)
+    assert (project / "params.yaml").read_text(encoding="utf-8") == PARAMS
+
+
+def test_a_question_is_answered_by_a_flag(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "unclear"
+    for label in ("serie A", "serie B"):
+        for n in range(6):
+            put(folder / label / f"{n}.png", part(n, defect=label != "serie A"))
+    assert adopt.main([str(folder)]) == 1
+    assert "say NORMAL=<folder> (pipelines.adopt: --normal)" in capsys.readouterr().err
+    assert not (project / "data").exists()
+    assert adopt.main([str(folder), "--normal", "serie A", "--name", "x-line"]) == 0
+    params = YAML(typ="safe").load(project / "params.yaml")
+    assert (params["line"]["name"], params["line"]["normal"]) == ("x-line", "a")
 
 
 @pytest.mark.slow

@@ -71,11 +71,13 @@ def test_a_failed_stage_is_tried_twice_fails_the_run_and_stops_what_follows(
     from pipelines.retrain import retrain
 
     make_fail(project)
+    write_json(project / "metrics/assemble.json", {"of": "the run before"})
     with pytest.raises(InspectionError, match=r"(?s)stage double: .*the camera is gone"):
         retrain()
     assert (project / "tries.txt").read_text() == "try\ntry\n"
     assert not (project / "report.txt").exists()
     assert '"failed"' in str(artifacts["retrain-stages"][-1])
+    assert "retrain-metrics" not in artifacts
 
 
 def test_no_run_begins_beside_another(project: Path) -> None:
@@ -89,15 +91,17 @@ def test_no_run_begins_beside_another(project: Path) -> None:
     assert not (project / "double.txt").exists()
 
 
-def test_the_deployment_names_the_flow_runs_nightly_and_one_at_a_time() -> None:
+def test_the_deployments_name_their_flows_and_retrain_runs_weekly_one_at_a_time() -> None:
     from prefect.flows import load_flow_from_entrypoint
     from ruamel.yaml import YAML
 
-    (deployment,) = YAML(typ="safe").load((ROOT / "prefect.yaml").read_text())["deployments"]
-    flow: Any = load_flow_from_entrypoint(deployment["entrypoint"])
-    assert (flow.name, deployment["name"]) == ("retrain", "nightly")
-    assert deployment["schedules"][0]["cron"] == "0 2 * * *"
-    assert deployment["concurrency_limit"]["limit"] == 1
+    deployments = YAML(typ="safe").load((ROOT / "prefect.yaml").read_text())["deployments"]
+    flows: list[Any] = [load_flow_from_entrypoint(one["entrypoint"]) for one in deployments]
+    named = [f"{flow.name}/{one['name']}" for flow, one in zip(flows, deployments, strict=True)]
+
+    assert named == ["retrain/weekly", "promote/by-hand", "rollback/by-hand"]
+    assert deployments[0]["schedules"][0]["cron"] == "0 2 * * 0"
+    assert deployments[0]["concurrency_limit"]["limit"] == 1
 
 
 def test_results_are_never_pickled() -> None:

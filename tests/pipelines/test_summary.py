@@ -1,11 +1,19 @@
 from pathlib import Path
 
+import pandas as pd
+import pytest
+
+from inspection.evaluation import metrics as outcomes
+from inspection.evaluation.cost_report import cost_report
+from inspection.evaluation.costs import Costs
+from inspection.evaluation.escape_limit import EscapeLimit
+from inspection.runtime.bundle import Card, write_card
 from inspection.runtime.releases import promote, release
-from pipelines.summary import served_beside
+from pipelines.summary import champion_beside, served_beside, summary
 from tests.bundles import make_bundle
 
 
-def test_a_service_of_another_line_is_told_with_the_remedy(tmp_path: Path) -> None:
+def test_a_service_of_another_line_is_named_with_the_remedy(tmp_path: Path) -> None:
     card = make_bundle(tmp_path / "bundle")
     releases = tmp_path / "releases"
     assert served_beside(card, releases) == ""
@@ -13,6 +21,83 @@ def test_a_service_of_another_line_is_told_with_the_remedy(tmp_path: Path) -> No
     promote(releases, "1")
     assert served_beside(card, releases) == ""
     other = card.model_copy(update={"line": card.line.model_copy(update={"name": "other"})})
-    told = served_beside(other, releases)
-    assert "serves line 'test-line', not 'other'" in told
-    assert "dvc repro -f -s register" in told
+    warning, fix = served_beside(other, releases).strip().splitlines()
+    assert warning == "warning: the service serves line 'test-line', not 'other'"
+    assert fix.startswith("to fix: `python -m pipelines.promote --sync`")
+
+
+LIMIT = EscapeLimit(
+    asked=0.01,
+    confidence=0.95,
+    supported=False,
+    applied="no_known_escape",
+    n_defective=33,
+    escapes=0,
+    upper_bound=0.087,
+    n_parts_needed=299,
+)
+
+
+def finished(card: Card) -> Card:
+    """The card with the metrics of five test parts: one escape, one overkill."""
+    rows = [
+        ("normal", "pass", 0.1, 0.0),
+        ("normal", "reject", 0.95, 0.0),
+        ("dent", "pass", 0.2, 0.0),
+        ("slide", "reject", 0.95, 0.0),
+        ("under_press", "reject", 0.1, 9.0),
+    ]
+    table = pd.DataFrame(rows, columns=["label", "verdict", "classifier", "anomaly"])
+    table["classified"] = ["normal", "dent", "normal", "slide", "normal"]
+    metrics = outcomes.test_metrics(table, card, Costs())
+    return card.model_copy(update={"metrics": metrics | {"limit": LIMIT.as_json()}})
+
+
+def test_the_table_has_a_row_per_class_with_its_error_and_the_auroc_of_each_detector(
+    tmp_path: Path,
+) -> None:
+    text = summary(finished(make_bundle(tmp_path)))
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line}
+    assert rows["class"][1:] == [
+        "parts", "pass", "review", "reject", "error", "at", "most", "classifier", "anomaly"
+    ]  # fmt: skip
+    assert rows["dent"][1:8] == ["1", "1", "0", "0", "1", "(100.0", "%)"]
+    assert rows["normal"][1:8] == ["2", "1", "0", "1", "1", "(50.0", "%)"]
+    assert rows["under_press"][-2:] == ["-", "1.000"]
+    assert rows["dent"][-2:] == ["0.500", "-"]
+
+
+def test_the_legend_says_what_an_error_is_and_what_cannot_be_claimed(tmp_path: Path) -> None:
+    text = summary(finished(make_bundle(tmp_path)))
+    assert "escapes 1 of 3 defective parts" in text
+    assert "overkill 1 of 2" in text
+    assert LIMIT.sentence in text
+    assert "299 without an escape" in text
+
+
+@pytest.mark.parametrize(("n_escapes", "beats"), [(0, True), (5, False)])
+def test_what_does_not_beat_reviewing_all_is_said_before_the_table(
+    tmp_path: Path, n_escapes: int, beats: bool
+) -> None:
+    verdicts = ["pass"] * 50 + ["pass"] * n_escapes + ["reject"] * (20 - n_escapes)
+    labels = ["normal"] * 50 + ["dent"] * 20
+    cost = cost_report(verdicts, labels, "normal", Costs())
+    card = finished(make_bundle(tmp_path))
+    metrics = card.metrics | {"cost": cost.as_json()}
+    text = summary(card.model_copy(update={"metrics": metrics}))
+    assert (text.index(cost.sentence) < text.index("test fold")) == (not beats)
+    assert all(one in text for one in cost.advice)
+    assert "to review all costs 0.300" in text
+
+
+def test_the_cost_of_a_champion_stands_beside_where_another_bundle_serves(tmp_path: Path) -> None:
+    old = make_bundle(tmp_path / "old", version="1")
+    cost = cost_report(["pass", "reject"], ["normal", "dent"], "normal", Costs())
+    write_card(tmp_path / "old", old.model_copy(update={"metrics": {"cost": cost.as_json()}}))
+    releases = tmp_path / "releases"
+    assert champion_beside(old, releases) == ""
+    release(tmp_path / "old", releases, "1")
+    promote(releases, "1")
+    assert champion_beside(old, releases) == ""
+    new = make_bundle(tmp_path / "new", version="2")
+    assert cost.sentence in champion_beside(new, releases)

@@ -4,13 +4,16 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from inspection.runtime.inspector import Inspector
@@ -41,6 +44,7 @@ def environment(releases: Path, home: Path) -> dict[str, str]:
     return os.environ | {
         "KNURL_RELEASES": str(releases),
         "KNURL_TOKEN": "",
+        "KNURL_VERDICTS": str(home / "verdicts"),
         "BENTOML_HOME": str(home),
         "BENTOML_DO_NOT_TRACK": "True",
     }
@@ -51,8 +55,22 @@ def serve_command(port: int) -> list[str]:
     return [*serve, "--host", "127.0.0.1", "--port", str(port)]
 
 
+@dataclass(frozen=True)
+class Server:
+    """`bentoml serve` at work: the manager's process, and where it listens."""
+
+    pid: int
+    port: int
+    log: Path
+
+
 @pytest.fixture(scope="module")
-def address(releases: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(server: Server) -> str:
+    return f"http://127.0.0.1:{server.port}"
+
+
+@pytest.fixture(scope="module")
+def server(releases: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -68,7 +86,7 @@ def address(releases: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         )
     try:
         wait_until_ready(f"http://127.0.0.1:{port}", process, home / "log")
-        yield f"http://127.0.0.1:{port}"
+        yield Server(process.pid, port, home / "log")
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=30)
@@ -102,6 +120,38 @@ def test_the_served_verdict_is_the_inspectors(address: str, releases: Path, defe
 def test_health_readiness_metrics_and_card_are_served(address: str) -> None:
     for path in ("/healthz", "/readyz", "/metrics", "/model", "/openapi.json"):
         assert httpx.get(f"{address}{path}").status_code == 200
+
+
+def listening(pids: set[int]) -> set[tuple[str, int]]:
+    """The addresses at which these processes listen, as the kernel has them."""
+    found = set()
+    for pid in pids:
+        for connection in psutil.Process(pid).net_connections(kind="inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                found.add((connection.laddr.ip, connection.laddr.port))
+    return found
+
+
+def family(pid: int) -> set[int]:
+    return {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
+
+
+def test_nothing_listens_but_the_service_itself(server: Server) -> None:
+    """No control port of the process manager: what it is told there it would run."""
+    assert len(family(server.pid)) >= 2
+    assert listening(family(server.pid)) == {("127.0.0.1", server.port)}
+
+
+def test_the_managers_control_sockets_lie_in_a_folder_of_its_user(server: Server) -> None:
+    paths = {
+        Path(connection.laddr).parent
+        for pid in family(server.pid)
+        for connection in psutil.Process(pid).net_connections(kind="unix")
+        if isinstance(connection.laddr, str) and "/knurl-" in connection.laddr
+    }
+
+    (folder,) = paths
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_an_upload_of_300_mb_is_refused_and_the_client_reads_why(address: str) -> None:

@@ -2,12 +2,28 @@ from pathlib import Path
 
 import pytest
 
+from inspection.errors import InspectionError
+from serving.recorder import KeepingPolicy
 from serving.settings import Settings, from_environment
 
+DEFAULTS = Settings(
+    releases=Path("models/releases"),
+    tokens=(),
+    verdicts=Path("verdicts"),
+    policy=KeepingPolicy(pass_fraction=0.02, max_bytes=2_048_000_000),
+)
+NAMES = (
+    "KNURL_RELEASES",
+    "KNURL_TOKEN",
+    "KNURL_VERDICTS",
+    "KNURL_KEEP_PASS_PERCENT",
+    "KNURL_PICTURES_MB",
+)
 
-def test_an_empty_environment_gives_the_defaults() -> None:
-    assert from_environment({}) == Settings(releases=Path("models/releases"), tokens=())
-    assert from_environment({"KNURL_RELEASES": "", "KNURL_TOKEN": ""}) == Settings()
+
+@pytest.mark.parametrize("given", [{}, dict.fromkeys(NAMES, "")], ids=["nothing", "empty"])
+def test_what_is_not_set_has_its_default(given: dict[str, str]) -> None:
+    assert from_environment(given) == DEFAULTS
 
 
 @pytest.mark.parametrize(
@@ -16,3 +32,25 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 )
 def test_tokens_are_divided_by_commas(given: str, tokens: tuple[str, ...]) -> None:
     assert from_environment({"KNURL_TOKEN": given}).tokens == tokens
+
+
+@pytest.mark.parametrize(("percent", "fraction"), [("0", 0.0), ("100", 1.0), ("12.5", 0.125)])
+def test_the_share_of_kept_passes_is_a_percentage(percent: str, fraction: float) -> None:
+    policy = from_environment({"KNURL_KEEP_PASS_PERCENT": percent}).policy
+
+    assert policy.pass_fraction == fraction
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KNURL_KEEP_PASS_PERCENT", "100.1"),
+        ("KNURL_KEEP_PASS_PERCENT", "-1"),
+        ("KNURL_KEEP_PASS_PERCENT", "nan"),
+        ("KNURL_PICTURES_MB", "inf"),
+        ("KNURL_PICTURES_MB", "much"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused(name: str, value: str) -> None:
+    with pytest.raises(InspectionError, match=f"{name}: got '{value}'"):
+        from_environment({name: value})

@@ -1,22 +1,29 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pandas as pd
 import pytest
+import torch
 
 from inspection.boxes import LabelledBox, boxes_cell
 from inspection.errors import InspectionError
 from inspection.geometry import Box, cut
-from inspection.images import decode
+from inspection.images import decode, read_frame
 from inspection.line import Line
 from inspection.models.crops import Crops, load_crops, window_of
-from inspection.models.framing import Framed
+from inspection.models.locator import RegionLocator
+from inspection.runtime.framing import crop_windows
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.views import View
 from inspection.storage import read_json
 from stages import crop
+from tests.bundles import FRAME_SIZE_PX, draw_part, make_bundle, sample_line
 from tests.lines import SQUARES, run_stage
-from tests.pictures import put
+from tests.pictures import encoded, put
 
 FRAME_PX = (128, 96)
 SPOT_PX = 12
@@ -47,6 +54,10 @@ def draw(number: int, *, bright: bool) -> np.ndarray:
     return frame
 
 
+def cell(**boxes: Box) -> str:
+    return boxes_cell(LabelledBox(name, box, "coco") for name, box in boxes.items())
+
+
 def row(number: int, *, fold: str = "train") -> dict[str, Any]:
     bright = number % 2 == 1
     drawn = {"rod": rod_of(number)} | ({"bright": spot_of(number)} if bright else {})
@@ -59,7 +70,7 @@ def row(number: int, *, fold: str = "train") -> dict[str, Any]:
         "height_px": FRAME_PX[1],
         "mask_path": "",
         "fold": fold,
-        "boxes": boxes_cell(LabelledBox(name, box, "coco") for name, box in drawn.items()),
+        "boxes": cell(**drawn),
     }
 
 
@@ -96,15 +107,11 @@ def run(
     return load_crops(folder / "crops", "rod"), read_json(folder / "crop.json")
 
 
-def framed_by_label(table: pd.DataFrame) -> list[dict[str, Framed]]:
-    return [{"rod": Framed(rod_of(int(n)), "labelled", 1.0)} for n in table["view_id"]]
-
-
-def cut_rods(
-    data: Path, table: pd.DataFrame, framed: list[dict[str, Framed]] | None = None, **changes: Any
-) -> tuple[Crops, pd.DataFrame]:
+def cut_rods(data: Path, table: pd.DataFrame, **changes: Any) -> tuple[Crops, pd.DataFrame]:
+    """The crops of the rod by its labelled boxes, and the views in which it has none."""
     line = Line.model_validate(LINE | changes)
-    return crop.cut_region(table, line, "rod", framed or framed_by_label(table), data)
+    cut = crop.cut_views(table, line, None, data, framing="boxes")
+    return crop.crops_of("rod", table, cut)
 
 
 def spot_is_covered(image: np.ndarray, target: np.ndarray) -> bool:
@@ -153,23 +160,22 @@ def test_a_crop_is_what_its_row_says_of_the_frame(data: Path) -> None:
 
 def test_a_view_in_which_the_region_is_not_found_is_listed_and_not_cut(data: Path) -> None:
     table = views(4, 0)
-    framed = framed_by_label(table)
-    framed[2] = {}
-    crops, missing = cut_rods(data, table, framed)
+    table.loc[2, "boxes"] = "[]"
+    crops, missing = cut_rods(data, table)
     assert crops.index["view_id"].tolist() == ["0", "1", "3"]
     assert missing["view_id"].tolist() == ["2"]
 
 
 def test_a_part_that_lies_the_wrong_way_round_is_turned(data: Path) -> None:
     table = views(2, 0)
-    upright = framed_by_label(table)
-    rivet_left = [
-        one | {"rivet": replace(one["rod"], box=Box(0, 0, 2, 2))} for one in framed_by_label(table)
-    ]
     regions = LINE["regions"] | {"rivet": {"size_px": [32, 32]}}
     orient = {"regions": regions, "orient": ["rod", "rivet"]}
-    straight, _ = cut_rods(data, table, upright)
-    turned, _ = cut_rods(data, table, rivet_left, **orient)
+    straight, _ = cut_rods(data, table)
+
+    for number in range(2):
+        drawn = {"rod": rod_of(number), "rivet": Box(0, 0, 2, 2)}
+        table.loc[number, "boxes"] = cell(**drawn, bright=spot_of(number))
+    turned, _ = cut_rods(data, table, **orient)
     np.testing.assert_array_equal(turned.images, straight.images[:, ::-1, ::-1])
     assert spot_is_covered(turned.images[1], turned.targets[1])
 
@@ -188,8 +194,8 @@ def test_a_mask_places_a_defect_better_than_its_box(data: Path, tmp_path: Path) 
 
 def test_a_defect_that_nobody_boxed_is_somewhere_unknown(data: Path) -> None:
     table = views(2, 0)
-    table["boxes"] = "[]"
-    crops, _ = cut_rods(data, table, framed_by_label(table))
+    table["boxes"] = [cell(rod=rod_of(number)) for number in range(2)]
+    crops, _ = cut_rods(data, table)
     assert crops.index["target"].tolist() == ["normal", "unknown"]
 
 
@@ -209,16 +215,16 @@ def test_a_region_that_nobody_has_boxed_for_training_is_refused(
 
 
 def test_a_region_that_is_found_in_no_view_is_named_with_the_remedy(data: Path) -> None:
-    table = views()
+    table = views().assign(boxes="[]")
     with pytest.raises(InspectionError, match=r"regions\.rod: found in none of \d+ views; box it"):
-        cut_rods(data, table, [{} for _ in range(len(table))])
+        cut_rods(data, table)
 
 
 def test_a_mask_that_marks_nothing_tells_nothing_of_the_place(data: Path) -> None:
     table = views(2, 0)
     put(data / "blank.png", np.zeros_like(draw(1, bright=True)))
     table.loc[1, "mask_path"] = "blank.png"
-    crops, _ = cut_rods(data, table, framed_by_label(table))
+    crops, _ = cut_rods(data, table)
     assert crops.index["target"].tolist() == ["normal", "unknown"]
 
 
@@ -228,3 +234,164 @@ def test_a_normal_view_of_a_defective_part_belongs_to_a_defective_part(data: Pat
     crops, _ = cut_rods(data, table)
     assert crops.index["label"].tolist() == ["normal", "bright"]
     assert crops.index["part_label"].tolist() == ["bright", "bright"]
+
+
+def located_by(table: pd.DataFrame, data: Path) -> dict[str, Any]:
+    """The weights of a locator trained for one epoch on these views."""
+    params = crop.CropParams(**(QUICK | {"locator_epochs": 1}))
+    line = Line.model_validate(LINE)
+    return crop.train_locator(table, line, ["rod"], params, data).state_dict()
+
+
+def agree(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_only_the_train_fold_teaches_the_locator(data: Path) -> None:
+    table = views(8, 6)
+    weights = located_by(table, data)
+
+    wrong_in_val = table.copy()
+    wrong_in_val.loc[table["fold"] == "val", "boxes"] = cell(rod=Box(0, 0, 9, 9))
+    assert agree(located_by(wrong_in_val, data), weights)
+    assert agree(located_by(table[table["fold"] == "train"], data), weights)
+
+    wrong_in_train = table.copy()
+    wrong_in_train.loc[0, "boxes"] = cell(rod=Box(0, 0, 9, 9))
+    assert not agree(located_by(wrong_in_train, data), weights)
+
+
+def test_a_view_is_decoded_once_to_be_cut(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+
+    def reading(path: Path, **how: Any) -> np.ndarray:
+        read.append(path)
+        return read_frame(path, **how)
+
+    monkeypatch.setattr(crop, "read_frame", reading)
+    regions = LINE["regions"] | {"all": {"size_px": [64, 48], "whole_frame": True}}
+    line = Line.model_validate(LINE | {"regions": regions})
+    cut = crop.cut_views(views(3, 0), line, None, data, framing="boxes")
+    assert all(set(view.crops) == {"rod", "all"} for view in cut)
+    assert sorted(read) == [data / f"{number}.png" for number in range(3)]
+
+
+# The service frames a part as the stage that cut the training crops did, to the byte.
+
+
+def grey(frame: np.ndarray) -> np.ndarray:
+    return frame
+
+
+def coloured(frame: np.ndarray) -> np.ndarray:
+    """Blue, green and red of their own: no channel equals the grey of all three."""
+    return np.stack([frame, frame // 2, frame // 4 * 3], axis=2)
+
+
+def deep(frame: np.ndarray) -> np.ndarray:
+    return frame.astype(np.uint16) * 16 + 7
+
+
+LINES: dict[str, tuple[dict[str, Any], Callable[[np.ndarray], np.ndarray]]] = {
+    "grey": ({}, grey),
+    "turned": ({"orient": ("rivet", "rod")}, grey),
+    "colour": ({"channels": 3}, coloured),
+    "twelve bits": ({"bit_depth": 12}, deep),
+}
+
+
+def moved_parts() -> list[np.ndarray]:
+    """Three parts, each somewhere else in its frame."""
+    places = ((0, 0), (7, -9), (-13, 5))
+    return [
+        np.roll(draw_part(defect, seed=seed), places[seed], axis=(0, 1))
+        for seed, defect in enumerate(("normal", "dent", "under_press"))
+    ]
+
+
+def crops_both_ways(folder: Path, name: str) -> tuple[list[Any], list[Any]]:
+    """The crops of moved parts by region, as the stage cuts them and as the inspector does."""
+    changes, as_camera = LINES[name]
+    line = sample_line(**changes)
+    make_bundle(folder / "bundle", line=line)
+    frames = [encoded(as_camera(frame)) for frame in moved_parts()]
+    for number, content in enumerate(frames):
+        (folder / f"{number}.png").write_bytes(content)
+
+    session = ort.InferenceSession(folder / "bundle" / "locator.onnx")
+    locator = RegionLocator(
+        ("rod", "rivet"), FRAME_SIZE_PX, lambda some: session.run(None, {"frames": some})[0]
+    )
+    width, height = FRAME_SIZE_PX
+    table = views(len(frames), 0).assign(
+        boxes="[]", label="normal", width_px=width, height_px=height
+    )
+    cut = crop.cut_views(table, line, locator, folder, framing="located")
+    by_stage = [{region: one.image for region, one in view.crops.items()} for view in cut]
+
+    inspector = Inspector(folder / "bundle")
+    by_service = [inspector.measure(View("view", content)).crops for content in frames]
+    return by_stage, by_service
+
+
+def same_crops(one: list[Any], other: list[Any]) -> bool:
+    return all(
+        set(a) == set(b) == {"rod", "rivet"}
+        and all(np.array_equal(a[region], b[region]) for region in a)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_the_stage_and_the_inspector_cut_the_same_bytes(tmp_path: Path, name: str) -> None:
+    assert same_crops(*crops_both_ways(tmp_path, name))
+
+
+def unturned(*given: Any, **named: Any) -> Any:
+    return crop_windows(*given, **(named | {"orient": None}))
+
+
+def beside(n_px: int) -> Callable[..., Any]:
+    def windows(*given: Any, **named: Any) -> Any:
+        found = crop_windows(*given, **named)
+        return {name: replace(one, x_px=one.x_px + n_px) for name, one in found.items()}
+
+    return windows
+
+
+def nearest(frame: np.ndarray, windows: Any) -> Any:
+    """The crops by the nearest pixel, where the inspector averages or interpolates."""
+    crops = {}
+    for name, one in windows.items():
+        rows = one.y_px + np.arange(one.size_px[1]) * one.height_px // one.size_px[1]
+        columns = one.x_px + np.arange(one.size_px[0]) * one.width_px // one.size_px[0]
+        inside = frame[np.clip(rows, 0, len(frame) - 1)]
+        crops[name] = inside[:, np.clip(columns, 0, frame.shape[1] - 1)][:, :, None]
+    return crops
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "sabotaged"),
+    [
+        ("turned", "crop_windows", unturned),
+        ("grey", "crop_windows", beside(20)),
+        ("grey", "crop_windows", beside(1)),
+        ("grey", "cut_crops", nearest),
+    ],
+    ids=["not turned", "20 px off", "1 px off", "nearest pixels"],
+)
+def test_a_stage_that_frames_in_another_way_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, step: str, sabotaged: Any
+) -> None:
+    monkeypatch.setattr(crop, step, sabotaged)
+    assert not same_crops(*crops_both_ways(tmp_path, name))
+
+
+def test_a_stage_that_reads_a_colour_line_as_grey_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_channel(path: Path, **how: Any) -> np.ndarray:
+        return np.repeat(read_frame(path, **(how | {"channels": 1}))[:, :, None], 3, axis=2)
+
+    monkeypatch.setattr(crop, "read_frame", one_channel)
+    assert not same_crops(*crops_both_ways(tmp_path, "colour"))

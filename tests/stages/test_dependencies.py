@@ -52,6 +52,18 @@ def test_a_sibling_that_is_opened_by_name_is_reached(project: Path) -> None:
     assert "stages/page.html.j2" in sources_of(project / "stages/train.py", project)
 
 
+def test_data_that_is_opened_by_name_is_listed_once_however_often_the_lists_are_written(
+    project: Path,
+) -> None:
+    (project / "stages/study.json").write_text("{}")
+    (project / "stages/train.py").write_text("x = Path(__file__).with_name('study.json')\n")
+
+    once = with_sources(PIPELINE, project)
+
+    assert once.count("stages/study.json") == 1
+    assert with_sources(once, project) == once
+
+
 def test_a_name_taken_from_a_package_may_be_a_module(project: Path) -> None:
     (project / "stages/train.py").write_text("from inspection.models import net\n")
 

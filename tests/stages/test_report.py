@@ -1,164 +1,52 @@
-"""The page on drawn parts, whose verdicts and heat are known."""
+"""The stage on the files that earlier stages leave behind."""
 
-import re
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from inspection.evaluation import metrics as outcomes
-from inspection.evaluation.costs import Costs
-from inspection.runtime.bundle import Card
-from inspection.runtime.detectors import Thresholds
+from inspection.evaluation.metrics import outcomes
+from inspection.evaluation.worst_views import pictures, save_pictures
+from inspection.runtime.bundle import read_card, write_card
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.views import View
-from inspection.storage import write_bytes, write_json
-from stages.report import limits, render_report
-from tests.bundles import changed_detector, draw_jpeg, make_bundle
+from inspection.storage import write_json, write_table
+from stages import report
+from tests.bundles import draw_jpeg, make_bundle
+from tests.lines import run_stage
 from tests.report_page import ReportPage
-
-NORMALS = [f"n{number}" for number in range(8)]
-QUARANTINE = """\
-path,reason,detail,view_kept
-a.jpg,truncated,copy it again,False
-b.jpg,box_outside,the box was cut,True
-c.txt,ignored,no image,True
-d.jpg,duplicate,same bytes,False
-"""
-SPLIT = {
-    "leakage": {"random_macro_f1": 0.5, "grouped_macro_f1": 0.4, "siblings_in_train_rate": 0.7},
-    "shortcuts": {"chance": 0.2, "camera": 0.25},
-}
+from tests.stages.test_report_page import SPLIT, finished, save
 
 
-@pytest.fixture(scope="module")
-def html(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A report on a dent, a slide that is called a dent, an overkill and eight good parts."""
-    folder = tmp_path_factory.mktemp("report")
-    make_bundle(folder / "bundle")
-    inspector = Inspector(folder / "bundle")
-    labelled = {"d": ("dent", "dent"), "s": ("dent", "slide"), "x": ("dent", "normal")}
-    labelled |= dict.fromkeys(reversed(NORMALS), ("normal", "normal"))
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportPage:
+    """The page of a dent that was caught and a normal part, called NA, that was rejected."""
+    make_bundle(tmp_path / "bundle")
+    inspector = Inspector(tmp_path / "bundle")
     parts = {
-        name: [inspector.measure(View(f"{name}.jpg", draw_jpeg(drawn, seed=number)))]
-        for number, (name, (drawn, _)) in enumerate(labelled.items())
+        name: [inspector.measure(View(f"{name}.jpg", draw_jpeg("dent")))] for name in ("1", "NA")
     }
-    labels = {name: label for name, (_, label) in labelled.items()}
-    table = outcomes.outcomes(parts, labels, inspector.card)
-    return render_report(saved(folder), finished(inspector.card, table), table, parts)
+    table = outcomes(parts, {"1": "dent", "NA": "normal"}, inspector.card)
+    write_table(tmp_path / "test_fold/parts.csv", table)
+    save_pictures(tmp_path / "test_fold/pictures.npz", pictures(table, parts, inspector.card))
+    write_card(tmp_path / "bundle", finished(read_card(tmp_path / "bundle"), table))
+    write_json(tmp_path / "split.json", SPLIT)
+    save(tmp_path)
+    names = {"bundle": "bundle", "test-fold": "test_fold", "quarantine": "quarantine.csv",
+             "issues": "issues.csv", "split-metrics": "split.json", "classifier": "classifier",
+             "cam": "cam", "out": "reports"}  # fmt: skip
+    run_stage(report, tmp_path, monkeypatch, params={}, **names)
+    return ReportPage((tmp_path / "reports/index.html").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def page(html: str) -> ReportPage:
-    return ReportPage(html)
+def test_the_page_shows_what_the_bundle_did_to_the_test_fold(page: ReportPage) -> None:
+    assert page.images["Worst errors"] == ["overkill", "overkill"]
+    assert "part NA: normal, verdict reject" in page.text("Worst errors")
 
 
-def finished(card: Card, table: pd.DataFrame) -> Card:
-    """The card with the metrics and the lineage that the stage adds."""
-    metrics: dict[str, Any] = outcomes.test_metrics(table, card.line, Costs()) | {
-        "claim": outcomes.claim(table["verdict"], table["label"] != card.line.normal, 0.01),
-        "cam": {
-            "n": 2,
-            "n_parts": 2,
-            "pointing": 1.0,
-            "pointing_lower_bound": 0.22,
-            "pointing_of_centre": 0.5,
-            "energy": 0.8,
-            "edge": 0.1,
-        },
-        "parity": {},
-    }
-    lineage = {"git_revision": None, "git_clean": None, "mlflow_run": None, "data": "md5: 1"}
-    recipe = {"method": "gradcam", "layer": "fused", "chosen_by": "the highest score"}
-    changed = {"metrics": metrics, "lineage": lineage | {"versions": {}}}
-    return changed_detector(card, "classifier", evidence=recipe).model_copy(update=changed)
-
-
-def saved(folder: Path) -> SimpleNamespace:
-    """The files of earlier stages that the report reads."""
-    import cv2
-
-    texts = {
-        "quarantine.csv": QUARANTINE,
-        "issues.csv": "rank,path,label,suggested,score,reason\n1,s.jpg,slide,dent,0.91,looks so\n",
-        "classifier/curves.csv": "epoch,train_loss,val_loss,val_macro_f1\n"
-        "0,1,1,0.2\n1,0.5,0.6,0.9\n",
-        "cam/table.csv": "method,layer,exportable,pointing,energy,iou,edge,score\n"
-        "gradcam,fused,True,1,0.8,0.5,0.1,0.7\n",
-    }
-    for name, text in texts.items():
-        write_bytes(folder / name, text.encode())
-    picture = cv2.imencode(".png", np.zeros((20, 20, 3), np.uint8))[1].tobytes()
-    write_bytes(folder / "cam/gallery/v.png", picture)
-    entry = {"file": "v.png", "label": "dent", "path": "v.jpg"}
-    write_json(folder / "cam/gallery/index.json", [entry])
-    write_json(folder / "split.json", SPLIT)
-    return SimpleNamespace(
-        classifier=folder / "classifier",
-        cam=folder / "cam",
-        quarantine=folder / "quarantine.csv",
-        issues=folder / "issues.csv",
-        split_metrics=folder / "split.json",
-    )
-
-
-def test_only_what_was_set_aside_counts_as_quarantined(page: ReportPage) -> None:
-    told = page.text("Data")
-
-    assert "Files quarantined: 2." in told
-    assert "Findings noted: 2." in told
-    assert told.index("a.jpg") < told.index("Findings noted") < told.index("c.txt")
-
-
-def test_the_gallery_says_that_it_shows_defects_of_val_named_rightly(page: ReportPage) -> None:
-    told = page.text("Where the model looks")
-
-    assert "Measured on test, on 2 views of 2 parts whose defect is named rightly" in told
-    assert "Defects of val, named rightly" in told
-    assert page.images["Where the model looks"][0] == "val crop, dent"
-
-
-def test_the_first_normal_parts_are_shown_and_look_cold(page: ReportPage) -> None:
-    shown = [alt for alt in page.images["Where the model looks"] if alt.startswith("normal part")]
-    heat = re.findall(r"peak heat (\d\.\d\d)", page.text("Where the model looks"))
-
-    assert shown == [f"normal part {name}" for name in NORMALS[:6]]
-    assert [float(peak) for peak in heat] == [0.0] * 6
-
-
-def test_errors_are_shown_with_their_heat_the_worst_kind_first(page: ReportPage) -> None:
-    assert page.images["Worst errors"] == ["overkill", "overkill", "wrong name", "wrong name"]
-
-
-def test_confusion_curves_and_issues_are_there(page: ReportPage) -> None:
-    assert page.tags["Confusion of the classifier"].count("td") == 3 * 4
-    assert page.tags["Training"].count("polyline") == 3
-    assert "s.jpg slide dent" in page.text("Data")
-
-
-def test_sentences_do_not_run_into_each_other(page: ReportPage) -> None:
-    told = " ".join(page.text(section) for section in page.words if section)
-
-    assert re.findall(r"[a-z0-9]\.[A-Z]\w+", told) == []
-
-
-def test_nothing_is_loaded_from_elsewhere(page: ReportPage) -> None:
-    assert page.loaded == []
-
-
-def test_no_change_is_claimed_where_there_is_no_git(html: str) -> None:
-    assert "revision unknown." in html
-    assert "not committed" not in html
-
-
-def test_a_threshold_that_no_score_reaches_is_told_in_words() -> None:
-    usual = Thresholds(accept_below=0.25, reject_above=0.75)
-    assert limits(usual, 0, 1) == "pass below 0.25, reject above 0.75"
-    blind = Thresholds(accept_below=1.5881, reject_above=1.6)
-    assert limits(blind, 0, 1) == "everything passes, nothing is rejected"
-    assert limits(Thresholds(accept_below=-1e9, reject_above=1e9), 0, 1) == (
-        "nothing passes, nothing is rejected"
-    )
+def test_a_score_that_is_missing_stays_missing(tmp_path: Path) -> None:
+    table = pd.DataFrame({"part_id": ["007"], "label": ["NA"], "classifier": [0.5]})
+    write_table(tmp_path / "parts.csv", table.assign(anomaly=float("nan")))
+    (row,) = report.read_parts(tmp_path / "parts.csv").to_dict("records")
+    assert (row["part_id"], row["label"], row["classifier"]) == ("007", "NA", 0.5)
+    assert pd.isna(row["anomaly"])

@@ -28,6 +28,8 @@ PARAMS: dict[str, Any] = {
         "regions": {"part": {"size_px": [64, 64], "whole_frame": True, "shows": ["dent"]}},
         "classify": "part",
         "detect_anomalies": "part",
+        "bit_depth": 16,
+        "max_pixels": 64_000_000,
     },
     "validate": {
         "layout": "flat",
@@ -158,7 +160,7 @@ def test_what_cannot_be_read_is_set_aside_with_its_reason(
     }
     assert list(table["view_kept"]) == [False] * 4 + [True]
     assert table.loc["images/C0_103_정상_0.png", "detail"] == (
-        "Permission denied; mend the link or its permissions"
+        "Permission denied; repair the link or its permissions"
     )
     metrics = json.loads(Path("metrics/validate.json").read_text(encoding="utf-8"))
     assert (metrics["n_files"], metrics["n_quarantined"]) == (20, 4)
@@ -308,7 +310,7 @@ def test_a_file_name_that_no_unicode_can_spell_is_set_aside(run: Run, data: Path
         ({"yolo": ["labels/*"]}, "yolo needs yolo_names"),
         (
             {"expected": {"width_px": [16384, 64]}},
-            "validate.expected.width_px: should be [least, most], the smaller first, got [16384",
+            "validate.expected.width_px: should be [minimum, maximum], the smaller first, got",
         ),
         ({"expected": {"height_px": [0, 64]}}, "validate.expected.height_px.0: should be >= 1"),
         (
@@ -332,10 +334,10 @@ def test_annotation_files_that_are_not_there_are_told_at_once(run: Run, data: Pa
     (data / "labels/names.txt").write_text("dent")
     told = failure(run, yolo=["boxes/*"], yolo_names="boxes/classes.txt", coco=["a.json", "b.json"])
     assert told.splitlines() == [
-        "data: no .json file fits validate.coco 'a.json'; put it there, or mend params.yaml",
-        "data: no .json file fits validate.coco 'b.json'; put it there, or mend params.yaml",
-        "data: no .txt file fits validate.yolo 'boxes/*'; put it there, or mend params.yaml",
-        "data: 'boxes/classes.txt' of validate.yolo_names is not there; put it there, or mend "
+        "data: no .json file fits validate.coco 'a.json'; put it there, or correct params.yaml",
+        "data: no .json file fits validate.coco 'b.json'; put it there, or correct params.yaml",
+        "data: no .txt file fits validate.yolo 'boxes/*'; put it there, or correct params.yaml",
+        "data: 'boxes/classes.txt' of validate.yolo_names is not there; put it there, or correct "
         "params.yaml",
     ]
 
@@ -382,7 +384,7 @@ def test_too_many_broken_files_stop_the_stage_with_how_many_views_it_takes(
     write_params(tmp_path, expected={"max_quarantined_fraction": 0.05})
     done = real(tmp_path)
     assert done.returncode == 1
-    assert "fails on the table: found 14, expected at least 16; mend the data" in done.stderr
+    assert "fails on the table: found 14, expected at least 16; fix the data" in done.stderr
 
 
 @pytest.mark.slow
@@ -394,7 +396,7 @@ def test_a_failed_expectation_stops_the_stage_and_names_the_rows(
     assert done.returncode == 1
     assert "expect_column_values_to_be_between fails on width_px: 16 rows, first" in done.stderr
     assert "C0_000_정상_0.png" in done.stderr
-    assert ", expected at least 65 and at most 128; mend the data" in done.stderr
+    assert ", expected at least 65 and at most 128; fix the data" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "artifacts/manifest.parquet").exists()
     assert (tmp_path / "artifacts/data_docs/index.html").exists()

@@ -1,5 +1,9 @@
+import cv2
 import numpy as np
 import pytest
+from skimage.feature import hog
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from inspection.curation.baselines import circumstances, fit_svm, fit_tree, hog_features, stack
 
@@ -50,3 +54,35 @@ def test_the_yardstick_is_the_same_whatever_the_global_generator_says() -> None:
         np.random.seed(seed)
         found.append(fit_svm(features, labels)[-1].coef_)
     np.testing.assert_array_equal(*found)
+
+
+def test_gradients_are_those_of_a_frame_of_128_in_cells_of_16() -> None:
+    frame = striped(upright=False, seed=3)
+    small = cv2.resize(frame, (128, 128), interpolation=cv2.INTER_AREA)
+    expected = hog(small, orientations=9, pixels_per_cell=(16, 16), cells_per_block=(2, 2))
+    np.testing.assert_allclose(hog_features(frame), expected)
+
+
+@pytest.mark.parametrize(("width_px", "is_bare"), [(9, False), (10, True)])
+def test_the_border_is_ten_pixels_of_128_wide(width_px: int, is_bare: bool) -> None:
+    frame = np.full((128, 128), 200, np.uint8)
+    frame[width_px:-width_px, width_px:-width_px] = 100
+    assert (circumstances(frame)["border_brightness"] == 200) == is_bare
+
+
+def test_the_svm_is_that_of_a_strong_penalty() -> None:
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(60, 20))
+    labels = np.where(features[:, 0] > 0.5, "a", "b")
+    scaled = StandardScaler().fit_transform(features)
+    machine = LinearSVC(C=0.01, class_weight="balanced", random_state=0, tol=1e-6)
+    expected = machine.fit(scaled, labels).coef_
+    np.testing.assert_allclose(fit_svm(features, labels)[-1].coef_, expected, atol=2e-3)
+
+
+def test_the_tree_has_sixteen_leaves_at_most() -> None:
+    generator = np.random.default_rng(0)
+    features, labels = generator.normal(size=(400, 1)), generator.choice(["a", "b"], 400)
+    tree = fit_tree(features, labels)
+    assert tree.get_depth() == 4
+    assert 8 < tree.get_n_leaves() <= 16

@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import gaussian_filter
 
+from inspection.curation import duplicates
 from inspection.curation.duplicates import (
     as_table,
     check_spread,
@@ -164,3 +166,145 @@ def test_a_part_filed_twice_is_found_however_many_views_it_has(n_views: int) -> 
     found = pairs(frames + others, apart)
     assert found
     assert {(apart[i], apart[j]) for i, j, _ in found} == {("a", "b")}
+
+
+def texture_of(seed: int) -> np.ndarray:
+    """A texture (216, 256) of mean nought, like that of no other seed."""
+    return np.random.default_rng(seed).standard_normal((216, 256)).astype(np.float32)
+
+
+def mixed(one: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """A texture whose correlation with `one` is `share`."""
+    other = texture_of(seed)
+    return share * one + np.float32(np.sqrt(1 - share**2)) * other
+
+
+def coarsely(angle: float) -> np.ndarray:
+    """A frame whose coarse correlation with the one of another angle is cos(their difference)."""
+    rng = np.random.default_rng(0)
+    patterns, _ = np.linalg.qr(rng.standard_normal((320, 3)) - [[0, 0, 0]])
+    one, other = (p - p.mean() for p in patterns.T[:2])
+    one /= np.linalg.norm(one)
+    other -= (other @ one) * one
+    other /= np.linalg.norm(other)
+    mixture = (np.cos(angle) * one + np.sin(angle) * other).reshape(16, 20)
+    grey = np.clip(128 + 400 * mixture, 0, 255).astype(np.uint8)
+    return cv2.resize(grey, (256, 216), interpolation=cv2.INTER_NEAREST)
+
+
+def test_frames_are_compared_at_256_x_216_and_sought_at_20_x_16() -> None:
+    assert thumbnail(np.zeros((500, 600), np.uint8)).shape == (216, 256)
+    coarse = duplicates._coarse(shot(1))
+    small = cv2.resize(shot(1), (20, 16), interpolation=cv2.INTER_AREA).ravel()
+    assert np.corrcoef(coarse, small)[0, 1] == pytest.approx(1, abs=1e-5)
+
+
+def test_texture_is_what_a_blur_takes_away_in_units_of_its_contrast() -> None:
+    grey = shot(3).astype(float)
+    fine = grey - gaussian_filter(grey, 3.0, mode="mirror")
+    contrast = np.sqrt(gaussian_filter(fine**2, 6.0, mode="mirror"))
+    expected = fine / (contrast + 4.0)
+    np.testing.assert_allclose(duplicates._texture(shot(3)), expected, atol=0.02)
+
+
+def test_a_correlation_leaves_out_ten_pixels_of_border() -> None:
+    one = texture_of(1)
+    other = mixed(one, 0.5, 2)
+    inner = (slice(10, -10), slice(10, -10))
+    expected = np.corrcoef(one[inner].ravel(), other[inner].ravel())[0, 1]
+    assert duplicates._correlation(one, other) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("shift_px", "is_found"), [(7, True), (9, False)])
+def test_a_copy_may_be_shifted_by_eight_pixels(shift_px: int, is_found: bool) -> None:
+    frames = [shot(seed) for seed in range(4)]
+    frames.append(np.roll(frames[0], shift_px, axis=1))
+    assert len(pairs(frames)) == is_found
+
+
+@pytest.mark.parametrize(("shift_px", "is_found"), [(30, True), (35, False)])
+def test_what_is_common_is_sought_within_thirty_two_pixels(shift_px: int, is_found: bool) -> None:
+    one = texture_of(1)
+    peers = [np.roll(one, shift_px, axis=1)] * 8
+    assert (duplicates._common(one, peers) is not None) == is_found
+
+
+def test_the_three_most_alike_of_each_frame_are_candidates() -> None:
+    frames = np.stack([coarsely(0.05 * i) for i in range(7)])
+    found = duplicates._candidates(frames, [str(i) for i in range(7)])
+    assert (0, 3) in found
+    assert (0, 4) not in found
+
+
+@pytest.mark.parametrize(("angle", "is_candidate"), [(0.28, True), (0.36, False)])
+def test_candidates_correlate_at_0_95_at_the_coarse_size(angle: float, is_candidate: bool) -> None:
+    frames = np.stack([coarsely(0.0), coarsely(angle)])
+    assert bool(duplicates._candidates(frames, ["a", "b"])) == is_candidate
+
+
+@pytest.mark.parametrize(("n_frames", "is_known"), [(19, False), (20, True)])
+def test_what_stands_still_is_known_from_twenty_frames_of_a_camera(
+    n_frames: int, is_known: bool
+) -> None:
+    frames = np.stack([shot(1)] * n_frames)
+    textures = duplicates._Textures(frames, ["c"] * n_frames)
+    assert textures.still["c"].any() == is_known
+
+
+def test_twice_sixteen_frames_of_a_camera_are_drawn() -> None:
+    textures = duplicates._Textures(np.stack([shot(1)] * 40), ["c"] * 40)
+    assert len(set(textures.drawn["c"])) == 32
+
+
+@pytest.mark.parametrize(("n_peers", "is_known"), [(7, False), (8, True)])
+def test_what_is_common_is_known_from_eight_peers(n_peers: int, is_known: bool) -> None:
+    one = texture_of(1)
+    assert (duplicates._common(one, [one] * n_peers) is not None) == is_known
+
+
+@pytest.mark.parametrize(("share", "is_common"), [(0.22, False), (0.29, True)])
+def test_peers_have_something_in_common_from_a_correlation_of_a_quarter(
+    share: float, is_common: bool
+) -> None:
+    one = texture_of(1)
+    peers = [mixed(one, share, 10 + i) for i in range(8)]
+    assert (duplicates._common(one, peers) is not None) == is_common
+
+
+@pytest.mark.parametrize(("n_alike", "is_common"), [(6, False), (7, True)])
+def test_what_is_common_is_borne_by_two_in_five(n_alike: int, is_common: bool) -> None:
+    one = texture_of(1)
+    peers = [mixed(one, 0.9 if i < n_alike else 0.0, 10 + i) for i in range(16)]
+    assert (duplicates._common(one, peers) is not None) == is_common
+
+
+def test_a_peer_counts_by_the_fourth_power_of_its_correlation() -> None:
+    one = texture_of(1)
+    peers = [mixed(one, 0.9 if i < 4 else 0.5, 10 + i) for i in range(8)]
+    moved = [duplicates._moved(one, peer, 32) for peer in peers]
+    weights = [duplicates._correlation(one, peer) ** 4 for peer in moved]
+    expected = np.average(moved, axis=0, weights=weights)
+    np.testing.assert_allclose(duplicates._common(one, peers), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("n_joined", "n_parts", "is_refused"),
+    [(10, 30, False), (11, 30, True), (30, 100, False), (31, 100, True)],
+)
+def test_a_group_joins_ten_parts_or_three_in_ten_at_most(
+    n_joined: int, n_parts: int, is_refused: bool
+) -> None:
+    groups = ["g"] * n_joined + [f"p{i}" for i in range(n_joined, n_parts)]
+    views = pd.DataFrame({"part_id": [f"p{i}" for i in range(n_parts)], "group_id": groups})
+    if is_refused:
+        with pytest.raises(InspectionError, match=f"duplicates join {n_joined} of {n_parts}"):
+            check_spread(views)
+    else:
+        check_spread(views)
+
+
+def test_a_listed_correlation_has_four_digits() -> None:
+    views = with_groups(table(["a", "b"]), [(0, 1, 0.87654321)])
+    columns = {"path": ["a.png", "b.png"], "label": "normal"}
+    listed = as_table(views.assign(**columns), [(0, 1, 0.87654321)])
+    assert list(listed["correlation"]) == [0.8765, 0.8765]

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from inspection.boxes import LabelledBox, boxes_cell
+from inspection.curation import label_issues
 from inspection.curation.label_issues import (
     box_features,
     fitted_sizes,
@@ -144,3 +145,121 @@ def test_features_of_frames_of_any_size_have_one_length() -> None:
     assert one.shape == other.shape
     assert np.isfinite(texture_features(small * 0, window, 2 * SIZES)).all()
     assert box_features(table, LINE).shape == (2, 3)
+
+
+def test_windows_are_measured_at_a_long_side_of_320_in_whole_places_of_32() -> None:
+    assert fitted_sizes({"c": [(0, 0, 640, 200)]}) == [(320, 96)]
+    assert fitted_sizes({"c": [(0, 0, 6400, 1601)]}) == [(320, 96)]
+    assert fitted_sizes({"c": [(0, 0, 6400, 1599)]}) == [(320, 64)]
+    assert fitted_sizes({"c": [(0, 0, 640, 1)]}) == [(320, 32)]
+
+
+def test_a_window_has_a_margin_of_eight_percent() -> None:
+    table = pd.DataFrame({"camera": ["c"], "boxes": [boxed("knurling", 200, 200, 100, 100)]})
+    table = table.assign(width_px=600, height_px=600)
+    assert windows(table, LINE) == {"c": [(192, 192, 308, 308)]}
+
+
+def test_features_are_means_of_places_the_usual_cell_and_quantiles_of_what_is_odd() -> None:
+    frame = part(3, defect=True)
+    (size,) = SIZES
+    features = texture_features(frame, [(0, 0, 64, 48)], SIZES)
+    cells = np.log1p(label_issues._cells(frame, size))
+    assert cells.shape == (size[1] // 8, size[0] // 8, 6)
+    odd = cells - np.median(cells, axis=1, keepdims=True)
+    ranks = [0, 0.01, 0.1, 0.25, 0.75, 0.9, 0.97, 0.985, 1]
+    extremes = np.quantile(odd.reshape(-1, 6), ranks, axis=0).ravel()
+    np.testing.assert_allclose(features[-len(extremes) :], extremes, atol=1e-6)
+    n_places = (size[1] // 32) * (size[0] // 32)
+    assert len(features) == 6 * (n_places + 1 + 9)
+
+
+def test_an_edge_is_measured_in_grey_levels_a_pixel() -> None:
+    ramp = np.tile(np.arange(0, 64, dtype=np.uint8) * 3, (32, 1))
+    cells = label_issues._cells(ramp, (64, 32))
+    inner = cells[1:-1, 1:-1]
+    np.testing.assert_allclose(inner[..., 1], 3, atol=1e-5)
+    np.testing.assert_allclose(inner[..., 2], 0, atol=1e-5)
+
+
+def test_no_view_is_surer_than_one_in_ten_thousand() -> None:
+    weighed = pd.DataFrame([[1.0, 0.0]], columns=["a", "b"])
+    found = pooled(weighed, ["a"], ["p"])
+    assert found.loc[0, "b"] == pytest.approx(1e-4 / (1 + 1e-4), rel=1e-6)
+
+
+def test_labels_of_a_part_that_disagree_vote_by_the_square_of_their_share() -> None:
+    weighed = pd.DataFrame([[1 / 3] * 3] * 4, columns=["a", "b", "c"])
+    found = pooled(weighed, ["a", "a", "a", "b"], ["p"] * 4)
+    votes = np.array([0.75, 0.25, 0.02]) ** 2
+    np.testing.assert_allclose(found.iloc[0], votes / votes.sum())
+
+
+@pytest.mark.parametrize(("n_hits", "is_recognised"), [(9, False), (10, True), (11, True)])
+def test_a_class_is_recognised_when_half_of_it_looks_like_it(
+    n_hits: int, is_recognised: bool
+) -> None:
+    looks = [[0.9, 0.1]] * n_hits + [[0.1, 0.9]] * (20 - n_hits)
+    likely = pd.DataFrame(looks, columns=["dent", "normal"])
+    assert ("dent" in label_issues._recognised(likely, ["dent"] * 20)) == is_recognised
+
+
+@pytest.mark.parametrize(("probability", "is_doubted"), [(0.55, False), (0.45, True)])
+def test_a_label_is_doubted_when_another_class_is_likelier(
+    probability: float, is_doubted: bool
+) -> None:
+    sure = [[0.9, 0.1]] * 5
+    likely = pd.DataFrame([[probability, 1 - probability], *sure], columns=["dent", "normal"])
+    columns = {"path": "", "part_id": "", "label": "dent", "label_source": "file"}
+    table = pd.DataFrame({"view_id": list("abcdef"), **columns})
+    # another class is suggested in any case, as by a rule that is not sure at all
+    likely.loc[0, "normal"] = 0.6
+    issues = ranked(table, likely, [], n_issues=9)
+    assert list(issues["view_id"]) == ["a"] * is_doubted
+
+
+def test_a_listed_score_has_four_digits() -> None:
+    likely = pd.DataFrame([[1 / 3, 2 / 3]] + [[0.9, 0.1]] * 2, columns=["dent", "normal"])
+    columns = {"path": "", "part_id": "", "label": "dent", "label_source": "file"}
+    table = pd.DataFrame({"view_id": list("abc"), **columns})
+    assert list(ranked(table, likely, [], n_issues=9)["score"]) == [0.6667]
+
+
+def test_evidence_is_weighed_by_a_logistic_regression_of_a_strong_penalty() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    features = np.random.default_rng(0).normal(size=(60, 4))
+    labels = np.where(features[:, 0] + features[:, 1] > 0, "a", "b")
+    scaled = StandardScaler().fit_transform(features)
+    expected = LogisticRegression(C=0.05).fit(scaled, labels).predict_proba(scaled)
+    model = label_issues._classifier("logistic").fit(features, labels)
+    np.testing.assert_allclose(model.predict_proba(features), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_groups", [5, 6])
+def test_models_are_fitted_on_four_fifths_of_the_groups(n_groups: int) -> None:
+    """A feature that is a group's own is constant in train for all but the group's fold."""
+    owners = np.repeat(np.arange(2 * n_groups), 2)
+    labels = ["a" if owner % 2 else "b" for owner in owners]
+    noise = np.random.default_rng(0).normal(size=(len(owners), 3))
+    found = out_of_sample(noise, labels, [str(o) for o in owners], kind="logistic", seed=0)
+    expected = by_folds(noise, np.array(labels), owners, n_folds=5)
+    np.testing.assert_allclose(found["a"], expected, atol=1e-6)
+
+
+def by_folds(
+    features: np.ndarray, labels: np.ndarray, owners: np.ndarray, *, n_folds: int
+) -> np.ndarray:
+    """Probability of `a` by models of `n_folds` folds, fitted with scikit-learn alone."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.preprocessing import StandardScaler
+
+    result = np.zeros(len(labels))
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=0)
+    for train, test in splitter.split(features, labels, owners.astype(str)):
+        scaler = StandardScaler().fit(features[train])
+        model = LogisticRegression(C=0.05).fit(scaler.transform(features[train]), labels[train])
+        result[test] = model.predict_proba(scaler.transform(features[test]))[:, 0]
+    return result

@@ -6,8 +6,11 @@ import pytest
 from inspection.boxes import LabelledBox, boxes_cell
 from inspection.curation.label_rules import (
     REVIEW_COLUMNS,
+    box_conflicts,
     changes,
     conflicts,
+    copy_conflicts,
+    disagreements,
     read_reviews,
     with_holds,
     with_reviews,
@@ -186,3 +189,36 @@ def test_no_reviews_change_nothing() -> None:
     table = with_reviews(raw, read_reviews(reviews(), raw, LINE))
     assert list(table["label"]) == ["normal"]
     assert list(table["label_source"]) == ["file"]
+
+
+def test_a_box_against_a_label_is_sure_to_nine_in_ten() -> None:
+    (found,) = box_conflicts(views(("p1", "normal", ["dent"], "")), LINE)
+    assert (found.suggested, found.confidence) == ("dent", 0.9)
+
+
+def test_two_labels_of_one_part_make_a_disagreement_and_one_makes_none() -> None:
+    agreeing = views(("p1", "dent", [], ""), ("p1", "dent", [], ""))
+    assert disagreements(agreeing, by="part_id", rule="r") == []
+    differing = views(("p1", "dent", [], ""), ("p1", "normal", [], ""))
+    found = disagreements(differing, by="part_id", rule="r")
+    assert [(one.view_id, one.reason) for one in found] == [
+        ("v0", "part_id p1: 1 x dent, 1 x normal"),
+        ("v1", "part_id p1: 1 x dent, 1 x normal"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("copies", "confidence"),
+    [
+        ([("x.png", "dent")], 1 / 2),
+        ([("x.png", "dent"), ("y.png", "dent")], 2 / 3),
+        ([("x.png", "dent"), ("y.png", "normal")], 1 / 3),
+        ([("x.png", "dent"), ("y.png", "")], 1 / 2),
+    ],
+)
+def test_a_copy_is_as_sure_as_the_share_of_files_that_say_otherwise(
+    copies: list[tuple[str, str]], confidence: float
+) -> None:
+    table = with_copies(views(("p1", "normal", [], "")), *copies)
+    (found,) = copy_conflicts(table)
+    assert (found.suggested, found.confidence) == ("dent", pytest.approx(confidence))

@@ -71,8 +71,8 @@ def test_each_annotation_glob_is_to_fit_a_file_whichever_glob_takes_it() -> None
     )
     files = ["boxes.json", "labels/a.png", "labels/이름.txt"]
     assert missing_annotations(files, wanted) == [
-        "no .json file fits validate.coco 'gone.json'; put it there, or mend params.yaml",
-        "no .txt file fits validate.yolo 'labels/*'; put it there, or mend params.yaml",
+        "no .json file fits validate.coco 'gone.json'; put it there, or correct params.yaml",
+        "no .txt file fits validate.yolo 'labels/*'; put it there, or correct params.yaml",
     ]
     assert missing_annotations([*files, "labels/a.txt", "gone.json"], wanted) == []
 

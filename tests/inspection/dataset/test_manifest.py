@@ -273,3 +273,8 @@ def test_the_counts_are_those_of_a_table_counted_by_hand() -> None:
 def test_findings_are_listed_once_and_in_order() -> None:
     table = as_table([Finding("b", "x", ""), Finding("a", "x", ""), Finding("b", "x", "")])
     assert list(table["path"]) == ["a", "b"]
+
+
+def test_a_view_is_named_by_sixteen_digits_of_its_hash() -> None:
+    table, _ = made([seen("1_양품.png")])
+    assert table.loc[0, "view_id"] == table.loc[0, "image_sha256"][:16]

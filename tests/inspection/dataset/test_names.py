@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from inspection.dataset.names import (
     PartFrom,
     ViewName,
+    moment,
     names_without_part,
     nfc,
     part_ids,
@@ -106,3 +107,27 @@ def test_times_are_counted_in_seconds_over_days() -> None:
     odd = take_apart("20241399_000000", pattern)
     assert odd is not None
     assert names_without_part([odd, *told], rule) == [odd]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_moment"),
+    [
+        ("19891231235959", False),
+        ("19900101000000", True),
+        ("20991231235959", True),
+        ("21000101000000", False),
+        ("2024030110151", False),
+        ("20240301101512", True),
+        ("202403011015129", True),
+    ],
+)
+def test_a_moment_has_fourteen_digits_and_a_year_of_digital_cameras(
+    text: str, is_moment: bool
+) -> None:
+    assert (moment(text) is not None) == is_moment
+
+
+def test_a_folder_stands_before_the_key_whatever_the_key_is() -> None:
+    rule = PartFrom(rule="pattern", group="part", per_folder=True)
+    names = [ViewName("a/1.png", {"part": "/7"}), ViewName("1.png", {"part": "7"})]
+    assert part_ids(names, rule) == ["a//7", "7"]

@@ -1,14 +1,27 @@
 import numpy as np
+import pytest
 
+from inspection.evaluation.metrics import outcomes
 from inspection.evaluation.part_scores import group_by_part, part_scores
 from inspection.runtime.detectors import StandardScore, TemperatureScaling
-from inspection.runtime.views import DetectorOutput, ViewOutputs
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.verdict import decide
+from inspection.runtime.views import DetectorOutput, View, ViewOutputs
+from tests.bundles import draw_part, make_bundle
+from tests.pictures import encoded
 
 CALIBRATIONS = {
     "classifier": TemperatureScaling(temperature=1.0),
     "anomaly": StandardScore(mean=1.0, std=2.0),
 }
 HEAT = np.zeros((1, 4, 4), np.float32)
+
+
+@pytest.fixture(scope="module")
+def inspector(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
+    folder = tmp_path_factory.mktemp("bundle")
+    make_bundle(folder)
+    return Inspector(folder)
 
 
 def measured(name: str, p_defect: float | None = 0.1, anomaly: float | None = 1.0) -> ViewOutputs:
@@ -31,10 +44,60 @@ def test_views_are_gathered_by_part_in_the_order_of_their_first_view() -> None:
     assert list(parts) == ["p2", "p1"]
 
 
-def test_a_detectors_score_is_that_of_its_worst_view_and_nan_where_no_view_has_one() -> None:
+def test_a_detectors_score_is_that_of_its_worst_view_and_nan_where_a_view_lacks_its_region() -> (
+    None
+):
     parts = {
         "a": [measured("1", 0.1, 6.0), measured("2", 0.98, 2.0)],
-        "b": [measured("3", 0.1, None)],
+        "b": [measured("3", 0.1, None), measured("4", 0.2, 6.0)],
     }
     scores = part_scores(parts, CALIBRATIONS)
-    np.testing.assert_allclose(scores, [[0.98, 2.5], [0.1, np.nan]], rtol=1e-5)
+    np.testing.assert_allclose(scores, [[0.98, 2.5], [0.2, np.nan]], rtol=1e-5)
+
+
+def frame(*, defect: str = "normal", hidden: str | None = None) -> View:
+    """A drawn view, with one of its regions blackened."""
+    drawn = draw_part(defect)
+    if hidden == "rivet":
+        drawn[:, 200:] = 0
+    if hidden == "rod":
+        drawn[:, :200] = 0
+    return View(f"{defect}, {hidden}", encoded(drawn))
+
+
+PART_OF = {
+    "whole": [frame(), frame()],
+    "one view without the rivet": [frame(), frame(hidden="rivet")],
+    "no view with the rivet": [frame(hidden="rivet"), frame(hidden="rivet")],
+    "one view without the rod": [frame(hidden="rod"), frame()],
+    "dented, one view without the rivet": [frame(defect="dent"), frame(hidden="rivet")],
+    "dented, one view without the rod": [frame(defect="dent"), frame(hidden="rod")],
+    "loose, one view without the rivet": [frame(defect="under_press"), frame(hidden="rivet")],
+}
+VERDICTS = {
+    "whole": "pass",
+    "one view without the rivet": "review",
+    "no view with the rivet": "review",
+    "one view without the rod": "review",
+    "dented, one view without the rivet": "reject",
+    "dented, one view without the rod": "reject",
+    "loose, one view without the rivet": "reject",
+}
+
+
+@pytest.mark.parametrize("kind", PART_OF)
+def test_stage_claim_and_service_agree_on_a_part_of_which_a_view_lacks_a_region(
+    inspector: Inspector, kind: str
+) -> None:
+    card = inspector.card
+    served = inspector.inspect(PART_OF[kind])
+    parts = {kind: [inspector.measure(view) for view in PART_OF[kind]]}
+    assert served.verdict == VERDICTS[kind]
+
+    (row,) = outcomes(parts, {kind: "normal"}, card).itertuples()
+    assert row.verdict == served.verdict
+
+    calibrations = {name: detector.calibration for name, detector in card.detectors.items()}
+    thresholds = [detector.thresholds for detector in card.detectors.values()]
+    (claimed,) = decide(part_scores(parts, calibrations), thresholds)
+    assert (claimed == "pass") == (served.verdict == "pass")

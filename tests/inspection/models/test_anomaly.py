@@ -4,11 +4,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from anomalib.models.components import MultiVariateGaussian
 from safetensors.torch import save_file
 
+from inspection.models import anomaly
 from inspection.models.anomaly import (
     KINDS,
+    PADIM_RIDGE,
     AnomalyModel,
+    _jittered,
     anomalies,
     best_fit,
     fit_anomaly_model,
@@ -162,3 +166,52 @@ def test_colour_crops_can_be_normal_too(classifier: DefectClassifier) -> None:
     )  # fmt: skip
     strange = np.repeat(odd(600)[0][None], 3, axis=3)
     assert anomalies(model, strange)[0].min() > 1.3 * anomalies(model, colour)[0].max()
+
+
+def test_a_crop_framed_a_cell_off_is_as_normal_as_one_that_is_not(
+    classifier: DefectClassifier,
+) -> None:
+    model = fit(classifier)
+    crops = normals(range(500, 506))
+    off = np.concatenate([crops[:, 4:], crops[:, -4:]], axis=1)
+    inner = slice(2, -2)
+    maps, maps_off = anomalies(model, crops)[1], anomalies(model, off)[1]
+    assert maps_off[:, inner, inner].mean() < 1.3 * maps[:, inner, inner].mean()
+
+
+def test_without_shifts_a_crop_framed_a_cell_off_would_be_strange(
+    classifier: DefectClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anomaly, "SHIFTS", [(0, 0)])
+    with pytest.raises(AssertionError):
+        test_a_crop_framed_a_cell_off_is_as_normal_as_one_that_is_not(classifier)
+
+
+def test_the_ridge_that_is_reckoned_with_is_the_one_of_anomalib() -> None:
+    gaussian = MultiVariateGaussian()
+    gaussian.fit(torch.zeros(4, 2, 1, 1))
+    np.testing.assert_allclose(
+        gaussian.inv_covariance.reshape(2, 2), np.eye(2) / PADIM_RIDGE, rtol=2e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_normals", "n_fitted"), [(20, 80), (275, 1100), (276, 828), (366, 1098), (367, 734)]
+)
+def test_normals_are_tripled_by_copies_as_long_as_all_of_them_are_few(
+    n_normals: int, n_fitted: int
+) -> None:
+    assert len(_jittered(np.zeros((n_normals, 4, 4, 1), np.uint8), seed=0)) == n_fitted
+
+
+def test_copies_are_moved_by_up_to_two_pixels_in_light_a_tenth_off() -> None:
+    crops = np.zeros((200, 9, 9, 1), np.uint8)
+    crops[:, 4, 4] = 200
+    copies = _jittered(crops, seed=0)
+    np.testing.assert_array_equal(copies[:200], crops)
+
+    _, rows, columns, _ = np.nonzero(copies[200:])
+    assert set(rows) == set(columns) == {2, 3, 4, 5, 6}
+    peaks = copies[200:].max(axis=(1, 2, 3))
+    assert peaks.min() == pytest.approx(180, abs=2)
+    assert peaks.max() == pytest.approx(220, abs=2)

@@ -74,3 +74,8 @@ def test_a_crop_that_is_not_whole_in_cells_keeps_its_target_size() -> None:
     crop, target = np.zeros((30, 62, 1), np.uint8), np.zeros((7, 15), np.uint8)
     image, moved = build_augmentation("flip", seed=0)(crop, target)
     assert (image.shape, moved.shape) == ((30, 62, 1), (7, 15))
+
+
+def test_the_centre_leaves_out_a_twelfth_of_the_width_and_a_twenty_fifth_of_the_height() -> None:
+    for name in ("basic_centre", "noise_centre", "line_centre"):
+        assert AUGMENTATIONS[name].centre_fraction == (pytest.approx(11 / 12), 0.96)

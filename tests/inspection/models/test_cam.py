@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from inspection.evaluation.cam_scores import measures
 from inspection.models.cam import (
     EXPORTABLE,
     FUSED,
@@ -12,7 +13,6 @@ from inspection.models.cam import (
     over_crop,
     raw_cams,
 )
-from inspection.evaluation.cam_scores import measures
 from inspection.models.crops import Crops
 from tests.networks import Trained, tiny_classifier
 from tests.squares import CLASSES

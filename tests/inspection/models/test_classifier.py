@@ -7,16 +7,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from inspection.errors import InspectionError
 from inspection.models.cam import ClassifierWithHeat
 from inspection.models.classifier import (
-    POOL_SHARPNESS,
     DefectClassifier,
     centre_of,
     load_classifier,
     new_classifier,
     pooled,
 )
-from inspection.errors import InspectionError
 from tests.networks import save_classifier, tiny_architecture, tiny_classifier
 
 CROPS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 1, 32, 64), dtype=np.uint8))
@@ -28,7 +27,7 @@ def test_normality_is_averaged_and_one_place_suffices_for_a_defect() -> None:
     evidence[0, 1, 1, 0] = 30.0
     logits = pooled(evidence)
     assert logits[0, 0] == 3.0
-    assert logits[0, 1] == pytest.approx(30 - math.log(4) / POOL_SHARPNESS)
+    assert logits[0, 1] == pytest.approx(30 - math.log(4) / 2)
 
 
 def test_evidence_that_is_the_same_everywhere_is_its_own_pool() -> None:
@@ -131,3 +130,23 @@ def test_a_new_classifier_is_ready_to_be_trained_and_has_seen_nothing() -> None:
     tracked = [value for name, value in model.named_buffers() if "num_batches" in name]
     assert tracked
     assert not any(map(bool, tracked))
+
+
+def test_evidence_of_two_is_pooled_between_its_mean_and_its_peak() -> None:
+    evidence = torch.tensor([[[[0.0, 0.0]], [[0.0, 2.0]]]])
+    expected = math.log((1 + math.exp(2 * 2.0)) / 2) / 2
+    assert float(pooled(evidence)[0, 1]) == pytest.approx(expected)
+
+
+def test_a_fifth_of_the_light_of_a_crop_stays_and_the_rest_is_taken_out() -> None:
+    model = tiny_classifier(mean=(120.0,), std=(10.0,))
+    crops = torch.full((1, 1, 32, 64), 120.0)
+    assert model._prepared(crops).abs().max() == 0
+    darker = model._prepared(crops - 50)
+    torch.testing.assert_close(darker, torch.full_like(darker, -0.2 * 50 / 10))
+
+
+def test_the_last_three_stages_are_fused_at_the_finest_of_their_resolutions() -> None:
+    with torch.no_grad():
+        sizes = [tuple(maps.shape[2:]) for maps in tiny_classifier().stages(CROPS)]
+    assert sizes == [(4, 8), (2, 4), (1, 2)]

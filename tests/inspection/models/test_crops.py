@@ -4,6 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inspection.boxes import LabelledBox, boxes_cell
+from inspection.errors import InspectionError
+from inspection.geometry import Box, CropWindow
 from inspection.models.crops import (
     box_target,
     drawn,
@@ -13,9 +16,6 @@ from inspection.models.crops import (
     save_crops,
     window_of,
 )
-from inspection.boxes import LabelledBox, boxes_cell
-from inspection.errors import InspectionError
-from inspection.geometry import Box, CropWindow
 from tests.squares import draw_crops, joined
 
 WINDOW = CropWindow(10, 20, 64, 32, size_px=(64, 32))

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
@@ -93,3 +94,9 @@ def test_an_export_that_fails_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(AttributeError):
         export_classifier(nn.Identity(), tmp_path / "classifier.onnx")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_exported_is_read_by_runtimes_of_the_last_years(tmp_path: Path) -> None:
+    export_locator(Locator(1).eval(), (64, 32), tmp_path / "locator.onnx")
+    (opset,) = onnx.load(tmp_path / "locator.onnx").opset_import
+    assert opset.version == 17

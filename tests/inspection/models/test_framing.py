@@ -5,8 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from inspection.boxes import LabelledBox, boxes_cell
 from inspection.errors import InspectionError
+from inspection.geometry import Box
+from inspection.line import Line
 from inspection.models.framing import (
+    Framed,
     defect_boxes,
     frame_view,
     located_regions,
@@ -14,9 +18,7 @@ from inspection.models.framing import (
     locator_targets,
     require_boxes,
 )
-from inspection.line import Line
-from inspection.boxes import LabelledBox, boxes_cell
-from inspection.geometry import Box, coverage, intersection_over_union
+from inspection.runtime.framing import Located
 
 FRAME_PX = (64, 48)
 CELLS = (16, 12)
@@ -39,51 +41,46 @@ LABELLED, SEEN = Box(8, 8, 32, 24), Box(12, 12, 32, 24)
 
 def view(label: str = "normal", **boxes: Box) -> Any:
     drawn = boxes_cell(LabelledBox(name, box, "coco") for name, box in boxes.items())
-    return SimpleNamespace(
-        width_px=FRAME_PX[0], height_px=FRAME_PX[1], boxes=drawn, label=label
-    )
+    return SimpleNamespace(width_px=FRAME_PX[0], height_px=FRAME_PX[1], boxes=drawn, label=label)
 
 
 def table(*views: Any) -> pd.DataFrame:
     return pd.DataFrame([vars(view) for view in views])
 
 
-def seen_at(box: Box) -> np.ndarray:
-    return coverage([box], CELLS, FRAME_PX)
-
-
-NOTHING = np.zeros(CELLS[::-1], np.float32)
-
-
 def test_the_locator_looks_for_all_regions_but_the_whole_frame() -> None:
-    assert located_regions(LINE) == ["rod", "rivet"]
+    assert located_regions(LINE.regions) == ["rod", "rivet"]
+
+
+def framed_rod(drawn: Any, located: dict[str, Located], framing: str) -> Framed:
+    return frame_view(drawn, LINE.regions, located, framing=framing)["rod"]
 
 
 def test_crops_are_framed_as_the_service_frames_them_also_where_there_is_a_label() -> None:
-    framed = frame_view(view(rod=LABELLED), LINE, {"rod": seen_at(SEEN)}, framing="located")["rod"]
-    assert framed.source == "located"
-    assert framed.confidence > 0.9
-    assert intersection_over_union(framed.box, SEEN) > 0.9
+    framed = framed_rod(view(rod=LABELLED), {"rod": Located(SEEN, 0.9)}, "located")
+    assert framed == Framed(SEEN, "located", 0.9)
 
 
 def test_a_labelled_box_is_preferred_where_that_is_asked_for() -> None:
-    framed = frame_view(view(rod=LABELLED), LINE, {"rod": seen_at(SEEN)}, framing="boxes")["rod"]
-    assert (framed.box, framed.source, framed.confidence) == (LABELLED, "labelled", 1.0)
+    framed = framed_rod(view(rod=LABELLED), {"rod": Located(SEEN, 0.9)}, "boxes")
+    assert framed == Framed(LABELLED, "labelled", 1.0)
 
 
 def test_a_label_stands_in_where_nothing_is_located() -> None:
-    framed = frame_view(view(rod=LABELLED), LINE, {"rod": NOTHING}, framing="located")["rod"]
-    assert (framed.box, framed.source) == (LABELLED, "labelled")
+    assert framed_rod(view(rod=LABELLED), {}, "located") == Framed(LABELLED, "labelled", 1.0)
+
+
+def test_what_is_located_stands_in_where_boxes_are_preferred_and_none_is_drawn() -> None:
+    assert framed_rod(view(), {"rod": Located(SEEN, 0.9)}, "boxes").source == "located"
 
 
 def test_a_region_neither_located_nor_labelled_is_missing() -> None:
-    framed = frame_view(view(), LINE, {"rod": NOTHING}, framing="located")
-    assert set(framed) == {"part"}
+    assert set(frame_view(view(), LINE.regions, {}, framing="located")) == {"part"}
 
 
 def test_the_whole_frame_is_its_own_box() -> None:
-    framed = frame_view(view(part=LABELLED), LINE, {}, framing="boxes")["part"]
-    assert (framed.box, framed.source) == (Box(0, 0, 64, 48), "frame")
+    framed = frame_view(view(part=LABELLED), LINE.regions, {}, framing="boxes")["part"]
+    assert framed == Framed(Box(0, 0, 64, 48), "frame", 1.0)
 
 
 def test_the_target_of_an_unlabelled_region_is_unknown_not_empty() -> None:
@@ -104,11 +101,13 @@ def test_every_region_without_a_box_is_told_with_what_to_do() -> None:
     assert second.endswith("or set whole_frame: true")
 
 
-def test_agreement_is_over_labelled_views_and_what_is_not_found_counts_as_none() -> None:
-    views = table(view(rod=LABELLED), view(rod=LABELLED), view())
-    maps = np.stack([seen_at(LABELLED), NOTHING, seen_at(SEEN)])
-    agreement = locator_agreement(views, {"rod": maps})
-    assert agreement["rod"] == [pytest.approx(1.0, abs=0.02), 0.0]
+def test_agreement_is_that_of_labelled_regions_and_what_is_not_located_counts_as_none() -> None:
+    drawn = view(rod=LABELLED, rivet=LABELLED)
+    shifted = Box(LABELLED.x_px + 16, *list(vars(LABELLED).values())[1:])
+    located = {"rod": Located(shifted, 0.9)}
+    agreement = locator_agreement(drawn, ["rod", "rivet"], located)
+    assert agreement == {"rod": pytest.approx(1 / 3), "rivet": 0.0}
+    assert locator_agreement(view(), ["rod"], located) == {}
 
 
 def test_only_a_box_of_the_views_own_defect_places_it() -> None:

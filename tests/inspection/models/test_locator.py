@@ -4,8 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from inspection.models.locator import Locator, fit_locator, locate
-from inspection.geometry import Box, box_from_mask, coverage, intersection_over_union
+from inspection.geometry import (
+    Box,
+    box_from_mask,
+    coverage,
+    intersection_over_union,
+    locator_input,
+)
+from inspection.models.locator import (
+    STRIDE,
+    Locator,
+    RegionLocator,
+    _augmented,
+    _optimiser,
+    fit_locator,
+    locate,
+)
 
 FRAME_PX = (64, 48)
 CELLS = (16, 12)
@@ -82,3 +96,62 @@ def test_an_even_lamp_does_not_count(dimming: int) -> None:
     frames = np.stack([draw(0)[0] // 2 + 40])
     model = Locator(1).eval()
     np.testing.assert_allclose(locate(model, frames - dimming), locate(model, frames), atol=1e-5)
+
+
+def test_maps_are_by_region_of_any_frame_and_on_a_quarter_of_the_shrunken_grid() -> None:
+    model = Locator(2).eval()
+    finder = RegionLocator(("rod", "rivet"), FRAME_PX, lambda frames: locate(model, frames))
+    frame = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)
+    maps = finder.maps(frame)
+    expected = locate(model, locator_input(frame, FRAME_PX)[None])[0]
+    assert list(maps) == ["rod", "rivet"]
+    assert STRIDE == FRAME_PX[0] // maps["rod"].shape[1] == FRAME_PX[1] // maps["rod"].shape[0]
+    np.testing.assert_array_equal(np.stack(list(maps.values())), expected)
+
+
+def test_weights_of_earlier_bundles_fit() -> None:
+    shapes = [tuple(value.shape[:2]) for value in Locator(2).parameters() if value.ndim == 4]
+    assert shapes == [(16, 1), (24, 16), (32, 24), (32, 32), (32, 32), (24, 32), (2, 24)]
+
+
+def test_a_frame_of_usual_contrast_reaches_the_network_with_unit_spread() -> None:
+    model = Locator(1).eval()
+    given: list[torch.Tensor] = []
+    model.body.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    frame = np.full((1, 48, 64), 64, np.uint8)
+    frame[:, :, 32:] = 64 + 127  # a spread of a quarter of 0..255
+    locate(model, frame)
+    assert float(given[0].std()) == pytest.approx(1, abs=0.01)
+    assert float(given[0].mean()) == pytest.approx(0, abs=1e-5)
+
+
+def augmentations(n: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """Frames of grey 100 with their first pixel at 0, and targets alike, after augmenting each."""
+    frame = np.full((1, 8, 8), 100, np.uint8)
+    frame[0, 0, 0] = 0
+    generator = torch.Generator().manual_seed(0)
+    drawn = [
+        _augmented(frame, (frame[:, None] == 0).astype(np.float32), generator) for _ in range(n)
+    ]
+    images, targets = zip(*drawn, strict=True)
+    return torch.cat(images)[:, 0].numpy(), torch.cat(targets)[:, 0].numpy()
+
+
+def test_brightness_is_changed_by_factors_from_six_tenths_to_one_and_a_half() -> None:
+    images, _ = augmentations()
+    factors = images.max(axis=(1, 2)) / 100
+    assert factors.min() == pytest.approx(0.6, abs=0.02)
+    assert factors.max() == pytest.approx(1.5, abs=0.02)
+
+
+def test_each_corner_is_as_frequent_as_the_others_and_the_target_goes_along() -> None:
+    images, targets = augmentations()
+    np.testing.assert_array_equal(images == 0, targets == 1)
+    corners = (images == 0).sum(axis=0)
+    assert corners.sum() == 400
+    for share in (corners[0] / 400, corners[:, 0] / 400):
+        assert share.sum() == pytest.approx(0.5, abs=0.05)
+
+
+def test_weights_decay_as_in_the_training_of_the_reference_line() -> None:
+    assert _optimiser(Locator(1), 0.01).param_groups[0]["weight_decay"] == 1e-4

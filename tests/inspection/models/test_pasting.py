@@ -1,3 +1,6 @@
+import math
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -57,3 +60,54 @@ def test_the_crops_that_are_given_stay_as_they_were() -> None:
     paste(defect, target, background, np.random.default_rng(0))
     assert (background == 120).all()
     assert defect.min() == 120
+
+
+def edge_of(level: int = 120) -> np.ndarray:
+    """How much of a pasted square of 32 px, 80 darker, is to be seen along its middle row, 0..1."""
+    defect, target = np.full((96, 128, 1), level, np.uint8), np.zeros((24, 32), np.uint8)
+    target[8:16, 12:20] = 255
+    defect[np.kron(target, np.ones((4, 4))) > 0] = level - 80
+    image, cells = paste(defect, target, np.full_like(defect, level), np.random.default_rng(0))
+    rows = np.flatnonzero(np.kron(cells, np.ones((4, 4))).any(axis=1))
+    columns = np.flatnonzero(np.kron(cells, np.ones((4, 4))).any(axis=0))
+    middle = image[rows[len(rows) // 2], columns[0] : columns[-1] + 1, 0]
+    return (level - middle.astype(float)) / 80
+
+
+def test_the_edge_of_a_pasted_defect_is_feathered_alike_on_both_sides() -> None:
+    seen = edge_of()
+    # Two pixels beyond the label the blend is one half; sigma 3 px from there inwards.
+    expected = [0.5 * (1 + math.erf((2.5 + n) / 3 / math.sqrt(2))) for n in range(4)]
+    np.testing.assert_allclose(seen[:4], expected, atol=0.025)
+    np.testing.assert_allclose(seen[::-1][:4], expected, atol=0.025)
+
+
+def lightened(place: tuple[int, int, int, int]) -> bool:
+    """Whether brighter ground at rows and columns counted from the defect's mask changes it."""
+    defect, target = np.full((96, 128, 1), 120, np.uint8), np.zeros((24, 32), np.uint8)
+    target[9:15, 13:19] = 255
+    background = np.full_like(defect, 120)
+    unmoved = SimpleNamespace(integers=lambda low, high: 0)
+    plain, _ = paste(defect, target, background, unmoved)
+    top, bottom, left, right = place
+    background[top:bottom, left:right] = 250
+    bright, _ = paste(defect, target, background, unmoved)
+    return bool(bright[48, 64, 0] != plain[48, 64, 0])
+
+
+# The mask grown by two pixels covers rows 34..61 and columns 50..77.
+@pytest.mark.parametrize(
+    ("inside", "outside"),
+    [
+        ((34, 62, 38, 39), (34, 62, 37, 38)),
+        ((34, 62, 89, 90), (34, 62, 90, 91)),
+        ((22, 23, 50, 78), (21, 22, 50, 78)),
+        ((73, 74, 50, 78), (74, 75, 50, 78)),
+    ],
+    ids=["left", "right", "above", "below"],
+)
+def test_brightness_is_compared_up_to_twelve_pixels_around_the_defect(
+    inside: tuple[int, int, int, int], outside: tuple[int, int, int, int]
+) -> None:
+    assert lightened(inside)
+    assert not lightened(outside)

@@ -1,13 +1,21 @@
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from inspection.models.augmentations import build_augmentation
 from inspection.errors import InspectionError
-from inspection.models.training import CropDataset, fit_classifier, fit_target, place_loss
+from inspection.models.augmentations import build_augmentation
+from inspection.models.training import (
+    ClassifierTraining,
+    CropDataset,
+    _trainer,
+    fit_classifier,
+    fit_target,
+    place_loss,
+)
 from tests.networks import SCHEDULE, Trained, tiny_classifier
 from tests.squares import CLASSES, draw_crops
 
@@ -156,3 +164,43 @@ def test_a_training_that_diverges_is_told_with_the_remedy() -> None:
 def test_where_val_holds_one_class_alone_the_last_epoch_is_the_best() -> None:
     scores = [row["val_score"] for row in train_few(12, one_class=True)]
     assert scores == [0, 1, 2, 3]
+
+
+def test_ties_of_parts_are_broken_by_a_thousandth_of_the_loss(trained: Trained) -> None:
+    for row in trained.history:
+        expected = row["val_macro_f1"] - 0.001 * row["val_loss"]
+        assert row["val_score"] == pytest.approx(expected, abs=1e-12)
+
+
+class SoManySteps:
+    """What a training asks of its trainer."""
+
+    def __init__(self, n: int) -> None:
+        self.estimated_stepping_batches = n
+
+
+def optimisers_for(n_steps: int, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(ClassifierTraining, "trainer", SoManySteps(n_steps))
+    training = ClassifierTraining(tiny_classifier(), SCHEDULE, draw_crops(1), torch.ones(3))
+    return training.configure_optimizers()
+
+
+def test_the_learning_rate_goes_through_a_cycle_from_ten_steps_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert isinstance(optimisers_for(9, monkeypatch), torch.optim.Optimizer)
+    assert "lr_scheduler" in optimisers_for(10, monkeypatch)
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+def test_the_learning_rate_rises_for_a_fifth_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    cycle = optimisers_for(100, monkeypatch)["lr_scheduler"]["scheduler"]
+    rates = []
+    for _ in range(99):
+        rates.append(cycle.get_last_lr()[0])
+        cycle.step()
+    assert np.argmax(rates) == 19
+
+
+def test_gradients_are_scaled_down_to_a_norm_of_one() -> None:
+    assert _trainer(SCHEDULE, [], show_progress=False).gradient_clip_val == 1

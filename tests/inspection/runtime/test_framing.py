@@ -3,7 +3,7 @@ import pytest
 
 from inspection.geometry import Box, CropWindow, coverage, cut
 from inspection.line import Region
-from inspection.runtime.framing import crop_windows, cut_crops, located_boxes, whole_frame
+from inspection.runtime.framing import Located, crop_windows, cut_crops, find_regions, whole_frame
 
 FRAME_PX = (64, 48)
 CELLS = (16, 12)
@@ -20,9 +20,9 @@ def windows_of(boxes: dict[str, Box], orient: tuple[str, str] | None = None) -> 
 
 def test_a_region_is_located_where_its_map_shows_it() -> None:
     maps = {"rod": coverage([LEFT], CELLS, FRAME_PX), "rivet": np.zeros(CELLS[::-1], np.float32)}
-    found = located_boxes(maps, FRAME_PX)
+    found = find_regions(maps, FRAME_PX)
     assert set(found) == {"rod"}
-    assert found["rod"] == LEFT
+    assert found["rod"] == Located(LEFT, 1.0)
 
 
 def test_a_region_without_a_box_has_no_window() -> None:

@@ -1,22 +1,19 @@
-import dataclasses
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from inspection.errors import InspectionError
-from inspection.geometry import Box, CropWindow, intersection_over_union
+from inspection.geometry import Box, intersection_over_union
 from inspection.images import ImageError
 from inspection.runtime.bundle import CARD, read_card
-from inspection.runtime.detectors import HeatScale, StandardScore, probabilities_of
 from inspection.runtime.inspector import Inspector
-from inspection.runtime.verdict import PartVerdict, judge_part, judge_view, scores_of
-from inspection.runtime.views import DetectorOutput, View, ViewOutputs
+from inspection.runtime.verdict import PartVerdict, judge_view
+from inspection.runtime.views import View
 from inspection.storage import sha256_of
-from tests.bundles import RIVET, ROD, changed_detector, draw_part, make_bundle, sample_line
+from tests.bundles import RIVET, ROD, draw_part, make_bundle, sample_line
 from tests.pictures import encoded
 
 SPOT_PX = 24
@@ -157,110 +154,6 @@ def test_a_camera_of_twelve_bits_gets_the_verdict_of_eight(tmp_path: Path) -> No
     grey = np.round(draw_part("dent").astype(np.float64) * 4095 / 255).astype(np.uint16)
     part = Inspector(tmp_path / "deep").inspect([View("top", encoded(grey))])
     assert (part.verdict, part.views[0].boxes) == (plain.verdict, plain.views[0].boxes)
-
-
-def test_probabilities_add_up_and_cool_with_the_temperature() -> None:
-    hot, cool = (probabilities_of([[900.0, 0.0, 0.0]], t)[0] for t in (1.0, 900.0))
-    assert hot.tolist() == [1.0, 0.0, 0.0]
-    assert cool.sum() == pytest.approx(1)
-    assert cool[0] / cool[1] == pytest.approx(np.e, rel=1e-5)
-
-
-def test_scores_are_chance_of_a_defect_and_deviation_in_units_of_normals(
-    inspector: Inspector,
-) -> None:
-    calibration = StandardScore(mean=2.0, std=0.5)
-    card = changed_detector(inspector.card, "anomaly", calibration=calibration)
-    outputs = with_output(inspector.measure(view()), "classifier", np.log([0.6, 0.3, 0.1]))
-    outputs = with_output(outputs, "anomaly", [3.0])
-    assert scores_of(outputs, card) == {"classifier": pytest.approx(0.4), "anomaly": 2.0}
-
-
-def test_a_score_between_the_thresholds_is_reviewed_with_its_reason(inspector: Inspector) -> None:
-    between = with_output(inspector.measure(view()), "classifier", np.log([0.4, 0.5, 0.1]))
-    judged = judge_part([between], inspector.card)
-    assert (judged.verdict, judged.label) == ("review", "dent")
-    assert judged.views[0].reasons == ["classifier: score 0.600 calls for review"]
-
-
-def with_output(outputs: ViewOutputs, detector: str, values: Any, heat: Any = None) -> ViewOutputs:
-    """The outputs with other values, and other heat where given, of a detector."""
-    before = outputs.detectors[detector]
-    output = DetectorOutput(np.asarray(values), before.heat if heat is None else heat)
-    return dataclasses.replace(outputs, detectors=outputs.detectors | {detector: output})
-
-
-def scored(classifier: float, anomaly: float, name: str = "top") -> ViewOutputs:
-    """What is measured where the classifier's P(slide) and the anomaly score are as given."""
-    logits = np.log(np.array([1 - classifier, 1e-9, classifier]))
-    cold = np.full((2, 10, 10), -9, np.float32)
-    windows = {region: CropWindow(0, 0, 80, 80, size_px=(80, 80)) for region in ("rod", "rivet")}
-    detectors = {
-        "classifier": DetectorOutput(logits, cold),
-        "anomaly": DetectorOutput(np.array([anomaly]), cold[:1]),
-    }
-    return ViewOutputs(name, "", (320, 256), windows, {}, detectors)
-
-
-@pytest.mark.parametrize(
-    ("classifier", "anomaly", "label"),
-    [
-        (0.5, 9.0, "under_press"),  # one doubts, the other is sure: the sure one names it
-        (0.95, 1.5, "slide"),
-        (0.95, 9.0, "slide"),  # both are sure: the classifier knows names
-        (0.1, 1.5, "under_press"),
-    ],
-)
-def test_the_defect_is_named_by_the_detector_that_calls_for_the_verdict(
-    inspector: Inspector, classifier: float, anomaly: float, label: str
-) -> None:
-    assert judge_view(scored(classifier, anomaly), inspector.card).label == label
-
-
-def test_views_are_not_compared_across_the_scales_of_two_scored(inspector: Inspector) -> None:
-    views = [scored(0.1, 9.0, "loose"), scored(0.99, 0.0, "slid")]
-    assert judge_part(views, inspector.card).worst_view == "slid"
-    views = [scored(0.5, 9.0, "loose"), scored(0.6, 0.0, "slid")]
-    assert judge_part(views, inspector.card).worst_view == "loose"
-
-
-def test_a_doubt_without_heat_is_boxed_at_its_worst_place_and_shown_as_cold(
-    inspector: Inspector,
-) -> None:
-    outputs = inspector.measure(view())
-    faint = np.full_like(outputs.detectors["anomaly"].heat, 0.01)
-    faint[0, 2:5, 3:6] = 0.02
-    judged = judge_view(with_output(outputs, "anomaly", [1.5], faint), inspector.card)
-    assert (judged.verdict, judged.verdicts["anomaly"]) == ("review", "review")
-    (box,) = [one for one in judged.boxes if one.found_by == "anomaly"]
-    assert box.heat < 0.1
-    assert intersection_over_union(box.box, RIVET) > 0
-
-
-def test_a_doubt_without_heat_is_boxed_where_the_defect_that_it_names_is_likeliest(
-    inspector: Inspector,
-) -> None:
-    """The map of another defect is warmer elsewhere; the box belongs to the name."""
-    outputs = inspector.measure(view())
-    heat = np.full_like(outputs.detectors["classifier"].heat, -9.0)
-    heat[0, 2:5, 14:18] = 0.9  # a dent on the right: warmer, but not likely
-    heat[1, 2:5, 2:6] = 0.1
-    doubted = with_output(outputs, "classifier", np.log([0.4, 0.1, 0.5]), heat)
-    cold = HeatScale(cold=1.0, hot=3.0, box_threshold=0.5)
-    card = changed_detector(inspector.card, "classifier", heat=cold)
-    judged = judge_view(doubted, card)
-    (box,) = [one.box for one in judged.boxes if one.found_by == "classifier"]
-    assert judged.label == "slide"
-    assert box.right_px < ROD.x_px + ROD.width_px / 2
-
-
-def test_what_lies_beside_the_frame_is_not_boxed(inspector: Inspector) -> None:
-    seen = inspector.measure(view("dent"))
-    window = dataclasses.replace(seen.windows["rod"], y_px=1000)
-    beside = dataclasses.replace(seen, windows=seen.windows | {"rod": window})
-    judged = judge_view(beside, inspector.card)
-    assert judged.verdict == "reject"
-    assert [one for one in judged.boxes if one.found_by == "classifier"] == []
 
 
 def test_models_that_cannot_be_loaded_are_named_and_not_traced(tmp_path: Path) -> None:

@@ -1,0 +1,286 @@
+"""Attacks a service of its own on the loopback device, and tells what came of it.
+
+    python -m benchmarks.attack --picture FILE [--releases models/releases]
+
+Bounded: some 5,000 requests, two minutes. Meanwhile a good client sends one part after the other.
+Exit 1 where an answer was 5xx, a request hung, or the worker held a gigabyte.
+"""
+
+import argparse
+import random
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+
+from benchmarks.probes import PROBES
+from benchmarks.servers import Server, bentoml_command, free_port, running
+
+# The promises that are measured: of memory (MB), and of a good client's wait (s).
+MAX_MEMORY_MB = 1000.0
+MAX_WAIT_S = 2.0
+# Longer than the service's own limit for a request, 60 s.
+HANGS_AFTER_S = 70.0
+N_MUTATED, N_PATHS, N_METHODS, N_IDLE = 600, 1000, 300, 1100
+N_AT_ONCE, N_CLIENTS = 64, 6
+BIG_PX = (8000, 8000)
+
+
+@dataclass
+class Outcome:
+    """What came of one attack: answers by status, and how long a good client waited meanwhile."""
+
+    name: str
+    statuses: Counter[str] = field(default_factory=Counter)
+    slowest_good_s: float = 0.0
+    peak_mb: float = 0.0
+
+    @property
+    def failed(self) -> int:
+        """How many answers were our fault, or none."""
+        bad = ("5", "hung")
+        return sum(n for status, n in self.statuses.items() if status.startswith(bad))
+
+
+class Attacker:
+    """Sends what nobody should, to one server."""
+
+    def __init__(self, server: Server, picture: bytes) -> None:
+        self._server = server
+        self._picture = picture
+        self._random = random.Random(0)
+        self._http = httpx.Client(base_url=server.address, timeout=HANGS_AFTER_S)
+
+    def large_frames(self, seen: Counter[str]) -> None:
+        """Two frames of 64 megapixels in 16 bits at once, twice."""
+        frame = np.zeros(BIG_PX, np.uint16)
+        frame[::64] = 30_000
+        content = cv2.imencode(".png", frame)[1].tobytes()
+        for _ in range(2):
+            self._at_once([[content]] * 2, seen)
+
+    def many_large_views(self, seen: Counter[str]) -> None:
+        """Two requests of 16 views of 16 megapixels."""
+        content = cv2.imencode(".png", np.zeros((4000, 4000), np.uint16))[1].tobytes()
+        self._at_once([[content] * 16] * 2, seen)
+
+    def mutated_pictures(self, seen: Counter[str]) -> None:
+        """Pictures with some of their bytes changed, or cut off."""
+        broken = [[self._mutated()] for _ in range(N_MUTATED)]
+        self._at_once(broken, seen, n_clients=N_CLIENTS)
+
+    def overload(self, seen: Counter[str]) -> None:
+        """Many clients at once."""
+        self._at_once([[self._picture]] * (4 * N_AT_ONCE), seen)
+
+    def unknown_paths(self, seen: Counter[str]) -> None:
+        """Paths and methods that are none, with control characters in them."""
+        for number in range(N_PATHS):
+            path = f"/{number}%0d%0a%1b[2K"
+            self._note(seen, lambda path=path: self._http.get(path))  # type: ignore[misc]
+        for number in range(N_METHODS):
+            method = f"M{number}"
+            self._note(seen, lambda method=method: self._http.request(method, "/x"))  # type: ignore[misc]
+
+    def endless_body(self, seen: Counter[str]) -> None:
+        """300 megabytes that nobody has announced."""
+
+        def body() -> Iterator[bytes]:
+            yield b'--b\r\ncontent-disposition: form-data; name="views"; filename="a"\r\n\r\n'
+            for _ in range(300):
+                yield bytes(10**6)
+
+        kind = {"content-type": "multipart/form-data; boundary=b"}
+        self._note(
+            seen, lambda: self._http.post("/inspect", content=body(), headers=kind)
+        )
+
+    def protocol(self, seen: Counter[str]) -> None:
+        """Requests that are not quite HTTP."""
+        for probe in PROBES:
+            seen[self._raw(probe)] += 1
+
+    def idle_connections(self, seen: Counter[str]) -> None:
+        """More connections than there are descriptors, each with half a header."""
+        held = []
+        for _ in range(N_IDLE):
+            one = socket.create_connection(
+                ("127.0.0.1", self._server.port), HANGS_AFTER_S
+            )
+            one.sendall(b"GET /healthz HTTP/1.1\r\nhost: ")
+            held.append(one)
+        self._note(seen, lambda: self._http.get("/healthz"))
+        for one in held:
+            one.close()
+
+    def _at_once(
+        self,
+        parts: list[list[bytes]],
+        seen: Counter[str],
+        *,
+        n_clients: int = N_AT_ONCE,
+    ) -> None:
+        with ThreadPoolExecutor(n_clients) as clients:
+            for status in clients.map(self._inspect, parts):
+                seen[status] += 1
+
+    def _inspect(self, views: list[bytes]) -> str:
+        files = [("views", (f"{i}", content)) for i, content in enumerate(views)]
+        return _status(lambda: self._http.post("/inspect", files=files))
+
+    def _note(self, seen: Counter[str], ask: Callable[[], httpx.Response]) -> None:
+        seen[_status(ask)] += 1
+
+    def _mutated(self) -> bytes:
+        broken = bytearray(self._picture)
+        for _ in range(self._random.randint(1, 20)):
+            broken[self._random.randrange(len(broken))] = self._random.randrange(256)
+        keep = self._random.choice([len(broken), self._random.randrange(len(broken))])
+        return bytes(broken[:keep])
+
+    def _raw(self, probe: bytes) -> str:
+        address = ("127.0.0.1", self._server.port)
+        with socket.create_connection(address, HANGS_AFTER_S) as connection:
+            try:
+                connection.sendall(probe)
+                answer = connection.recv(4096)
+            except TimeoutError:
+                return "hung"
+            except OSError:
+                return "closed"
+        return answer[9:12].decode("ascii", "replace") if answer else "closed"
+
+
+class Witness:
+    """A good client, and a look at the server's memory, all the time."""
+
+    def __init__(self, server: Server, picture: bytes) -> None:
+        self._server = server
+        self._picture = picture
+        self._ended = threading.Event()
+        self.slowest_s = 0.0
+        self.peak_mb = 0.0
+        self.statuses: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Send one part after the other; 429 is no answer, and is asked again."""
+        with httpx.Client(base_url=self._server.address, timeout=HANGS_AFTER_S) as http:
+            while not self._ended.is_set():
+                began_s = time.monotonic()
+                files = {"views": ("good.jpg", self._picture)}
+                status = _status(lambda files=files: http.post("/inspect", files=files))  # type: ignore[misc]
+                self.statuses[status] += 1
+                if status == "200":
+                    waited_s = time.monotonic() - began_s
+                    self.slowest_s = max(self.slowest_s, waited_s)
+                self._ended.wait(0.1)
+
+    def watch(self) -> None:
+        """Look at the memory twenty times a second."""
+        while not self._ended.wait(0.05):
+            self.peak_mb = max(self.peak_mb, self._server.memory_mb())
+
+    def end(self) -> None:
+        """Let both threads end."""
+        self._ended.set()
+
+
+def _status(ask: Callable[[], httpx.Response]) -> str:
+    try:
+        return str(ask().status_code)
+    except httpx.TimeoutException:
+        return "hung"
+    except httpx.TransportError:
+        return "closed"
+
+
+def attacked(server: Server, picture: bytes) -> list[Outcome]:
+    """Every attack, one after the other."""
+    attacker = Attacker(server, picture)
+    outcomes = []
+    for attack in (
+        attacker.large_frames,
+        attacker.many_large_views,
+        attacker.mutated_pictures,
+        attacker.unknown_paths,
+        attacker.endless_body,
+        attacker.protocol,
+        attacker.idle_connections,
+        attacker.overload,
+    ):
+        outcomes.append(_watched(server, picture, attack))
+    return outcomes
+
+
+def _watched(
+    server: Server, picture: bytes, attack: Callable[[Counter[str]], None]
+) -> Outcome:
+    name = attack.__name__.replace("_", " ")
+    outcome, witness = Outcome(name), Witness(server, picture)
+    threads = [threading.Thread(target=one) for one in (witness.run, witness.watch)]
+    for thread in threads:
+        thread.start()
+    attack(outcome.statuses)
+    # one good request after the attack belongs to it
+    time.sleep(0.5)
+    witness.end()
+    for thread in threads:
+        thread.join()
+
+    bad = {s: n for s, n in witness.statuses.items() if s not in ("200", "429")}
+    outcome.statuses.update({f"{status} (good)": n for status, n in bad.items()})
+    outcome.slowest_good_s, outcome.peak_mb = witness.slowest_s, witness.peak_mb
+    return outcome
+
+
+def main() -> None:
+    """Run the campaign and print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--picture", type=Path, required=True, help="a good frame")
+    parser.add_argument("--releases", type=Path, default=Path("models/releases"))
+    given = parser.parse_args()
+    picture = given.picture.read_bytes()
+    port = free_port()
+
+    with tempfile.TemporaryDirectory() as name:
+        variables = {
+            "KNURL_RELEASES": str(given.releases),
+            "KNURL_VERDICTS": f"{name}/verdicts",
+            "KNURL_TOKEN": "",
+        }
+        command = bentoml_command("serving.service:Inspection", port)
+        with running(command, port, Path(name), variables) as server:
+            outcomes = attacked(server, picture)
+    sys.stdout.write(table(outcomes))
+    sys.exit(0 if all(map(held, outcomes)) else 1)
+
+
+def held(outcome: Outcome) -> bool:
+    """Whether the service kept its promises under one attack."""
+    return outcome.failed == 0 and outcome.peak_mb < MAX_MEMORY_MB
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """One row an attack."""
+    rows = [f"{'attack':18} {'slowest good':>12} {'peak':>8}  answers\n"]
+    for one in outcomes:
+        answers = ", ".join(f"{n} x {s}" for s, n in sorted(one.statuses.items()))
+        slow = " (over 2 s)" if one.slowest_good_s > MAX_WAIT_S else ""
+        rows.append(
+            f"{one.name:18} {one.slowest_good_s:10.2f} s {one.peak_mb:5.0f} MB  {answers}{slow}\n"
+        )
+    return "".join(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The service in processes of its own, for benchmarks: on a free port, its log in a folder."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+# BentoML needs some ten seconds to start, and ten times that on a machine that is busy.
+READY_WITHIN_S = 120.0
+# What a process may still do with its requests after SIGTERM.
+STOP_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server at work."""
+
+    address: str
+    port: int
+    pid: int
+
+    def processes(self) -> list[psutil.Process]:
+        """Its processes: the one that was started, and what that has started."""
+        first = psutil.Process(self.pid)
+        return [first, *first.children(recursive=True)]
+
+    def cpu_s(self) -> float:
+        """The seconds of CPU that they have used."""
+        times = [process.cpu_times() for process in self.processes()]
+        return sum(one.user + one.system for one in times)
+
+    def memory_mb(self) -> float:
+        """The memory that the largest of them holds, in megabytes."""
+        return max(process.memory_info().rss for process in self.processes()) / 1e6
+
+
+def bentoml_command(service: str, port: int) -> list[str]:
+    """How BentoML is started."""
+    serve = [sys.executable, "-m", "bentoml", "serve", service]
+    return [*serve, "--host", "127.0.0.1", "--port", str(port)]
+
+
+def free_port() -> int:
+    """A port of the loopback device that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(
+    command: Sequence[str], port: int, folder: Path, variables: dict[str, str]
+) -> Iterator[Server]:
+    """Start a server and wait until it is ready; its output goes to `folder/log`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"BENTOML_HOME": str(folder / "bentoml")} | variables
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    server = Server(f"http://127.0.0.1:{port}", port, process.pid)
+    try:
+        _wait(server, process, folder / "log")
+        yield server
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=STOP_WITHIN_S)
+
+
+def _wait(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise SystemExit(f"{log}: the server has ended\n{log.read_text()}")
+        try:
+            if httpx.get(f"{server.address}/readyz").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise SystemExit(f"{log}: not ready within {READY_WITHIN_S:.0f} s")

@@ -1,0 +1,162 @@
+"""What folders are: general words, splits, cameras, classes, or products of their own."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from inspection.adoption.words import means_normal, normal_among
+from inspection.dataset.names import nfc
+from inspection.errors import InspectionError, first_three
+from inspection.images import SUFFIXES
+
+GENERAL = frozenset(
+    {
+        "images",
+        "image",
+        "imgs",
+        "img",
+        "data",
+        "jpg",
+        "jpeg",
+        "png",
+        "bmp",
+        "jpegimages",
+    }
+)
+SPLITS = frozenset(
+    {"train", "training", "test", "testing", "val", "valid", "validation"}
+)
+CAMERA = re.compile(
+    r"(?:cam|camera|ch|channel|view|side|c)[-_ ]?\d{1,2}|top|bottom|left|right|front|back",
+    re.IGNORECASE,
+)
+# More folders than that are no classes: a line of 40 kinds of defect would be a catalogue.
+MAX_CLASSES = 40
+
+
+def is_image(path: str) -> bool:
+    """True when the suffix is one we read and the file is not hidden."""
+    pure = PurePosixPath(path)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in pure.parts)
+    return pure.suffix.lower() in SUFFIXES and not hidden
+
+
+def folders_of(path: str) -> tuple[str, ...]:
+    """The folders above a file, NFC, the topmost first."""
+    return PurePosixPath(nfc(path)).parent.parts
+
+
+def is_split(folder: str) -> bool:
+    """Whether a folder holds a share of the images (`train`, `Test_Set`, `test_public`)."""
+    words = re.findall(r"[^\W\d_]+", folder.lower())
+    return bool(words) and words[0] in SPLITS
+
+
+def is_general(folder: str) -> bool:
+    """Whether a folder's name says nothing of what is in it but images, or a share of them."""
+    return folder.lower() in GENERAL or is_split(folder)
+
+
+def telling_folders(path: str) -> list[str]:
+    """The folders above a file that are no split and no general word, the nearest first."""
+    return [one for one in reversed(folders_of(path)) if not is_general(one)]
+
+
+def split_folders(images: Iterable[str]) -> list[str]:
+    """The split folders (`train`, `test`) that the images lie in."""
+    found = {part for path in images for part in folders_of(path) if is_split(part)}
+    return sorted(found)
+
+
+def class_folders(images: Sequence[str], normal: str = "") -> dict[str, str]:
+    """The folder that names each image's class, NFC, by path; empty where folders name none.
+
+    It is the nearest folder above the image that is no split and no general word; where that makes
+    too many classes, or none of them normal, the topmost one below what all images share. Images
+    without such a folder are left out.
+    """
+    shared = _shared(images)
+    nearest, topmost = {}, {}
+    for path in images:
+        telling = telling_folders("/".join(PurePosixPath(nfc(path)).parts[shared:]))
+        if telling:
+            nearest[path], topmost[path] = telling[0], telling[-1]
+
+    levels = [one for one in (nearest, topmost) if _are_classes(one, len(images))]
+    with_normal = [one for one in levels if normal_among(one.values(), normal).names]
+    return next(iter(with_normal or levels), {})
+
+
+def _are_classes(level: Mapping[str, str], n_images: int) -> bool:
+    """From 2 to MAX_CLASSES names, which most images have."""
+    n_classes = len(set(level.values()))
+    return 2 <= n_classes <= MAX_CLASSES and len(level) > n_images / 2
+
+
+def _shared(images: Iterable[str]) -> int:
+    """How many of their topmost folders all images share."""
+    folders = [folders_of(path) for path in images]
+    first, last = min(folders, default=()), max(folders, default=())
+    shared = 0
+    while shared < min(len(first), len(last)) and first[shared] == last[shared]:
+        shared += 1
+    return shared
+
+
+def check_one_product(photos: Sequence[str], masks: Iterable[str]) -> None:
+    """Raise InspectionError where several folders each hold a whole data set of their own.
+
+    These are folders beside each other that each hold splits, or a normal class and masks. Cameras
+    and classes (`good/train`) are none.
+    """
+    at = _shared(photos)
+    splits: dict[str, bool] = {}
+    normals: set[str] = set()
+    for path in photos:
+        top, *below = (*folders_of(path)[at:], "")
+        if any(map(is_split, below)):
+            splits[top] = True
+        if any(map(means_normal, below)):
+            normals.add(top)
+
+    masked = {(*folders_of(path)[at:], "")[0] for path in masks}
+    own = sorted(splits) if len(splits) > 1 else sorted(normals & masked)
+    known = any(CAMERA.fullmatch(top) or means_normal(top) for top in own)
+    if len(own) > 1 and not known:
+        raise InspectionError(
+            f"{len(own)} folders each hold a data set of their own (splits, or normal parts and "
+            f"masks): {first_three(own)}; they are several products: adopt one of these folders, "
+            "each in a checkout of its own"
+        )
+
+
+def glob_of(images: Sequence[str], *, apart_from: Collection[str]) -> list[str]:
+    """Globs that match the images and none of the image files `apart_from`, as far as folders and
+    suffixes can tell them apart.
+
+    The first that does: everything, everything of a suffix, the topmost folders, each folder.
+    """
+    if not apart_from:
+        return ["**/*"]
+    suffixes = set(map(_suffix, images))
+    if not suffixes & set(map(_suffix, apart_from)):
+        return sorted(f"**/*{suffix}" for suffix in suffixes)
+
+    tops = set(map(_top, images))
+    if "" not in tops and not tops & set(map(_top, apart_from)):
+        return sorted(f"{top}/**/*" for top in tops)
+
+    mixed = set(map(folders_of, apart_from))
+    globs = set()
+    for path in images:
+        ending = _suffix(path) if folders_of(path) in mixed else ""
+        globs.add("/".join((*folders_of(path), f"*{ending}")))
+    return sorted(globs)
+
+
+def _suffix(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()
+
+
+def _top(path: str) -> str:
+    return (*folders_of(path), "")[0]

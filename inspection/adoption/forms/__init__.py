@@ -1,0 +1,1 @@
+"""The forms of data sets that adopt recognises, a module each."""

@@ -1,0 +1,292 @@
+"""A table: CSV, TSV, JSON lines or parquet with a column of image paths and one of labels."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inspection.adoption.boxes import Boxes, labels_by_boxes
+from inspection.adoption.proposal import (
+    Contents,
+    Form,
+    Lacks,
+    Listing,
+    Proposal,
+    suffix,
+)
+from inspection.adoption.questions import UNLISTED, asks
+from inspection.adoption.words import Normal, normal_among
+from inspection.dataset.layouts import Columns
+from inspection.dataset.names import nfc
+from inspection.dataset.table import (
+    TABLES,
+    ImageFinder,
+    Row,
+    Table,
+    read_rows,
+    read_table,
+)
+from inspection.errors import InspectionError, first_three
+
+NAME = "table"
+MAX_CLASSES = 40
+# So many rows show what a column holds.
+N_ROWS_TRIED = 200
+# What columns are called, without case and separators; in JSON their last key counts.
+CALLED = {
+    "label": ("label", "class", "classname", "classid", "category", "defect"),
+    "part": ("part", "partid"),
+    "camera": ("camera",),
+    "view": ("view", "shot"),
+    "mask": ("mask", "maskpath", "anomalymaskref"),
+    "boxes": ("boxes", "annotations"),
+}
+EDGES = ("xmin", "ymin", "xmax", "ymax")
+FOLDS = ("fold", "split", "set")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A table among the files: its rows, and its columns by what they hold."""
+
+    path: str
+    rows: Sequence[Row]
+    columns: Mapping[str, Any]
+
+    @property
+    def names(self) -> list[str]:
+        """All columns, in their order."""
+        return list(dict.fromkeys(name for row in self.rows for name in row))
+
+    def n_values(self, name: str) -> int:
+        """How many different values a column holds."""
+        return len({row.get(name, "") for row in self.rows})
+
+
+def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
+    """One table with a column of images, and one of labels: called so, or the only one of 2 to 40
+    values."""
+    wanted, _, column = listing.answers.label.rpartition(":")
+    naming = _tables(wanted, listing, contents)
+    if not naming:
+        return Lacks("there is no table with a column that names images of the folder")
+
+    labelled = [_labelled(one, column) for one in naming]
+    ready = [one for one in labelled if isinstance(one, Found)]
+    lacking = [one for one in labelled if isinstance(one, Lacks)]
+    if not ready:
+        return lacking[0]
+    if len(ready) > 1:
+        choices = [f"{one.path}:{one.columns.get('label', '')}" for one in ready]
+        return Lacks(f"{len(ready)} tables name images; {asks('label', *choices)}")
+    return _proposal(ready[0], listing, contents)
+
+
+def _tables(wanted: str, listing: Listing, contents: Contents) -> list[Found]:
+    """The tables that name images, of those whose path ends as is `wanted`."""
+    finder = ImageFinder(listing.images)
+    found = []
+    for path, content in sorted(contents.texts.items()):
+        is_table = suffix(path) in TABLES and path.endswith(wanted)
+        table = _found(path, content, finder) if is_table else None
+        if table is not None:
+            found.append(table)
+    return found
+
+
+def _found(path: str, content: bytes, finder: ImageFinder) -> Found | None:
+    """The table with the first column of which most cells name images; None without one."""
+    try:
+        rows = read_rows(path, content)
+    except InspectionError:
+        return None
+    tried = rows[:N_ROWS_TRIED]
+    for name in tried[0] if tried else ():
+        found = sum(finder.find(row.get(name, "")) is not None for row in tried)
+        if found > len(tried) / 2:
+            return Found(path, rows, {"image": name})
+    return None
+
+
+def _labelled(table: Found, said: str) -> Found | Lacks:
+    """The table with all its columns by what they hold; `said` names that of the labels."""
+    columns = {**_called(table), **table.columns}
+    if said and said not in table.names:
+        known = ", ".join(table.names)
+        return Lacks(f"{table.path} has no column {said!r}, only {known}")
+    if said:
+        return Found(table.path, table.rows, {**columns, "label": said})
+
+    if not columns.keys() & {"label", "boxes"}:
+        left, few = _unnamed(table, columns)
+        if len(few) != 1:
+            return _unclear(table, left, few)
+        columns["label"] = few[0]
+
+    if "label" in columns and table.n_values(columns["label"]) < 2:
+        return Lacks(f"{table.path}: all of column {columns['label']!r} is alike")
+    return Found(table.path, table.rows, columns)
+
+
+def _unnamed(table: Found, columns: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The columns whose name says nothing, and those of them that may hold labels."""
+    left = [name for name in table.names if name not in columns.values()]
+    few = [name for name in left if _are_classes(table.n_values(name))]
+    return left, few
+
+
+def _unclear(table: Found, left: Sequence[str], few: Sequence[str]) -> Lacks:
+    return Lacks(
+        f"{table.path} names images, and which of its columns {', '.join(left)} is the label is "
+        f"not clear; {asks('label', *few or ['<column>'])}"
+    )
+
+
+def _are_classes(n_values: int) -> bool:
+    return 2 <= n_values <= MAX_CLASSES
+
+
+def _called(table: Found) -> dict[str, Any]:
+    """The columns that are called as what they hold."""
+    columns: dict[str, Any] = {}
+    for name in table.names:
+        for role, called in CALLED.items():
+            if _plain(name) in called:
+                columns.setdefault(role, name)
+
+    edges = [name for edge in EDGES for name in table.names if _plain(name) == edge]
+    if len(edges) == len(EDGES):
+        columns["box"] = tuple(edges)
+    return columns
+
+
+def _proposal(table: Found, listing: Listing, contents: Contents) -> Proposal | Lacks:
+    columns = Columns.model_validate(table.columns)
+    content = contents.texts[table.path]
+    read = read_table(table.path, content, columns=columns, images=listing.images)
+    masks = set(read.masks.values())
+    photos = _photos(listing, read)
+
+    said = listing.answers.normal
+    normal, labels = _labels(photos, read, columns, said)
+    if not normal.names and "" not in labels.values():
+        return _none_normal(table, labels, len(photos) - len(labels))
+
+    used = dict(table.columns)
+    parts = {} if listing.answers.part else _parts(photos, read)
+    if not parts:
+        used.pop("part", None)
+    settings = {"table": table.path, "columns": used, **_place(columns, listing)}
+    if said == UNLISTED:
+        settings["unlabelled"] = "normal"
+    return Proposal(
+        NAME,
+        "table",
+        f"the table {table.path} says the class ({columns.label or 'by its boxes'})",
+        labels,
+        normal,
+        by_view=not columns.label,
+        settings=settings,
+        columns=used,
+        parts=parts,
+        boxes=Boxes({}, (), read.annotations),
+        files=(table.path, *sorted(masks)),
+        notes=_notes(table, listing, labels, masks),
+    )
+
+
+def _photos(listing: Listing, read: Table) -> list[str]:
+    """The images of the folders in which rows name some, without the masks that rows name."""
+    masks = set(read.masks.values())
+    folders = {_folder(path) for path in read.labels}
+    return [p for p in listing.photos if p not in masks and _folder(p) in folders]
+
+
+def _none_normal(table: Found, labels: Mapping[str, str], n_unlisted: int) -> Lacks:
+    values = ", ".join(sorted(set(labels.values()))[:8])
+    also = ""
+    if n_unlisted:
+        also = f", or NORMAL={UNLISTED} if the {n_unlisted} that no row names are the normal ones"
+    return Lacks(
+        f"{table.path} gives the labels {values}, and none means normal; "
+        f"{asks('normal', '<label>')}{also}"
+    )
+
+
+def _parts(photos: Sequence[str], read: Table) -> dict[str, str]:
+    """The part of each image, if the table gives that of all of them."""
+    parts = {path: read.groups.get(path, {}).get("part", "") for path in photos}
+    return parts if all(parts.values()) else {}
+
+
+def _labels(
+    photos: Sequence[str], read: Table, columns: Columns, said: str
+) -> tuple[Normal, dict[str, str]]:
+    """The normal class and the raw label of each image: of several the first defect, by rows."""
+    named = "" if said == UNLISTED else said
+    if not columns.label:
+        boxes = Boxes({}, (), read.annotations)
+        normal = normal_among(boxes.categories, named)
+        listed = [path for path in photos if path in read.labels]
+        return normal, labels_by_boxes(listed, boxes, normal.names)
+
+    if said == UNLISTED:
+        normal = Normal(frozenset())
+        labels = dict.fromkeys(photos, "")
+    else:
+        normal = normal_among(_flat(read.labels.values()), named)
+        labels = {}
+    for path in photos:
+        raws = read.labels.get(path, ())
+        defects = [label for label in raws if label not in normal.names]
+        if raws:
+            labels[path] = [*defects, *raws][0]
+    return normal, labels
+
+
+def _flat(labels: Iterable[Sequence[str]]) -> list[str]:
+    return [label for some in labels for label in some]
+
+
+def _place(columns: Columns, listing: Listing) -> dict[str, str]:
+    """Where masks lie that the table does not name."""
+    if columns.mask or not listing.masks.template:
+        return {}
+    return {"masks": listing.masks.template}
+
+
+def _notes(
+    table: Found, listing: Listing, labels: Mapping[str, str], masks: set[str]
+) -> tuple[str, ...]:
+    notes = []
+    folds = [name for name in table.names if _plain(name) in FOLDS]
+    if folds:
+        notes.append(
+            f"the column {folds[0]!r} of {table.path} is not used: stage split makes folds of its "
+            "own, by part"
+        )
+    aside = [
+        path for path in listing.photos if path not in labels and path not in masks
+    ]
+    if aside:
+        notes.append(
+            f"{len(aside)} images that no row of {table.path} names are left out "
+            f"({first_three(aside)}); add rows for them, or, if they are the normal ones and lie "
+            f"beside others, {asks('normal', UNLISTED)}"
+        )
+    return tuple(notes)
+
+
+def _plain(name: str) -> str:
+    """The last key of a column, in lower case and without separators."""
+    return "".join(filter(str.isalnum, name.rpartition(".")[2].casefold()))
+
+
+def _folder(path: str) -> str:
+    return nfc(path).rpartition("/")[0]
+
+
+FORM = Form(
+    NAME,
+    "CSV, TSV, JSON lines or parquet with a column of image paths and one of labels",
+    recognise,
+)

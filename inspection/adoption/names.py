@@ -1,0 +1,195 @@
+"""How file names are built: tokens between separators, and the expression that reads them."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from inspection.dataset.names import nfc
+from inspection.errors import InspectionError
+
+SEPARATORS = "_- .()#+"
+# Words in a row are one token (rolled-in_scale, oil stain); else what separators part.
+WORDS = r"[^\W\d_]+(?:[_\-\s.]+[^\W\d_]+)*(?![^\W_])"
+TOKEN = re.compile(rf"{WORDS}|[^{re.escape(SEPARATORS)}]+")
+# Share of the names that are built alike: the other few are set aside by stage validate.
+MIN_ALIKE = 0.95
+# What Roboflow puts behind the name of each copy of an image.
+EXPORTED = r"(?:_(?:jpe?g|png|bmp|tiff?))?\.rf\.[\w\-]+"
+# What a pattern of the user may hold: <part>, {camera}, [optional].
+FIELD = re.compile(r"<(\w+)>|\{(\w+)\}|([\[\]])")
+READ = frozenset({"part", "camera", "label", "view", "number", "time"})
+DIGITS = frozenset({"number"})
+# A part or a label may hold separators (lot 7-12, oil_stain); other fields are one token.
+LONG = frozenset({"part", "label", "time"})
+
+
+@dataclass(frozen=True)
+class Column:
+    """One token of the names, counted from the left: its value in each name ('' if none)."""
+
+    values: tuple[str, ...]
+    regex: str
+
+    @property
+    def given(self) -> list[str]:
+        """The values that are there."""
+        return [value for value in self.values if value]
+
+    @property
+    def n_distinct(self) -> int:
+        """How many different values there are."""
+        return len(set(self.given))
+
+    @property
+    def is_number(self) -> bool:
+        """True where every value is a number."""
+        return all(value.isdecimal() for value in self.given)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How most names are built: columns with `between` them, of which the last may be missing."""
+
+    columns: tuple[Column, ...]
+    between: str
+    last_is_optional: bool
+
+    def pattern(self, named: Mapping[tuple[int, int], str]) -> str:
+        """The regular expression, with a named group for each span (first, last) of columns.
+
+        Spans may nest; one of several columns may not end in a last column that may be missing.
+        """
+        pieces = []
+        for i, column in enumerate(self.columns):
+            spans = sorted(
+                (-last, name) for (first, last), name in named.items() if first == i
+            )
+            start = "".join(f"(?P<{name}>" for _, name in spans)
+            end = ")" * sum(last == i for _, last in named)
+            piece = f"{start}{column.regex}{end}"
+            piece = f"{self.between}{piece}" if i else piece
+            is_optional = self.last_is_optional and i == len(self.columns) - 1
+            pieces.append(f"(?:{piece})?" if is_optional else piece)
+        return "".join(pieces)
+
+
+def shape_of(stems: Sequence[str]) -> Shape | None:
+    """The shape that nearly all names have, or None.
+
+    >>> shape = shape_of(["Ch00_1000_dent_1", "Ch01_1001_no defect_2", "Ch01_1002_dent"])
+    >>> shape.pattern({(1, 1): "part", (2, 2): "label"})
+    '[^ _]+[ _]+(?P<part>\\\\d+)[ _]+(?P<label>\\\\D+?)(?:[ _]+\\\\d+)?'
+    """
+    names = [nfc(stem) for stem in stems]
+    split = [TOKEN.findall(name) for name in names]
+    counts = Counter(map(len, split))
+    n = _usual_length(counts)
+    is_optional = n > 1 and counts[n - 1] > 0
+    fitting = [one for one in split if n - is_optional <= len(one) <= n]
+    if n == 0 or len(fitting) < MIN_ALIKE * len(names):
+        return None
+
+    marks = "".join(sorted(set("".join(names)) & set(SEPARATORS)))
+    padded = [one + [""] * (n - len(one)) for one in fitting]
+    tokens = zip(*padded, strict=True)
+    bare = tuple(Column((), _regex(values, marks)) for values in tokens)
+    shape = Shape(bare, _between(marks, names), is_optional)
+    return _filled(shape, names)
+
+
+def _usual_length(counts: Counter[int]) -> int:
+    """How many tokens most names have, where the last may be missing."""
+    return max(counts, key=lambda n: (counts[n] + counts[n - 1], counts[n]), default=0)
+
+
+def _filled(shape: Shape, names: Sequence[str]) -> Shape | None:
+    """The shape with the values of all names ('' of those that it does not fit)."""
+    n = len(shape.columns)
+    whole = re.compile(shape.pattern({(i, i): f"c{i}" for i in range(n)}))
+    matches = [whole.fullmatch(name) for name in names]
+    if sum(match is not None for match in matches) < MIN_ALIKE * len(names):
+        return None
+
+    columns = []
+    for i, column in enumerate(shape.columns):
+        values = tuple((m[f"c{i}"] or "") if m else "" for m in matches)
+        columns.append(replace(column, values=values))
+    return replace(shape, columns=tuple(columns))
+
+
+def without_export(stems: Iterable[str]) -> list[str]:
+    """The stems without what Roboflow puts behind them, the same for all copies but for a hash.
+
+    >>> without_export(["cap_12_jpg.rf.0a1b", "cap_12_jpg.rf.ff03"])
+    ['cap_12', 'cap_12']
+    """
+    return [re.sub(rf"{EXPORTED}$", "", stem) or stem for stem in stems]
+
+
+def compiled(pattern: str) -> str:
+    """The regular expression of a pattern that a user may write.
+
+    `<field>` or `{field}` stands for a token, `[...]` for what may be missing. Fields are part,
+    camera, label, view (or shot), number and time; any other name is skipped. Raises
+    InspectionError for a pattern without part, number or time, or one that is no pattern.
+
+    >>> compiled("<part>_<shot>")
+    '(?P<part>.+?)_(?P<view>[^_]+)'
+    >>> compiled("{camera}-{part}[_{view}]")
+    '(?P<camera>[^\\\\-_]+)\\\\-(?P<part>.+?)(?:_(?P<view>[^\\\\-_]+))?'
+    """
+    literal = FIELD.sub("", pattern)
+    one = f"[^{_in_brackets(literal)}]+" if literal else ".+?"
+    pieces, at = [], 0
+    for found in FIELD.finditer(pattern):
+        pieces.append(re.escape(pattern[at : found.start()]))
+        pieces.append(_piece(found, one))
+        at = found.end()
+    pieces.append(re.escape(pattern[at:]))
+
+    text = "".join(pieces)
+    try:
+        groups = re.compile(text).groupindex
+    except re.error as error:
+        raise InspectionError(f"PART={pattern}: is no pattern ({error})") from error
+    if not {"part", "number", "time"} & set(groups):
+        raise InspectionError(
+            f"PART={pattern}: names no part; write <part> (or <number>, <time>) where it stands in "
+            "the file name, as in <part>_<shot>"
+        )
+    return text
+
+
+def _piece(found: re.Match[str], one: str) -> str:
+    if found[3]:
+        return "(?:" if found[3] == "[" else ")?"
+    name = found[1] or found[2]
+    name = "view" if name == "shot" else name
+    token = r"\d+" if name in DIGITS else ".+?" if name in LONG else one
+    return f"(?P<{name}>{token})" if name in READ else token
+
+
+def _between(marks: str, names: Sequence[str]) -> str:
+    """What stands between two tokens."""
+    if not marks:
+        return ""
+    one = re.escape(marks) if len(marks) == 1 else f"[{_in_brackets(marks)}]"
+    is_single = len(marks) == 1 and not any(marks * 2 in name for name in names)
+    return one if is_single else f"{one}+"
+
+
+def _regex(values: Sequence[str], marks: str) -> str:
+    """The narrowest simple expression for the values of a column; its digits may be others."""
+    given = {value for value in values if value}
+    if len(given) == 1:
+        return re.sub(r"\d+", r"\\d+", re.escape(given.pop()))
+    if all(value.isdecimal() for value in given):
+        return r"\d+"
+    if any(mark in value for mark in marks for value in given):
+        return r"\D+?"
+    return f"[^{_in_brackets(marks)}]+" if marks else ".+?"
+
+
+def _in_brackets(marks: str) -> str:
+    return re.escape("".join(sorted(set(marks)))).replace(r"\ ", " ")

@@ -1,0 +1,247 @@
+"""Which views show one part: as the user says, or by one of four rules, the first that fits."""
+
+import re
+from collections.abc import Hashable, Sequence
+from pathlib import PurePosixPath
+
+from inspection.adoption.folders import CAMERA, folders_of, is_general
+from inspection.adoption.names import (
+    EXPORTED,
+    Column,
+    Shape,
+    compiled,
+    shape_of,
+    without_export,
+)
+from inspection.adoption.proposal import Proposal
+from inspection.adoption.questions import asks
+from inspection.adoption.runs import Runs, runs_of
+from inspection.adoption.views import (
+    MAX_SHOTS,
+    MIN_PURITY,
+    PartRule,
+    Views,
+    is_camera,
+    named_columns,
+    plain_pattern,
+    purity,
+    whole_name,
+)
+from inspection.dataset.names import PartFrom, ViewName, moment, nfc, take_apart
+from inspection.errors import InspectionError
+
+# Views of a part in the mean: with fewer hardly any has two, with more it is a lot or a camera.
+VIEWS_A_PART = (1.3, 30.0)
+# Runs: so many at least, and so much of the spread of steps explained by two kinds of them.
+# Numbers drawn at random come to about 0.64.
+MIN_RUNS = 8
+MIN_SEPARATION = 0.75
+
+
+def part_rule(
+    proposal: Proposal, photos: Sequence[str], normal: Sequence[str], said: str = ""
+) -> PartRule:
+    """How the part of a view is known.
+
+    As `said` (`PART=`); else by the table's column of parts; else by the first of these that makes
+    groups of 1.3 to 30 views with one label: what stands in the name before the shot (equal names
+    in different folders are different parts, unless these are classes or cameras); small folders
+    of their own; numbers that follow each other. Else each image is a part. Copies that Roboflow
+    made of one image are one part always.
+    """
+    stems = [nfc(PurePosixPath(path).stem) for path in photos]
+    cores = without_export(stems)
+    labels = [proposal.labels.get(path, "") for path in photos]
+    if proposal.by_view:
+        labels = ["" if label in normal else label for label in labels]
+    views = Views(photos, cores, labels, proposal.label_column)
+
+    tail = f"(?:{EXPORTED})?" if cores != stems else ""
+    rule = _said(said, views, tail) if said else _found(views, proposal)
+    pattern = rule.pattern + tail
+    if proposal.layout == "flat" and "(?P<label>" not in pattern:
+        raise InspectionError(
+            f"PART={said}: the class stands in the file names, and the pattern does not say where; "
+            "write <label> there, as in <part>_<label>_<shot>"
+        )
+    return PartRule(pattern, rule.part_from, rule.evidence)
+
+
+def _found(views: Views, proposal: Proposal) -> PartRule:
+    """The rule where nothing is said."""
+    if proposal.parts:
+        column = proposal.columns["part"]
+        return PartRule(".+", PartFrom(), f"the column {column!r} of the table")
+
+    if _are_copies(views):
+        evidence = "copies of one image have its name but for `.rf.` and a hash"
+        return PartRule(whole_name(views), PartFrom(), evidence)
+
+    shape = shape_of(views.stems)
+    rule = _by_key(views, shape) if shape else None
+    rule = rule or _by_folder(views)
+    if shape and not rule:
+        rule = _by_runs(views, shape)
+    single = PartFrom(rule="file")
+    return rule or PartRule(plain_pattern(views), single, "nothing groups the images")
+
+
+def _are_copies(views: Views) -> bool:
+    exported = any(".rf." in path for path in views.paths)
+    return exported and len(set(views.stems)) < len(views.stems)
+
+
+def _said(said: str, views: Views, tail: str) -> PartRule:
+    """The rule of `PART=`; raises InspectionError where it cannot be."""
+    if said in ("file", "folder"):
+        rule = PartFrom.model_validate({"rule": said})
+        return PartRule(plain_pattern(views), rule, f"as said by PART={said}")
+    if said.partition(":")[0] != "runs":
+        return _by_pattern(said, views, tail)
+
+    shape = shape_of(views.stems)
+    found = _by_runs(views, shape, said.partition(":")[2] or "found") if shape else None
+    if found is None:
+        raise InspectionError(
+            f"PART={said}: no token of the names is a number that hardly repeats; "
+            f"{asks('part', 'file', 'folder', '<part>_<shot>')}"
+        )
+    return found
+
+
+def _by_pattern(said: str, views: Views, tail: str) -> PartRule:
+    """The rule of a pattern of names: of the part, or of a number or time that comes in runs."""
+    per_folder = said.startswith(("<folder>/", "{folder}/"))
+    regex = compiled(said[len("<folder>/") :] if per_folder else said)
+    whole = re.compile(regex + tail)
+    fitting = _fitting(whole, views, said)
+
+    evidence = f"as said by PART={said}"
+    if "part" in whole.groupindex:
+        return PartRule(regex, PartFrom(per_folder=per_folder), evidence)
+    if "number" in whole.groupindex:
+        gap = runs_of([int(name["number"]) for name in fitting]).max_gap
+        rule = PartFrom(rule="consecutive", group="number", max_gap=gap)
+    else:
+        gap = runs_of([moment(name["time"]) or 0 for name in fitting]).max_gap
+        rule = PartFrom(rule="consecutive", group="time", max_gap=gap, in_seconds=True)
+    return PartRule(regex, rule, f"{evidence}, steps up to {gap} within a part")
+
+
+def _fitting(whole: re.Pattern[str], views: Views, said: str) -> list[ViewName]:
+    """The names that a pattern fits, if these are most."""
+    names = [take_apart(path, whole) for path in views.paths]
+    fitting = [name for name in names if name is not None]
+    if len(fitting) < len(names) / 2:
+        raise InspectionError(
+            f"PART={said}: fits {len(fitting)} of {len(names)} file names, such as "
+            f"{PurePosixPath(views.paths[0]).name!r}; write the pattern as the names are built"
+        )
+    return fitting
+
+
+def _by_key(views: Views, shape: Shape) -> PartRule | None:
+    """What stands before the shot: tokens in a row without camera and label, one a count."""
+    span = _key_columns(views, shape)
+    if not any(_counts(shape.columns[i]) for i in span):
+        return None
+
+    tokens = list(zip(*(shape.columns[i].values for i in span), strict=True))
+    elsewhere = {_elsewhere(path, set(views.labels)) for path in views.paths}
+    across = [(False, [("", token) for token in tokens])] if len(elsewhere) == 1 else []
+    within = (True, list(zip(views.folders, tokens, strict=True)))
+    for per_folder, groups in (*across, within):
+        if not _is_of_parts(groups) or not views.agree(groups):
+            continue
+        named = named_columns(views, shape, {(span[0], span[-1]): "part"})
+        evidence = (
+            f"{len(groups)} images share {len(set(groups))} values such as "
+            f"{' '.join(tokens[0])!r} in their names; {purity(groups, views.labels):.0%} of these "
+            "groups have one label"
+        )
+        rule = PartFrom(per_folder=per_folder)
+        return PartRule(shape.pattern(named), rule, evidence)
+    return None
+
+
+def _key_columns(views: Views, shape: Shape) -> list[int]:
+    """The first columns in a row that are neither the shot, nor a camera, nor the label."""
+    columns = list(range(len(shape.columns)))
+    if shape.columns[-1].n_distinct <= MAX_SHOTS:
+        columns.pop()
+    free = [i for i in columns if not _is_known(i, views, shape)]
+    return [i for n, i in enumerate(free) if i == free[0] + n]
+
+
+def _is_known(i: int, views: Views, shape: Shape) -> bool:
+    return i == views.label_column or is_camera(shape.columns[i])
+
+
+def _counts(column: Column) -> bool:
+    """Whether a column holds different values with digits."""
+    return column.n_distinct > 1 and any(map(str.isdecimal, "".join(column.given)))
+
+
+def _elsewhere(path: str, classes: set[str]) -> tuple[str, ...]:
+    """The folders of a view that are neither a class, nor a camera, nor a general word."""
+    known = {"images", "imgs"} | classes
+    folders = folders_of(path)
+    return tuple(
+        one for one in folders if one not in known and not CAMERA.fullmatch(one)
+    )
+
+
+def _is_of_parts(groups: Sequence[Hashable]) -> bool:
+    few, many = VIEWS_A_PART
+    return few <= len(groups) / len(set(groups)) <= many
+
+
+def _by_folder(views: Views) -> PartRule | None:
+    """Small folders, none of which is a class, a split or called by a general word."""
+    folders = views.folders
+    names = {PurePosixPath(folder).name for folder in folders}
+    n = len(set(folders))
+    if any(map(is_general, names)) or names & set(views.labels) or n < MIN_RUNS:
+        return None
+    if not _is_of_parts(folders) or not views.agree(folders):
+        return None
+    evidence = f"{n} folders of {len(folders) / n:.1f} images each"
+    return PartRule(plain_pattern(views), PartFrom(rule="folder"), evidence)
+
+
+def _by_runs(views: Views, shape: Shape, said: str = "") -> PartRule | None:
+    """Numbers that cluster: shots of one part were numbered close together.
+
+    Where runs are `said`, they need not be clear, and a number there is the largest step.
+    """
+    for i, column in enumerate(shape.columns):
+        numbers = _numbers(column)
+        if len(set(numbers)) < max(MIN_RUNS, MIN_PURITY * len(numbers)):
+            continue
+        runs = runs_of(numbers)
+        if not said and not _are_clear(runs, views):
+            continue
+
+        max_gap = int(said) if said.isdecimal() else runs.max_gap
+        rule = PartFrom(rule="consecutive", group="number", max_gap=max_gap)
+        pattern = shape.pattern(named_columns(views, shape, {(i, i): "number"}))
+        evidence = (
+            f"the numbers come in {len(set(runs.keys))} runs with steps up to {max_gap} within and "
+            f"larger ones between ({runs.separation:.0%} of the spread of steps explained); "
+            f"{purity(runs.keys, views.labels):.0%} of the runs have one label"
+        )
+        return PartRule(pattern, rule, evidence)
+    return None
+
+
+def _numbers(column: Column) -> list[int]:
+    if not column.is_number:
+        return []
+    return [int(value or 0) for value in column.values]
+
+
+def _are_clear(runs: Runs, views: Views) -> bool:
+    """Whether the steps are of two kinds, and the runs look like parts."""
+    if len(set(runs.keys)) < MIN_RUNS or runs.separation < MIN_SEPARATION:
+        return False
+    return _is_of_parts(runs.keys) and views.agree(runs.keys)

@@ -1,0 +1,192 @@
+"""The plan for a folder: its form, the configuration that reads it, and the files to copy."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from inspection.adoption import training
+from inspection.adoption.boxes import Boxes, find_boxes
+from inspection.adoption.folders import check_one_product
+from inspection.adoption.parts import part_rule
+from inspection.adoption.pictures import Picture
+from inspection.adoption.proposal import Contents, Listing, Proposal
+from inspection.adoption.questions import asks
+from inspection.adoption.recognition import recognised
+from inspection.adoption.sections import line_section, validate_section
+from inspection.adoption.views import PartRule
+from inspection.adoption.words import canonical_names
+from inspection.dataset.names import part_ids, take_apart
+from inspection.errors import InspectionError
+
+NORMAL = "normal"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The sections `line` and `validate`, the files to copy, and all that was understood.
+
+    `classes` holds the raw names by canonical class, normal first, and `n_parts` counts their
+    parts, also of classes that are left out of the line; `photos` are the images of the line.
+    """
+
+    line: dict[str, Any]
+    validate: dict[str, Any]
+    files: list[str]
+    proposal: Proposal
+    part: PartRule
+    classes: Mapping[str, Sequence[str]]
+    n_parts: Mapping[str, int]
+    photos: Sequence[str]
+    pictures: Sequence[Picture]
+    boxes: Boxes | None
+    listing: Listing
+
+    @property
+    def ignored(self) -> list[str]:
+        """What is not copied."""
+        return sorted(set(self.listing.paths) - set(self.files))
+
+    @property
+    def epochs(self) -> int:
+        """How long to train: some hundred steps, however many views there are."""
+        return training.epochs_for(len(self.proposal.labels))
+
+    @property
+    def patience(self) -> int:
+        """How many epochs without a better one are waited for."""
+        return training.patience_for(self.epochs)
+
+    @property
+    def part_disagreement(self) -> str:
+        """What to do about a part with two labels.
+
+        Nothing where each view is labelled by what is marked in it, for a view of a bad part may
+        show nothing; say so and no more where parts are inferred from numbers.
+        """
+        rule = self.part.part_from.rule
+        if self.proposal.by_view and rule != "file":
+            return "off"
+        return "report" if rule == "consecutive" else "hold"
+
+
+def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
+    """Recognise the form of a folder, and plan how it becomes the line `name`.
+
+    Raises InspectionError when there is no image, when no form fits or several do, or when there
+    is nothing to learn from.
+    """
+    if not listing.images:
+        raise InspectionError(
+            "no image (JPEG, PNG, BMP, TIFF) in the folder; name the one that holds the images"
+        )
+    check_one_product(listing.photos, listing.masks.files)
+    boxes = find_boxes(listing.photos, contents.texts, listing.sizes)
+    proposal = recognised(listing, replace(contents, boxes=boxes))
+    labels = proposal.labels
+    photos = [path for path in listing.images if path in labels]
+
+    classes = _classes(proposal)
+    part = part_rule(
+        proposal, photos, classes[next(iter(classes))], listing.answers.part
+    )
+    n_parts = _parts_per_class(photos, part, proposal, classes)
+    kept = {one: raw for one, raw in classes.items() if n_parts[one] > 1}
+    _check_enough(next(iter(classes)), kept, n_parts)
+
+    pictures = [one for path, one in listing.sample.items() if path in labels]
+    places = _places(proposal, boxes.together)
+    line = line_section(name, kept, places, pictures, len(photos))
+    n_known = _n_known(labels, kept)
+    validate = validate_section(
+        listing, proposal, part, places, pictures, n_known=n_known
+    )
+    return Plan(
+        line,
+        validate,
+        files=_files(listing, proposal, places),
+        proposal=proposal,
+        part=part,
+        classes=classes,
+        n_parts=n_parts,
+        photos=photos,
+        pictures=pictures,
+        boxes=places,
+        listing=listing,
+    )
+
+
+def _places(proposal: Proposal, found: Boxes) -> Boxes | None:
+    """The boxes that say where defects and regions lie: those of the table, or of other files."""
+    boxes = proposal.boxes if proposal.columns else found
+    return boxes if boxes and boxes.annotations.boxes else None
+
+
+def _n_known(labels: Mapping[str, str], kept: Mapping[str, Sequence[str]]) -> int:
+    """How many images are of a class of the line."""
+    known = {"", *(raw for names in kept.values() for raw in names)}
+    return sum(label in known for label in labels.values())
+
+
+def _classes(proposal: Proposal) -> dict[str, list[str]]:
+    """Raw names by canonical class, normal first."""
+    raw = sorted({name for name in proposal.labels.values() if name})
+    canonical = canonical_names(raw, proposal.normal.names)
+    normal = {canonical[name] for name in raw if name in proposal.normal.names}
+    first = normal.pop() if normal else NORMAL
+
+    ordered = [first, *sorted(set(canonical.values()) - {first})]
+    return {one: [name for name in raw if canonical[name] == one] for one in ordered}
+
+
+def _parts_per_class(
+    photos: Sequence[str],
+    part: PartRule,
+    proposal: Proposal,
+    classes: Mapping[str, Sequence[str]],
+) -> dict[str, int]:
+    """How many parts have a view of each class; where views are labelled by themselves only a part
+    without a defect is normal."""
+    normal = next(iter(classes))
+    class_of = {raw: one for one, names in classes.items() for raw in names}
+    class_of.setdefault("", normal)
+
+    found: dict[str, set[str]] = {}
+    for path, part_id in _parts(photos, part, proposal).items():
+        found.setdefault(part_id, set()).add(class_of[proposal.labels[path]])
+    if proposal.by_view:
+        found = {one: labels - {normal} or {normal} for one, labels in found.items()}
+    counted = Counter(label for labels in found.values() for label in labels)
+    return {one: counted[one] for one in classes}
+
+
+def _parts(photos: Sequence[str], part: PartRule, proposal: Proposal) -> dict[str, str]:
+    """The part of each photograph whose name the rule fits."""
+    if proposal.parts:
+        return {path: proposal.parts.get(path, "") for path in photos}
+    pattern = re.compile(part.pattern)
+    taken = [take_apart(path, pattern) for path in photos]
+    views = [one for one in taken if one is not None]
+    ids = part_ids(views, part.part_from)
+    return {view.path: one for view, one in zip(views, ids, strict=True)}
+
+
+def _check_enough(
+    normal: str, kept: Mapping[str, Sequence[str]], n_parts: Mapping[str, int]
+) -> None:
+    if normal in kept and len(kept) > 1:
+        return
+    counted = ", ".join(f"{one} {n}" for one, n in n_parts.items())
+    raise InspectionError(
+        "it takes two parts of the normal class and two of some defect, to learn from one and "
+        f"judge by the other; parts found: {counted} ({normal} is normal); add parts, or "
+        f"{asks('part', 'file')} if each image is a part of its own"
+    )
+
+
+def _files(listing: Listing, proposal: Proposal, boxes: Boxes | None) -> list[str]:
+    """What is copied: the images, the masks that lie where masks are looked for, annotations."""
+    masks = listing.masks.of_image.values() if "masks" in proposal.settings else ()
+    read = boxes.files if boxes else ()
+    return sorted({*proposal.labels, *proposal.files, *masks, *read})

@@ -1,0 +1,119 @@
+"""What to crop: the whole frame, or the regions that boxes mark, and at what size."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from inspection.adoption.boxes import Boxes
+from inspection.adoption.pictures import Picture, sizes_px
+from inspection.geometry import Box
+
+# A network that halves five times sees nothing of the rest of a side that 32 does not divide.
+STEP_PX = 32
+MIN_CROP_PX = 64
+# The long side of a crop: small enough to train on a CPU in minutes.
+MAX_CROP_PX = 256
+# Smaller originals are enlarged to this long side: a whole frame to that of ImageNet's networks,
+MIN_FRAME_PX = 224
+# a region, which shows less, to about half of it.
+MIN_REGION_PX = 128
+# Each side of a region's box grows by this share of it: located boxes are a few pixels off.
+MARGIN_FRACTION = 0.05
+# Parts lie both ways where more than this share lies the other way: fewer are slips of the labels.
+TURNED_SHARE = 0.05
+
+
+def crop_size(
+    width_px: float, height_px: float, *, least_px: int = MIN_FRAME_PX
+) -> list[int]:
+    """Width and height of a crop of this aspect in steps of 32 px, no larger than 256.
+
+    Its long side is that of the original, brought between `least_px` and 256.
+
+    >>> crop_size(616, 514), crop_size(1000, 100), crop_size(200, 200)
+    ([256, 224], [256, 64], [224, 224])
+    """
+    longest = max(width_px, height_px)
+    scale = min(MAX_CROP_PX, max(least_px, longest)) / longest
+    sides = (round(side * scale / STEP_PX) * STEP_PX for side in (width_px, height_px))
+    return [max(MIN_CROP_PX, side) for side in sides]
+
+
+def whole_frame(pictures: Iterable[Picture], defects: Sequence[str]) -> dict[str, Any]:
+    """The `regions`, `classify` and `detect_anomalies` of a line that is seen as a whole."""
+    size = crop_size(*np.median(sizes_px(pictures), axis=0))
+    part = {"size_px": size, "whole_frame": True, "shows": list(defects)}
+    return {"regions": {"part": part}, "classify": "part", "detect_anomalies": "part"}
+
+
+def boxed_regions(
+    regions: Mapping[str, str], boxes: Boxes, defects: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """The same for boxed regions: `regions` are canonical names by category, `defects` categories
+    by canonical name.
+
+    A region shows the defects whose boxes lie in it; a defect that is never boxed is shown by the
+    region that shows least. The region that shows most is classified; anomalies are sought in the
+    one that shows the defects never boxed, or in the same.
+    """
+    shows: dict[str, list[str]] = {}
+    for category, name in regions.items():
+        shows[name] = _shown_in(category, boxes, defects)
+
+    boxed = {one for shown in shows.values() for one in shown}
+    unboxed = [one for one in defects if one not in boxed]
+    least = min(shows, key=lambda name: len(shows[name]))
+    shows[least] += unboxed
+    most = max(shows, key=lambda name: len(shows[name]))
+
+    content = {}
+    for category, name in regions.items():
+        content[name] = _region(category, name, shows[name], boxes)
+    anomalies = least if unboxed else most
+    placed = {"regions": content, "classify": most, "detect_anomalies": anomalies}
+    turned = orientation(list(regions), boxes)
+    return placed | ({"orient": [regions[one] for one in turned]} if turned else {})
+
+
+def _shown_in(
+    region: str, boxes: Boxes, defects: Mapping[str, Sequence[str]]
+) -> list[str]:
+    return [name for name, raw in defects.items() if _lie_in(region, raw, boxes)]
+
+
+def _region(category: str, name: str, shows: list[str], boxes: Boxes) -> dict[str, Any]:
+    sizes = [(box.width_px, box.height_px) for box in boxes.of(category)]
+    size = crop_size(*np.median(sizes, axis=0), least_px=MIN_REGION_PX)
+    region = {"size_px": size, "margin_fraction": MARGIN_FRACTION, "shows": shows}
+    return region if category == name else region | {"aliases": [category]}
+
+
+def orientation(regions: Sequence[str], boxes: Boxes) -> tuple[str, str] | None:
+    """Two regions of which the second lies now right, now left of the first, or None."""
+    if len(regions) < 2:
+        return None
+    first, second = sorted(regions)[:2]
+    is_right = []
+    for view in boxes.annotations.boxes.values():
+        at = {one.category: _centre(one.box)[0] for one in view}
+        if first in at and second in at:
+            is_right.append(at[second] > at[first])
+    share = float(np.mean(is_right)) if is_right else 0.0
+    return (first, second) if TURNED_SHARE < share < 1 - TURNED_SHARE else None
+
+
+def _lie_in(region: str, categories: Sequence[str], boxes: Boxes) -> bool:
+    """Whether most boxes of these categories lie where the boxes of the region usually lie."""
+    corners = [(b.x_px, b.y_px) for b in boxes.of(region)]
+    ends = [(b.right_px, b.bottom_px) for b in boxes.of(region)]
+    centres = [_centre(box) for name in categories for box in boxes.of(name)]
+    if not centres:
+        return False
+    after = np.array(centres) > np.median(corners, axis=0)
+    before = np.array(centres) < np.median(ends, axis=0)
+    return bool((after & before).all(axis=1).mean() > 0.5)
+
+
+def _centre(box: Box) -> tuple[float, float]:
+    return (box.x_px + box.width_px / 2, box.y_px + box.height_px / 2)

@@ -1,0 +1,205 @@
+"""What adopt says of a plan: what was understood and why, and what to look at."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from inspection.adoption.pictures import bits_used, sizes_px
+from inspection.adoption.plan import Plan
+from inspection.adoption.proposal import suffix
+from inspection.adoption.questions import asks
+from inspection.adoption.sections import known_names
+from inspection.adoption.training import steps_of
+from inspection.errors import first_three
+from inspection.line import fold_name
+
+# With fewer parts of a class, one in val and one in test, a rate is 0 or 100 %.
+FEW_PARTS = 6
+# A frame twice as wide for its height as another leaves half of the crop empty.
+MAX_SPREAD = 2.0
+# Frames shrunk more than that lose defects ...
+MAX_SHRUNK = 6.0
+# ... that are smaller than this in the crop: about one cell of the finest features.
+MIN_SEEN_PX = 3
+NOT_READ = frozenset({".webp", ".gif", ".heic", ".jp2", ".pgm", ".ppm", ".npy", ".dcm"})
+
+
+def understood(plan: Plan) -> Iterator[str]:
+    """What was understood, one line each."""
+    ignored = f" ({first_three(plan.ignored)})" if plan.ignored else ""
+    n_masks = len(plan.listing.masks.files)
+    yield f"files: {len(plan.photos)} images, {n_masks} masks, {len(plan.ignored)} ignored{ignored}"
+
+    masks = (
+        f"; masks lie at {plan.validate['masks']}" if "masks" in plan.validate else ""
+    )
+    yield f"form: {plan.proposal.form}: {plan.proposal.says}{masks}"
+    yield from _classes(plan)
+
+    rule = plan.part.part_from.rule
+    off = (
+        "; a view of a bad part may be normal"
+        if plan.part_disagreement == "off"
+        else ""
+    )
+    yield f"part: {rule}: {plan.part.evidence}{off}"
+    yield from _regions(plan)
+
+    n_steps = steps_of(len(plan.photos), plan.epochs)
+    yield f"training: {plan.epochs} epochs, some {n_steps} steps, patience {plan.patience}"
+
+
+def _classes(plan: Plan) -> Iterator[str]:
+    views = Counter(plan.proposal.labels.values())
+    for one, raw in plan.classes.items():
+        is_normal = one == plan.line["normal"]
+        n_views = sum(views[name] for name in raw) + (views[""] if is_normal else 0)
+        called = f", called {first_three(raw)}" if raw else ""
+        role = " (normal)" if is_normal else ""
+        yield f"class {one}{role}: {n_views} images, {plan.n_parts[one]} parts{called}"
+
+
+def _regions(plan: Plan) -> Iterator[str]:
+    width, height = (int(side) for side in np.median(sizes_px(plan.pictures), axis=0))
+    colour = "colour" if plan.line["channels"] == 3 else "grey"
+    yield f"frames: {width} x {height} px in the median, {colour}"
+
+    for name, region in plan.line["regions"].items():
+        whole = region.get("whole_frame")
+        how = "the whole frame" if whole else "located, from its boxes"
+        size = " x ".join(map(str, region["size_px"]))
+        shows = ", ".join(region["shows"]) or "nothing"
+        yield f"region {name}: {how}, crop {size} px, shows {shows}"
+
+    yield from _boxes(plan)
+
+
+def _boxes(plan: Plan) -> Iterator[str]:
+    if "orient" in plan.line:
+        first, second = plan.line["orient"]
+        yield f"parts lie both ways: they are turned so that {second} is right of {first}"
+    if plan.boxes:
+        n_listed = len(plan.boxes.annotations.boxes)
+        kinds = [one for one in ("coco", "yolo", "voc") if one in plan.boxes.settings]
+        classes = ""
+        if kinds and not plan.proposal.by_view:
+            classes = f"; they say where, not what: else {asks('form', *kinds)}"
+        yield f"boxes: {n_listed} images, of {first_three(plan.boxes.categories)}{classes}"
+
+
+def warnings(plan: Plan) -> Iterator[str]:
+    """What may be wrong or is missing, with the flag or the lines of params.yaml to fix it."""
+    yield from plan.proposal.notes
+    if plan.proposal.normal.note:
+        yield f"{plan.proposal.normal.note}; if not, {asks('normal', '<class>')}"
+    yield from _left_out(plan)
+    yield from _frames(plan)
+    yield from _few_parts(plan)
+    yield from _part_rule(plan)
+    yield from _strange_boxes(plan)
+    yield from _unread_json(plan)
+
+
+def _left_out(plan: Plan) -> Iterator[str]:
+    listing = plan.listing
+    unlabelled = set(listing.photos) - plan.proposal.labels.keys()
+    if unlabelled and plan.proposal.by_view:
+        yield (
+            f"nothing labels {len(unlabelled)} images ({first_three(sorted(unlabelled))}): they "
+            "are left out; label them, or set validate.unlabelled to normal if they are good"
+        )
+    left = listing.masks.files - set(plan.files)
+    if left and "masks" in plan.validate:
+        yield (
+            f"{len(left)} of {len(listing.masks.files)} masks do not lie where masks are looked "
+            "for and are left out: each image has one mask at most; draw several into one, or "
+            f"{asks('masks', '<place>')}"
+        )
+    if listing.unread:
+        yield (
+            f"{len(listing.unread)} images are of a kind of which none can be read, and left out "
+            f"({first_three(sorted(listing.unread))}); convert them to PNG of 8 or 16 bits"
+        )
+    kinds = Counter(suffix(path) for path in plan.ignored if suffix(path) in NOT_READ)
+    if kinds:
+        shown = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
+        yield f"images of a kind that is not read are left out: {shown}; convert them to PNG"
+
+
+def _frames(plan: Plan) -> Iterator[str]:
+    bits = bits_used(plan.pictures)
+    if bits < 16:
+        yield (
+            f"16-bit images look like those of a camera of {bits} bits, so line.bit_depth is "
+            f"{bits}; a brighter one would be refused"
+        )
+    sizes = sizes_px(plan.pictures)
+    low, high = (float(x) for x in np.quantile(sizes[:, 0] / sizes[:, 1], (0.02, 0.98)))
+    if high > MAX_SPREAD * low:
+        yield (
+            f"frames are {low:.2f} to {high:.2f} times as wide as high; what one does not "
+            "fill of the crop repeats its edge; adopt those of one shape where you can"
+        )
+    width, height = np.median(sizes, axis=0)
+    for name, region in plan.line["regions"].items():
+        scale = max(width / region["size_px"][0], height / region["size_px"][1])
+        if region.get("whole_frame") and scale > MAX_SHRUNK:
+            yield (
+                f"frames of {width:.0f} x {height:.0f} px are shrunk {scale:.0f}-fold into the "
+                f"crop, where a defect of less than some {MIN_SEEN_PX * scale:.0f} px is lost: cut "
+                f"the frames into tiles, or raise line.regions.{name}.size_px"
+            )
+
+
+def _few_parts(plan: Plan) -> Iterator[str]:
+    for one, n_parts in plan.n_parts.items():
+        if n_parts < 2:
+            aliases = ", ".join(map(repr, plan.classes[one]))
+            yield (
+                f"class {one} has {n_parts} part, too few to learn and to judge by: it is left "
+                "out, and its images are set aside as unknown_class; add parts, and "
+                f"`{one}: {{aliases: [{aliases}]}}` under line.classes, and {one} to "
+                f"line.regions.{plan.line['classify']}.shows (or of the region that shows it)"
+            )
+        elif n_parts < FEW_PARTS:
+            yield f"class {one} has {n_parts} parts: its figures will mean little; add parts"
+
+
+def _part_rule(plan: Plan) -> Iterator[str]:
+    if plan.listing.answers.part:
+        return
+    rule = plan.part.part_from.rule
+    if rule == "file":
+        yield (
+            "if one part was shot several times, its shots leak from train to test and every "
+            f"figure is too good: then {asks('part', 'folder', 'runs', '<part>_<shot>')}"
+        )
+    if rule == "consecutive":
+        yield (
+            "parts are inferred from neighbouring numbers: look at part_id in the manifest, and "
+            f"{asks('part', 'runs:<largest step>')} if they are wrong; a part with two labels is "
+            "only reported (clean_labels.rules.part_disagreement)"
+        )
+
+
+def _strange_boxes(plan: Plan) -> Iterator[str]:
+    known = {fold_name(name) for name in known_names(plan.classes)}
+    for region, content in plan.line["regions"].items():
+        known |= {fold_name(name) for name in (region, *content.get("aliases", ()))}
+    categories = plan.boxes.categories if plan.boxes else []
+    strange = [name for name in categories if fold_name(name) not in known]
+    if strange:
+        yield (
+            f"boxes of {first_three(strange)} name no class and no region: they are dropped "
+            "and listed; add these names to the aliases of a class or region under line"
+        )
+
+
+def _unread_json(plan: Plan) -> Iterator[str]:
+    unread = [path for path in plan.ignored if suffix(path) == ".json"]
+    if unread:
+        yield (
+            f"{len(unread)} JSON files are ignored, for they are no COCO that can be read "
+            f"({first_three(unread)}); export boxes as COCO if they are to count"
+        )

@@ -1,0 +1,306 @@
+"""The verdict log: what was judged, on what grounds, and what the part really was. One sqlite file.
+
+The service writes it and anything may read it meanwhile (write-ahead log). A row that was written
+survives the death of the process. Rows are added and never changed: triggers refuse it.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from inspection.errors import InspectionError
+from inspection.runtime.detectors import Thresholds
+
+FILE = "verdicts.db"
+SCHEMA_VERSION = 1
+# Another process holds the write lock for the milliseconds of its commit; one that holds it for
+# seconds is stuck, and an answer must not wait for it.
+BUSY_TIMEOUT_S = 1.0
+
+SCHEMA = """
+CREATE TABLE parts (
+    request_id TEXT PRIMARY KEY, part_id TEXT, camera TEXT, taken_at TEXT,
+    answered_at TEXT NOT NULL, latency_ms REAL NOT NULL,
+    line TEXT NOT NULL, release TEXT NOT NULL, card_sha256 TEXT NOT NULL,
+    verdict TEXT NOT NULL, label TEXT NOT NULL, worst_view TEXT NOT NULL);
+CREATE INDEX parts_by_id ON parts (part_id);
+CREATE INDEX parts_by_time ON parts (answered_at);
+CREATE TABLE views (
+    request_id TEXT NOT NULL REFERENCES parts, number INTEGER NOT NULL,
+    name TEXT NOT NULL, sha256 TEXT NOT NULL,
+    width_px INTEGER NOT NULL, height_px INTEGER NOT NULL,
+    verdict TEXT NOT NULL, label TEXT NOT NULL,
+    scores TEXT NOT NULL, thresholds TEXT NOT NULL, probabilities TEXT NOT NULL,
+    regions TEXT NOT NULL, embedding TEXT NOT NULL,
+    PRIMARY KEY (request_id, number));
+CREATE TABLE feedback (
+    number INTEGER PRIMARY KEY, given_at TEXT NOT NULL, request_id TEXT, part_id TEXT,
+    label TEXT NOT NULL, reviewer TEXT NOT NULL, note TEXT NOT NULL);
+CREATE INDEX feedback_by_part ON feedback (part_id);
+CREATE TABLE pictures (
+    sha256 TEXT PRIMARY KEY, kept_at TEXT NOT NULL, reason TEXT NOT NULL,
+    n_bytes INTEGER NOT NULL);
+CREATE TABLE evictions (
+    number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, kept_at TEXT NOT NULL,
+    evicted_at TEXT NOT NULL, n_bytes INTEGER NOT NULL);
+"""
+APPEND_ONLY = ("parts", "views", "feedback", "evictions")
+TRIGGER = """
+CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table}
+BEGIN SELECT RAISE(ABORT, '{table}: rows are added only'); END;
+"""
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RegionLook(_Row):
+    """Where a region lies in the frame (pixels), and how it looks (see appearance.py)."""
+
+    x_px: float
+    y_px: float
+    width_px: float
+    height_px: float
+    brightness: float
+    focus: float
+
+
+class LoggedView(_Row):
+    """One view: its image's hash and size, and all that its verdict rests on.
+
+    `scores`, `thresholds` are by detector, `probabilities` by class, `regions` by region, one that
+    was not found missing. `embedding` is the classifier's logits, then the mean raw heat of each
+    defect; empty where its region was not found.
+    """
+
+    name: str
+    sha256: str
+    width_px: int
+    height_px: int
+    verdict: str
+    label: str
+    scores: dict[str, float]
+    thresholds: dict[str, Thresholds]
+    probabilities: dict[str, float]
+    regions: dict[str, RegionLook]
+    embedding: list[float]
+
+
+class LoggedPart(_Row):
+    """One verdict. Times are ISO 8601: `answered_at` in UTC, `taken_at` as the client gave it."""
+
+    request_id: str
+    part_id: str | None
+    camera: str | None
+    taken_at: str | None
+    answered_at: str
+    latency_ms: float
+    line: str
+    release: str
+    card_sha256: str
+    verdict: str
+    label: str
+    worst_view: str
+    views: list[LoggedView]
+
+
+class Feedback(_Row):
+    """What a part really was, said by a person; for one request, or for all of a part."""
+
+    given_at: str
+    request_id: str | None
+    part_id: str | None
+    label: str
+    reviewer: str
+    note: str = ""
+
+
+class UnknownPartError(InspectionError):
+    """Feedback for a part or request that the log does not know."""
+
+
+class VerdictLog:
+    """The log in a folder, made where there is none. Thread-safe. Raises sqlite3.Error."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / FILE
+        self._lock = threading.Lock()
+        self._connection = _opened(self.path)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def record(self, part: LoggedPart) -> None:
+        """Add one verdict with its views, all or nothing."""
+        row = part.model_dump(exclude={"views"})
+        rows = [
+            {"request_id": part.request_id, "number": number, **_flat(view)}
+            for number, view in enumerate(part.views)
+        ]
+        with self._lock, self._connection:
+            _insert(self._connection, "parts", [row])
+            _insert(self._connection, "views", rows)
+
+    def add_feedback(self, feedback: Feedback) -> int:
+        """Add what a person found; its number. Raises UnknownPartError."""
+        column = "request_id" if feedback.request_id is not None else "part_id"
+        known = f"SELECT 1 FROM parts WHERE {column} = ? LIMIT 1"
+        value = getattr(feedback, column)
+
+        with self._lock, self._connection:
+            if self._connection.execute(known, [value]).fetchone() is None:
+                raise UnknownPartError(f"{column}: {value!r} is in no verdict")
+            return _insert(self._connection, "feedback", [feedback.model_dump()])
+
+    def parts_of(self, part_id: str) -> list[LoggedPart]:
+        """Every verdict on a part, oldest first."""
+        with self._lock:
+            return list(_parts(self._connection, "part_id = ?", [part_id]))
+
+    def feedback_on(self, part_id: str) -> list[Feedback]:
+        """What people said of a part or of one of its requests, oldest first."""
+        query = (
+            "SELECT given_at, request_id, part_id, label, reviewer, note FROM feedback WHERE "
+            "part_id = ?1 OR request_id IN (SELECT request_id FROM parts WHERE part_id = ?1) "
+            "ORDER BY number"
+        )
+        with self._lock:
+            rows = self._connection.execute(query, [part_id]).fetchall()
+        return [Feedback(**dict(row)) for row in rows]
+
+    def kept(self) -> list[tuple[str, int]]:
+        """Hash and size of each picture that is kept, oldest first."""
+        query = "SELECT sha256, n_bytes FROM pictures ORDER BY kept_at, rowid"
+        with self._lock:
+            rows = self._connection.execute(query).fetchall()
+        return [(str(row["sha256"]), int(row["n_bytes"])) for row in rows]
+
+    def note_picture(self, sha256: str, at: str, reason: str, n_bytes: int) -> None:
+        """Note that a picture is kept, and why."""
+        row = {"sha256": sha256, "kept_at": at, "reason": reason, "n_bytes": n_bytes}
+        with self._lock, self._connection:
+            _insert(self._connection, "pictures", [row])
+
+    def note_eviction(self, sha256: str, at: str) -> None:
+        """Note that a picture had to make room."""
+        copy = (
+            "INSERT INTO evictions (sha256, kept_at, evicted_at, n_bytes) "
+            "SELECT sha256, kept_at, ?, n_bytes FROM pictures WHERE sha256 = ?"
+        )
+        with self._lock, self._connection:
+            self._connection.execute(copy, [at, sha256])
+            self._connection.execute("DELETE FROM pictures WHERE sha256 = ?", [sha256])
+
+
+def read_parts(folder: Path, *, since: str = "") -> Iterator[LoggedPart]:
+    """The verdicts from a time on (ISO 8601, UTC), oldest first; for readers beside the service.
+
+    Raises InspectionError where there is no log.
+    """
+    with closing(_read_only(folder)) as connection:
+        yield from _parts(connection, "answered_at >= ?", [since])
+
+
+def read_feedback(folder: Path, *, since: str = "") -> list[Feedback]:
+    """What people said from a time on (ISO 8601, UTC), oldest first."""
+    query = (
+        "SELECT given_at, request_id, part_id, label, reviewer, note FROM feedback "
+        "WHERE given_at >= ? ORDER BY number"
+    )
+    with closing(_read_only(folder)) as connection:
+        return [Feedback(**dict(row)) for row in connection.execute(query, [since])]
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, BUSY_TIMEOUT_S, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode = WAL")
+    # NORMAL: a commit survives the process at once, a power cut up to the last checkpoint
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            _create(connection)
+    if version not in (0, SCHEMA_VERSION):
+        connection.close()
+        raise InspectionError(
+            f"{path}: schema version {version}, this software writes {SCHEMA_VERSION}; move the "
+            "file away, a new one is begun"
+        )
+    return connection
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    statements = [part for part in SCHEMA.split(";") if part.strip()]
+    triggers = [
+        TRIGGER.format(table=table, verb=verb)
+        for table in APPEND_ONLY
+        for verb in ("UPDATE", "DELETE")
+    ]
+    for statement in (*statements, *triggers):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _read_only(folder: Path) -> sqlite3.Connection:
+    path = folder / FILE
+    if not path.is_file():
+        raise InspectionError(
+            f"{path}: no verdict log; start the service, or name its folder"
+        )
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", BUSY_TIMEOUT_S, uri=True
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _insert(
+    connection: sqlite3.Connection, table: str, rows: Sequence[dict[str, Any]]
+) -> int:
+    number = 0
+    for row in rows:
+        marks = ", ".join("?" for _ in row)
+        statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})"
+        number = connection.execute(statement, list(row.values())).lastrowid or 0
+    return number
+
+
+def _flat(view: LoggedView) -> dict[str, Any]:
+    """The columns of a view: what is no text or number is JSON."""
+    return {
+        key: json.dumps(value) if isinstance(value, dict | list) else value
+        for key, value in view.model_dump().items()
+    }
+
+
+def _parts(
+    connection: sqlite3.Connection, where: str, values: Sequence[Any]
+) -> Iterator[LoggedPart]:
+    query = f"SELECT * FROM parts WHERE {where} ORDER BY answered_at, rowid"
+    for row in connection.execute(query, values):
+        views = connection.execute(
+            "SELECT * FROM views WHERE request_id = ? ORDER BY number",
+            [row["request_id"]],
+        )
+        yield LoggedPart(**dict(row), views=[_view(view) for view in views])
+
+
+def _view(row: sqlite3.Row) -> LoggedView:
+    columns = {key: row[key] for key in LoggedView.model_fields}
+    for key, value in columns.items():
+        if key in {"scores", "thresholds", "probabilities", "regions", "embedding"}:
+            columns[key] = json.loads(value)
+    return LoggedView(**columns)

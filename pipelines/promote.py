@@ -1,0 +1,209 @@
+"""Hold the challenger against the champion, and promote it where the gate lets it through.
+
+Exit 0: promoted, or nothing to do. Exit 1: refused, superseded by another promotion, or an error.
+"""
+
+import argparse
+import getpass
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from inspection.errors import InspectionError
+from inspection.line import Line
+from inspection.promotion.gate import GateParams, Rule, failures, max_uses
+from pipelines.champions import Registry
+from pipelines.evidence import Judgement, judge
+from stages import program, tracking
+
+NEEDS = "run `dvc repro`; after a clone or `dvc exp apply`: `dvc repro -f -s register`"
+
+
+def main() -> None:
+    """Parse the command line, promote, and say what happened."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the rules and move nothing"
+    )
+    parser.add_argument(
+        "--sync",
+        action="store_true",
+        help="let the version serve that MLflow's alias 'champion' names",
+    )
+    parser.add_argument(
+        "--override", metavar="REASON", help="promote in spite of the gate"
+    )
+    parser.add_argument(
+        "--by", metavar="NAME", help="who decides; asked for --override"
+    )
+    given = parser.parse_args()
+    if given.override and not given.by:
+        parser.error("--override: say who decides with --by NAME")
+
+    try:
+        if given.sync:
+            outcome = sync(by=given.by or getpass.getuser())
+        else:
+            outcome = promote(
+                dry_run=given.dry_run,
+                override=given.override or "",
+                by=given.by or getpass.getuser(),
+            )
+    except InspectionError as error:
+        sys.stderr.write(f"promote: failed\n{error}\n")
+        raise SystemExit(1) from error
+    if outcome in ("refused", "superseded"):
+        raise SystemExit(1)
+
+
+def promote(*, dry_run: bool = False, override: str = "", by: str) -> str:
+    """Judge the challenger and move the alias; returns what became of it."""
+    params, store, registry = opened()
+    before = registry.aliases()
+    challenger, champion = _contenders(before)
+    if challenger == champion and registry.served() == champion:
+        _say(f"version {champion} is the champion already; nothing to do")
+        return "champion already"
+
+    rival = champion if champion != challenger else None
+    judgement = judge(registry, challenger, rival, params)
+    _say(table(judgement.rules))
+    with tracking.changing_aliases(store):
+        return _decided(
+            registry, judgement, challenger, champion, dry_run, override, by, params
+        )
+
+
+def sync(*, by: str) -> str:
+    """Let the alias take effect that somebody moved in MLflow; the gate's result is recorded."""
+    params, store, registry = opened()
+    champion, served = registry.aliases().get(tracking.CHAMPION), registry.served()
+    if champion is None:
+        raise InspectionError(
+            f"{registry.line}: no version has the alias {tracking.CHAMPION!r}; set it, or run "
+            "`python -m pipelines.promote`"
+        )
+    if champion == served:
+        _say(f"version {champion} serves already; nothing to do")
+        return "champion already"
+
+    judgement = judge(registry, champion, served, params)
+    _say(table(judgement.rules))
+    with tracking.changing_aliases(store):
+        if registry.aliases().get(tracking.CHAMPION) != champion:
+            return _superseded(registry, judgement, champion, served, by)
+        registry.move(champion, previous=served)
+        _record(registry, "synced", judgement, champion, served, by, "alias was moved")
+    _say(f"version {champion} serves, as its alias says")
+    if not judgement.passed:
+        _say(f"warning: the gate would have refused it: {failures(judgement.rules)}")
+    return "synced"
+
+
+def opened() -> tuple[GateParams, tracking.TrackingParams, Registry]:
+    """The gate's params, the store's, and the registry of the line that params.yaml describes."""
+    line, params, store = program.params(
+        line=Line, gate=GateParams, tracking=tracking.TrackingParams
+    )
+    return params, store, Registry(tracking.connect(store), line.name)
+
+
+def table(rules: Sequence[Rule]) -> str:
+    """The rules as lines of text: result, name, what was found, what is allowed."""
+    width = max(len(rule.name) for rule in rules)
+    return "\n".join(
+        f"{'ok  ' if rule.passed else 'STOP'}  {rule.name:{width}}  {rule.found}"
+        f"  [{rule.limit}]"
+        for rule in rules
+    )
+
+
+def _contenders(aliases: dict[str, str]) -> tuple[str, str | None]:
+    challenger = aliases.get(tracking.CHALLENGER)
+    if challenger is None:
+        raise InspectionError(f"registry: has no challenger of this line; {NEEDS}")
+    return challenger, aliases.get(tracking.CHAMPION)
+
+
+def _decided(
+    registry: Registry,
+    judgement: Judgement,
+    challenger: str,
+    champion: str | None,
+    dry_run: bool,
+    override: str,
+    by: str,
+    params: GateParams,
+) -> str:
+    """Move the alias or not, under the lock, by what the registry says now."""
+    _say(_uses(registry, judgement, params))
+    if dry_run:
+        _record(registry, "dry run", judgement, challenger, champion, by, "")
+        return "dry run"
+    if registry.aliases().get(tracking.CHAMPION) != champion:
+        return _superseded(registry, judgement, challenger, champion, by)
+
+    stopped = failures(judgement.rules)
+    if stopped and not override:
+        registry.tag(challenger, gate="refused", gate_reason=stopped)
+        _record(registry, "refused", judgement, challenger, champion, by, stopped)
+        _say(f"version {challenger} is refused: {stopped}")
+        return "refused"
+
+    registry.move(challenger, previous=champion)
+    outcome = "overridden" if stopped else "promoted"
+    registry.tag(challenger, gate=outcome, gate_reason=override or "all rules passed")
+    _record(registry, outcome, judgement, challenger, champion, by, override)
+    _say(f"version {challenger} is the champion ({outcome}); before: {champion or '-'}")
+    return outcome
+
+
+def _superseded(
+    registry: Registry,
+    judgement: Judgement,
+    challenger: str,
+    champion: str | None,
+    by: str,
+) -> str:
+    now = registry.aliases().get(tracking.CHAMPION)
+    reason = f"version {now} became champion meanwhile"
+    _record(registry, "superseded", judgement, challenger, champion, by, reason)
+    _say(f"version {challenger}: superseded, {reason}; run it again to compare anew")
+    return "superseded"
+
+
+def _uses(registry: Registry, judgement: Judgement, params: GateParams) -> str:
+    """How often this fold has gated, and when it is worn out."""
+    n = 1 + sum(
+        entry.get("fold_sha256") == judgement.fold_sha256
+        for entry in registry.entries()
+    )
+    limit = max_uses(params.alpha)
+    said = f"this test fold has gated {n} time(s); a fresh one is due after {limit}"
+    if n <= limit:
+        return said
+    return f"warning: {said}; add parts, or change split.seed and train anew"
+
+
+def _record(
+    registry: Registry,
+    outcome: str,
+    judgement: Judgement,
+    number: str,
+    champion: str | None,
+    by: str,
+    why: str,
+) -> None:
+    rules: list[dict[str, Any]] = [asdict(rule) for rule in judgement.rules]
+    moved = {"outcome": outcome, "from": champion, "to": number, "who": by, "why": why}
+    registry.append(**moved, rules=rules, fold_sha256=judgement.fold_sha256)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""The flows `promote` and `rollback`: the commands, with their parameters in Prefect's page."""
+
+from prefect import flow
+
+from inspection.errors import InspectionError
+from pipelines import promote as gate
+from pipelines import rollback as back
+
+
+@flow(name="promote", persist_result=False, result_serializer="json")
+def promote(by: str, dry_run: bool = False, override: str = "") -> str:
+    """Hold the challenger against the champion; a run whose challenger is refused fails.
+
+    `override`, a reason, promotes in spite of the gate.
+    """
+    outcome = gate.promote(dry_run=dry_run, override=override, by=by)
+    if outcome in ("refused", "superseded"):
+        raise InspectionError(
+            f"promote: the challenger is {outcome}; see `python -m pipelines.status`"
+        )
+    return outcome
+
+
+@flow(name="rollback", persist_result=False, result_serializer="json")
+def rollback(by: str, reason: str) -> str:
+    """Let the previous champion serve again."""
+    return back.rollback(reason=reason, by=by)

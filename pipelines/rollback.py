@@ -1,0 +1,58 @@
+"""Let the previous champion serve again. Its bundle is verified; the gate is not asked."""
+
+import argparse
+import getpass
+import sys
+
+from inspection.errors import InspectionError
+from inspection.runtime.inspector import Inspector
+from pipelines.promote import opened
+from stages import tracking
+
+
+def main() -> None:
+    """Parse the command line and roll back."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reason", default="", help="why, for the record")
+    parser.add_argument("--by", metavar="NAME", default=getpass.getuser())
+    given = parser.parse_args()
+    try:
+        said = rollback(reason=given.reason, by=given.by)
+    except InspectionError as error:
+        sys.stderr.write(f"rollback: failed\n{error}\n")
+        raise SystemExit(1) from error
+    sys.stdout.write(said + "\n")
+
+
+def rollback(*, reason: str, by: str) -> str:
+    """Swap champion and previous; returns what happened, in a line.
+
+    The version that served is marked, so that the next `promote` does not bring it back by itself.
+    """
+    _, store, registry = opened()
+    with tracking.changing_aliases(store):
+        aliases = registry.aliases()
+        champion = aliases.get(tracking.CHAMPION)
+        previous = aliases.get(tracking.PREVIOUS)
+        if previous is None or previous == champion:
+            raise InspectionError(
+                f"{registry.line}: no version has the alias {tracking.PREVIOUS!r}, so there is "
+                "nothing to go back to; see `python -m pipelines.status`"
+            )
+        Inspector(registry.released(previous))
+        registry.move(previous, previous=champion)
+        if champion is not None:
+            registry.tag(
+                champion, rolled_back=f"by {by}: {reason or 'no reason given'}"
+            )
+        registry.append(
+            outcome="rolled back",
+            who=by,
+            why=reason,
+            **{"from": champion, "to": previous},
+        )
+    return f"version {previous} is the champion again; before: {champion}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What one connection may do to the server: be slow with its headers, and be one of very many."""
+
+import asyncio
+import resource
+from typing import Any
+
+from uvicorn.config import HTTP_PROTOCOLS
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+# A request's headers are one packet; ten seconds is a bad line, or somebody who holds a place.
+HEADER_TIMEOUT_S = 10.0
+# Cameras, screens and monitors of a line come to dozens. Twice the usual limit of descriptors
+# (1024) is needed by nobody, and half of it leaves room for files and for the next to be accepted.
+MAX_CONNECTIONS = 512
+# How many connections are accepted before the first of them is looked at; few enough that a burst
+# does not use up the descriptors before the rules below see it.
+BACKLOG = 128
+
+
+class GuardedProtocol(H11Protocol):
+    """uvicorn's HTTP/1.1 with a time limit for headers and a limit on connections.
+
+    At the limit the oldest connection without a request makes room for the new one, so that health
+    checks come through however many idle ones there are.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._began_s = self.loop.time()
+        self._headers_due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Make room where there are too many, then wait for headers."""
+        super().connection_made(transport)
+        if len(self.connections) > max_connections():
+            self._make_room()
+        self._watch_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the time limit."""
+        super().connection_lost(exc)
+        self._stop_watching()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; the limit for headers runs until they are whole, whatever trickles in."""
+        super().data_received(data)
+        self._watch_headers()
+
+    def on_response_complete(self) -> None:
+        """The next request on this connection has its own time limit."""
+        super().on_response_complete()
+        self._watch_headers()
+
+    def is_busy(self) -> bool:
+        """Whether a request is being read or answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _should_upgrade(self) -> bool:
+        # nothing here speaks another protocol
+        return False
+
+    def _watch_headers(self) -> None:
+        if self.is_busy():
+            self._stop_watching()
+        elif self._headers_due is None and not self.transport.is_closing():
+            self._headers_due = self.loop.call_later(HEADER_TIMEOUT_S, self.cut)
+
+    def _stop_watching(self) -> None:
+        if self._headers_due is not None:
+            self._headers_due.cancel()
+            self._headers_due = None
+
+    def _make_room(self) -> None:
+        ours = [one for one in self.connections if isinstance(one, GuardedProtocol)]
+        # this one is idle itself, so there is always one; who has asked something before is a
+        # client between two requests, and goes last
+        idle = [one for one in ours if not one.is_busy()]
+        oldest = min(idle, key=lambda one: (one.cycle is not None, one._began_s))
+        oldest.cut()
+
+    def cut(self) -> None:
+        """End the connection at once, whatever is still to be sent to who does not read."""
+        self.connections.discard(self)
+        self.transport.abort()
+
+
+def max_connections() -> int:
+    """The limit on connections: half of the descriptors that this process may open, 512 at most."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(MAX_CONNECTIONS, descriptors // 2)
+
+
+def guard_connections() -> None:
+    """Call before uvicorn starts: its HTTP/1.1 is this one."""
+    for name in ("auto", "h11"):
+        HTTP_PROTOCOLS[name] = f"{__name__}:{GuardedProtocol.__name__}"

@@ -1,0 +1,68 @@
+"""The model card: what a reviewer reads of a version in the registry, as Markdown."""
+
+from inspection.runtime.bundle import Card
+
+
+def model_card(card: Card) -> str:
+    """The verdict table with bounds, the claim, the limits, and where the pictures are."""
+    lineage = card.lineage
+    return "\n".join(
+        [
+            f"# {card.line.name}, bundle {card.version}",
+            "",
+            "Test fold, counted by part; bounds are one-sided 95 % (Clopper-Pearson).",
+            "",
+            *_verdicts(card),
+            "",
+            "## Claim",
+            "",
+            _claim(card),
+            "",
+            "## Limits",
+            "",
+            "- Parts that score like none of val go to review; of such parts nothing is known.",
+            f"- Judged on the data of `data.dvc` as logged, revision {lineage['git_revision']}, "
+            f"worktree clean: {lineage['git_clean']}.",
+            *_costs(card),
+            "",
+            "## Artifacts",
+            "",
+            "`report/index.html` the report, `confusion.csv`, `gallery/` where the model looks, "
+            "`card.json`, `lineage/views.parquet` the fold of every view.",
+            "",
+        ]
+    )
+
+
+def _verdicts(card: Card) -> list[str]:
+    rows = [
+        "| class | parts | pass | review | reject | error rate | at most |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in card.metrics.get("verdicts", {}).items():
+        counts = " | ".join(str(row[key]) for key in ("pass", "review", "reject"))
+        rates = f"{_percent(row['rate'])} | {_percent(row['upper_bound'])}"
+        rows.append(f"| {name} | {row['n_parts']} | {counts} | {rates} |")
+    rows.append("")
+    rows.append(
+        "Error: a defective part that passes (escape), a normal one that is rejected (overkill)."
+    )
+    return rows
+
+
+def _claim(card: Card) -> str:
+    limit = card.metrics.get("limit")
+    return f"{limit['sentence']}." if limit else "None was asked for."
+
+
+def _costs(card: Card) -> list[str]:
+    shown = [
+        f"{name} {value:g}"
+        for name, value in card.costs.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    return [f"- Thresholds follow these costs: {', '.join(shown)}."] if shown else []
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"

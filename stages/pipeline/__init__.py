@@ -1,0 +1,1 @@
+"""What dvc.yaml says that a stage depends on: written from its source, watched while it runs."""

@@ -1,0 +1,67 @@
+import pytest
+
+from inspection.adoption.boxes import Boxes, region_categories
+from inspection.adoption.regions import boxed_regions, crop_size, orientation
+from inspection.boxes import LabelledBox
+from inspection.dataset.annotations import Annotations
+from inspection.geometry import Box
+
+
+def boxes(views: list[list[tuple[str, float, float, float, float]]]) -> Boxes:
+    found = Annotations()
+    for n, view in enumerate(views):
+        named = [LabelledBox(name, Box(*edges), "coco") for name, *edges in view]
+        found.add(f"{n}.png", "coco", named)
+    return Boxes({"coco": ["a.json"]}, ("a.json",), found)
+
+
+@pytest.mark.parametrize(
+    ("frame", "crop"),
+    [((2464, 2056), [256, 224]), ((300, 330), [224, 256]), ((4000, 100), [256, 64])],
+)
+def test_the_crop_keeps_the_aspect_of_the_frame(frame: tuple[int, int], crop: list[int]) -> None:
+    assert crop_size(*frame) == crop
+
+
+@pytest.mark.parametrize(("n_boxed", "regions"), [(10, ["body"]), (9, [])])
+def test_a_region_is_boxed_in_half_of_the_images(n_boxed: int, regions: list[str]) -> None:
+    some = boxes([[("body", 9, 9, 50, 40)] for _ in range(n_boxed)])
+    assert region_categories(some, ["dent"], 20) == regions
+
+
+@pytest.mark.parametrize(("wider", "regions"), [(66, ["body"]), (68, [])])
+def test_a_region_is_of_about_one_size(wider: int, regions: list[str]) -> None:
+    # half of them 40 wide: the spread is a quarter of the mean at 66.7
+    some = boxes([[("body", 9, 9, width, 40)] for width in (40, wider) * 9])
+    assert region_categories(some, ["dent"], 18) == regions
+
+
+def test_some_category_is_left_for_a_defect_and_names_of_classes_are_none() -> None:
+    some = boxes([[("hole", 9, 9, 50, 40)] for _ in range(20)])
+    assert region_categories(some, [], 20) == []
+    assert region_categories(some, ["Hole"], 20) == []
+    twice = boxes([[("hole", 9, 9, 50, 40), ("hole", 70, 9, 50, 40)] for _ in range(20)])
+    assert region_categories(twice, ["dent"], 20) == []
+
+
+@pytest.mark.parametrize(("n_turned", "turned"), [(1, None), (2, ("body", "head"))])
+def test_parts_lie_both_ways_where_more_than_one_in_twenty_does(
+    n_turned: int, turned: tuple[str, str] | None
+) -> None:
+    views = [[("body", 40.0, 0.0, 20.0, 20.0), ("head", 80.0, 0.0, 9.0, 9.0)] for _ in range(20)]
+    for view in views[:n_turned]:
+        view[1] = ("head", 5.0, 0.0, 9.0, 9.0)
+    assert orientation(["body", "head"], boxes(views)) == turned
+
+
+def test_a_region_shows_the_defects_whose_boxes_lie_in_it() -> None:
+    views = [[("body", 10.0, 10.0, 60.0, 40.0), ("head", 80.0, 10.0, 20.0, 20.0)] for _ in range(9)]
+    views[0].append(("Dent", 20.0, 20.0, 5.0, 5.0))
+    placed = boxed_regions(
+        {"body": "body", "head": "head"}, boxes(views), {"dent": ["Dent"], "loose": ["Loose"]}
+    )
+    assert placed["regions"]["body"]["shows"] == ["dent"]
+    assert placed["regions"]["head"]["shows"] == ["loose"]
+    assert placed["regions"]["body"]["size_px"] == [128, 96]
+    assert placed["regions"]["body"]["margin_fraction"] == 0.05
+    assert (placed["classify"], placed["detect_anomalies"]) == ("body", "head")

@@ -1,0 +1,84 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from inspection.adoption.pictures import Picture
+from inspection.adoption.plan import Plan
+from inspection.adoption.report import understood, warnings
+from inspection.images import ImageFacts
+from tests.inspection.adoption import listed
+
+
+def pictured(plan: Plan, *sizes: tuple[int, int], bits: int = 16) -> Plan:
+    depth = 8 if bits == 16 else 16
+    pictures = [
+        Picture(ImageFacts(*size, 1, depth, "PNG"), is_mask=False, is_coloured=False, bits=bits)
+        for size in sizes
+    ]
+    return replace(plan, pictures=pictures)
+
+
+def said(plan: Plan, words: str) -> bool:
+    return any(words in line for line in warnings(plan))
+
+
+def test_form_classes_part_and_crop_are_said() -> None:
+    lines = list(understood(listed.understood("magnetic_tile")))
+    assert "files: 132 images, 132 masks, 1 ignored ('README.md')" in lines
+    assert any(line.startswith("form: class_folders: ") for line in lines)
+    assert "class free (normal): 60 images, 10 parts, called 'MT_Free'" in lines
+    assert any(line.startswith("part: consecutive: the numbers come in 22 runs") for line in lines)
+    assert any(line.startswith("region part: the whole frame, crop ") for line in lines)
+
+
+@pytest.mark.parametrize(("n", "few"), [(5, True), (6, False)])
+def test_fewer_than_six_parts_of_a_class_are_few(n: int, few: bool) -> None:
+    lines = [f"good/{i}.png" for i in range(9)] + [f"bad/{i}.png" for i in range(n)]
+    assert said(listed.planned(lines), f"class bad has {n} parts") is few
+
+
+def test_a_class_of_one_part_is_left_out_and_the_remedy_said() -> None:
+    lines = [f"{c}/{i}.png" for c in ("good", "bad") for i in range(9)] + ["weird/0.png"]
+    plan = listed.planned(lines)
+    assert list(plan.line["classes"]) == ["good", "bad"]
+    assert said(plan, "`weird: {aliases: ['weird']}` under line.classes")
+    assert plan.validate["unknown"] == {"max_fraction": 0.07}
+
+
+@pytest.mark.parametrize(("wide", "is_said"), [(192, False), (194, True)])
+def test_frames_of_more_than_twice_the_aspect_of_others_are_said(wide: int, is_said: bool) -> None:
+    plan = pictured(listed.understood("casting"), *[(96, 96), (wide, 96)] * 9)
+    assert said(plan, "times as wide as high") is is_said
+
+
+@pytest.mark.parametrize(("side", "is_said"), [(1536, False), (1544, True)])
+def test_frames_that_shrink_more_than_six_fold_are_said(side: int, is_said: bool) -> None:
+    plan = listed.understood("casting")
+    plan.line["regions"]["part"]["size_px"] = [256, 256]
+    assert said(pictured(plan, (side, side)), "6-fold into the crop") is is_said
+    assert said(pictured(plan, (side, side)), "less than some 18 px is lost") is is_said
+
+
+def test_a_camera_of_twelve_bits_is_said() -> None:
+    plan = listed.understood("casting")
+    assert said(pictured(plan, (96, 64), bits=12), "a camera of 12 bits, so line.bit_depth is 12")
+    assert not said(plan, "bits")
+
+
+def test_parts_that_may_leak_and_parts_by_numbers_name_the_flag() -> None:
+    assert said(listed.understood("casting"), "PART=folder or PART=runs or PART=<part>_<shot>")
+    assert not said(listed.understood("casting", part="file"), "leak")
+    assert said(listed.understood("magnetic_tile"), "PART=runs:<largest step>")
+
+
+def test_masks_that_lie_elsewhere_and_kinds_that_are_not_read_are_said() -> None:
+    assert said(listed.understood("mvtec_loco_breakfast_box"), "4 of 20 masks do not lie where")
+    lines = [f"{c}/{i}.png" for c in ("good", "bad") for i in range(9)] + ["good/x.webp"]
+    assert said(listed.planned(lines), "not read are left out: 1 .webp")
+
+
+def test_the_median_frame_is_said() -> None:
+    plan = pictured(listed.understood("casting"), (100, 50), (300, 70), (120, 60))
+    width, height = np.median([(100, 50), (300, 70), (120, 60)], axis=0)
+    assert f"frames: {width:.0f} x {height:.0f} px in the median, grey" in list(understood(plan))

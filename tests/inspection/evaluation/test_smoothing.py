@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from inspection.evaluation.smoothing import SmoothedScores, bandwidths
+from inspection.runtime.detectors import Thresholds
+
+
+def test_bandwidths_follow_silverman_and_one_part_spreads_as_the_others_do() -> None:
+    generator = np.random.default_rng(0)
+    normal, defective = generator.normal(0, 1, 5000), generator.normal(0, 3, 32)
+    widths = bandwidths(normal, defective)
+    assert widths[0] == pytest.approx(0.9 * 5000**-0.2, rel=0.05)
+    assert widths[1] == pytest.approx(0.9 * 3 * 0.5, rel=0.25)
+    alone = bandwidths(normal, defective[:1])
+    assert alone[1] == pytest.approx(0.9, rel=0.05)
+    assert min(bandwidths(np.array([]), np.array([2.0, 2.0]))) > 0
+    assert max(bandwidths(np.full(6, -10.0), np.full(6, 10.0))) < 2
+
+
+def test_the_chances_at_a_cut_are_those_at_a_threshold_of_that_value() -> None:
+    scores = np.array([0.0, 0.5, 1.0, np.nan, 3.0, 4.0])
+    smoothed = SmoothedScores.of(scores, np.arange(6) >= 3)
+    low, high = 20, 30
+    thresholds = Thresholds(accept_below=smoothed.cuts[low], reject_above=smoothed.cuts[high])
+    passed, kept = smoothed.chances(thresholds)
+    assert passed.tolist() == smoothed.passes[low].tolist()
+    assert kept.tolist() == smoothed.kept[high].tolist()
+    assert (passed[3], kept[3]) == (0.0, 1.0)
+
+
+def test_a_verdict_rests_on_parts_within_two_bandwidths() -> None:
+    scores = np.array([0.0, 1.0, 2.0, 40.0, 41.0, 42.0])
+    smoothed = SmoothedScores.of(scores, np.arange(6) >= 3)
+    everything = (len(smoothed.cuts) - 1, 0)
+    thresholds = smoothed.within_reach(everything)
+    assert thresholds.accept_below == pytest.approx(2 + 2 * smoothed.bandwidths[0])
+    middle = smoothed.nearest(20.0)
+    thresholds = smoothed.within_reach((middle, middle))
+    assert thresholds.reject_above == pytest.approx(40 - 2 * smoothed.bandwidths[1])

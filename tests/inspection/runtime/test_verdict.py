@@ -1,0 +1,98 @@
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inspection.geometry import CropWindow
+from inspection.runtime.detectors import StandardScore, Thresholds
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.verdict import decide, judge_part, judge_view, scores_of, worst
+from inspection.runtime.views import DetectorOutput, View, ViewOutputs
+from tests.bundles import changed_detector, draw_part, make_bundle
+from tests.pictures import encoded
+
+PASS, REVIEW, REJECT = "pass", "review", "reject"
+NAN = float("nan")
+
+
+@pytest.fixture(scope="module")
+def inspector(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
+    folder = tmp_path_factory.mktemp("bundle")
+    make_bundle(folder)
+    return Inspector(folder)
+
+
+def view(defect: str = "normal", *, name: str = "top", **place: tuple[int, int]) -> View:
+    return View(name, encoded(draw_part(defect, **place)))
+
+
+def test_the_worst_verdict_is_the_most_severe_one() -> None:
+    assert worst([PASS, REVIEW]) == REVIEW
+    assert worst([REVIEW, REJECT, PASS]) == REJECT
+
+
+def test_a_part_gets_the_worst_verdict_of_its_detectors_and_review_where_a_score_is_missing() -> (
+    None
+):
+    limits = [Thresholds(accept_below=1.0, reject_above=2.0)] * 2
+    scores = np.array([[0.0, 0.0], [0.0, 1.5], [3.0, 1.5], [0.0, NAN], [3.0, NAN]])
+    assert decide(scores, limits) == [PASS, REVIEW, REJECT, REVIEW, REJECT]
+
+
+def with_output(outputs: ViewOutputs, detector: str, values: Any, heat: Any = None) -> ViewOutputs:
+    """The outputs with other values, and other heat where given, of a detector."""
+    before = outputs.detectors[detector]
+    output = DetectorOutput(np.asarray(values), before.heat if heat is None else heat)
+    return dataclasses.replace(outputs, detectors=outputs.detectors | {detector: output})
+
+
+def scored(classifier: float, anomaly: float, name: str = "top") -> ViewOutputs:
+    """What is measured where the classifier's P(slide) and the anomaly score are as given."""
+    logits = np.log(np.array([1 - classifier, 1e-9, classifier]))
+    cold = np.full((2, 10, 10), -9, np.float32)
+    windows = {region: CropWindow(0, 0, 80, 80, size_px=(80, 80)) for region in ("rod", "rivet")}
+    detectors = {
+        "classifier": DetectorOutput(logits, cold),
+        "anomaly": DetectorOutput(np.array([anomaly]), cold[:1]),
+    }
+    return ViewOutputs(name, "", (320, 256), windows, {}, detectors)
+
+
+def test_scores_are_chance_of_a_defect_and_deviation_in_units_of_normals(
+    inspector: Inspector,
+) -> None:
+    calibration = StandardScore(mean=2.0, std=0.5)
+    card = changed_detector(inspector.card, "anomaly", calibration=calibration)
+    outputs = with_output(inspector.measure(view()), "classifier", np.log([0.6, 0.3, 0.1]))
+    outputs = with_output(outputs, "anomaly", [3.0])
+    assert scores_of(outputs, card) == {"classifier": pytest.approx(0.4), "anomaly": 2.0}
+
+
+def test_a_score_between_the_thresholds_is_reviewed_with_its_reason(inspector: Inspector) -> None:
+    between = with_output(inspector.measure(view()), "classifier", np.log([0.4, 0.5, 0.1]))
+    judged = judge_part([between], inspector.card)
+    assert (judged.verdict, judged.label) == ("review", "dent")
+    assert judged.views[0].reasons == ["classifier: score 0.600 calls for review"]
+
+
+@pytest.mark.parametrize(
+    ("classifier", "anomaly", "label"),
+    [
+        (0.5, 9.0, "under_press"),  # one doubts, the other is sure: the sure one names it
+        (0.95, 1.5, "slide"),
+        (0.95, 9.0, "slide"),  # both are sure: the classifier knows names
+        (0.1, 1.5, "under_press"),
+    ],
+)
+def test_the_defect_is_named_by_the_detector_that_calls_for_the_verdict(
+    inspector: Inspector, classifier: float, anomaly: float, label: str
+) -> None:
+    assert judge_view(scored(classifier, anomaly), inspector.card).label == label
+
+
+def test_views_are_not_compared_across_the_scales_of_two_detectors(inspector: Inspector) -> None:
+    views = [scored(0.1, 9.0, "loose"), scored(0.99, 0.0, "slid")]
+    assert judge_part(views, inspector.card).worst_view == "slid"
+    views = [scored(0.5, 9.0, "loose"), scored(0.6, 0.0, "slid")]
+    assert judge_part(views, inspector.card).worst_view == "loose"

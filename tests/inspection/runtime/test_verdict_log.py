@@ -1,0 +1,214 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from inspection.errors import InspectionError
+from inspection.runtime.detectors import Thresholds
+from inspection.runtime.verdict_log import (
+    APPEND_ONLY,
+    FILE,
+    Feedback,
+    LoggedPart,
+    LoggedView,
+    RegionLook,
+    UnknownPartError,
+    VerdictLog,
+    read_feedback,
+    read_parts,
+)
+from tests.architecture import ROOT
+
+LIMITS = Thresholds(accept_below=0.3, reject_above=0.9)
+LOOK = RegionLook(x_px=1, y_px=2, width_px=30, height_px=20, brightness=99.5, focus=0.25)
+
+
+def logged(request_id: str, part_id: str | None = "A1", *, second: int = 0) -> LoggedPart:
+    view = LoggedView(
+        name="널링.jpg",
+        sha256="ab" * 32,
+        width_px=320,
+        height_px=256,
+        verdict="reject",
+        label="dent",
+        scores={"classifier": 0.97},
+        thresholds={"classifier": LIMITS},
+        probabilities={"normal": 0.03, "dent": 0.97},
+        regions={"rod": LOOK},
+        embedding=[0.5, -1.25],
+    )
+    return LoggedPart(
+        request_id=request_id,
+        part_id=part_id,
+        camera="Ch00",
+        taken_at="2026-11-25T06:30:00+09:00",
+        answered_at=f"2026-11-25T10:00:{second:02d}.000+00:00",
+        latency_ms=12.5,
+        line="test-line",
+        release="1",
+        card_sha256="cd" * 32,
+        verdict="reject",
+        label="dent",
+        worst_view="널링.jpg",
+        views=[view, view.model_copy(update={"name": "b.jpg"})],
+    )
+
+
+def said(**of: str) -> Feedback:
+    ids = {"part_id": None, "request_id": None} | of
+    return Feedback(given_at="2026-11-25T11:00:00.000+00:00", label="slide", reviewer="Kim", **ids)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> VerdictLog:
+    return VerdictLog(tmp_path)
+
+
+def test_what_is_recorded_is_read_back_as_it_was(log: VerdictLog, tmp_path: Path) -> None:
+    parts = [logged("r1"), logged("r2", None, second=1)]
+    for part in parts:
+        log.record(part)
+
+    assert list(read_parts(tmp_path)) == parts
+    assert log.parts_of("A1") == parts[:1]
+
+
+def test_a_log_that_is_opened_again_goes_on(log: VerdictLog, tmp_path: Path) -> None:
+    log.record(logged("r1"))
+    log.close()
+    VerdictLog(tmp_path).record(logged("r2", second=1))
+
+    assert [part.request_id for part in read_parts(tmp_path)] == ["r1", "r2"]
+
+
+def test_a_reader_may_begin_at_a_time(log: VerdictLog, tmp_path: Path) -> None:
+    for second in range(3):
+        log.record(logged(f"r{second}", second=second))
+
+    since = "2026-11-25T10:00:01.000+00:00"
+    assert [part.request_id for part in read_parts(tmp_path, since=since)] == ["r1", "r2"]
+
+
+def test_feedback_on_a_part_or_on_a_request_belongs_to_the_part(
+    log: VerdictLog, tmp_path: Path
+) -> None:
+    log.record(logged("r1"))
+    numbers = [log.add_feedback(said(part_id="A1")), log.add_feedback(said(request_id="r1"))]
+
+    assert numbers == [1, 2]
+    assert log.feedback_on("A1") == [said(part_id="A1"), said(request_id="r1")]
+    assert read_feedback(tmp_path) == log.feedback_on("A1")
+
+
+@pytest.mark.parametrize("of", [{"part_id": "A2"}, {"request_id": "A1"}, {"part_id": ""}])
+def test_feedback_on_what_was_never_inspected_is_refused(
+    log: VerdictLog, of: dict[str, str]
+) -> None:
+    log.record(logged("r1"))
+
+    with pytest.raises(UnknownPartError):
+        log.add_feedback(said(**of))
+    assert log.feedback_on("A1") == []
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET rowid = rowid + 1"])
+def test_rows_are_added_and_never_changed(
+    log: VerdictLog, tmp_path: Path, table: str, change: str
+) -> None:
+    log.record(logged("r1"))
+    log.add_feedback(said(part_id="A1"))
+    log.note_picture("ab" * 32, "2026", "reject", 10)
+    log.note_eviction("ab" * 32, "2027")
+
+    with pytest.raises(sqlite3.IntegrityError, match="rows are added only"):
+        sqlite3.connect(tmp_path / FILE).execute(change.format(table))
+
+
+def test_a_request_is_recorded_once_and_whole(log: VerdictLog, tmp_path: Path) -> None:
+    log.record(logged("r1"))
+    with pytest.raises(sqlite3.IntegrityError):
+        log.record(logged("r1"))
+
+    (part,) = read_parts(tmp_path)
+    assert len(part.views) == 2
+
+
+def test_several_threads_may_record(log: VerdictLog, tmp_path: Path) -> None:
+    def record(first: int) -> None:
+        for number in range(first, first + 20):
+            log.record(logged(f"r{number}"))
+
+    threads = [threading.Thread(target=record, args=[100 * i]) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(list(read_parts(tmp_path))) == 80
+
+
+def test_a_log_is_read_while_another_process_writes_and_is_killed(tmp_path: Path) -> None:
+    """Whatever `record` has returned for is there after kill -9."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from inspection.runtime.verdict_log import VerdictLog\n"
+        "from tests.inspection.runtime.test_verdict_log import logged\n"
+        "log = VerdictLog(Path(sys.argv[1]))\n"
+        "for number in range(10**6):\n"
+        "    log.record(logged(f'r{number}'))\n"
+        "    print(number, flush=True)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) == 50:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        rest = process.stdout.read().split()
+
+    n_recorded = int(rest[-1]) + 1 if rest else 51
+    found = [part.request_id for part in read_parts(tmp_path)]
+    assert len(found) in (n_recorded, n_recorded + 1)
+    assert found[:n_recorded] == [f"r{number}" for number in range(n_recorded)]
+
+
+def test_a_full_disk_refuses_a_row_and_the_log_goes_on_when_there_is_room(
+    log: VerdictLog, tmp_path: Path
+) -> None:
+    log.record(logged("r1"))
+    connection = log._connection
+    (n_pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {n_pages}")
+
+    def fill() -> None:
+        for number in range(2, 1000):
+            log.record(logged(f"r{number}"))
+
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        fill()
+
+    connection.execute("PRAGMA max_page_count = 1000000")
+    log.record(logged("later"))
+    assert [part.request_id for part in read_parts(tmp_path)][-1] == "later"
+
+
+def test_without_a_log_a_reader_is_told_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(InspectionError, match="no verdict log; start the service"):
+        list(read_parts(tmp_path))
+
+
+def test_a_log_of_another_schema_is_not_written(log: VerdictLog, tmp_path: Path) -> None:
+    log.close()
+    connection = sqlite3.connect(tmp_path / FILE)
+    connection.execute("PRAGMA user_version = 9")
+    connection.close()
+
+    with pytest.raises(InspectionError, match="schema version 9"):
+        VerdictLog(tmp_path)

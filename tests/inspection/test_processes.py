@@ -1,0 +1,53 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CHILD = """
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {work!r}])
+print(child.pid, flush=True)
+child.wait()
+"""
+DIES = "from inspection.processes import die_with_parent; die_with_parent(); import time; "
+READY = "print('ready', flush=True); time.sleep(60)"
+LIVES = "import time; "
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def outlives_its_parent(work: str) -> bool:
+    """Whether a process that runs `work` is there after its parent has been killed."""
+    command = [sys.executable, "-c", CHILD.format(work=work + READY)]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert parent.stdout.readline() == "ready\n"
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+
+    deadline = time.monotonic() + (5 if work == DIES else 0.3)
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    survived = is_running(child)
+    if survived:
+        os.kill(child, signal.SIGKILL)
+    return survived
+
+
+def test_a_process_that_asks_for_it_dies_with_its_parent() -> None:
+    assert not outlives_its_parent(DIES)
+
+
+def test_another_process_would_outlive_its_parent() -> None:
+    assert outlives_its_parent(LIVES)

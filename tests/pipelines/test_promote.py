@@ -1,0 +1,221 @@
+"""Promotion in a real store: refused, overridden, superseded, synced, rolled back."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from inspection.errors import InspectionError
+from inspection.runtime.releases import champion
+from inspection.storage import write_text
+from pipelines.champions import HISTORY, RELEASES, Registry
+from pipelines.evidence import judge
+from pipelines.promote import opened, promote, sync
+from pipelines.rollback import rollback
+from pipelines.status import status
+from stages import tracking
+from tests.registering import Project
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> tracking.TrackingParams:
+    folder = tmp_path_factory.mktemp("mlflow") / "mlruns"
+    return tracking.TrackingParams(store=str(folder), experiment="promotion")
+
+
+@pytest.fixture
+def project(tmp_path: Path, store: tracking.TrackingParams) -> Project:
+    return Project(tmp_path, store, f"line-of-{tmp_path.name}")
+
+
+@pytest.fixture
+def promoted(project: Project, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A project whose first version serves."""
+    project.register(monkeypatch, "a")
+    assert promote(by="Ada") == "promoted"
+    return opened()[2]
+
+
+def outcomes(registry: Registry) -> list[str]:
+    return [entry["outcome"] for entry in registry.entries()]
+
+
+def test_the_first_version_is_promoted_by_the_same_gate_and_entered(promoted: Registry) -> None:
+    (entry,) = promoted.entries()
+
+    assert promoted.aliases() == {"challenger": "1", "champion": "1"}
+    assert champion(RELEASES).name == promoted.tags("1")["release"]
+    assert (entry["from"], entry["to"], entry["who"]) == (None, "1", "Ada")
+    assert {"parity", "latency", "golden parts"} <= {rule["name"] for rule in entry["rules"]}
+    assert len((RELEASES / HISTORY).read_text().splitlines()) == 1
+
+
+def test_a_worse_challenger_is_refused_with_rule_and_numbers_as_a_tag(
+    promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = champion(RELEASES)
+    project.register(monkeypatch, "b", spoiled=True)
+
+    assert promote(by="Ada") == "refused"
+    assert promoted.aliases() == {"challenger": "2", "champion": "1"}
+    assert champion(RELEASES) == before
+    tags = promoted.tags("2")
+    assert tags["gate"] == "refused"
+    assert "escapes: dent: 0 -> 6 of 6 parts (worse 6, better 0, p 0.016)" in tags["gate_reason"]
+
+
+def test_an_override_promotes_with_name_and_reason(
+    promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.register(monkeypatch, "b", spoiled=True)
+
+    assert promote(override="trial on line 3", by="Grace") == "overridden"
+    entry = promoted.entries()[-1]
+    assert (entry["who"], entry["why"]) == ("Grace", "trial on line 3")
+    assert any(not rule["passed"] for rule in entry["rules"])
+    assert promoted.aliases() == {"challenger": "2", "champion": "2", "previous": "1"}
+
+
+def test_an_equal_challenger_is_promoted_and_rollback_brings_the_old_one_back(
+    promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = champion(RELEASES)
+    project.register(monkeypatch, "b")
+    assert promote(by="Ada") == "promoted"
+    assert champion(RELEASES) != first
+
+    rollback(reason="overkill on Monday", by="Grace")
+    assert champion(RELEASES) == first
+    assert promoted.aliases() == {"challenger": "2", "champion": "1", "previous": "2"}
+    assert outcomes(promoted) == ["promoted", "promoted", "rolled back"]
+
+    assert promote(by="Ada") == "refused"
+    assert "by Grace: overkill on Monday" in promoted.tags("2")["gate_reason"]
+    assert "rolled back" in status(promoted)
+
+
+def test_without_a_previous_champion_there_is_nothing_to_go_back_to(promoted: Registry) -> None:
+    with pytest.raises(InspectionError, match="nothing to go back to"):
+        rollback(reason="", by="Ada")
+
+
+def test_a_dry_run_moves_nothing_and_counts_as_a_use_of_the_fold(
+    promoted: Registry,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    project.register(monkeypatch, "b")
+
+    assert promote(dry_run=True, by="Ada") == "dry run"
+    assert promoted.aliases() == {"challenger": "2", "champion": "1"}
+    printed = capsys.readouterr().out
+    assert "escapes: all classes" in printed
+    assert "this test fold has gated 2 time(s); a fresh one is due after 20" in printed
+
+
+def test_a_race_has_one_winner(
+    promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one promotion judges version 3, another one makes version 2 the champion."""
+    project.register(monkeypatch, "b")
+    project.register(monkeypatch, "c")
+
+    def overtaken(registry: Registry, challenger: str, *rest: Any) -> Any:
+        judgement = judge(registry, challenger, *rest)
+        with tracking.changing_aliases(project.store):
+            registry.move("2", previous="1")
+        return judgement
+
+    monkeypatch.setattr("pipelines.promote.judge", overtaken)
+
+    assert promote(by="Ada") == "superseded"
+    assert promoted.aliases()["champion"] == "2"
+    assert champion(RELEASES).name == promoted.tags("2")["release"]
+    assert outcomes(promoted)[-1] == "superseded"
+
+
+def test_an_alias_that_was_moved_in_mlflow_takes_effect_with_the_gates_result(
+    promoted: Registry,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    project.register(monkeypatch, "b", spoiled=True)
+    promoted.client.set_registered_model_alias(promoted.line, "champion", "2")
+    assert "promote --sync" in status(promoted)
+
+    assert sync(by="Ada") == "synced"
+    assert champion(RELEASES).name == promoted.tags("2")["release"]
+    assert promoted.aliases()["previous"] == "1"
+    assert any(not rule["passed"] for rule in promoted.entries()[-1]["rules"])
+    assert "warning: the gate would have refused it" in capsys.readouterr().out
+    assert sync(by="Ada") == "champion already"
+
+
+def test_a_card_without_parity_stops_even_the_first_version(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.register(monkeypatch, "a", parity={})
+
+    assert promote(by="Ada") == "refused"
+    assert not (RELEASES / "champion.json").exists()
+
+
+def test_a_golden_part_that_flips_stops_the_first_version(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views = pd.read_parquet(project.root / "manifest.parquet")
+    dent = views.loc[views["label"] == "dent", "image_sha256"].iloc[0]
+    text = f"line,image_sha256,expected,reviewer,note\n{project.line.name},{dent},caught,Ada,\n"
+    write_text(project.root / "reviews/golden.csv", text)
+    project.register(monkeypatch, "a", spoiled=True)
+
+    assert promote(by="Ada") == "refused"
+    assert "1 golden parts, 1 flipped" in opened()[2].tags("1")["gate_reason"]
+
+
+def test_an_image_of_the_fold_that_has_changed_stops(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.register(monkeypatch, "a")
+    (project.root / "data/1.jpg").write_bytes(b"another")
+
+    with pytest.raises(InspectionError, match=r"1 images of the frozen fold are missing"):
+        promote(by="Ada")
+
+
+def test_images_added_later_do_not_move_the_fold(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.register(monkeypatch, "a")
+    (project.root / "data/new.jpg").write_bytes(b"new")
+    promote(dry_run=True, by="Ada")
+    promote(by="Ada")
+    digests = {entry["fold_sha256"] for entry in opened()[2].entries()}
+
+    assert len(digests) == 1
+
+
+def test_a_release_that_was_lost_is_fetched_from_the_registry(
+    promoted: Registry,
+) -> None:
+    shutil.rmtree(RELEASES)
+
+    assert promote(by="Ada") == "promoted"
+    assert champion(RELEASES).name == promoted.tags("1")["release"]
+
+
+def test_a_line_without_a_version_says_what_to_do(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (project.root / "params.yaml").open("w", encoding="utf-8") as file:
+        YAML().dump(project.params(), file)
+    monkeypatch.chdir(project.root)
+    with pytest.raises(InspectionError, match="has no challenger of this line; run `dvc repro`"):
+        promote(by="Ada")
