@@ -1,0 +1,1 @@
+"""What learns: crops, framing, locator, classifier, training, CAM, anomaly model, export."""
