@@ -22,11 +22,12 @@ from ruamel.yaml import YAML
 from inspection.runtime.bundle import verified
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import champion
+from inspection.runtime.verdict import VERDICTS
 from inspection.runtime.views import View
 from inspection.storage import read_json, read_table, write_table
 from samples.draw import draw_line
 from tests.architecture import ROOT
-from tests.readme import COMMANDS, IN_THE_PROJECT
+from tests.readme import COMMANDS, IN_THE_PROJECT, README
 from tests.report_page import ReportPage
 from tests.surroundings import plain_environment
 from tests.test_architecture import STAGES
@@ -113,6 +114,16 @@ def test_every_stage_writes_its_metrics(line: Path) -> None:
 
 def test_a_second_repro_runs_nothing(line: Path) -> None:
     assert "Running stage" not in run([*dvc(), "repro"], line)
+
+
+def test_the_readmes_example_in_python_gives_a_verdict(line: Path) -> None:
+    blocks = [block.split("```")[0] for block in README.split("```python\n")[1:]]
+    (example,) = [block for block in blocks if "Inspector(" in block]
+
+    printed = run([sys.executable, "-c", example], line).splitlines()
+
+    assert printed[0].split()[0] in VERDICTS
+    assert len(printed) > 1
 
 
 def test_no_part_and_no_near_duplicate_crosses_folds(line: Path) -> None:
