@@ -1,5 +1,6 @@
 """The page on drawn parts, whose verdicts and heat are known."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -88,9 +89,10 @@ def finished(card: Card, table: pd.DataFrame) -> Card:
         },
         "parity": {},
     }
+    as_read = json.loads(json.dumps(metrics, sort_keys=True))  # as the card's file has them
     lineage = {"git_revision": None, "git_clean": None, "mlflow_run": None, "data": "md5: 1"}
     recipe = {"method": "gradcam", "layer": "fused", "chosen_by": "the highest score"}
-    changed = {"metrics": metrics, "lineage": lineage | {"versions": {}}}
+    changed = {"metrics": as_read, "lineage": lineage | {"versions": {}}}
     return changed_detector(card, "classifier", evidence=recipe).model_copy(update=changed)
 
 
@@ -135,6 +137,13 @@ def test_only_what_was_set_aside_counts_as_quarantined(page: ReportPage) -> None
     assert "Files quarantined: 2." in words
     assert "Findings noted: 2." in words
     assert words.index("a.jpg") < words.index("Findings noted") < words.index("c.txt")
+
+
+def test_an_auroc_stands_under_the_detector_that_has_it(page: ReportPage) -> None:
+    words = page.text("Verdicts by class")
+
+    assert "AUROC, classifier AUROC, anomaly" in words
+    assert re.search(r"slide 1 .* % \d\.\d{3} – ", words)
 
 
 def test_the_gallery_says_that_it_shows_defects_of_val_named_rightly(page: ReportPage) -> None:
