@@ -124,9 +124,12 @@ class Champion:
         named = (folder.name, sha256_of(folder / CARD))
 
         if named != (served.release, served.card_sha256):
-            self._served = load(folder)
+            loaded = load(folder)
+            # before the swap: who sees the new release sees no problem of the old pointer
+            self._problem = ""
+            self._served = loaded
             self._n_taken_up += 1
-            logger.warning("serving %s", self._served.release)
+            logger.warning("serving %s", loaded.release)
         self._problem = ""
 
     def _refuse(self, problem: str) -> None:
