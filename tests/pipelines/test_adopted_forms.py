@@ -208,9 +208,8 @@ def test_the_table_that_the_readme_makes(
         for shot in (1, 2):
             drawn(folder, f"shots/{'ok' if n < N else 'ng'}{n:03}{shot}.png", 10 * n + shot,
                   defect=n >= N)  # fmt: skip
-    (example,) = (
-        block.split("```")[0] for block in README.split("```python\n")[1:] if "labels.csv" in block
-    )
+    blocks = [block.split("```")[0] for block in README.split("```python\n")[1:]]
+    (example,) = [block for block in blocks if "labels.csv" in block]
     monkeypatch.chdir(folder)
     exec(compile(example, "README.md", "exec"), {})
     monkeypatch.chdir(folder.parent / "project")
