@@ -61,7 +61,7 @@ NOT_RUN = {
     "make demo": "installs anew; the programs it calls are run, with 40 parts, end to end",
     "make test-fast": "a part of `make test`",
     "make lock": "asks the package registry for every version there is",
-    "export PREFECT_API_URL=http://127.0.0.1:4200/api": "sets where the Prefect server listens; see prefect",
+    "export PREFECT_API_URL=http://127.0.0.1:4200/api": "as prefect",
     "prefect": "wants a Prefect server and a worker; what it would deploy is loaded by a test",
 }
 
