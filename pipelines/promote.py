@@ -15,7 +15,7 @@ from inspection.line import Line
 from inspection.promotion.gate import GateParams, Rule, failures, max_uses
 from pipelines.champions import Registry
 from pipelines.evidence import Judgement, judge
-from stages import program, tracking
+from stages import sections, tracking
 
 NEEDS = "run `dvc repro`; after a clone or `dvc exp apply`: `dvc repro -f -s register`"
 
@@ -103,8 +103,10 @@ def sync(*, by: str) -> str:
 
 def opened() -> tuple[GateParams, tracking.TrackingParams, Registry]:
     """The gate's params, the store's, and the registry of the line that params.yaml describes."""
-    line, params, store = program.params(
-        line=Line, gate=GateParams, tracking=tracking.TrackingParams
+    line, params, store = sections.read(
+        sections.section("line", Line),
+        sections.section("gate", GateParams),
+        sections.section("tracking", tracking.TrackingParams),
     )
     return params, store, Registry(tracking.connect(store), line.name)
 

@@ -3,8 +3,9 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,7 @@ from inspection.storage import (
     sha256_of,
     write_table,
 )
-from stages import program
+from stages import program, sections
 from stages.exported import Trained, export_models, load_trained
 from stages.golden import checked_parity
 from stages.lineage import lineage
@@ -52,7 +53,7 @@ from stages.lineage import lineage
 N_GOLDEN_FRAMES = 16
 
 
-class AssembleParams(program.Params):
+class AssembleParams(sections.Params):
     """What decisions cost, the escape rate to be claimed, and how far a model may be off."""
 
     costs: Costs = Costs()
@@ -61,24 +62,30 @@ class AssembleParams(program.Params):
     golden_crops: int = Field(default=64, ge=1)
 
 
+@dataclass(frozen=True)
+class Paths:
+    """What the stage reads and writes."""
+
+    data: Annotated[Path, "the frames"]
+    data_dvc: Annotated[Path, "the file that holds the data's hash"]
+    manifest: Annotated[Path, "the clean manifest"]
+    folds: Annotated[Path, "the fold of each view"]
+    crops: Annotated[Path, "folder of the crops and the locator"]
+    classifier: Annotated[Path, "folder of the classifier"]
+    cam: Annotated[Path, "folder of the CAM recipe"]
+    anomaly: Annotated[Path, "folder of the anomaly model"]
+    run: Annotated[Path, "file with the MLflow run's id"]
+    out: Annotated[Path, "folder for the bundle"]
+    test_fold: Annotated[Path, "folder for what was measured on the test fold"]
+    metrics: Annotated[Path, "file for the metrics"]
+
+
 def main() -> None:
     """Load what was trained, assemble and measure the bundle, save it with what it showed."""
-    paths = program.arguments(
-        __doc__,
-        data="the frames",
-        data_dvc="the file that holds the data's hash",
-        manifest="the clean manifest",
-        folds="the fold of each view",
-        crops="folder of the crops and the locator",
-        classifier="folder of the classifier",
-        cam="folder of the CAM recipe",
-        anomaly="folder of the anomaly model",
-        run="file with the MLflow run's id",
-        out="folder for the bundle",
-        test_fold="folder for what was measured on the test fold",
-        metrics="file for the metrics",
+    paths = program.paths(Paths, __doc__)
+    line, params = sections.read(
+        sections.section("line", Line), sections.section("assemble", AssembleParams)
     )
-    line, params = program.params(line=Line, assemble=AssembleParams)
     views = with_folds(read_table(paths.manifest), read_table(paths.folds))
     trained = load_trained(
         classifier=paths.classifier,

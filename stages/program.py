@@ -5,15 +5,12 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import TypeVar, get_type_hints
 
 from inspection.errors import InspectionError
 from inspection.processes import die_with_parent
 from inspection.storage import locked, write_json
-from stages import sections
 from stages.pipeline import fingerprint
-from stages.sections import PARAMS_FILE as PARAMS_FILE
-from stages.sections import Params as Params
 
 LOCK_DIR = Path(".state/locks")
 
@@ -83,17 +80,3 @@ def save_metrics(path: Path, metrics: Mapping[str, object]) -> None:
 
 def _short(value: float) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def arguments(description: str | None, **paths: str) -> argparse.Namespace:
-    """As `paths`, untyped."""
-    parser = argparse.ArgumentParser(description=description)
-    for name, help_text in paths.items():
-        flag = "--" + name.replace("_", "-")
-        parser.add_argument(flag, dest=name, type=Path, required=True, help=help_text)
-    return parser.parse_args()
-
-
-def params(**wanted: Any) -> Any:
-    """As `sections.read`, whole sections only, untyped."""
-    return sections.read(*(sections.section(*one) for one in wanted.items()))

@@ -5,9 +5,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ from inspection.storage import (
     write_json,
     write_table,
 )
-from stages import program, tracking
+from stages import program, sections, tracking
 from stages.model_card import model_card
 
 MODEL_CODE = Path(__file__).with_name("registered_model.py")
@@ -39,22 +40,26 @@ VIEW_COLUMNS = [
 ]
 
 
+@dataclass(frozen=True)
+class Paths:
+    """What the stage reads and writes."""
+
+    bundle: Annotated[Path, "folder of the bundle"]
+    data: Annotated[Path, "the frames, for the input example"]
+    manifest: Annotated[Path, "the clean manifest"]
+    folds: Annotated[Path, "the fold of each view"]
+    validation: Annotated[Path, "metrics of stage validate"]
+    confusion: Annotated[Path, "the confusion of the test fold"]
+    gallery: Annotated[Path, "folder of the CAM gallery"]
+    report: Annotated[Path, "folder of the report"]
+    out: Annotated[Path, "file for the receipt"]
+    metrics: Annotated[Path, "file for the metrics"]
+
+
 def main() -> None:
     """Load the bundle, register it once, save the receipt."""
-    paths = program.arguments(
-        __doc__,
-        bundle="folder of the bundle",
-        data="the frames, for the input example",
-        manifest="the clean manifest",
-        folds="the fold of each view",
-        validation="metrics of stage validate",
-        confusion="the confusion of the test fold",
-        gallery="folder of the CAM gallery",
-        report="folder of the report",
-        out="file for the receipt",
-        metrics="file for the metrics",
-    )
-    params = program.params(tracking=tracking.TrackingParams)
+    paths = program.paths(Paths, __doc__)
+    params = sections.read(sections.section("tracking", tracking.TrackingParams))
     card, digest = verified(paths.bundle), sha256_of(paths.bundle / CARD)
     name = card.line.name
     mlflow = tracking.connect(params)
@@ -86,7 +91,7 @@ def _known_version(client: Any, name: str, digest: str) -> str | None:
     return str(max(known)) if known else None
 
 
-def _registered(mlflow: Any, paths: Any, card: Card, digest: str) -> str:
+def _registered(mlflow: Any, paths: Paths, card: Card, digest: str) -> str:
     """Log a bundle as a new version of its line's model; returns its number."""
     name, client = card.line.name, mlflow.MlflowClient()
     tags = _tags(card) | _data_tags(paths) | {tracking.CARD_TAG: digest}
@@ -132,13 +137,13 @@ def _serving_code() -> Iterator[Path]:
         yield code
 
 
-def _example(paths: Any) -> pd.DataFrame:
+def _example(paths: Paths) -> pd.DataFrame:
     first = read_table(paths.manifest).iloc[0]
     content = (paths.data / first["path"]).read_bytes()
     return pd.DataFrame({"part_id": [str(first["part_id"])], "image": [content]})
 
 
-def _log_artifacts(mlflow: Any, paths: Any, place: str) -> None:
+def _log_artifacts(mlflow: Any, paths: Paths, place: str) -> None:
     """What a reviewer looks at, and the fold of every view: what was tested, and trained on."""
     mlflow.log_artifacts(str(paths.report), f"{place}/report")
     mlflow.log_artifacts(str(paths.gallery), f"{place}/gallery")
@@ -164,7 +169,7 @@ def _log_data(mlflow: Any, card: Card) -> None:
     mlflow.log_input(data, context="training")
 
 
-def _data_tags(paths: Any) -> dict[str, str]:
+def _data_tags(paths: Paths) -> dict[str, str]:
     """What the gate asks of the data: the share of files that were set aside."""
     found = read_json(paths.validation)
     share = found["n_quarantined"] / max(1, found["n_files"])

@@ -1,6 +1,8 @@
 """Write the report of a bundle: one page that needs nothing else."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 
@@ -12,19 +14,25 @@ from stages import program
 from stages.report_page import Evidence, records, render_report
 
 
+@dataclass(frozen=True)
+class Paths:
+    """What the stage reads and writes."""
+
+    bundle: Annotated[Path, "folder of the bundle"]
+    test_fold: Annotated[Path, "folder of what was measured on the test fold"]
+    quarantine: Annotated[Path, "list of quarantined files"]
+    issues: Annotated[Path, "ranked label issues"]
+    split_metrics: Annotated[
+        Path, "metrics of the split: leakage price and shortcut audit"
+    ]
+    classifier: Annotated[Path, "folder of the classifier, with its training curves"]
+    cam: Annotated[Path, "folder of the CAM recipe, with its gallery"]
+    out: Annotated[Path, "folder for the report"]
+
+
 def main() -> None:
     """Load the bundle and what was found on the way to it, draw the page, save it."""
-    paths = program.arguments(
-        __doc__,
-        bundle="folder of the bundle",
-        test_fold="folder of what was measured on the test fold",
-        quarantine="list of quarantined files",
-        issues="ranked label issues",
-        split_metrics="metrics of the split: leakage price and shortcut audit",
-        classifier="folder of the classifier, with its training curves",
-        cam="folder of the CAM recipe, with its gallery",
-        out="folder for the report",
-    )
+    paths = program.paths(Paths, __doc__)
     card = verified(paths.bundle)
     table = read_parts(paths.test_fold / "parts.csv")
     evidence = Evidence(

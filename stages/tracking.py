@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from inspection.errors import InspectionError
 from inspection.storage import locked
-from stages import program
+from stages import sections
 
 PATIENCE_S = 60.0
 ANSWER_S = 5.0  # a server that is up accepts a connection within a second
@@ -26,7 +26,7 @@ CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 CARD_TAG = "sha256_card.json"
 
 
-class TrackingParams(program.Params):
+class TrackingParams(sections.Params):
     """Where runs and models are registered: a folder with a sqlite database and the artifacts.
 
     `store` may also be the address of an MLflow server or of its database.

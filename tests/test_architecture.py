@@ -75,7 +75,7 @@ def test_of_the_stages_a_flow_imports_only_the_store_and_the_params(path: Path) 
     reached = {name_of(file) for file in files} - {"stages/__init__.py"}
 
     assert {name for name in reached if name.startswith("stages/")} <= {
-        "stages/program.py",
+        "stages/sections.py",
         "stages/tracking.py",
     }
 

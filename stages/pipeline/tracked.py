@@ -31,8 +31,6 @@ def keys_of(program: Path) -> list[str]:
                 found += [f"line.{text}" for text in texts]
             case "sections.section":
                 found += texts
-            case "program.params":
-                found += [str(one.arg) for one in call.keywords]
     return list(dict.fromkeys(found))
 
 
