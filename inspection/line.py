@@ -22,7 +22,7 @@ FLOOR_PIXELS = 32 * 32
 
 
 class Frozen(BaseModel):
-    """Base of all configuration: immutable, and unknown keys are an error."""
+    """Base of what is read from files: immutable, and unknown keys are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

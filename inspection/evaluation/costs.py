@@ -1,15 +1,15 @@
 """What a wrong or late decision costs the line."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from inspection.line import Frozen
 
 
-class Costs(BaseModel):
+class Costs(Frozen):
     """What a wrong or late decision costs, in units of one good part thrown away.
 
     `defect_rate` is the share of defective parts on the line, not in the data.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     escape_cost: float = Field(default=100.0, gt=0)
     overkill_cost: float = Field(default=1.0, gt=0)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inspection.geometry import Floats, Image
+from inspection.line import Frozen
 from inspection.models.cam import as_tensor
 from inspection.models.classifier import DefectClassifier, fixed_size
 from inspection.models.crops import TARGET_STRIDE
@@ -46,7 +46,7 @@ SHIFTS = sorted(
 )
 
 
-class AnomalySettings(BaseModel):
+class AnomalySettings(Frozen):
     """What rebuilds an anomaly model before its weights are loaded; stored beside them as JSON.
 
     `kind` says where features come from: `filters` (a fixed bank of Gaussian derivatives, see
@@ -55,8 +55,6 @@ class AnomalySettings(BaseModel):
     levels. `shrinkage` is the ridge on the covariance of features of unit variance;
     `score_fraction` the share of the hottest places whose mean is the score.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
     size_px: tuple[int, int]

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inspection.errors import InspectionError
+from inspection.line import Frozen
 
 # The last stages of the backbone that are fused: strides 8, 16 and 32. The stage before sees too
 # little of the part to tell a dent from its texture, at four times the places.
@@ -36,7 +37,7 @@ NOT_BUILT = (
 log = logging.getLogger("knurl")
 
 
-class Architecture(BaseModel):
+class Architecture(Frozen):
     """What rebuilds a classifier before its weights are loaded; stored beside them as JSON.
 
     `size_px` is (width, height) of the crop. `mean` and `std` are of the train fold, in grey
@@ -44,10 +45,8 @@ class Architecture(BaseModel):
     looked at: a preprocessing that keeps the crop's edge from being taken for evidence.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     backbone: str
-    backbone_args: dict[str, Any] = {}
+    backbone_args: dict[str, Any] = Field(default_factory=dict)
     classes: tuple[str, ...]
     size_px: tuple[int, int]
     mean: tuple[float, ...]

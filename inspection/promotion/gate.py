@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from inspection.errors import InspectionError
 from inspection.evaluation.costs import Costs
+from inspection.line import Frozen
 
 N_DRAWS = 4000  # a quantile at 5 % is then exact to 0.35 % of probability
 MAX_ROUNDING = 1e-9  # sums of prices that cancel come out this close to nothing
@@ -24,14 +25,12 @@ PASS, REVIEW, REJECT = "pass", "review", "reject"
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
-class GateParams(BaseModel):
+class GateParams(Frozen):
     """Section `gate` of params.yaml.
 
     `alpha` is the chance, per rule, that a challenger as good as the champion is refused.
     `max_cam_edge` None switches that rule off, for a line without labelled places.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     alpha: float = Field(default=0.05, gt=0, le=0.5)
     parity_tolerance: float = Field(default=1e-3, gt=0)

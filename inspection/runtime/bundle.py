@@ -8,14 +8,13 @@ from typing import Any, Self
 from pydantic import BaseModel, ValidationError, field_validator
 
 from inspection.errors import InspectionError, raise_all
-from inspection.line import Line
+from inspection.line import Frozen, Line
 from inspection.runtime.detectors import (
     CLASSIFIER,
     DETECTORS,
     Calibration,
     DetectorCard,
     DetectorModel,
-    Frozen,
     HeatScale,
     Thresholds,
 )

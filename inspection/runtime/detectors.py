@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from inspection.geometry import Floats
+from inspection.line import Frozen
 from inspection.runtime.views import DetectorOutput
 
 CLASSIFIER, ANOMALY = "classifier", "anomaly"
@@ -21,12 +22,6 @@ DETECTORS = (CLASSIFIER, ANOMALY)
 BEYOND = 1e9
 
 Scores = np.ndarray[Any, np.dtype[np.float64]]
-
-
-class Frozen(BaseModel):
-    """Base of all that stands on the card: immutable, and unknown keys are an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Thresholds(Frozen):

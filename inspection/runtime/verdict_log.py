@@ -12,9 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from inspection.errors import InspectionError
+from inspection.line import Frozen
 from inspection.runtime.detectors import Thresholds
 
 FILE = "verdicts.db"
@@ -57,11 +56,7 @@ BEGIN SELECT RAISE(ABORT, '{table}: rows are added only'); END;
 """
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RegionLook(_Row):
+class RegionLook(Frozen):
     """Where a region lies in the frame (pixels), and how it looks (see appearance.py)."""
 
     x_px: float
@@ -72,7 +67,7 @@ class RegionLook(_Row):
     focus: float
 
 
-class LoggedView(_Row):
+class LoggedView(Frozen):
     """One view: its image's hash and size, and all that its verdict rests on.
 
     `scores`, `thresholds` are by detector, `probabilities` by class, `regions` by region, one that
@@ -93,7 +88,7 @@ class LoggedView(_Row):
     embedding: list[float]
 
 
-class LoggedPart(_Row):
+class LoggedPart(Frozen):
     """One verdict. Times are ISO 8601: `answered_at` in UTC, `taken_at` as the client gave it."""
 
     request_id: str
@@ -111,7 +106,7 @@ class LoggedPart(_Row):
     views: list[LoggedView]
 
 
-class Feedback(_Row):
+class Feedback(Frozen):
     """What a part really was, said by a person; for one request, or for all of a part."""
 
     given_at: str
