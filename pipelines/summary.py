@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inspection.errors import InspectionError
+from inspection.evaluation.rates import percent
 from inspection.runtime.bundle import Card, read_card, verified
 from inspection.runtime.releases import POINTER, champion, champion_line
 
@@ -118,8 +119,8 @@ def _row(name: str, row: dict[str, Any], card: Card) -> tuple[str, ...]:
     return (
         name,
         *counts,
-        f"{row[error]} ({_percent(row['rate'])})",
-        _percent(row["upper_bound"]),
+        f"{row[error]} ({percent(row['rate'])})",
+        percent(row["upper_bound"]),
         *aurocs,
     )
 
@@ -129,8 +130,8 @@ def _legend(card: Card) -> list[str]:
     return [
         "error: escapes (defective parts passed); of the normal class overkill (rejected)",
         f"escapes {found['escapes']} of {found['n_defective']} defective parts, at most "
-        f"{_percent(found['escape_upper_bound'])}; overkill {found['overkill']} of "
-        f"{found['n_normal']}, at most {_percent(found['overkill_upper_bound'])}; "
+        f"{percent(found['escape_upper_bound'])}; overkill {found['overkill']} of "
+        f"{found['n_normal']}, at most {percent(found['overkill_upper_bound'])}; "
         f"to review {found['reviewed']} of {found['n_parts']}",
         "classifier, anomaly: AUROC of each detector, where the defect shows in its region",
         f"macro-F1 {network['macro_f1']:.3f} over {len(network['classes'])} classes, "
@@ -149,10 +150,6 @@ def _costs(cost: dict[str, Any]) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
 
 
 if __name__ == "__main__":

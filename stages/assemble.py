@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
@@ -26,7 +25,7 @@ from inspection.evaluation.worst_views import pictures, save_pictures
 from inspection.geometry import Image
 from inspection.images import read_frame
 from inspection.line import Line
-from inspection.models.crops import load_crops
+from inspection.models.crops import evenly_spaced, load_crops
 from inspection.parts import labels_of_parts
 from inspection.runtime.bundle import Card, ModelSet, Settings, write_card
 from inspection.runtime.detectors import (
@@ -205,9 +204,7 @@ def measured(measurement: Measurement, views: pd.DataFrame, data: Path) -> Parts
 
 def some_frames(views: pd.DataFrame, data: Path, line: Line) -> Iterator[Image]:
     """A few frames, drawn evenly from the table."""
-    rows = np.unique(
-        np.linspace(0, len(views) - 1, N_GOLDEN_FRAMES).round().astype(int)
-    )
+    rows = evenly_spaced(len(views), N_GOLDEN_FRAMES)
     for path in views["path"].iloc[rows]:
         yield read_frame(data / path, channels=line.channels, bit_depth=line.bit_depth)
 

@@ -21,7 +21,7 @@ from inspection.models.cam import (
     raw_cams,
 )
 from inspection.models.classifier import DefectClassifier, load_classifier
-from inspection.models.crops import Crops, drawn, load_crops
+from inspection.models.crops import Crops, drawn, evenly_spaced, load_crops
 from inspection.runtime.heat import overlay, scaled
 from inspection.storage import write_bytes, write_json, write_table
 from stages import program, sections
@@ -173,7 +173,7 @@ def _save_gallery(
     folder: Path, crops: Crops, heats: Floats, recipe: dict[str, Any], size: int
 ) -> None:
     """One picture per crop, crop beside heat, the labelled place outlined; and their index."""
-    rows = np.linspace(0, len(crops) - 1, min(size, len(crops))).round().astype(int)
+    rows = evenly_spaced(len(crops), size)
     entries = []
     for number in dict.fromkeys(rows.tolist()):
         heat = scaled(heats[number], recipe["cold"], recipe["hot"])

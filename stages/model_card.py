@@ -1,5 +1,6 @@
 """The model card: what a reviewer reads of a version in the registry, as Markdown."""
 
+from inspection.evaluation.rates import percent
 from inspection.runtime.bundle import Card
 
 
@@ -41,7 +42,7 @@ def _verdicts(card: Card) -> list[str]:
     ]
     for name, row in card.metrics.get("verdicts", {}).items():
         counts = " | ".join(str(row[key]) for key in ("pass", "review", "reject"))
-        rates = f"{_percent(row['rate'])} | {_percent(row['upper_bound'])}"
+        rates = f"{percent(row['rate'])} | {percent(row['upper_bound'])}"
         rows.append(f"| {name} | {row['n_parts']} | {counts} | {rates} |")
     rows.append("")
     rows.append(
@@ -62,7 +63,3 @@ def _costs(card: Card) -> list[str]:
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
     return [f"- Thresholds follow these costs: {', '.join(shown)}."] if shown else []
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"

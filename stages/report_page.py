@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 
+from inspection.evaluation.rates import percent
 from inspection.evaluation.worst_views import Pictures, errors, normals
 from inspection.geometry import Image
 from inspection.runtime.bundle import Card
@@ -55,7 +57,7 @@ def render_report(card: Card, evidence: Evidence) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "limits": limits}
+    environment.filters |= {"percent": partial(percent, absent="–"), "limits": limits}
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
     normal = card.line.normal
@@ -90,11 +92,6 @@ def split_findings(
     """
     noted = [row for row in findings if row["view_kept"] == "True"]
     return [row for row in findings if row["view_kept"] != "True"], noted
-
-
-def percent(value: float | None) -> str:
-    """A rate as a percentage; a dash where there is none."""
-    return "–" if value is None else f"{100 * value:.1f} %"
 
 
 def limits(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from inspection.evaluation.rates import CONFIDENCE, parts_needed, upper_bound
+from inspection.evaluation.rates import CONFIDENCE, parts_needed, percent, upper_bound
 from inspection.runtime.detectors import Scores
 
 
@@ -43,13 +43,13 @@ class EscapeLimit:
     @property
     def sentence(self) -> str:
         """The limit in words, for card, summary and report alike."""
-        shown = f"{self.n_defective} defective parts show at most {_percent(self.upper_bound)}"
+        shown = f"{self.n_defective} defective parts show at most {percent(self.upper_bound)}"
         if self.asked is None:
             return (
                 f"no limit on escapes, the thresholds follow the costs alone: {shown}"
             )
 
-        asked = f"at most {_percent(self.asked)} escapes"
+        asked = f"at most {percent(self.asked)} escapes"
         if self.supported:
             return f"{asked} is supported: {shown}"
         if self.applied == "limit":
@@ -182,7 +182,3 @@ def _cheapest_exclusion(
 
 def _passing(scores: Scores, limits: Scores) -> Any:
     return np.all(scores < limits, axis=1)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

@@ -8,6 +8,7 @@ import numpy as np
 
 from inspection.evaluation.parity import Parity, compare
 from inspection.geometry import Box, Floats, Image, box_from_mask
+from inspection.models.crops import evenly_spaced
 from inspection.runtime.detectors import DetectorCard
 from inspection.runtime.heat import hot_boxes, scaled
 from inspection.runtime.views import DetectorOutput
@@ -23,18 +24,14 @@ class Batch:
     def outputs(self) -> list[DetectorOutput]:
         """The outputs crop by crop, in the shapes in which the inspector has them."""
         return [
-            DetectorOutput(
-                values=np.atleast_1d(values),
-                heat=np.reshape(heat, (-1, *heat.shape[-2:])),
-            )
+            DetectorOutput.of(values, heat)
             for values, heat in zip(self.values, self.heat, strict=True)
         ]
 
 
 def evenly_drawn(images: Image, n: int) -> Image:
     """At most `n` of the images (N, ...), evenly drawn in their order, the ends among them."""
-    rows = np.linspace(0, len(images) - 1, min(n, len(images))).round().astype(int)
-    return np.array(images[rows])
+    return np.array(images[evenly_spaced(len(images), n)])
 
 
 def detector_parity(

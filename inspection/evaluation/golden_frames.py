@@ -13,7 +13,7 @@ import numpy as np
 from inspection.errors import InspectionError, raise_all
 from inspection.evaluation.part_scores import Parts
 from inspection.geometry import CropWindow, Image
-from inspection.models.crops import Crops, window_of
+from inspection.models.crops import Crops, evenly_spaced, window_of
 from inspection.runtime.views import ViewOutputs
 
 # Enough to meet every camera and class, and few enough that a window edge which falls
@@ -53,7 +53,7 @@ def golden_frames(crops: Mapping[str, Crops], n: int = N_FRAMES) -> StoredCrops:
     if not usable:
         return {}
 
-    rows = np.linspace(0, len(usable) - 1, min(n, len(usable))).round().astype(int)
+    rows = evenly_spaced(len(usable), n)
     return {usable[row]: found[usable[row]] for row in rows}
 
 

@@ -33,6 +33,15 @@ def rate(count: int, n: int, confidence: float = CONFIDENCE) -> Rate:
     return Rate(count, n, upper_bound(count, n, confidence))
 
 
+def percent(value: float | None, absent: str = "-") -> str:
+    """A rate as text, in per cent; `absent` where there is none.
+
+    >>> percent(0.055), percent(None)
+    ('5.5 %', '-')
+    """
+    return absent if value is None else f"{100 * value:.1f} %"
+
+
 def upper_bound(count: int, n: int, confidence: float = CONFIDENCE) -> float:
     """The rate that would show `count` or fewer of `n` with probability 1 - confidence."""
     from scipy.stats import beta

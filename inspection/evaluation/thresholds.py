@@ -14,7 +14,7 @@ from inspection.evaluation.escape_limit import EscapeLimit, lowered
 from inspection.evaluation.rates import CONFIDENCE
 from inspection.evaluation.smoothing import Cuts, SmoothedScores
 from inspection.runtime.detectors import BEYOND, Scores, Thresholds
-from inspection.runtime.verdict import decide
+from inspection.runtime.verdict import VERDICTS, decide
 
 # Quantiles of the normal parts' scores above which a search starts with review: none of them, the
 # tail, and half, since what is best for one detector depends on how the others are set.
@@ -177,11 +177,11 @@ def _descended(
 
 
 def _weights(defective: Any, costs: Costs) -> Scores:
-    """Cost (parts, 3) of giving each part each verdict, weighted to the line's defect rate."""
+    """What giving each part (parts, VERDICTS) each verdict costs, weighted to the defect rate."""
     bad = costs.defect_rate / max(1, defective.sum())
     good = (1 - costs.defect_rate) / max(1, (~defective).sum())
-    on_bad = np.array([costs.escape_cost, costs.review_cost, 0.0]) * bad
-    on_good = np.array([0.0, costs.review_cost, costs.overkill_cost]) * good
+    on_bad = np.array([costs.on_defective[verdict] for verdict in VERDICTS]) * bad
+    on_good = np.array([costs.on_good[verdict] for verdict in VERDICTS]) * good
     return np.where(defective[:, None], on_bad, on_good)
 
 

@@ -81,6 +81,15 @@ def window_of(row: Any) -> CropWindow:
     )
 
 
+def evenly_spaced(n_rows: int, n: int) -> Any:
+    """At most `n` of the row numbers 0..`n_rows` - 1, evenly spaced, both ends among them.
+
+    >>> evenly_spaced(10, 4).tolist(), evenly_spaced(2, 4).tolist()
+    ([0, 3, 6, 9], [0, 1])
+    """
+    return np.linspace(0, n_rows - 1, min(n, n_rows)).round().astype(int)
+
+
 def drawn(rows: Any, n: int, seed: int) -> Any:
     """At most `n` of the row numbers, drawn at random and put in order.
 

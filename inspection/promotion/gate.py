@@ -172,14 +172,15 @@ def cost_increase(
     In units of one good part thrown away. Bounds by the paired bootstrap, drawn by part within the
     defective and the good ones, which are weighted by the line's defect rate.
     """
-    on_bad = {PASS: costs.escape_cost, REVIEW: costs.review_cost, REJECT: 0.0}
-    on_good = {PASS: 0.0, REVIEW: costs.review_cost, REJECT: costs.overkill_cost}
     generator = np.random.default_rng(0)
 
     estimate, drawn = 0.0, np.zeros(N_DRAWS)
     weights = (costs.defect_rate, 1 - costs.defect_rate)
     for weight, pairs, price in zip(
-        weights, (defective, good), (on_bad, on_good), strict=True
+        weights,
+        (defective, good),
+        (costs.on_defective, costs.on_good),
+        strict=True,
     ):
         change = _change(pairs, price)
         estimate += weight * float(change.mean())

@@ -96,10 +96,7 @@ class Measurement:
 
     def _output(self, detector: str, crop: Image) -> DetectorOutput:
         values, heat = self._detectors[detector].run(crop)
-        return DetectorOutput(
-            values=np.atleast_1d(values),
-            heat=np.reshape(heat, (-1, *heat.shape[-2:])),
-        )
+        return DetectorOutput.of(values, heat)
 
 
 class Inspector:

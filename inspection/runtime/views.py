@@ -1,6 +1,7 @@
 """Views of a part: as they come in, and what the models measure in them."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -26,6 +27,14 @@ class DetectorOutput:
 
     values: Floats
     heat: Floats
+
+    @classmethod
+    def of(cls, values: Any, heat: Any) -> Self:
+        """What a model gives for one crop: values of any shape, heat (h, w) or (maps, h, w)."""
+        return cls(
+            values=np.atleast_1d(values),
+            heat=np.reshape(heat, (-1, *heat.shape[-2:])),
+        )
 
     @property
     def likeliest_map(self) -> int:
