@@ -42,14 +42,16 @@ test: $(READY)  ## the whole test suite, fast and slow
 test-fast: $(READY)  ## the tests that take seconds
 	pytest -m "not slow" --numprocesses 2
 
-lint: $(READY)  ## style, types, and that dvc.yaml names what each stage depends on
+lint: $(READY)  ## style, types, and that dvc.yaml and docs/params.md are as the sources have them
 	python -m stages.dependencies --check
+	python -m stages.params_reference --check
 	ruff check .
 	ruff format --check .
 	mypy inspection stages pipelines serving dashboard samples benchmarks
 
-deps: $(READY)  ## write what each stage depends on into dvc.yaml and libraries.yaml
+deps: $(READY)  ## write what each stage depends on into dvc.yaml, and docs/params.md
 	python -m stages.dependencies
+	python -m stages.params_reference
 
 adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]
 	@test -n "$(DATA)" || { echo "make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]:" \

@@ -18,6 +18,7 @@ from inspection.errors import InspectionError
 from pipelines.dvc_process import Dvc
 
 LOG = Path(".state/repro.log")
+DATA = Path("data")
 METRICS = Path("metrics")
 NAME_WIDTH = 12
 
@@ -126,6 +127,7 @@ class Screen:
 
 def repro(screen: Screen) -> None:
     """Bring every stage up to date, a line each; raises InspectionError where one fails."""
+    _check_data()
     try:
         with Dvc(
             screen.line, show_bar=screen.bar if screen.is_terminal else None
@@ -137,6 +139,15 @@ def repro(screen: Screen) -> None:
                 screen.end(said if ran else f"up to date; {said}")
     finally:
         screen.close()
+
+
+def _check_data() -> None:
+    """Raise InspectionError where there is no data, with what brings it; DVC says only that."""
+    if Path(f"{DATA}.dvc").is_file() and not DATA.exists():
+        raise InspectionError(
+            f"{DATA}: missing; draw the sample line with `make demo`, bring your own parts with "
+            "`make adopt DATA=<folder>`, or fetch tracked data with `dvc pull`"
+        )
 
 
 def found(stage: str, numbers: str) -> str:

@@ -59,7 +59,10 @@ class ValidateParams(Layout):
     """The `validate` section: the layout of the data, what to do with strangers, what to expect."""
 
     unknown: Unknown = Unknown()
+    """What to do with images whose name or class is unknown."""
+
     expected: Expected = Expected()
+    """What the line expects of its data."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Paths:
 
 def main() -> None:
     paths = program.paths(Paths, __doc__)
+    sections.check_all()
     line, params = sections.read(
         sections.line("bit_depth", "classes", "max_pixels", "normal", "regions"),
         sections.section("validate", ValidateParams),
@@ -132,7 +136,8 @@ def _paths_under(data_dir: Path) -> tuple[list[str], list[Finding]]:
     """
     if not data_dir.is_dir():
         raise InspectionError(
-            f"{data_dir}: no such folder; put images there, or run `make adopt`"
+            f"{data_dir}: no such folder; draw the sample line with `make demo`, bring your own "
+            "parts with `make adopt DATA=<folder>`, or fetch tracked data with `dvc pull`"
         )
     raw, linked = _walked(data_dir)
     shown = {path: path.decode(errors="backslashreplace") for path in [*raw, *linked]}

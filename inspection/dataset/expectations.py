@@ -59,21 +59,22 @@ Extent = Annotated[tuple[Pixels, Pixels], AfterValidator(_in_order)]
 
 
 class Expected(Frozen):
-    """What the line expects of its data.
+    """What the line expects of its data."""
 
-    `width_px` and `height_px` are (minimum, maximum) of a frame.
-    `max_quarantined_fraction` is the share of image files that may be set aside.
-    """
-
-    # from the smallest crop up to a line-scan camera's longest line
     width_px: Extent = (32, 16384)
+    """Minimum and maximum width of a frame: from the smallest crop up to a line-scan camera's
+    longest line."""
+
     height_px: Extent = (32, 16384)
-    # a tenth: some broken or misnamed files are usual, more means a wrong copy or configuration
+    """Minimum and maximum height of a frame, likewise."""
+
     max_quarantined_fraction: float = Field(
         default=0.1,
         ge=0,
         le=1,
     )
+    """Share of image files that may be set aside. Some broken or misnamed files are usual; more
+    than a tenth means a wrong copy or configuration."""
 
 
 @dataclass(frozen=True)

@@ -22,20 +22,31 @@ YOLO_SUFFIXES = frozenset({".txt"})
 
 
 class Columns(Frozen):
-    """The columns of a table by what they hold; '' for what it does not hold.
-
-    `image` names the image file, `mask` its mask. `box` are the columns of left, top, right and
-    bottom in pixels (the label names the box), `boxes` one column of JSON.
-    """
+    """The columns of a table by what they hold; '' for what it does not hold."""
 
     image: str = ""
+    """The path of the image file, or its name."""
+
     label: str = ""
+    """The class. Without it the labels of the boxes say it."""
+
     part: str = ""
+    """The part that the image shows; views of one part have the same value."""
+
     camera: str = ""
+    """The camera."""
+
     view: str = ""
+    """Which view of the part it is."""
+
     mask: str = ""
+    """The path of the mask."""
+
     boxes: str = ""
+    """All boxes of an image in one column of JSON."""
+
     box: tuple[()] | tuple[str, str, str, str] = ()
+    """The four columns of left, top, right and bottom in pixels; the label names the box."""
 
     @property
     def names(self) -> list[str]:
@@ -45,19 +56,7 @@ class Columns(Frozen):
 
 
 class Layout(Frozen):
-    """Where things are under the data folder; all names are compared composed (NFC).
-
-    `layout` says where the label of a view stands: in the file's name (`flat`), in the name of a
-    folder above it (`class_folders`, `class_folders_with_masks`), in its mask (`masks`: normal
-    where nothing is marked, else the line's one defect), in its boxes (`coco`, `yolo`, `voc`) or
-    in the `columns` of a `table` (a CSV, TSV, JSON lines or parquet file; without a column of
-    labels its boxes say them).
-    `images`, `yolo`, `coco` and `voc` are globs on paths relative to the data folder, `**` for any
-    depth. `pattern` is matched to the stem of an image's name as a whole; its named groups are
-    camera, part, label, view, or what `part_from` names. `masks` is where the mask of an image
-    lies: `{folder}` is the image's folder, `{class}` the folder that names its class, `{stem}`
-    its name without the suffix.
-    """
+    """Where things are under the data folder; all names are compared composed (NFC)."""
 
     layout: Literal[
         "flat",
@@ -69,20 +68,49 @@ class Layout(Frozen):
         "voc",
         "table",
     ]
+    """Where the label of a view stands: in the file's name (`flat`), in the name of a folder
+    above it (`class_folders`, `class_folders_with_masks`), in its mask (`masks`: normal where
+    nothing is marked, else the line's one defect), in its boxes (`coco`, `yolo`, `voc`), or in
+    the `columns` of a `table` (CSV, TSV, JSON lines or parquet)."""
+
     images: tuple[str, ...] = Field(
         default=("**/*",),
         min_length=1,
     )
+    """Globs of image files relative to the data folder, `**` for any depth."""
+
     pattern: str = ".+"
+    """A regular expression for the stem of an image's name as a whole. Its named groups are
+    camera, part, label, view, or what `part_from` names."""
+
     part_from: PartFrom = PartFrom(rule="file")
+    """What makes two images views of one part."""
+
     masks: str = ""
+    """Where the mask of an image lies: `{folder}` is the image's folder, `{class}` the folder
+    that names its class, `{stem}` its name without the suffix."""
+
     yolo: tuple[str, ...] = ()
+    """Globs of YOLO label files."""
+
     yolo_names: str = ""
+    """The file of YOLO's class names, one a line."""
+
     coco: tuple[str, ...] = ()
+    """Globs of COCO annotation files."""
+
     voc: tuple[str, ...] = ()
+    """Globs of Pascal VOC annotation files."""
+
     table: str = ""
+    """The table of a layout `table`."""
+
     columns: Columns = Columns()
+    """The columns of the table."""
+
     unlabelled: Literal["normal", "quarantine"] = "quarantine"
+    """What an image is that nothing labels: `normal` where annotators only marked defects; else
+    it is quarantined, since nobody knows."""
 
     @field_validator("pattern")
     @classmethod
@@ -368,6 +396,7 @@ def _take(
     suffixes: frozenset[str],
 ) -> tuple[list[str], list[str]]:
     """Those of `paths` that have a suffix of `suffixes` and match a pattern, and the rest."""
+
     taken: list[str] = []
     left: list[str] = []
     for path in paths:

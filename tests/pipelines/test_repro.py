@@ -101,6 +101,16 @@ def test_what_could_not_be_measured_is_a_dash_and_other_metrics_give_the_stages_
     assert found("report", "reports/index.html") == "reports/index.html"
 
 
+def test_where_tracked_data_is_missing_it_says_what_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.dvc").write_text("outs: []")
+
+    with pytest.raises(InspectionError, match="data: missing; draw .* with `make demo`"):
+        repro.repro(Screen(io.StringIO(), io.StringIO()))
+
+
 @pytest.mark.slow
 def test_every_stage_is_brought_up_to_date_and_a_second_run_says_that_it_was(project: Path) -> None:
     first, second = io.StringIO(), io.StringIO()
