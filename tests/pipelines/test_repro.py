@@ -107,7 +107,7 @@ def test_where_tracked_data_is_missing_it_says_what_brings_it(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.dvc").write_text("outs: []")
 
-    with pytest.raises(InspectionError, match="data: missing; draw .* with `make demo`"):
+    with pytest.raises(InspectionError, match=r"data: missing; draw .* with `make demo`"):
         repro.repro(Screen(io.StringIO(), io.StringIO()))
 
 
