@@ -1,5 +1,6 @@
 """What folders are: general words, splits, cameras, classes, or products of their own."""
 
+import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -102,15 +103,8 @@ def _are_classes(level: Mapping[str, str], n_images: int) -> bool:
 
 def _shared(images: Iterable[str]) -> int:
     """How many of their topmost folders all images share."""
-    # what the first and the last in order share, all between them share
     folders = [folders_of(path) for path in images]
-    first = min(folders, default=())
-    last = max(folders, default=())
-
-    shared = 0
-    while shared < min(len(first), len(last)) and first[shared] == last[shared]:
-        shared += 1
-    return shared
+    return len(os.path.commonprefix(folders))  # noqa: RUF071 - of tuples, folder by folder
 
 
 def check_one_product(photos: Sequence[str], masks: Iterable[str]) -> None:
