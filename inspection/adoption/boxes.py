@@ -19,7 +19,7 @@ from inspection.dataset.annotations import (
     read_yolo,
 )
 from inspection.dataset.coco import read_coco
-from inspection.dataset.layouts import ImageIndex
+from inspection.dataset.image_index import ImageIndex
 from inspection.dataset.names import nfc
 from inspection.dataset.voc import is_voc, read_voc
 from inspection.errors import InspectionError
