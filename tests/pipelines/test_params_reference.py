@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from stages import sections
 from pipelines.params_reference import REFERENCE, keys, reference
+from stages import sections
 
 ROOT = Path(__file__).parents[2]
 PARAMS = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
