@@ -19,13 +19,14 @@ from inspection.dataset.annotations import (
     read_class_names,
     read_yolo,
 )
+from inspection.dataset.checks import Report, check, raise_if_critical
 from inspection.dataset.coco import read_coco
-from inspection.dataset.expectations import (
-    Expected,
-    Report,
-    check,
-    of_manifest,
-    raise_if_critical,
+from inspection.dataset.expectations import Expected, of_manifest
+from inspection.dataset.file_sorting import (
+    SortedFiles,
+    missing_annotations,
+    sort_files,
+    spelled_in_two_forms,
 )
 from inspection.dataset.image_files import (
     ImageFile,
@@ -35,15 +36,10 @@ from inspection.dataset.image_files import (
     unreadable,
     unreadable_mask,
 )
+from inspection.dataset.image_index import ImageIndex
 from inspection.dataset.labelling import Unknown
-from inspection.dataset.layouts import (
-    ImageIndex,
-    Layout,
-    SortedFiles,
-    missing_annotations,
-    sort_files,
-)
-from inspection.dataset.manifest import COLUMNS, assemble, counts, spelled_in_two_forms
+from inspection.dataset.layouts import Layout
+from inspection.dataset.manifest import COLUMNS, assemble, counts
 from inspection.dataset.quarantine import Finding, as_table
 from inspection.dataset.table import Table, read_table
 from inspection.dataset.voc import read_voc

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inspection.dataset.expectations import Report
+from inspection.dataset.checks import Report
 from pipelines import adopt
 from stages import validate
 from tests.inspection.dataset.test_voc import xml

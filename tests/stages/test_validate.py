@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from inspection.dataset.expectations import Expected, Report, of_manifest
+from inspection.dataset.checks import Report
+from inspection.dataset.expectations import Expected, of_manifest
 from inspection.errors import InspectionError
 from inspection.line import Line
 from stages import validate
