@@ -44,14 +44,14 @@ test-fast: $(READY)  ## the tests that take seconds
 
 lint: $(READY)  ## style, types, and that dvc.yaml and docs/params.md are as the sources have them
 	python -m stages.dependencies --check
-	python -m stages.params_reference --check
+	python -m pipelines.params_reference --check
 	ruff check .
 	ruff format --check .
 	mypy inspection stages pipelines serving dashboard samples benchmarks
 
 deps: $(READY)  ## write what each stage depends on into dvc.yaml, and docs/params.md
 	python -m stages.dependencies
-	python -m stages.params_reference
+	python -m pipelines.params_reference
 
 adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]
 	@test -n "$(DATA)" || { echo "make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]:" \

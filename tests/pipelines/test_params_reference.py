@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from pipelines.params_reference import REFERENCE, keys, reference
 from stages import sections
-from stages.params_reference import REFERENCE, keys, reference
 
 ROOT = Path(__file__).parents[2]
 PARAMS = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -75,7 +75,7 @@ def test_check_changes_nothing_and_fails_where_the_file_is_stale(tmp_path: Path)
     (tmp_path / "docs").mkdir()
     stale = tmp_path / REFERENCE
     stale.write_text("of last year", encoding="utf-8")
-    command = [sys.executable, "-m", "stages.params_reference"]
+    command = [sys.executable, "-m", "pipelines.params_reference"]
     here = {"cwd": tmp_path, "env": {"PYTHONPATH": str(ROOT)}, "text": True}
 
     checked = subprocess.run([*command, "--check"], stderr=subprocess.PIPE, **here)
