@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast lint deps lock adopt serve flow dashboard registry sheet key sign
+.PHONY: help demo setup test test-fast lint deps lock adopt serve flow dashboard registry sheet key sign repro sbom licences audit
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -74,6 +74,18 @@ dashboard: $(READY)  ## see where the model looks, on http://127.0.0.1:8501
 registry: $(READY)  ## the MLflow registry, on http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port 5000 \
 		--backend-store-uri sqlite:///mlruns/mlflow.db
+
+repro: $(READY)  ## `dvc repro`, after a power cut too: what it left cut off is repaired first
+	@python -m pipelines.dvc_state
+
+sbom: $(READY)  ## what is shipped, as a CycloneDX bill of materials: reports/sbom.json
+	@python -m pipelines.supply_chain sbom --out reports/sbom.json
+
+licences: $(READY)  ## the licence of every requirement, held against the list of those allowed
+	@python -m pipelines.supply_chain licences
+
+audit: $(READY)  ## known vulnerabilities of the requirements (pip-audit; needs the network)
+	@python -m pipelines.supply_chain audit
 
 key: $(READY)  ## a pair of keys for signed releases: make key KEY=<file>
 	@python -m pipelines.signing make-key $(KEY)

@@ -4,9 +4,11 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,10 @@ from inspection.errors import InspectionError
 if TYPE_CHECKING:
     import pandas as pd
 
+# With these a cell begins a formula in a spreadsheet (OWASP, "CSV Injection") ...
+FORMULA = ("=", "+", "-", "@")
+# ... unless it is a number, or a single sign.
+HARMLESS = re.compile(r"[=+@-]|[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")
 RETRY_S = 0.1  # no outcome: how soon a waiting process notices that the lock is free
 
 
@@ -73,21 +79,51 @@ def read_json(path: Path) -> Any:
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:
-    """Write a table atomically, as parquet or CSV by the suffix of `path`."""
+    """Write a table atomically, as parquet or CSV by the suffix of `path`.
+
+    A CSV is opened by people: its texts are written as `plain_cell` has them.
+    """
     with replacing(path) as temporary:
         if path.suffix == ".csv":
-            table.to_csv(temporary, index=False)
+            plain = table.rename(columns=plain_cell)
+            texts = plain.select_dtypes(["object", "string"]).columns
+            plain[texts] = plain[texts].map(plain_cell)
+            plain.to_csv(temporary, index=False)
         else:
             table.to_parquet(temporary, index=False)
 
 
+def plain_cell(value: Any) -> Any:
+    """A text that does nothing where it is shown: no formula in a spreadsheet, no escape sequence.
+
+    Names of files and classes come from outside. A formula gets an apostrophe in front, control
+    characters are written out; what is no text stays as it is.
+
+    >>> plain_cell("=1+1"), plain_cell("-3.5"), plain_cell("a\\x1b[2J")
+    ("'=1+1", '-3.5', 'a\\\\x1b[2J')
+    """
+    if not isinstance(value, str):
+        return value
+    shown = "".join(
+        one if unicodedata.category(one) != "Cc" else repr(one)[1:-1] for one in value
+    )
+    is_formula = shown.startswith(FORMULA) and not HARMLESS.fullmatch(shown)
+    return f"'{shown}" if is_formula else shown
+
+
 def read_table(path: Path) -> "pd.DataFrame":
-    """Read a parquet table."""
+    """Read a parquet table; one that is cut off or damaged is an InspectionError."""
     import pandas as pd
 
     if not path.exists():
         raise InspectionError(f"{path}: not found; run `dvc repro` to make it")
-    return pd.read_parquet(path)
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InspectionError(
+            f"{path}: is no whole table ({_first_line(error)}); delete it, then `dvc checkout` "
+            "brings it back from the cache, or `dvc repro` makes it anew"
+        ) from error
 
 
 def replace_folder(finished: Path, target: Path) -> None:
@@ -123,6 +159,10 @@ def locked(path: Path, holder: str, wait_s: float = 0.0) -> Iterator[None]:
                 )
             time.sleep(RETRY_S)
         yield
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]
 
 
 def _try_lock(file: IO[str]) -> bool:

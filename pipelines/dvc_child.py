@@ -8,20 +8,20 @@ the record separator.
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any, TextIO
 
 from inspection.processes import die_with_parent
+from pipelines.dvc_state import repaired
 
 ANSWER = "\x1e"
-EMPTY_IS_BROKEN = (".dvc/tmp/rwlock", "dvc.lock")
 
 
 def main() -> None:
     """Answer first with the names of all stages in order, then to each stage that is named."""
     die_with_parent()
     commands = _private_stdin()
-    _mend()
+    for line in repaired():
+        sys.stderr.write(f"warning: {line}\n")
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -72,14 +72,6 @@ def _private_stdin() -> TextIO:
     os.dup2(nothing, 0)
     os.close(nothing)
     return commands
-
-
-def _mend() -> None:
-    """Remove what a killed DVC leaves empty and the next one chokes on; it is made anew."""
-    for name in EMPTY_IS_BROKEN:
-        path = Path(name)
-        if path.is_file() and path.stat().st_size == 0:
-            path.unlink()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from inspection.errors import InspectionError
+from inspection.failures import PlainErrors
 from inspection.line import Line
 from inspection.promotion.gate import GateParams, Rule, failures, max_uses
 from pipelines.champions import Registry, signing_key
@@ -41,7 +42,7 @@ def main() -> None:
     if given.override and not given.by:
         parser.error("--override: say who decides with --by NAME")
 
-    try:
+    with PlainErrors("promote"):
         if given.sync:
             outcome = sync(by=given.by or getpass.getuser())
         else:
@@ -50,9 +51,6 @@ def main() -> None:
                 override=given.override or "",
                 by=given.by or getpass.getuser(),
             )
-    except InspectionError as error:
-        sys.stderr.write(f"promote: failed\n{error}\n")
-        raise SystemExit(1) from error
     if outcome in ("refused", "superseded"):
         raise SystemExit(1)
 

@@ -5,6 +5,7 @@ import getpass
 import sys
 
 from inspection.errors import InspectionError
+from inspection.failures import PlainErrors
 from inspection.runtime.inspector import Inspector
 from pipelines.promote import opened
 from stages import tracking
@@ -16,11 +17,8 @@ def main() -> None:
     parser.add_argument("--reason", default="", help="why, for the record")
     parser.add_argument("--by", metavar="NAME", default=getpass.getuser())
     given = parser.parse_args()
-    try:
+    with PlainErrors("rollback"):
         said = rollback(reason=given.reason, by=given.by)
-    except InspectionError as error:
-        sys.stderr.write(f"rollback: failed\n{error}\n")
-        raise SystemExit(1) from error
     sys.stdout.write(said + "\n")
 
 

@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from inspection.errors import InspectionError
+from inspection.failures import PlainErrors
 from inspection.runtime.bundle import verified
 from inspection.runtime.releases import champion
 from inspection.runtime.signatures import make_keys, read_private_key, sign
@@ -29,14 +29,11 @@ def main() -> None:
     signed.add_argument("--release", help="a folder of models/releases; the champion")
 
     given = parser.parse_args()
-    try:
+    with PlainErrors("signing"):
         if given.verb == "make-key":
             said = new_keys(given.key)
         else:
             said = signed_release(given.key, RELEASES, given.release)
-    except InspectionError as error:
-        sys.stderr.write(f"signing: failed\n{error}\n")
-        raise SystemExit(1) from error
     sys.stdout.write(said + "\n")
 
 

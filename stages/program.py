@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar, get_type_hints
 
-from inspection.errors import InspectionError
+from inspection.failures import PlainErrors, require_utf8
 from inspection.processes import die_with_parent
 from inspection.storage import locked, write_json
 from stages.pipeline import fingerprint
@@ -31,18 +31,16 @@ def run(stage: str, main: Callable[[], None]) -> None:
 
     The process is killed when its parent dies: a killed `dvc repro` leaves no orphan that trains
     on beside the next one. A lock per stage refuses a second run of the same stage. A stage whose
-    sources, inputs or parameters change while it runs fails.
+    sources, inputs or parameters change while it runs fails. So does one without UTF-8.
     """
     die_with_parent()
     log_to_stderr()
-    try:
+    with PlainErrors(stage):
+        require_utf8()
         with locked(LOCK_DIR / f"{stage}.lock", holder=f"stage {stage}"):
             before = fingerprint.of_stage(stage)
             main()
             fingerprint.require_unchanged(stage, before)
-    except InspectionError as error:
-        sys.stderr.write(f"{stage}: failed\n{error}\n")
-        raise SystemExit(1) from error
 
 
 def log_to_stderr() -> None:

@@ -99,7 +99,10 @@ def _registered(mlflow: Any, paths: Paths, card: Card, digest: str) -> str:
 
     run_name = f"{name} {_short(card.lineage['git_revision'])} bundle {card.version}"
     known = _known_run(client, card.lineage["mlflow_run"])
-    with mlflow.start_run(run_id=known, run_name=None if known else run_name) as run:
+    started = mlflow.start_run(
+        run_id=known, run_name=None if known else run_name, tags=tracking.owner()
+    )
+    with started as run:
         mlflow.log_metrics(_numbers(card.metrics))
         _log_data(mlflow, card)
         _log_artifacts(mlflow, paths, place)

@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, overload
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from inspection.errors import InspectionError, raise_all
@@ -41,6 +41,9 @@ MODELS = {
     "tracking": "stages.tracking:TrackingParams",
 }
 SECTIONS = tuple(MODELS)
+
+# numpy and scikit-learn take seeds of 32 bits.
+N_SEEDS = 2**32
 
 # How pydantic says it, and how params.yaml's readers read it.
 WORDING = (
@@ -68,6 +71,13 @@ class Params(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True
     )
+
+    @field_validator("seed", check_fields=False)
+    @classmethod
+    def _is_a_seed(cls, seed: int) -> int:
+        if not 0 <= seed < N_SEEDS:
+            raise ValueError(f"should be a whole number from 0 to {N_SEEDS - 1}")
+        return seed
 
 
 class UndeclaredKeyError(Exception):

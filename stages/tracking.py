@@ -5,12 +5,15 @@ locations are kept relative to the project's root: a copied checkout writes into
 """
 
 import os
+import platform
 import socket
 import sqlite3
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import psutil
 
 from inspection.errors import InspectionError
 from inspection.storage import locked
@@ -24,6 +27,7 @@ SQLITE = "sqlite:///"
 LOCK_DIR = Path(".state/locks")
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 CARD_TAG = "sha256_card.json"
+HOST_TAG, PROCESS_TAG = "knurl.host", "knurl.process"
 
 
 class TrackingParams(sections.Params):
@@ -60,6 +64,7 @@ def connect(params: TrackingParams) -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     uri = address(params)
     _require_answer(uri)
+    _require_database(_folder(uri))
     import mlflow
 
     before = os.environ.get(ADDRESS)
@@ -79,7 +84,13 @@ def connect(params: TrackingParams) -> Any:
         if folder is not None:
             _keep_in_project(folder, params.experiment)
     mlflow.set_experiment(params.experiment)
+    _end_runs_of_the_dead(mlflow, params.experiment)
     return mlflow
+
+
+def owner() -> dict[str, str]:
+    """Tags of a run that say which process writes it: by them a run is found that was killed."""
+    return {HOST_TAG: platform.node(), PROCESS_TAG: _process(os.getpid())}
 
 
 def changing_aliases(params: TrackingParams) -> AbstractContextManager[None]:
@@ -88,6 +99,45 @@ def changing_aliases(params: TrackingParams) -> AbstractContextManager[None]:
     return locked(
         lock, holder="another change of the registry's aliases", wait_s=PATIENCE_S
     )
+
+
+def _end_runs_of_the_dead(mlflow: Any, experiment: str) -> None:
+    """Mark as KILLED what still counts as running, and whose process on this host is gone."""
+    running = mlflow.search_runs(
+        experiment_names=[experiment],
+        filter_string="attributes.status = 'RUNNING' "
+        f"and tags.`{HOST_TAG}` = '{platform.node()}'",
+        output_format="list",
+    )
+    for run in running:
+        named = run.data.tags.get(PROCESS_TAG, "")
+        if named != _process(int(named.partition(" ")[0] or 0)):
+            mlflow.MlflowClient().set_terminated(run.info.run_id, status="KILLED")
+
+
+def _process(pid: int) -> str:
+    """A process by its number and its start, since numbers are given again."""
+    try:
+        return f"{pid} {psutil.Process(pid).create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return "gone"
+
+
+def _require_database(folder: Path | None) -> None:
+    """Refuse a database that sqlite cannot read, before MLflow migrates it."""
+    path = (folder or Path()) / "mlflow.db"
+    if folder is None or not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=PATIENCE_S)) as database:
+            (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(found.splitlines()[-1])
+    except sqlite3.DatabaseError as error:
+        raise InspectionError(
+            f"{path}: is damaged ({error}); copy it back from a backup, or move it away and run "
+            "`dvc repro -f -s register`: what was promoted stands in models/releases/history.jsonl"
+        ) from error
 
 
 def _folder(uri: str) -> Path | None:

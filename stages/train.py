@@ -126,13 +126,14 @@ def live_run(params: TrainParams, store: tracking.TrackingParams) -> Iterator[Li
     """The run while it trains: parameters at once, numbers after each epoch, then how it ended.
 
     That is FINISHED, FAILED by an exception, or KILLED by the keyboard. A process that is killed
-    outright can say nothing: its run stays RUNNING.
+    outright can say nothing: the next one that opens the store marks its run as KILLED.
     """
     if not params.track:
         yield LiveRun()
         return
     mlflow = tracking.connect(store)
-    run_id = mlflow.start_run(run_name=params.run_name).info.run_id
+    run = mlflow.start_run(run_name=params.run_name, tags=tracking.owner())
+    run_id = run.info.run_id
     status = "FAILED"
     try:
         mlflow.log_params(params.model_dump(mode="json"))

@@ -128,7 +128,8 @@ def main() -> None:
 def _paths_under(data_dir: Path) -> tuple[list[str], list[Finding]]:
     """Every file below `data_dir` as a relative posix path; what is told instead of taken.
 
-    That is a file whose name no Unicode can spell, and a folder that is only linked.
+    That is a file whose name no Unicode can spell, a folder that is only linked, and a link that
+    leads out of the folder: DVC and whoever copies the data would take another file.
     """
     if not data_dir.is_dir():
         raise InspectionError(
@@ -137,10 +138,18 @@ def _paths_under(data_dir: Path) -> tuple[list[str], list[Finding]]:
         )
     raw, linked = _walked(data_dir)
     shown = {path: path.decode(errors="backslashreplace") for path in [*raw, *linked]}
+    away = [path for path in raw if _leads_out(data_dir, path)]
+    raw = sorted(set(raw) - set(away))
     spelled = [shown[path] for path in raw if shown[path].encode() == path]
     strange = [shown[path] for path in raw if shown[path].encode() != path]
     findings = [
         Finding(name, "name_not_utf8", "rename it in UTF-8") for name in strange
+    ]
+    findings += [
+        Finding(
+            name, "link_outside", f"leads out of {data_dir.name}/; put the file there"
+        )
+        for name in map(shown.__getitem__, away)
     ]
     detail = "a linked folder is not followed; put its files there"
     return spelled, findings + [
@@ -166,6 +175,14 @@ def _walked(data_dir: Path) -> tuple[list[bytes], list[bytes]]:
         for paths in (files, linked)
     ]
     return raw[0], raw[1]
+
+
+def _leads_out(data_dir: Path, path: bytes) -> bool:
+    """Whether a file is a link to what lies elsewhere; one that leads nowhere is refused later."""
+    file = data_dir / os.fsdecode(path)
+    if not file.is_symlink() or not file.exists():
+        return False
+    return not file.resolve().is_relative_to(data_dir.resolve())
 
 
 def _check_files(

@@ -14,7 +14,14 @@ LIBRARIES = Path("libraries.yaml")
 
 # They check params, draw progress bars and keep the books: another version of them makes no other
 # model, and must not train one.
-WITHOUT_RESULT = {"mlflow", "pydantic", "pydantic-core", "ruamel-yaml", "tqdm"}
+WITHOUT_RESULT = {
+    "mlflow",
+    "psutil",
+    "pydantic",
+    "pydantic-core",
+    "ruamel-yaml",
+    "tqdm",
+}
 
 
 def keys_of(program: Path) -> list[str]:

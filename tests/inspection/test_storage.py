@@ -1,3 +1,4 @@
+import csv
 import threading
 import time
 from collections.abc import Callable
@@ -136,3 +137,38 @@ def test_a_finished_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> Non
         (tmp_path / "bundle").rename(tmp_path / "incoming")
     replace_folder(tmp_path / "incoming", tmp_path / "new" / "bundle")
     assert (tmp_path / "new" / "bundle" / "from_incoming").is_file()
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "=", "-"])
+def test_a_cell_of_a_csv_begins_no_formula(tmp_path: Path, cell: str) -> None:
+    write_table(tmp_path / "a.csv", pd.DataFrame({"path": [cell]}))
+    lines = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
+    (row,) = list(csv.reader(lines))[1:]
+
+    assert row == [cell if len(cell) == 1 else f"'{cell}"]
+
+
+def test_numbers_and_names_stand_in_a_csv_as_they_are(tmp_path: Path) -> None:
+    table = pd.DataFrame({"score": [-1.5, 2.0], "name": ["-3.5", "C0_찍힘-1.png"]})
+    write_table(tmp_path / "a.csv", table)
+
+    assert (tmp_path / "a.csv").read_text() == "score,name\n-1.5,-3.5\n2.0,C0_찍힘-1.png\n"
+
+
+def test_a_csv_holds_no_escape_sequence_not_even_in_its_heading(tmp_path: Path) -> None:
+    table = pd.DataFrame({"=a\x1b[2J": ["b\x1b]0;title\x07", "\t=1", "\x9b31m"]})
+    write_table(tmp_path / "a.csv", table)
+    text = (tmp_path / "a.csv").read_text(encoding="utf-8")
+
+    assert text == "'=a\\x1b[2J\nb\\x1b]0;title\\x07\n\\t=1\n\\x9b31m\n"
+
+
+def test_a_table_that_was_cut_off_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.parquet"
+    write_table(path, pd.DataFrame({"a": range(1000)}))
+    whole = path.read_bytes()
+    for kept in (0, 3, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(InspectionError, match="is no whole table") as caught:
+            read_table(path)
+        assert len(str(caught.value).splitlines()) == 1

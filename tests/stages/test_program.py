@@ -34,10 +34,14 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT)}
 
 
-def ran(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", source(body)]
+def ran(folder: Path, body: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", source(body)],
+        cwd=folder,
+        env=environment() | variables,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
     )
 
 
@@ -65,6 +69,55 @@ def test_what_the_user_can_fix_ends_with_one_and_without_a_traceback(tmp_path: P
     done = ran(tmp_path, "raise InspectionError('label: 찍힘 unknown; add it')")
     assert done.returncode == 1
     assert done.stderr == "drawn: failed\nlabel: 찍힘 unknown; add it\n"
+
+
+FULL_DISK = "open('/dev/full', 'wb', 0).write(b'x')"
+FULL_DATABASE = (
+    "import sqlite3; d = sqlite3.connect('full.db'); d.execute('PRAGMA max_page_count=1');"
+    "d.execute('CREATE TABLE a (b)'); d.execute('INSERT INTO a VALUES (zeroblob(9999))')"
+)
+DAMAGED_DATABASE = (
+    "import sqlite3; open('a.db', 'wb').write(b'x' * 4096);"
+    "sqlite3.connect('a.db').execute('SELECT * FROM a')"
+)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("body", [FULL_DISK, FULL_DATABASE])
+def test_a_full_disk_ends_a_stage_in_one_line_with_the_remedy(tmp_path: Path, body: str) -> None:
+    done = ran(tmp_path, body)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("drawn: failed\ndisk: no space left; free some and run it again")
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_damaged_database_ends_a_stage_in_one_line_with_the_remedy(tmp_path: Path) -> None:
+    done = ran(tmp_path, DAMAGED_DATABASE)
+
+    assert done.returncode == 1
+    assert "database: is damaged (file is not a database); copy it back" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_an_environment_without_utf8_ends_a_stage_in_one_line_with_the_remedy(
+    tmp_path: Path,
+) -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = ran(tmp_path, "sys.stdout.write('ran')", **ascii_only)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "set PYTHONUTF8=1" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_the_environment_of_the_project_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    lines = (ROOT / "project.env").read_text().splitlines()
+    project = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    done = ran(tmp_path, "sys.stdout.write('찍힘')", **ascii_only, **project)
+
+    assert done.stdout == "찍힘"
 
 
 def test_our_own_bug_shows_its_traceback(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ def test_a_section_is_read_by_its_model_and_one_section_comes_bare(
     [
         ("{val_fraction: 20, seed: 1}", "split.val_fraction: should be < 1, got 20"),
         ("{val_fraction: 0, seed: 1}", "split.val_fraction: should be > 0, got 0"),
+        ("{seed: 4294967296}", "split.seed: should be a whole number from 0 to 4294967295"),
+        ("{seed: -1}", "split.seed: should be a whole number from 0 to 4294967295"),
         ("{val_fraktion: 0.1, seed: 1}", "split.val_fraktion: unknown key; remove it or fix"),
         ("{}", "split.seed: missing; add it"),
         ("{seed: many}", "split.seed: should be an integer, unable to parse"),
@@ -192,3 +194,9 @@ def test_a_key_that_dvc_is_to_track_must_be_written_out(
         "params.yaml: line.bit_depth: missing; add it, the default is 16",
         "params.yaml: line.orient: missing; add it, the default is null",
     ]
+
+
+def test_the_largest_seed_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_params(tmp_path, "split: {seed: 4294967295}\n", monkeypatch)
+
+    assert sections.read(SPLIT).seed == 2**32 - 1

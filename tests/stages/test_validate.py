@@ -131,6 +131,20 @@ def test_broken_files_are_set_aside_with_their_reasons(run: Run, data: Path) -> 
     }
 
 
+def test_a_link_out_of_the_data_is_set_aside_and_one_within_is_a_file_like_any(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    put(tmp_path / "elsewhere.png", part(1))
+    put(data / "spare" / "frame.png", part(2))
+    (data / "images/C0_100_정상_0.png").symlink_to(tmp_path / "elsewhere.png")
+    (data / "images/C0_101_정상_0.png").symlink_to(data / "spare" / "frame.png")
+
+    assert len(run()) == 17
+    found = quarantine()
+    assert found["images/C0_100_정상_0.png"] == "link_outside"
+    assert "images/C0_101_정상_0.png" not in found
+
+
 def test_a_frame_brighter_than_the_bit_depth_of_the_line_is_set_aside(
     run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,65 @@
+"""`make repro`: repair what a power cut leaves of DVC's state, then run `dvc repro`.
+
+DVC writes `dvc.lock` and `.dvc/tmp/rwlock` in place. One that was cut off is empty, full of zeros
+or half a file, and the next DVC stops at it.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from inspection.errors import InspectionError
+from inspection.failures import PlainErrors
+from inspection.storage import write_bytes
+from stages.sections import read_yaml
+
+RWLOCK = Path(".dvc/tmp/rwlock")
+LOCKED = Path("dvc.lock")
+KEPT = Path(".state/dvc.lock.damaged")
+
+
+def main() -> None:
+    """Repair, say what was repaired, and become `dvc repro` with the same arguments."""
+    with PlainErrors("repro"):
+        for line in repaired():
+            sys.stderr.write(f"warning: {line}\n")
+    os.execvp("dvc", ["dvc", "repro", *sys.argv[1:]])
+
+
+def repaired() -> list[str]:
+    """Take away what DVC cannot read; returns a line for each file.
+
+    The locks of readers and writers mean nothing once DVC has ended. Without `dvc.lock` DVC looks
+    every stage up in its run cache: what was finished is restored, not computed.
+    """
+    said = []
+    if RWLOCK.is_file() and not _is_json(RWLOCK):
+        RWLOCK.unlink()
+        said.append(f"{RWLOCK}: was cut off, and is made anew")
+
+    if LOCKED.is_file() and not _is_lock(LOCKED):
+        write_bytes(KEPT, LOCKED.read_bytes())
+        LOCKED.unlink()
+        said.append(
+            f"{LOCKED}: was cut off, and is made anew; what it held lies in {KEPT}"
+        )
+    return said
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        return isinstance(json.loads(path.read_bytes()), dict)
+    except ValueError:
+        return False
+
+
+def _is_lock(path: Path) -> bool:
+    try:
+        return "schema" in read_yaml(path)
+    except InspectionError:
+        return False
+
+
+if __name__ == "__main__":
+    main()

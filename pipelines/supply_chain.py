@@ -1,0 +1,244 @@
+"""What is shipped with the project: a bill of materials, licences, known vulnerabilities.
+
+    python -m pipelines.supply_chain sbom --out reports/sbom.json
+    python -m pipelines.supply_chain licences
+    python -m pipelines.supply_chain audit
+
+Versions and hashes are those of requirements.txt; licences are what the installed packages say of
+themselves. `docs/licences.yaml` says which are allowed.
+"""
+
+import argparse
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
+from typing import Any
+
+from inspection.errors import InspectionError, raise_all
+from inspection.failures import PlainErrors
+from inspection.storage import write_json
+from stages.sections import read_yaml
+
+REQUIREMENTS = Path("requirements.txt")
+RULES = Path("docs/licences.yaml")
+# A database is asked for some 300 packages, each a request.
+AUDIT_S = 300
+# What older packages say instead of an SPDX identifier, in lower case.
+SPDX = {
+    "3-clause bsd license": "BSD-3-Clause",
+    "apache": "Apache-2.0",
+    "apache license": "Apache-2.0",
+    "apache license 2.0": "Apache-2.0",
+    "apache software license": "Apache-2.0",
+    "artistic license": "Artistic-1.0-Perl",
+    "bsd": "BSD-3-Clause",
+    "bsd license": "BSD-3-Clause",
+    "freebsd": "BSD-2-Clause",
+    "isc license (iscl)": "ISC",
+    "mit license": "MIT",
+    "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
+    "python software foundation license": "PSF-2.0",
+    "zope public license": "ZPL-2.1",
+}
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A pinned package with the SHA-256 of its files, and the licences that it names.
+
+    `licences` is an SPDX expression, or several alternatives; empty where it says nothing.
+    """
+
+    name: str
+    version: str
+    hashes: tuple[str, ...]
+    licences: tuple[str, ...]
+
+
+def main() -> None:
+    """Parse the command line; errors end it with 1, untraced."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    sbom = verbs.add_parser("sbom", help="write a CycloneDX bill of materials")
+    sbom.add_argument("--out", type=Path, required=True)
+    verbs.add_parser("licences", help="hold every licence against docs/licences.yaml")
+    verbs.add_parser("audit", help="ask a database for known vulnerabilities")
+
+    given = parser.parse_args()
+    with PlainErrors(given.verb):
+        sys.stdout.write(_done(given) + "\n")
+
+
+def _done(given: argparse.Namespace) -> str:
+    if given.verb == "audit":
+        return audited(_pip_audit())
+
+    found = requirements(REQUIREMENTS.read_text(encoding="utf-8"))
+    if given.verb == "sbom":
+        write_json(given.out, bill_of_materials(found))
+        return f"{given.out}: {len(found)} packages"
+    rules = read_yaml(RULES)
+    raise_all(refused(found, rules["allowed"], rules["exceptions"]))
+    return f"licences of {len(found)} packages: all allowed by {RULES}"
+
+
+def requirements(text: str) -> list[Requirement]:
+    """The packages that a hashed requirements.txt pins."""
+    found = []
+    for entry in re.split(r"(?m)^(?=[\w.-]+==)", text):
+        pinned = re.match(r"([\w.-]+)==([^\s;]+)", entry)
+        if pinned:
+            hashes = tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", entry))
+            name = pinned[1]
+            found.append(Requirement(name, pinned[2], hashes, _licences(name)))
+    return found
+
+
+def bill_of_materials(found: Sequence[Requirement]) -> dict[str, Any]:
+    """A CycloneDX 1.5 document; without time and number, so that equal pins give equal bytes."""
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {
+            "component": {"type": "application", "name": "knurl", "bom-ref": "knurl"}
+        },
+        "components": [_component(one) for one in found],
+        "dependencies": [
+            {"ref": "knurl", "dependsOn": [_purl(one) for one in found]},
+        ],
+    }
+
+
+def refused(
+    found: Sequence[Requirement],
+    allowed: Sequence[str],
+    exceptions: Mapping[str, str],
+) -> list[str]:
+    """A line for each package whose licence is not allowed, and for each exception of no use."""
+    wrong = [one for one in found if not _is_allowed(one, allowed)]
+    problems = [
+        f"{one.name}: licence {' or '.join(one.licences) or 'not given'}; allow it in {RULES} "
+        "with a reason, or leave the package out"
+        for one in wrong
+        if not any(fnmatch(one.name, pattern) for pattern in exceptions)
+    ]
+    unused = [p for p in exceptions if not any(fnmatch(one.name, p) for one in wrong)]
+    return problems + [
+        f"{pattern}: no package needs this exception; take it out of {RULES}"
+        for pattern in unused
+    ]
+
+
+def audited(report: Mapping[str, Any] | None) -> str:
+    """What an audit found, in a line. Raises InspectionError that names every vulnerability.
+
+    A package that the database does not know counts as not audited: where that is most of them
+    there was no database, and nothing is claimed.
+    """
+    if report is None:
+        return "audit: skipped, pip-audit or its database cannot be reached; run it with a network"
+    packages = report["dependencies"]
+    known = [one for one in packages if "skip_reason" not in one]
+    if 2 * len(known) <= len(packages):
+        return (
+            f"audit: skipped, the package index knows no vulnerabilities of "
+            f"{len(packages) - len(known)} of {len(packages)} packages; ask another index"
+        )
+    raise_all(
+        f"{one['name']} {one['version']}: {bug['id']}; take "
+        f"{' or '.join(bug['fix_versions']) or 'it out, there is no fix'}"
+        for one in known
+        for bug in one["vulns"]
+    )
+    return f"audit: no known vulnerability in {len(known)} of {len(packages)} packages"
+
+
+def _pip_audit() -> dict[str, Any] | None:
+    tool = [sys.executable, "-m", "uv", "tool", "run", "pip-audit"]
+    flags = ["--require-hashes", "--disable-pip", "--format", "json"]
+    try:
+        done = subprocess.run(
+            [*tool, "--requirement", str(REQUIREMENTS), *flags],
+            capture_output=True,
+            text=True,
+            timeout=AUDIT_S,
+        )
+        report: dict[str, Any] = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, json.JSONDecodeError):
+        return None
+    return report
+
+
+def _licences(name: str) -> tuple[str, ...]:
+    try:
+        said = metadata(name)
+    except PackageNotFoundError as error:
+        raise InspectionError(f"{name}: is not installed; run `make setup`") from error
+    expressions = said.get_all("License-Expression") or []
+    if expressions:
+        return tuple(expressions)
+
+    classifiers = [
+        text.rpartition(" :: ")[2]
+        for text in said.get_all("Classifier") or []
+        if text.startswith("License :: OSI Approved :: ")
+    ]
+    text = "\n".join(said.get_all("License") or [])
+    named = classifiers or text.splitlines()[:1]
+    return tuple(SPDX.get(one.strip().lower(), one.strip()) for one in named)
+
+
+def _is_allowed(one: Requirement, allowed: Sequence[str]) -> bool:
+    return any(_satisfied(expression, allowed) for expression in one.licences)
+
+
+def _satisfied(expression: str, allowed: Sequence[str]) -> bool:
+    """Whether an SPDX expression can be met by allowed licences."""
+    words = re.findall(r"\(|\)|\bAND\b|\bOR\b|[^\s()]+(?: WITH [^\s()]+)?", expression)
+    logic = {"AND": "and", "OR": "or", "(": "(", ")": ")"}
+    text = " ".join(logic.get(word) or str(word in allowed) for word in words)
+    try:
+        return _truth(ast.parse(text, mode="eval").body)
+    except SyntaxError:
+        return False
+
+
+def _truth(node: ast.expr) -> bool:
+    if isinstance(node, ast.BoolOp):
+        values: Iterator[bool] = map(_truth, node.values)
+        return all(values) if isinstance(node.op, ast.And) else any(values)
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+def _component(one: Requirement) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "type": "library",
+        "bom-ref": _purl(one),
+        "name": one.name,
+        "version": one.version,
+        "purl": _purl(one),
+        # A package is one of several files, of which each platform takes another.
+        "properties": [
+            {"name": "knurl:sha256", "value": digest} for digest in one.hashes
+        ],
+    }
+    if one.licences:
+        entry["licenses"] = [{"license": {"name": licence}} for licence in one.licences]
+    return entry
+
+
+def _purl(one: Requirement) -> str:
+    name = re.sub(r"[-_.]+", "-", one.name).lower()
+    return f"pkg:pypi/{name}@{one.version.replace('+', '%2B')}"
+
+
+if __name__ == "__main__":
+    main()

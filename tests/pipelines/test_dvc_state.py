@@ -1,0 +1,70 @@
+"""What a power cut leaves of DVC's state, and that the real DVC goes on after the repair."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.dvc_state import KEPT, LOCKED, RWLOCK, repaired
+
+ROOT = Path(__file__).parents[2]
+CUT_OFF = {"empty": b"", "zeros": bytes(40), "half": b"schema: '2"}
+
+
+def repro() -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.dvc_state"],
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", CUT_OFF.values(), ids=CUT_OFF)
+def test_make_repro_goes_on_after_a_power_cut_and_computes_nothing_twice(
+    project: Path, content: bytes
+) -> None:
+    assert repro().returncode == 0
+    whole = LOCKED.read_bytes()
+    LOCKED.write_bytes(content)
+    RWLOCK.write_bytes(content)
+
+    done = repro()
+
+    assert done.returncode == 0, done.stderr
+    assert "dvc.lock: was cut off" in done.stderr
+    assert "doubling" not in done.stderr  # what the stage says when it runs
+    assert LOCKED.read_bytes() == whole
+    assert KEPT.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", CUT_OFF.values(), ids=CUT_OFF)
+def test_both_files_are_taken_away_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    RWLOCK.parent.mkdir(parents=True)
+    for path in (RWLOCK, LOCKED):
+        path.write_bytes(content)
+
+    assert len(repaired()) == 2
+    assert not RWLOCK.exists()
+    assert not LOCKED.exists()
+
+
+def test_whole_files_and_missing_ones_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert repaired() == []
+
+    RWLOCK.parent.mkdir(parents=True)
+    RWLOCK.write_text("{}")
+    LOCKED.write_text("schema: '2.0'\nstages: {}\n")
+    assert repaired() == []
+    assert (RWLOCK.exists(), LOCKED.exists()) == (True, True)
