@@ -75,8 +75,8 @@ registry: $(READY)  ## the MLflow registry, on http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port 5000 \
 		--backend-store-uri sqlite:///mlruns/mlflow.db
 
-repro: $(READY)  ## `dvc repro`, after a power cut too: what it left cut off is repaired first
-	@python -m pipelines.dvc_state
+repro: $(READY)  ## `dvc repro`, a line a stage; what a power cut left cut off is repaired first
+	@python -m pipelines.repro
 
 sbom: $(READY)  ## what is shipped, as a CycloneDX bill of materials: reports/sbom.json
 	@python -m pipelines.supply_chain sbom --out reports/sbom.json

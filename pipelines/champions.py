@@ -2,7 +2,8 @@
 
 The alias is the truth. It is moved under `tracking.changing_aliases` and read again there, and each
 move or refusal is an entry that nobody changes: a tag of the registered model, and a line in
-`history.jsonl` beside the releases.
+`history.jsonl` beside the releases. The entry of a move is written ahead of it, so that a move that
+was cut off is finished by the next one.
 """
 
 import json
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 RELEASES = Path("models/releases")
 HISTORY = "history.jsonl"
 ENTRY = "entry-"
+# Names the entry of a move that is under way.
+MOVING = "moving"
 SIGNING_KEY = "KNURL_SIGNING_KEY"
 
 
@@ -95,41 +98,86 @@ class Registry:
                 return str(version.version)
         return None
 
-    def move(self, number: str, *, previous: str | None) -> None:
-        """Make a version the champion: its release, the aliases, its signature, then the pointer.
+    def move(self, number: str, *, previous: str | None, **entry: Any) -> None:
+        """Make a version the champion, and add the entry, which says so first.
+
+        Two moves never overlap: the caller holds `tracking.changing_aliases`.
+        """
+        self.released(number)
+        self.client.set_registered_model_tag(self.line, MOVING, self._next_entry())
+        self._take_effect(self.append(**{"from": previous, "to": number} | entry))
+
+    def finish_interrupted(self) -> str | None:
+        """Finish a move that was cut off; returns the version that it made the champion.
 
         The caller holds `tracking.changing_aliases`.
         """
+        tags = self._model_tags()
+        if MOVING not in tags:
+            return None
+        text = tags.get(tags[MOVING])
+        if text is None:  # cut off before the entry: nothing was moved
+            self.client.delete_registered_model_tag(self.line, MOVING)
+            return None
+
+        entry: dict[str, Any] = json.loads(text)
+        history = self.releases / HISTORY
+        written = history.read_text(encoding="utf-8") if history.is_file() else ""
+        if text not in written.splitlines():
+            self._note(text, torn=bool(written) and not written.endswith("\n"))
+        self._take_effect(entry)
+        return str(entry["to"])
+
+    def _take_effect(self, entry: dict[str, Any]) -> None:
+        """The tags, the aliases, the signature, then the pointer; twice is as once."""
+        number, previous = entry["to"], entry["from"]
         folder = self.released(number)
+        if entry.get("outcome") == "rolled back" and previous is not None:
+            why = entry["why"] or "no reason given"
+            self.tag(previous, rolled_back=f"by {entry['who']}: {why}")
+        if entry.get("outcome") in ("promoted", "overridden"):
+            reason = entry["why"] or "all rules passed"
+            self.tag(number, gate=entry["outcome"], gate_reason=reason)
+
         if previous not in (None, number):
             self.client.set_registered_model_alias(self.line, PREVIOUS, previous)
         self.client.set_registered_model_alias(self.line, CHAMPION, number)
         promote(self.releases, folder.name, self._signing_key)
+        self.client.delete_registered_model_tag(self.line, MOVING)
 
     def entries(self) -> list[dict[str, Any]]:
         """What happened, oldest first."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            tags = self.client.get_registered_model(self.line).tags
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            return []
+        tags = self._model_tags()
         return [
             json.loads(tags[name]) for name in sorted(tags) if name.startswith(ENTRY)
         ]
 
-    def append(self, **entry: Any) -> None:
+    def append(self, **entry: Any) -> dict[str, Any]:
         """Add an entry, with the time. The caller holds `tracking.changing_aliases`."""
         entry = {"when": datetime.now(UTC).isoformat(timespec="seconds")} | entry
         text = json.dumps(entry, ensure_ascii=False, sort_keys=True)
-        name = f"{ENTRY}{len(self.entries()) + 1:06d}"
-        self.client.set_registered_model_tag(self.line, name, text)
+        self.client.set_registered_model_tag(self.line, self._next_entry(), text)
+        self._note(text)
+        return entry
 
+    def _note(self, text: str, *, torn: bool = False) -> None:
+        """Add a line to the history; one that was torn by a power cut is ended first."""
         self.releases.mkdir(parents=True, exist_ok=True)
         with (self.releases / HISTORY).open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
+            file.write(("\n" if torn else "") + text + "\n")
+
+    def _next_entry(self) -> str:
+        return f"{ENTRY}{len(self.entries()) + 1:06d}"
+
+    def _model_tags(self) -> dict[str, str]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return dict(self.client.get_registered_model(self.line).tags)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return {}
 
     def artifact(self, number: str, path: str, into: Path) -> Path:
         """An artifact of a version, by its path among what `register` logged for it."""

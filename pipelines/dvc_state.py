@@ -1,30 +1,19 @@
-"""`make repro`: repair what a power cut leaves of DVC's state, then run `dvc repro`.
+"""What a power cut leaves of DVC's state, repaired before the next run of `make repro` or a flow.
 
 DVC writes `dvc.lock` and `.dvc/tmp/rwlock` in place. One that was cut off is empty, full of zeros
 or half a file, and the next DVC stops at it.
 """
 
 import json
-import os
-import sys
 from pathlib import Path
 
 from inspection.errors import InspectionError
-from inspection.failures import PlainErrors
 from inspection.storage import write_bytes
 from stages.sections import read_yaml
 
 RWLOCK = Path(".dvc/tmp/rwlock")
 LOCKED = Path("dvc.lock")
 KEPT = Path(".state/dvc.lock.damaged")
-
-
-def main() -> None:
-    """Repair, say what was repaired, and become `dvc repro` with the same arguments."""
-    with PlainErrors("repro"):
-        for line in repaired():
-            sys.stderr.write(f"warning: {line}\n")
-    os.execvp("dvc", ["dvc", "repro", *sys.argv[1:]])
 
 
 def repaired() -> list[str]:
@@ -59,7 +48,3 @@ def _is_lock(path: Path) -> bool:
         return "schema" in read_yaml(path)
     except InspectionError:
         return False
-
-
-if __name__ == "__main__":
-    main()

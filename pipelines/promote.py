@@ -58,6 +58,8 @@ def main() -> None:
 def promote(*, dry_run: bool = False, override: str = "", by: str) -> str:
     """Judge the challenger and move the alias; returns what became of it."""
     params, store, registry = opened()
+    if resumed(store, registry):
+        return "champion already"
     before = registry.aliases()
     challenger, champion = _contenders(before)
     if challenger == champion and registry.served() == champion:
@@ -76,6 +78,8 @@ def promote(*, dry_run: bool = False, override: str = "", by: str) -> str:
 def sync(*, by: str) -> str:
     """Let the alias take effect that somebody moved in MLflow; the gate's result is recorded."""
     params, store, registry = opened()
+    if resumed(store, registry):
+        return "champion already"
     champion, served = registry.aliases().get(tracking.CHAMPION), registry.served()
     if champion is None:
         raise InspectionError(
@@ -91,8 +95,8 @@ def sync(*, by: str) -> str:
     with tracking.changing_aliases(store):
         if registry.aliases().get(tracking.CHAMPION) != champion:
             return _superseded(registry, judgement, champion, served, by)
-        registry.move(champion, previous=served)
-        _record(registry, "synced", judgement, champion, served, by, "alias was moved")
+        what = _entry("synced", judgement, champion, served, by, "alias was moved")
+        registry.move(champion, previous=served, **what)
     _say(f"version {champion} serves, as its alias says")
     if not judgement.passed:
         _say(f"warning: the gate would have refused it: {failures(judgement.rules)}")
@@ -109,6 +113,18 @@ def opened() -> tuple[GateParams, tracking.TrackingParams, Registry]:
     key = signing_key()
     registry = Registry(tracking.connect(store), line.name, signing_key=key)
     return params, store, registry
+
+
+def resumed(store: tracking.TrackingParams, registry: Registry) -> str | None:
+    """Finish a move that was cut off, and say so; returns its version, None where there was none.
+
+    Nothing else is done then: who repeats a command that was cut off wants it once.
+    """
+    with tracking.changing_aliases(store):
+        number = registry.finish_interrupted()
+    if number is not None:
+        _say(f"version {number} is the champion: a move that was cut off is finished")
+    return number
 
 
 def table(rules: Sequence[Rule]) -> str:
@@ -153,10 +169,9 @@ def _decided(
         _say(f"version {challenger} is refused: {stopped}")
         return "refused"
 
-    registry.move(challenger, previous=champion)
     outcome = "overridden" if stopped else "promoted"
-    registry.tag(challenger, gate=outcome, gate_reason=override or "all rules passed")
-    _record(registry, outcome, judgement, challenger, champion, by, override)
+    what = _entry(outcome, judgement, challenger, champion, by, override)
+    registry.move(challenger, previous=champion, **what)
     _say(f"version {challenger} is the champion ({outcome}); before: {champion or '-'}")
     return outcome
 
@@ -197,9 +212,26 @@ def _record(
     by: str,
     why: str,
 ) -> None:
-    rules: list[dict[str, Any]] = [asdict(rule) for rule in judgement.rules]
-    moved = {"outcome": outcome, "from": champion, "to": number, "who": by, "why": why}
-    registry.append(**moved, rules=rules, fold_sha256=judgement.fold_sha256)
+    registry.append(**_entry(outcome, judgement, number, champion, by, why))
+
+
+def _entry(
+    outcome: str,
+    judgement: Judgement,
+    number: str,
+    champion: str | None,
+    by: str,
+    why: str,
+) -> dict[str, Any]:
+    return {
+        "outcome": outcome,
+        "from": champion,
+        "to": number,
+        "who": by,
+        "why": why,
+        "rules": [asdict(rule) for rule in judgement.rules],
+        "fold_sha256": judgement.fold_sha256,
+    }
 
 
 def _say(text: str) -> None:

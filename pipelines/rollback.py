@@ -7,7 +7,7 @@ import sys
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.runtime.inspector import Inspector
-from pipelines.promote import opened
+from pipelines.promote import opened, resumed
 from stages import tracking
 
 
@@ -28,6 +28,9 @@ def rollback(*, reason: str, by: str) -> str:
     The version that served is marked, so that the next `promote` does not bring it back by itself.
     """
     _, store, registry = opened()
+    finished = resumed(store, registry)
+    if finished is not None:
+        return f"run it again to go back from version {finished}"
     with tracking.changing_aliases(store):
         aliases = registry.aliases()
         champion = aliases.get(tracking.CHAMPION)
@@ -38,16 +41,8 @@ def rollback(*, reason: str, by: str) -> str:
                 "nothing to go back to; see `python -m pipelines.status`"
             )
         Inspector(registry.released(previous))
-        registry.move(previous, previous=champion)
-        if champion is not None:
-            registry.tag(
-                champion, rolled_back=f"by {by}: {reason or 'no reason given'}"
-            )
-        registry.append(
-            outcome="rolled back",
-            who=by,
-            why=reason,
-            **{"from": champion, "to": previous},
+        registry.move(
+            previous, previous=champion, outcome="rolled back", who=by, why=reason
         )
     return f"version {previous} is the champion again; before: {champion}"
 

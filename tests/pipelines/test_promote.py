@@ -115,6 +115,34 @@ def test_what_is_promoted_and_rolled_back_to_is_signed_where_a_key_is_named(
     assert champion(RELEASES, public) != second
 
 
+@pytest.mark.parametrize(
+    "cut_off_at",
+    ["set_registered_model_alias", "set_model_version_tag", "delete_registered_model_tag"],
+)
+def test_a_rollback_that_is_cut_off_is_finished_once_by_the_next_command(
+    promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch, cut_off_at: str
+) -> None:
+    first = champion(RELEASES)
+    project.register(monkeypatch, "b")
+    assert promote(by="Ada") == "promoted"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(promoted.mlflow.MlflowClient, cut_off_at, _killed)
+        with pytest.raises(KeyboardInterrupt):
+            rollback(reason="overkill", by="Grace")
+
+    assert "run it again to go back" in rollback(reason="overkill", by="Grace")
+    assert promoted.aliases() == {"challenger": "2", "champion": "1", "previous": "2"}
+    assert champion(RELEASES) == first
+    assert promoted.tags("2")["rolled_back"] == "by Grace: overkill"
+    assert outcomes(promoted) == ["promoted", "promoted", "rolled back"]
+    assert len((RELEASES / HISTORY).read_text().splitlines()) == 3
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_without_a_previous_champion_there_is_nothing_to_go_back_to(promoted: Registry) -> None:
     with pytest.raises(InspectionError, match="nothing to go back to"):
         rollback(reason="", by="Ada")
@@ -145,7 +173,8 @@ def test_a_race_has_one_winner(
     def overtaken(registry: Registry, challenger: str, *rest: Any) -> Any:
         judgement = judge(registry, challenger, *rest)
         with tracking.changing_aliases(project.store):
-            registry.move("2", previous="1")
+            who = {"outcome": "promoted", "who": "Grace", "why": "", "fold_sha256": ""}
+            registry.move("2", previous="1", **who)
         return judgement
 
     monkeypatch.setattr("pipelines.promote.judge", overtaken)
