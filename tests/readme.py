@@ -36,6 +36,14 @@ RUN_BY = {
     "::test_the_service_survives_every_attack",
     "python -m benchmarks.serving": "tests/benchmarks/test_serving.py"
     "::test_the_whole_comparison_runs",
+    "make repro": "tests/pipelines/test_dvc_state.py"
+    "::test_dvc_goes_on_after_a_power_cut_and_computes_nothing_twice",
+    "make sbom": "tests/pipelines/test_supply_chain.py"
+    "::test_the_bill_of_materials_names_every_pin_with_its_hashes",
+    "make licences": "tests/pipelines/test_supply_chain.py"
+    "::test_the_licence_of_every_requirement_is_allowed_and_no_exception_is_idle",
+    "python -m benchmarks.faults": "tests/benchmarks/test_faults.py"
+    "::test_nothing_is_lost_by_kills_at_random_moments",
     "make key": "tests/pipelines/test_signing.py"
     "::test_a_champion_of_before_there_were_keys_is_signed_by_the_command",
     "make sign": "tests/pipelines/test_signing.py"
@@ -64,6 +72,7 @@ RUN_BY = {
     "make lint": ".ci/run",
 }
 NOT_RUN = {
+    "make audit": "asks a database of vulnerabilities over the network",
     "make demo": "installs anew; the programs it calls are run, with 40 parts, end to end",
     "make test-fast": "a part of `make test`",
     "make lock": "asks the package registry for every version there is",
