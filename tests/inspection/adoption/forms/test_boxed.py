@@ -48,9 +48,10 @@ def test_a_category_may_be_said_to_be_the_normal_one() -> None:
 
 
 def test_voc_files_say_the_class_of_their_image() -> None:
+    content = xml(("dent", 1, 2, 20, 30), width=96, height=64).decode()
     files = []
     for number in range(2):
-        files += [f"== annotations/{number}.xml", xml(("dent", 1, 2, 20, 30)).decode()]
+        files += [f"== annotations/{number}.xml", content]
     found = recognise("voc", [*PHOTOS, *files])
     assert isinstance(found, Proposal)
     assert found.labels["images/0.png"] == "dent"
