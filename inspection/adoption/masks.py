@@ -1,4 +1,4 @@
-"""Which image files are masks, told from photographs by content, and where the mask of one lies."""
+"""Which image files are masks, known by their content, and where the mask of one lies."""
 
 import posixpath
 from collections import Counter
