@@ -21,7 +21,7 @@ def main() -> None:
     """Answer first with the names of all stages in order, then to each stage that is named."""
     die_with_parent()
     commands = _private_stdin()
-    _repair()
+    _mend()
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -33,13 +33,13 @@ def main() -> None:
             repo.reproduce(source, single_item=True)
         _say({"stages": stages})
     except DvcException as error:
-        _say({"error": _message(error)})
+        _say({"error": _told(error)})
         raise SystemExit(1) from error
     for line in commands:
         try:
             _say({"ran": bool(repo.reproduce(line.strip(), single_item=True))})
         except DvcException as error:
-            _say({"error": _message(error)})
+            _say({"error": _told(error)})
 
 
 def _planned(repo: Any) -> tuple[list[str], list[str]]:
@@ -51,7 +51,7 @@ def _planned(repo: Any) -> tuple[list[str], list[str]]:
     return stages, [stage.addressing for stage in ordered if stage.is_data_source]
 
 
-def _message(error: BaseException) -> str:
+def _told(error: BaseException) -> str:
     messages = []
     cause: BaseException | None = error
     while cause is not None:
@@ -74,7 +74,7 @@ def _private_stdin() -> TextIO:
     return commands
 
 
-def _repair() -> None:
+def _mend() -> None:
     """Remove what a killed DVC leaves empty and the next one chokes on; it is made anew."""
     for name in EMPTY_IS_BROKEN:
         path = Path(name)
