@@ -25,10 +25,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from inspection.errors import InspectionError, first_three
 from inspection.storage import locked
-from pipelines import alerts, dvc_pool, run_branch, run_records
+from pipelines import alerts
 from pipelines import promote as gate
 from pipelines.dvc_process import PassingError
-from pipelines.overrides import overridden
+from pipelines.runs import branch, dvc_pool, records
+from pipelines.runs.overrides import overridden
 
 LOCK = Path(".state/locks/retrain.lock")
 SERVER_START_S = 180  # a busy machine takes longer than the 20 s that Prefect grants
@@ -126,12 +127,12 @@ def _run(chosen: Sequence[str] | None) -> list[dict[str, Any]]:
 
     done = [_row(stage, state) for stage, state in states.items()]
     failed = [row["stage"] for row in done if row["outcome"] == FAILED]
-    run_records.publish_stages(done)
+    records.publish_stages(done)
     _commit(f"failed at {', '.join(failed)}" if failed else "all stages up to date")
     for stage in failed:
         states[stage].result()
 
-    run_records.publish_results()
+    records.publish_results()
     get_run_logger().info("dvc push: %s", push())
     return done
 
@@ -177,17 +178,17 @@ def _commit(message: str) -> None:
     """Commit what the run has written on a branch, and say where it is."""
     log = get_run_logger()
     try:
-        branch = run_branch.commit(f"retrain: {message}")
-    except run_branch.NoRepositoryError:
+        made = branch.commit(f"retrain: {message}")
+    except branch.NoRepositoryError:
         lock = Path("dvc.lock")
         if lock.is_file():
-            run_records.publish_lock(lock.read_text(encoding="utf-8"))
+            records.publish_lock(lock.read_text(encoding="utf-8"))
         return
-    if branch is None:
+    if made is None:
         log.info("nothing new to commit")
     else:
-        take = f"git add --update . && git merge {branch}"
-        log.info("results: branch %s; to take them: `%s`", branch, take)
+        take = f"git add --update . && git merge {made}"
+        log.info("results: branch %s; to take them: `%s`", made, take)
 
 
 def _promoted(by: str) -> str:

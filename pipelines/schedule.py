@@ -216,7 +216,7 @@ def _wait_for(server: subprocess.Popen[bytes], port: int) -> None:
 def _mark_orphans(environment: Mapping[str, str]) -> None:
     """Mark runs as crashed that nobody works at, in a process that speaks to this server."""
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.orphans", POOL],
+        [sys.executable, "-m", "pipelines.runs.orphans", POOL],
         env=dict(environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

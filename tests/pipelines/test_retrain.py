@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from inspection.errors import InspectionError
 from inspection.storage import locked, write_json
-from tests.pipelines.conftest import make_fail
+from tests.pipelines.conftest import change, make_fail
 
 pytestmark = [
     pytest.mark.slow,
@@ -50,7 +50,7 @@ def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
             (found,) = client.read_artifacts(artifact_filter=wanted)
         published.setdefault(key, []).append(found.data)
 
-    monkeypatch.setattr("pipelines.run_records.create_table_artifact", create_and_read_back)
+    monkeypatch.setattr("pipelines.runs.records.create_table_artifact", create_and_read_back)
     return published
 
 
@@ -186,8 +186,8 @@ def test_an_override_of_no_parameter_is_one_line_and_changes_nothing(project: Pa
 def test_what_an_overridden_run_left_that_was_killed_is_put_back_by_the_next(
     project: Path,
 ) -> None:
-    from pipelines.overrides import overridden
     from pipelines.retrain import retrain
+    from pipelines.runs.overrides import overridden
 
     (project / "params.yaml").write_text("train:\n  epochs: 10\n")
     context = overridden(["train.epochs=1"])
@@ -245,7 +245,7 @@ def test_results_are_never_pickled() -> None:
 
 
 def test_nested_metrics_become_rows_of_name_and_value() -> None:
-    from pipelines.run_records import flat
+    from pipelines.runs.records import flat
 
     metrics = {"test": {"escapes": 0, "rate": 0.123456}, "classes": ["dent"], "gate": None}
     assert [(row["metric"], row["value"]) for row in flat(metrics)] == [
@@ -278,13 +278,6 @@ def test_the_program_says_in_one_line_that_a_run_is_under_way(project: Path) -> 
         done.stderr
     )
     assert "Traceback" not in done.stderr + done.stdout
-
-
-def change(project: Path, old: str, new: str) -> None:
-    """Put other text into dvc.yaml."""
-    text = (project / "dvc.yaml").read_text()
-    assert old in text
-    (project / "dvc.yaml").write_text(text.replace(old, new))
 
 
 def git(*words: str) -> str:
