@@ -14,6 +14,7 @@ GRID_PX = 4
 # ripple of the interpolation as a place.
 MIN_HOT_CELLS = 3
 # Raw heat between cold and hot, at least; only a scale without any range falls below it.
+# no outcome: what it divides is then far above or below anyhow.
 MIN_RANGE = 1e-9
 # How much of the crop the hottest colour hides: the defect beneath stays visible.
 MAX_OPACITY = 0.65
