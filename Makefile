@@ -86,19 +86,19 @@ repro: $(READY)  ## `dvc repro`, a line a stage; what a power cut left cut off i
 	@python -m pipelines.repro
 
 sbom: $(READY)  ## what is shipped, as a CycloneDX bill of materials: reports/sbom.json
-	@python -m pipelines.supply_chain sbom --out reports/sbom.json
+	@python -m pipelines.shipping.supply_chain sbom --out reports/sbom.json
 
 licences: $(READY)  ## the licence of every requirement, held against the list of those allowed
-	@python -m pipelines.supply_chain licences
+	@python -m pipelines.shipping.supply_chain licences
 
 audit: $(READY)  ## known vulnerabilities of the requirements (pip-audit; needs the network)
-	@python -m pipelines.supply_chain audit
+	@python -m pipelines.shipping.supply_chain audit
 
 key: $(READY)  ## a pair of keys for signed releases: make key KEY=<file>
-	@python -m pipelines.signing make-key $(KEY)
+	@python -m pipelines.shipping.signing make-key $(KEY)
 
 sign: $(READY)  ## sign a release that lies there already: make sign KEY=<file> [RELEASE=<name>]
-	@python -m pipelines.signing sign $(KEY) $(if $(RELEASE),--release '$(RELEASE)')
+	@python -m pipelines.shipping.signing sign $(KEY) $(if $(RELEASE),--release '$(RELEASE)')
 
 sheet: $(READY) data  ## the contact sheet of the sample line
 	python -m samples.contact_sheet --data data --truth samples/truth --out docs/sample-line.jpg

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def ran(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipelines.signing", *words]
+    command = [sys.executable, "-m", "pipelines.shipping.signing", *words]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 

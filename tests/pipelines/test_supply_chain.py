@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from inspection.errors import InspectionError
-from pipelines.supply_chain import (
+from pipelines.shipping.supply_chain import (
     Requirement,
     _satisfied,
     audited,

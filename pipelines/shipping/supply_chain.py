@@ -1,8 +1,8 @@
 """What is shipped with the project: a bill of materials, licences, known vulnerabilities.
 
-    python -m pipelines.supply_chain sbom --out reports/sbom.json
-    python -m pipelines.supply_chain licences
-    python -m pipelines.supply_chain audit
+    python -m pipelines.shipping.supply_chain sbom --out reports/sbom.json
+    python -m pipelines.shipping.supply_chain licences
+    python -m pipelines.shipping.supply_chain audit
 
 Versions and hashes are those of requirements.txt; licences are what the installed packages say of
 themselves. `docs/licences.yaml` says which are allowed.

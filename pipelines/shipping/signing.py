@@ -1,7 +1,7 @@
 """Keys for signed releases: make a pair, and sign a release that lies there already.
 
-    python -m pipelines.signing make-key FILE
-    python -m pipelines.signing sign FILE [--release NAME]
+    python -m pipelines.shipping.signing make-key FILE
+    python -m pipelines.shipping.signing sign FILE [--release NAME]
 
 Promotion signs by itself where KNURL_SIGNING_KEY names the private key; the service asks for the
 signature where KNURL_PUBLIC_KEY names the public one.

@@ -1,0 +1,1 @@
+"""What is shipped: keys and signatures of releases, the bill of materials, licences."""
