@@ -7,17 +7,18 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field
+from tqdm import tqdm
 
 from inspection.errors import raise_all
 from inspection.evaluation.cam_scores import absolute_scale, best_threshold
 from inspection.evaluation.rates import rate
-from inspection.geometry import Floats, Image
+from inspection.geometry import Floats
 from inspection.line import Line
 from inspection.models.anomaly import (
     KINDS,
     AnomalyModel,
     anomalies,
-    fit_anomaly_model,
+    features_of_normals,
     own_weights,
 )
 from inspection.models.classifier import DefectClassifier, load_classifier
@@ -25,6 +26,7 @@ from inspection.models.crops import Crops, drawn, load_crops
 from inspection.parts import labels_of_parts
 from inspection.storage import replacing, write_json, write_table
 from stages import program, sections
+from stages.out_of_fold import OUT_OF_FOLD, out_of_fold_table, read_out_of_fold
 
 BOX_THRESHOLD = 0.5
 MIN_NORMALS = 3
@@ -46,11 +48,15 @@ class FitAnomalyParams(sections.Params):
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted model, and what it says of val: calibrated part scores, maps, evidence."""
+    """A fitted model, and what is said of unseen crops: scores, maps, parts, evidence.
+
+    `mean` and `std` are those of the normal crops' scores, which calibrate them.
+    """
 
     model: AnomalyModel
     mean: float
     std: float
+    scores: Floats
     maps: Floats
     parts: pd.DataFrame
     evidence: dict[str, Any]
@@ -74,32 +80,21 @@ def main() -> None:
         sections.section("fit_anomaly", FitAnomalyParams),
     )
     crops = load_crops(paths.crops, line.detect_anomalies)
-    is_normal = (crops.index["part_label"] == line.normal).to_numpy()
-    train = np.flatnonzero(is_normal & (crops.index["fold"] == "train"))
-    train = drawn(train, params.max_normals, params.seed)
-    val = crops.in_fold("val")
-    val_normal = (val.index["part_label"] == line.normal).to_numpy()
-    _require_normals(len(train), int(val_normal.sum()))
+    cross_validated = read_out_of_fold(paths.classifier) is not None
+    training = _training(crops, line, params, cross_validated=cross_validated)
+    _require_normals(training, line)
 
     classifier = load_classifier(paths.classifier)
     kinds = KINDS if params.features == "auto" else (params.features,)
-    fitted = [
-        _fit(
-            kind,
-            classifier,
-            np.array(crops.images[train]),
-            val,
-            val_normal,
-            line,
-            params,
-        )
-        for kind in kinds
-    ]
+    fitted = [_fit(kind, classifier, training, line, params) for kind in kinds]
     best = max(fitted, key=lambda one: one.evidence["val_auroc"] or 0.0)
 
     _save(best.model, paths.out)
     write_table(paths.out / "val_scores.csv", best.parts)
-    heat = heat_scale(val, best.maps, val_normal, line)
+    if cross_validated:
+        table = out_of_fold_table(training.judged.index, best.scores[:, None])
+        write_table(paths.out / OUT_OF_FOLD, table)
+    heat = heat_scale(training.judged, best.maps, training.is_normal(line), line)
     write_json(
         paths.out / "calibration.json",
         {"mean": best.mean, "std": best.std, "heat": heat, "evidence": best.evidence},
@@ -107,36 +102,87 @@ def main() -> None:
     tried = {one.model.settings.kind: one.evidence["val_auroc"] for one in fitted}
     program.save_metrics(
         paths.metrics,
-        {"n_fitted": len(train), "val_auroc_by_features": tried, **best.evidence},
+        {
+            "n_fitted": len(training.normals),
+            "val_auroc_by_features": tried,
+            **best.evidence,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Training:
+    """The normal crops that are fitted, and the crops that are judged by a fit without them.
+
+    Without cross-validation the train fold is fitted and val judged. With it, all parts but test
+    are both: each is judged by a fit on the other folds, and the fit on all is deployed.
+    """
+
+    normals: Crops
+    judged: Crops
+    cross_validated: bool
+
+    def is_normal(self, line: Line) -> Any:
+        """Which of the judged crops are of normal parts."""
+        return (self.judged.index["part_label"] == line.normal).to_numpy()
+
+    def folds(self) -> list[tuple[Any, Any]]:
+        """The rows of the normals that are fitted, and of the crops that are then judged."""
+        if not self.cross_validated:
+            return [(np.arange(len(self.normals)), np.arange(len(self.judged)))]
+
+        fitted_in = self.normals.index["cv_fold"].to_numpy()
+        judged_in = self.judged.index["cv_fold"].to_numpy()
+        return [
+            (np.flatnonzero(fitted_in != fold), np.flatnonzero(judged_in == fold))
+            for fold in np.unique(judged_in)
+        ]
+
+
+def _training(
+    crops: Crops, line: Line, params: FitAnomalyParams, *, cross_validated: bool
+) -> Training:
+    index = crops.index
+    fitted = index["fold"].isin(["train", "val"] if cross_validated else ["train"])
+    normal = index["part_label"] == line.normal
+    rows = drawn(np.flatnonzero(fitted & normal), params.max_normals, params.seed)
+    judged = fitted if cross_validated else index["fold"] == "val"
+    return Training(
+        crops.rows(rows), crops.rows(np.flatnonzero(judged)), cross_validated
     )
 
 
 def _fit(
     kind: str,
     classifier: DefectClassifier,
-    normals: Image,
-    val: Crops,
-    val_normal: Any,
+    training: Training,
     line: Line,
     params: FitAnomalyParams,
 ) -> Fitted:
-    model = fit_anomaly_model(
+    normals = features_of_normals(
         classifier,
-        normals,
+        np.array(training.normals.images),
         kind=kind,
         n_features=params.n_features,
         shrinkage=params.shrinkage,
         score_fraction=params.score_fraction,
         seed=params.seed,
     )
-    scores, maps = anomalies(model, val.images)
-    mean = float(scores[val_normal].mean())
-    std = max(float(scores[val_normal].std(ddof=1)), 1e-9)
-    parts = part_scores(val, (scores - mean) / std, line.normal)
+    judged = training.judged
+    scores = np.zeros(len(judged), np.float32)
+    maps = np.zeros(judged.targets.shape, np.float32)
+    for fitted, held_out in tqdm(training.folds(), desc=kind, disable=None):
+        model = normals.fitted(fitted)
+        scores[held_out], maps[held_out] = anomalies(model, judged.images[held_out])
+
+    is_normal = training.is_normal(line)
+    mean = float(scores[is_normal].mean())
+    std = max(float(scores[is_normal].std(ddof=1)), 1e-9)
+    parts = part_scores(judged, (scores - mean) / std, line.normal)
     evidence = {"features": kind} | threshold_evidence(
         parts, line, params.false_reject_rate
     )
-    return Fitted(model, mean, std, maps, parts, evidence)
+    return Fitted(normals.fitted(), mean, std, scores, maps, parts, evidence)
 
 
 def part_scores(crops: Crops, scores: Floats, normal: str) -> pd.DataFrame:
@@ -192,19 +238,20 @@ def heat_scale(val: Crops, maps: Floats, normal: Any, line: Line) -> dict[str, f
     return {"cold": cold, "hot": hot, "box_threshold": threshold}
 
 
-def _require_normals(n_train: int, n_val: int) -> None:
+def _require_normals(training: Training, line: Line) -> None:
+    n_judged = int(training.is_normal(line).sum())
     problems = [
         f"{fold}: {n} normal views, and at least {MIN_NORMALS} are needed to know what normal is; "
         "add normal parts"
-        for fold, n in (("train", n_train), ("val", n_val))
+        for fold, n in (("train", len(training.normals)), ("val", n_judged))
         if n < MIN_NORMALS
     ]
     raise_all(problems)
-    if n_val < FEW_NORMALS:
+    if n_judged < FEW_NORMALS:
         program.log.warning(
             "val: %d normal views only; what the anomaly score calls normal is little more than a "
             "guess, add normal parts",
-            n_val,
+            n_judged,
         )
 
 

@@ -20,6 +20,7 @@ from inspection.curation.baselines import (
 from inspection.curation.folds import (
     FOLDS,
     assign_folds,
+    cross_validation_folds,
     leakage_price,
     shortcut_audit,
     thin_classes,
@@ -32,10 +33,14 @@ from stages import program, sections
 
 
 class SplitParams(sections.Params):
-    """Fractions are of parts. `audit_max_views` caps what the cheap classifier looks at."""
+    """Fractions are of parts. `audit_max_views` caps what the cheap classifier looks at.
+
+    `cv_folds` is how many folds scores out of fold come from, where a model has such: val is one.
+    """
 
     val_fraction: float = Field(default=0.2, gt=0, lt=0.5)
     test_fraction: float = Field(default=0.25, gt=0, lt=0.5)
+    cv_folds: int = Field(default=5, ge=2, le=20)
     audit_folds: int = Field(default=5, ge=2, le=20)
     audit_max_views: int = Field(default=1500, ge=50)
     seed: int = 0
@@ -68,11 +73,15 @@ def main() -> None:
         test_fraction=params.test_fraction,
         seed=params.seed,
     )
+    views["cv_fold"] = cross_validation_folds(
+        views, views["fold"], n_folds=params.cv_folds, seed=params.seed
+    )
     metrics = _counts(views) | {"n_held": int(manifest["held"].sum())} | _audit(
         views, params, paths.data, line.bit_depth
     )  # fmt: skip
 
-    write_table(paths.out, views[["view_id", "part_id", "group_id", "label", "fold"]])
+    columns = ["view_id", "part_id", "group_id", "label", "fold", "cv_fold"]
+    write_table(paths.out, views[columns])
     program.save_metrics(paths.metrics, metrics)
 
 
