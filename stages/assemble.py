@@ -19,7 +19,12 @@ from inspection.evaluation.classification import confusion_rows
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.golden_frames import golden_frames, require_same_crops
 from inspection.evaluation.operating_point import are_defective, operating_point
-from inspection.evaluation.part_scores import Parts, group_by_part
+from inspection.evaluation.part_scores import (
+    Parts,
+    group_by_part,
+    out_of_fold_parts,
+    read_out_of_fold,
+)
 from inspection.evaluation.threshold_study import simulated
 from inspection.evaluation.worst_views import pictures, save_pictures
 from inspection.geometry import Image
@@ -47,7 +52,6 @@ from stages import program, sections
 from stages.exported import Trained, export_models, load_trained
 from stages.golden import checked_parity
 from stages.lineage import lineage
-from stages.out_of_fold import out_of_fold_parts, read_out_of_fold
 
 # The locator is small and its maps are coarse: a few frames of each camera tell.
 N_GOLDEN_FRAMES = 16

@@ -11,6 +11,11 @@ from tqdm import tqdm
 
 from inspection.errors import raise_all
 from inspection.evaluation.cam_scores import absolute_scale, best_threshold
+from inspection.evaluation.part_scores import (
+    OUT_OF_FOLD,
+    out_of_fold_table,
+    read_out_of_fold,
+)
 from inspection.evaluation.rates import rate
 from inspection.geometry import Floats
 from inspection.line import Line
@@ -26,7 +31,6 @@ from inspection.models.crops import Crops, drawn, load_crops
 from inspection.parts import labels_of_parts
 from inspection.storage import replacing, write_json, write_table
 from stages import program, sections
-from stages.out_of_fold import OUT_OF_FOLD, out_of_fold_table, read_out_of_fold
 
 BOX_THRESHOLD = 0.5
 MIN_NORMALS = 3

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from inspection.curation.folds import NEVER_HELD_OUT, VAL_FOLD
 from inspection.errors import raise_all
+from inspection.evaluation.part_scores import OUT_OF_FOLD, out_of_fold_table
 from inspection.line import Line
 from inspection.models.augmentations import AUGMENTATIONS, build_augmentation
 from inspection.models.classifier import (
@@ -38,7 +39,6 @@ from inspection.models.weights import HUB, NONE, PACKAGED, normalisation
 from inspection.parts import by_part, macro_f1
 from inspection.storage import write_json, write_table
 from stages import program, sections, tracking
-from stages.out_of_fold import OUT_OF_FOLD, out_of_fold_table
 
 # Where features of frozen backbones are kept between runs; it may be deleted at any time.
 FEATURE_CACHE = Path(".state/features")
@@ -329,7 +329,7 @@ def _quiet_lightning() -> None:
 def _new_classifier(params: TrainParams, train: Crops, line: Line) -> DefectClassifier:
     import torch
 
-    mean, std, damping = _standardisation(params, train, line)
+    mean, std, damping = _standardisation(params, train)
     architecture = Architecture(
         backbone=params.backbone,
         backbone_args=params.backbone_args or {},
@@ -351,10 +351,10 @@ def _origin(weights: str) -> str:
 
 
 def _standardisation(
-    params: TrainParams, train: Crops, line: Line
+    params: TrainParams, train: Crops
 ) -> tuple[tuple[float, ...], tuple[float, ...], float]:
     """Mean, spread and brightness damping: as the weights know images, or as the crops are."""
-    known = normalisation(params.backbone, params.weights, line.channels)
+    known = normalisation(params.backbone, params.weights, train.images.shape[3])
     if known is not None:
         return *known, 0.0
 
