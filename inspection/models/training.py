@@ -306,7 +306,7 @@ def fit_head(
     No epoch is chosen: a choice would rest on what is held out, which is kept for the evidence.
     """
     training = ClassifierTraining(
-        head,
+        head.train(),
         schedule,
         held_out.crops if held_out else None,
         _class_weights(train.labels, len(head.architecture.classes), schedule.balance),

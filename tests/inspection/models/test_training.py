@@ -16,7 +16,7 @@ from inspection.models.training import (
     fit_target,
     place_loss,
 )
-from tests.networks import SCHEDULE, Trained, tiny_classifier
+from tests.networks import SCHEDULE, Trained, tiny_architecture, tiny_classifier
 from tests.squares import CLASSES, draw_crops
 
 BRIGHT = 1
