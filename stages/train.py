@@ -321,9 +321,13 @@ def _quiet_lightning() -> None:
     """No advice about other products among the numbers; warnings and errors stay."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings(
-        "ignore", message="`isinstance.treespec, LeafSpec.` is deprecated"
+    known = (
+        "`isinstance.treespec, LeafSpec.` is deprecated",
+        # so it is meant: the head that is deployed learns from all parts but test
+        "You defined a `validation_step` but have no `val_dataloader`",
     )
+    for message in known:
+        warnings.filterwarnings("ignore", message=message)
 
 
 def _new_classifier(params: TrainParams, train: Crops, line: Line) -> DefectClassifier:

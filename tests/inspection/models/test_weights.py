@@ -110,4 +110,6 @@ def test_weights_come_from_a_local_file(tmp_path: Path) -> None:
     given = timm.create_model("resnet10t").state_dict()
     save_file(given, tmp_path / "given.safetensors")
     started = build_backbone("resnet10t", str(tmp_path / "given.safetensors"), {})
-    assert torch.equal(started.state_dict()["layer1.0.conv1.weight"], given["layer1.0.conv1.weight"])
+    assert torch.equal(
+        started.state_dict()["layer1.0.conv1.weight"], given["layer1.0.conv1.weight"]
+    )
