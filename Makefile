@@ -16,6 +16,8 @@ MASKS ?=
 LABEL ?=
 NORMAL ?=
 NAME ?=
+V ?=
+VERBOSE ?=
 
 include project.env
 export $(shell sed -n 's/^\([A-Z_]*\)=.*/\1/p' project.env)
@@ -27,9 +29,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: $(READY) data  ## from nothing to a verdict: install, draw the sample line, run the pipeline
-	dvc repro
-	python -m pipelines.promote
+demo: $(READY) data  ## from nothing to a verdict: install, draw the sample line, run the pipeline [V=1: all it prints]
+	@$(if $(V)$(VERBOSE),dvc repro,python -m pipelines.repro)
+	@python -m pipelines.promote
 	@python -m pipelines.summary
 
 setup: $(READY)  ## make .venv with the pinned, hashed requirements
@@ -40,14 +42,16 @@ test: $(READY)  ## the whole test suite, fast and slow
 test-fast: $(READY)  ## the tests that take seconds
 	pytest -m "not slow" --numprocesses 2
 
-lint: $(READY)  ## style, types, and that dvc.yaml names what each stage depends on
+lint: $(READY)  ## style, types, and that dvc.yaml and docs/params.md are as the sources have them
 	python -m stages.dependencies --check
+	python -m pipelines.params_reference --check
 	ruff check .
 	ruff format --check .
 	mypy inspection stages pipelines serving dashboard samples benchmarks
 
-deps: $(READY)  ## write what each stage depends on into dvc.yaml and libraries.yaml
+deps: $(READY)  ## write what each stage depends on into dvc.yaml, and docs/params.md
 	python -m stages.dependencies
+	python -m pipelines.params_reference
 
 adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]
 	@test -n "$(DATA)" || { echo "make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]:" \
@@ -80,14 +84,15 @@ lock: $(READY)  ## pin and hash requirements.in into requirements.txt, and the v
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v == (3, 11) else \
 		f"Python 3.11 is needed, this is {v[0]}.{v[1]}; set PYTHON=/path/to/python3.11")'
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
-	.venv/bin/python -m uv pip install --quiet --python .venv/bin/python --require-hashes \
-		-r requirements.txt
-	touch $@
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	@SECONDS=0; .venv/bin/python -m uv pip install --quiet --python .venv/bin/python --require-hashes \
+		-r requirements.txt; \
+		printf '%-12s %5d s   %d libraries in .venv\n' install $$SECONDS $$(grep -c == requirements.txt)
+	@touch $@
 
 data: | $(READY)
 	@grep -q '^  name: rod-assembly' params.yaml || { echo "data/: missing, and params.yaml does not \
 	describe the sample line; fetch it with 'dvc pull', or run 'make adopt DATA=<folder>'" >&2; exit 1; }
-	python -m samples.draw --out data --truth samples/truth
-	test -f data.dvc && dvc commit --quiet --force data.dvc || dvc add --quiet data
+	@python -m samples.draw --out data --truth samples/truth
+	@test -f data.dvc && dvc commit --quiet --force data.dvc || dvc add --quiet data

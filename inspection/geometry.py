@@ -21,6 +21,9 @@ MIN_CONFIDENCE = 0.5
 # them, and the box would be of the noise.
 MIN_CELLS = 4
 
+# Of probability, between two cells. no outcome: it only keeps a flat profile from dividing by 0.
+MIN_FALL = 1e-6
+
 
 @dataclass(frozen=True)
 class Box:
@@ -53,35 +56,51 @@ class Box:
 
     def grown(self, fraction: float) -> "Box":
         """The box with `fraction` of its size added on each side."""
-        dx, dy = self.width_px * fraction, self.height_px * fraction
+        dx = self.width_px * fraction
+        dy = self.height_px * fraction
         return Box(
-            self.x_px - dx,
-            self.y_px - dy,
-            self.width_px + 2 * dx,
-            self.height_px + 2 * dy,
+            x_px=self.x_px - dx,
+            y_px=self.y_px - dy,
+            width_px=self.width_px + 2 * dx,
+            height_px=self.height_px + 2 * dy,
         )
 
     def clipped(self, width_px: int, height_px: int) -> "Box":
         """The part of the box that lies inside an image of the given size."""
-        xs = (min(max(0.0, x), float(width_px)) for x in (self.x_px, self.right_px))
-        ys = (min(max(0.0, y), float(height_px)) for y in (self.y_px, self.bottom_px))
-        (left, right), (top, bottom) = xs, ys
-        return Box.from_edges(left, top, right, bottom)
+        return Box.from_edges(
+            left=_within(self.x_px, width_px),
+            top=_within(self.y_px, height_px),
+            right=_within(self.right_px, width_px),
+            bottom=_within(self.bottom_px, height_px),
+        )
 
     def rounded(self) -> dict[str, float]:
         """The box as JSON, in tenths of a pixel."""
-        return {key: round(float(value), 1) for key, value in vars(self).items()}
+        return {
+            "x_px": round(float(self.x_px), 1),
+            "y_px": round(float(self.y_px), 1),
+            "width_px": round(float(self.width_px), 1),
+            "height_px": round(float(self.height_px), 1),
+        }
+
+
+def _within(position: float, limit: int) -> float:
+    """The position, or the nearer end of 0..limit where it lies beyond."""
+    return min(max(0.0, position), float(limit))
 
 
 def intersection_over_union(one: Box, other: Box) -> float:
     """Area of the intersection over area of the union, 0..1."""
-    common = Box.from_edges(
-        max(one.x_px, other.x_px),
-        max(one.y_px, other.y_px),
-        min(one.right_px, other.right_px),
-        min(one.bottom_px, other.bottom_px),
-    ).area_px
+    shared = Box.from_edges(
+        left=max(one.x_px, other.x_px),
+        top=max(one.y_px, other.y_px),
+        right=min(one.right_px, other.right_px),
+        bottom=min(one.bottom_px, other.bottom_px),
+    )
+    common = shared.area_px
     union = one.area_px + other.area_px - common
+
+    # two boxes without any area have nothing in common
     return common / union if union > 0 else 0.0
 
 
@@ -103,26 +122,43 @@ class CropWindow:
     @property
     def scale(self) -> tuple[float, float]:
         """Frame pixels per crop pixel, along x and y."""
-        return self.width_px / self.size_px[0], self.height_px / self.size_px[1]
+        crop_width, crop_height = self.size_px
+        return self.width_px / crop_width, self.height_px / crop_height
 
     def to_frame(self, box: Box) -> Box:
         """Map a box from crop pixels to frame pixels."""
         sx, sy = self.scale
-        x, y, width, height = vars(self._upright(box)).values()
-        return Box(self.x_px + x * sx, self.y_px + y * sy, width * sx, height * sy)
+        upright = self._upright(box)
+        return Box(
+            x_px=self.x_px + upright.x_px * sx,
+            y_px=self.y_px + upright.y_px * sy,
+            width_px=upright.width_px * sx,
+            height_px=upright.height_px * sy,
+        )
 
     def to_crop(self, box: Box) -> Box:
         """Map a box from frame pixels to crop pixels."""
         sx, sy = self.scale
-        x, y = (box.x_px - self.x_px) / sx, (box.y_px - self.y_px) / sy
-        return self._upright(Box(x, y, box.width_px / sx, box.height_px / sy))
+        as_seen = Box(
+            x_px=(box.x_px - self.x_px) / sx,
+            y_px=(box.y_px - self.y_px) / sy,
+            width_px=box.width_px / sx,
+            height_px=box.height_px / sy,
+        )
+        return self._upright(as_seen)
 
     def _upright(self, box: Box) -> Box:
         """The box rotated with the crop; doing it twice changes nothing."""
         if not self.turned:
             return box
-        x, y = self.size_px[0] - box.right_px, self.size_px[1] - box.bottom_px
-        return Box(x, y, box.width_px, box.height_px)
+
+        crop_width, crop_height = self.size_px
+        return Box(
+            x_px=crop_width - box.right_px,
+            y_px=crop_height - box.bottom_px,
+            width_px=box.width_px,
+            height_px=box.height_px,
+        )
 
 
 def is_turned(boxes: Mapping[str, Box], orient: Sequence[str] | None) -> bool:
@@ -133,8 +169,11 @@ def is_turned(boxes: Mapping[str, Box], orient: Sequence[str] | None) -> bool:
     """
     if orient is None or not all(name in boxes for name in orient):
         return False
-    first, second = (boxes[name].x_px + boxes[name].width_px / 2 for name in orient)
-    return second < first
+
+    first, second = (boxes[name] for name in orient)
+    middle_of_first = first.x_px + first.width_px / 2
+    middle_of_second = second.x_px + second.width_px / 2
+    return middle_of_second < middle_of_first
 
 
 def crop_window(
@@ -146,8 +185,11 @@ def crop_window(
     """
     grown = box.grown(margin_fraction)
     aspect = size_px[0] / size_px[1]
+
+    # grown along one side only: the other already has its full length
     width = max(grown.width_px, grown.height_px * aspect)
     height = max(grown.height_px, grown.width_px / aspect)
+
     centre_x = grown.x_px + grown.width_px / 2
     centre_y = grown.y_px + grown.height_px / 2
     return CropWindow(
@@ -166,28 +208,28 @@ def cut(frame: Image, window: CropWindow, *, outside: int | None = None) -> Imag
     What lies outside the frame repeats the frame's edge, or has the value `outside`. Shrinking
     averages areas, so thin defects keep their energy.
     """
-    left, right = _inside(window.x_px, window.width_px, frame.shape[1])
-    top, bottom = _inside(window.y_px, window.height_px, frame.shape[0])
-    x, width = _placed(
-        left - window.x_px, right - left, window.width_px, window.size_px[0]
-    )
-    y, height = _placed(
-        top - window.y_px, bottom - top, window.height_px, window.size_px[1]
-    )
+    frame_height, frame_width = frame.shape[:2]
+    crop_width, crop_height = window.size_px
+    left, right = _inside(window.x_px, window.width_px, frame_width)
+    top, bottom = _inside(window.y_px, window.height_px, frame_height)
+    seen = frame[top:bottom, left:right]
+
+    # Where on the crop the part of the window lies that is within the frame.
+    x, width = _placed(left - window.x_px, right - left, window.width_px, crop_width)
+    y, height = _placed(top - window.y_px, bottom - top, window.height_px, crop_height)
 
     # Areas are averaged to shrink, so that a thin scratch does not fall between two samples.
-    shrinks = window.width_px >= window.size_px[0]
+    shrinks = window.width_px >= crop_width
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    piece = np.asarray(
-        cv2.resize(frame[top:bottom, left:right], (width, height), interpolation=how)
-    )
+    piece = np.asarray(cv2.resize(seen, (width, height), interpolation=how))
 
-    around = (y, window.size_px[1] - y - height, x, window.size_px[0] - x - width)
+    below = crop_height - y - height
+    beside = crop_width - x - width
+    around = (y, below, x, beside)
     if any(around):
         border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
-        piece = np.asarray(
-            cv2.copyMakeBorder(piece, *around, border, value=outside or 0)
-        )
+        bordered = cv2.copyMakeBorder(piece, *around, border, value=outside or 0)
+        piece = np.asarray(bordered)
 
     crop = np.asarray(piece, np.uint8)
     return np.ascontiguousarray(crop[::-1, ::-1]) if window.turned else crop
@@ -196,20 +238,27 @@ def cut(frame: Image, window: CropWindow, *, outside: int | None = None) -> Imag
 def _inside(start: int, length: int, limit: int) -> tuple[int, int]:
     """From where to where a stretch lies within 0..limit; the nearest pixel where it does not."""
     first = min(max(0, start), limit - 1)
-    return first, max(first + 1, min(limit, start + length))
+    end = min(limit, start + length)
+    return first, max(first + 1, end)
 
 
 def _placed(offset: int, length: int, whole: int, size: int) -> tuple[int, int]:
     """Where a stretch of a window lies on a crop of `size` pixels, and how long it is there."""
-    start = min(max(0, round(offset * size / whole)), size - 1)
-    return start, max(1, min(size, round((offset + length) * size / whole)) - start)
+    first = round(offset * size / whole)
+    last = round((offset + length) * size / whole)
+
+    # a pixel at least: a window that hardly meets the frame still shows its edge
+    start = min(max(0, first), size - 1)
+    end = min(size, last)
+    return start, max(1, end - start)
 
 
 def locator_input(frame: Image, size_px: tuple[int, int]) -> Image:
     """A frame as the locator sees it: grey, (height, width) uint8, stretched to `size_px`."""
     if frame.ndim == 3:
         frame = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY))
-    return np.asarray(cv2.resize(frame, size_px, interpolation=cv2.INTER_AREA))
+    small = cv2.resize(frame, size_px, interpolation=cv2.INTER_AREA)
+    return np.asarray(small)
 
 
 def box_from_mask(
@@ -221,22 +270,26 @@ def box_from_mask(
     of the area crosses one half, interpolated between cells. Returns the box and its confidence
     (mean probability inside it, 0..1), or None where the region is not to be seen.
     """
-    rough = _largest_area((probability > MIN_PROBABILITY).astype(np.uint8))
+    likely = (probability > MIN_PROBABILITY).astype(np.uint8)
+    rough = _largest_area(likely)
     if rough is None:
         return None
 
     x, y, width, height = rough
-    columns = probability[y : y + height].mean(axis=0)
-    rows = probability[:, x : x + width].mean(axis=1)
-    left, right = _half_crossings(columns, x, x + width)
-    top, bottom = _half_crossings(rows, y, y + height)
-
-    confidence = float(probability[y : y + height, x : x + width].mean())
+    inside = probability[y : y + height, x : x + width]
+    confidence = float(inside.mean())
     if confidence < MIN_CONFIDENCE:
         return None
 
-    sx = frame_size_px[0] / probability.shape[1]
-    sy = frame_size_px[1] / probability.shape[0]
+    by_column = probability[y : y + height].mean(axis=0)
+    by_row = probability[:, x : x + width].mean(axis=1)
+    left, right = _half_crossings(by_column, x, x + width)
+    top, bottom = _half_crossings(by_row, y, y + height)
+
+    n_rows, n_columns = probability.shape
+    frame_width, frame_height = frame_size_px
+    sx = frame_width / n_columns
+    sy = frame_height / n_rows
     box = Box.from_edges(left * sx, top * sy, right * sx, bottom * sy)
     return box, confidence
 
@@ -245,32 +298,44 @@ def coverage(
     boxes: list[Box], size: tuple[int, int], frame_size_px: tuple[int, int]
 ) -> Floats:
     """How much of each cell of a (width, height) grid over the frame the boxes cover, 0..1."""
-    covered = np.zeros((size[1], size[0]), np.float32)
+    n_columns, n_rows = size
+    frame_width, frame_height = frame_size_px
+    covered = np.zeros((n_rows, n_columns), np.float32)
+
     for box in boxes:
-        x = _overlap(box.x_px, box.right_px, size[0], frame_size_px[0])
-        y = _overlap(box.y_px, box.bottom_px, size[1], frame_size_px[1])
-        covered = np.maximum(covered, y[:, None] * x[None, :])
+        of_columns = _overlap(box.x_px, box.right_px, n_columns, frame_width)
+        of_rows = _overlap(box.y_px, box.bottom_px, n_rows, frame_height)
+        of_cells = of_rows[:, None] * of_columns[None, :]
+        covered = np.maximum(covered, of_cells)
     return covered
 
 
 def _overlap(start: float, stop: float, cells: int, length: float) -> Floats:
+    """The share 0..1 of each of so many cells on a length that lies between start and stop."""
     edges = np.linspace(0, length, cells + 1, dtype=np.float32)
-    common = np.minimum(stop, edges[1:]) - np.maximum(start, edges[:-1])
-    return np.asarray(np.clip(common * cells / length, 0, 1), np.float32)
+    first = np.maximum(start, edges[:-1])
+    last = np.minimum(stop, edges[1:])
+    share = (last - first) * cells / length
+    return np.asarray(np.clip(share, 0, 1), np.float32)
 
 
 def _largest_area(mask: Image) -> tuple[int, int, int, int] | None:
+    """Left, top, width and height of the largest connected area; None where all are specks."""
     count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    if count < 2:
+    if count < 2:  # the first area is the background
         return None
-    x, y, width, height, cells = stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))]
-    return (int(x), int(y), int(width), int(height)) if cells >= MIN_CELLS else None
+
+    sizes = stats[1:, cv2.CC_STAT_AREA]
+    largest = stats[1 + int(np.argmax(sizes))]
+    x, y, width, height, n_cells = (int(value) for value in largest)
+    return (x, y, width, height) if n_cells >= MIN_CELLS else None
 
 
 def _half_crossings(profile: Floats, start: int, stop: int) -> tuple[float, float]:
+    """Where the profile rises above half of its peak within start..stop, and falls below it."""
     inside = profile[start:stop]
     half = float(inside.max()) / 2
-    above = np.flatnonzero(profile[start:stop] >= half) + start
+    above = np.flatnonzero(inside >= half) + start
     first, last = int(above[0]), int(above[-1])
     before = float(profile[first - 1]) if first > 0 else 0.0
     after = float(profile[last + 1]) if last + 1 < len(profile) else 0.0
@@ -291,4 +356,5 @@ def _fraction_above(inner: float, half: float, outer: float) -> float:
     Where it does not fall to one half between the two, the line through them would put the edge of
     a faint region far outside of the frame.
     """
-    return min(1.0, (inner - half) / max(1e-6, inner - outer))
+    falls_by = max(MIN_FALL, inner - outer)
+    return min(1.0, (inner - half) / falls_by)

@@ -22,59 +22,87 @@ FLOOR_PIXELS = 32 * 32
 
 
 class Frozen(BaseModel):
-    """Base of what is read from files: immutable, and unknown keys are an error."""
+    """Base of what is read from files: immutable, and unknown keys are an error.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The text below a field is its entry in docs/params.md, where it is a key of params.yaml.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
 
 class PartClass(Frozen):
     """One class of part: the names it goes by in files."""
 
     aliases: tuple[str, ...] = ()
+    """What files call this class besides its name: in file names, folders, boxes and tables.
+    Upper and lower case, and composed and decomposed Hangul, are the same."""
 
 
 class Region(Frozen):
-    """A region of the part that is cropped: `size_px` is (width, height) of the crop.
-
-    `shows` names the defects that can be seen in it. `whole_frame` takes the frame itself as the
-    region; otherwise it is located. `margin_fraction` is added on each side of the region's box,
-    as a fraction of the box.
-    """
+    """A region of the part that is cropped."""
 
     size_px: tuple[Pixels, Pixels]
+    """Width and height of the crop in pixels. About as many as the region has in the frame; fewer
+    train faster."""
+
     shows: tuple[str, ...] = ()
+    """The defects that can be seen in this region. In its crops all other classes count as
+    normal."""
+
     aliases: tuple[str, ...] = ()
+    """What boxes call this region besides its name."""
+
     whole_frame: bool = False
-    # at 2 the region is a fifth of the crop's side; further off it is not the region that is seen
+    """Whether the frame itself is the region. Otherwise it is located in each frame."""
+
     margin_fraction: float = Field(default=0.0, ge=0, le=2)
+    """Added on each side of the region's box, as a fraction of the box: room for a locator that
+    is a little off. At 2 the region is a fifth of the crop's side; further off it is not the
+    region that is seen."""
 
 
 class Line(Frozen):
-    """The `line` section of params.yaml: the one enumeration of class and region names.
+    """The `line` section of params.yaml: the one enumeration of class and region names."""
 
-    `classify` names the region whose defects the classifier tells apart; `detect_anomalies` the
-    region on which the anomaly model, which knows only normal parts, is fitted. `orient` names two
-    regions, the second of which is to lie right of the first: parts that lie the other way round
-    are turned by 180 degrees, all crops of them alike. `causes` says by class what in the process
-    makes such parts; it is shown with a verdict and decides nothing. `bit_depth` is how many bits
-    of a 16-bit file the camera uses, from the lowest on; files of 8 bits are not touched by it. An
-    image of more than `max_pixels` is refused before it is decoded, by stage validate and by the
-    service.
-    """
-
-    # names folders and registered models: no separators, at most 80 characters
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
+    """The name of the line: of its model in the registry and of folders, therefore without
+    separators and at most 80 characters."""
+
     normal: str
+    """The class of good parts."""
+
     classes: dict[str, PartClass] = Field(min_length=1)
+    """The one enumeration of class names, each with what files call it."""
+
     regions: dict[str, Region] = Field(min_length=1)
+    """The regions of the part, each with its crop."""
+
     classify: str
+    """The region on whose crops the classifier is trained."""
+
     detect_anomalies: str
+    """The region on which the anomaly model is fitted, which knows normal parts only."""
+
     orient: tuple[str, str] | None = None
+    """Two regions, the second of which is to lie right of the first: parts that lie the other way
+    round are turned by 180 degrees, with all crops of them. null where all parts lie alike."""
+
     causes: dict[str, str] = Field(default_factory=dict)
-    channels: int = Field(default=1, description="1 for grey crops, 3 for colour (RGB)")
-    # of 16-bit files: with 8 bits or less a camera would write 8-bit files
+    """By class, what in the process makes such parts. It is shown with a verdict and decides
+    nothing."""
+
+    channels: int = 1
+    """1 for grey crops, 3 for colour (RGB). Dark-field frames hold no colour."""
+
     bit_depth: int = Field(default=16, ge=9, le=16)
+    """How many bits of a 16-bit file the camera uses, from the lowest on. With 8 or fewer it
+    would write 8-bit files, which this does not touch."""
+
     max_pixels: int = Field(default=MAX_PIXELS, ge=FLOOR_PIXELS, le=CEILING_PIXELS)
+    """An image of more is refused before it is decoded, by stage validate and by the service. The
+    largest area sensors have 65 million; 256 million are line-scan frames of 16,000 x 16,000."""
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

@@ -31,22 +31,23 @@ def by_part(
     Columns: `part_id`, `label`, `predicted`, `score` (1 - P(normal) of the worst view, 0..1,
     higher is more suspicious) and `row` (the worst view's row in `index`).
     """
+    names = np.asarray(classes, dtype=object)
+    most_likely = probabilities.argmax(axis=1)
     table = pd.DataFrame(
         {
             "part_id": index["part_id"].to_numpy(),
             "label": index["label"].to_numpy(),
             "score": 1.0 - probabilities[:, 0],
-            "predicted": np.asarray(classes, dtype=object)[
-                probabilities.argmax(axis=1)
-            ],
+            "predicted": names[most_likely],
             "row": np.arange(len(index)),
         }
     )
-    labels = table.groupby("part_id")["label"].agg(
-        lambda of: part_label(list(of), classes[0])
-    )
-    worst = table.loc[table.groupby("part_id")["score"].idxmax()]
-    return worst.assign(label=worst["part_id"].map(labels)).reset_index(drop=True)
+    parts = table.groupby("part_id")
+    labels = parts["label"].agg(lambda of: part_label(list(of), classes[0]))
+
+    worst = table.loc[parts["score"].idxmax()]
+    label_of_part = worst["part_id"].map(labels)
+    return worst.assign(label=label_of_part).reset_index(drop=True)
 
 
 def confusion(
@@ -56,7 +57,8 @@ def confusion(
     table = np.zeros((len(classes), len(classes)), int)
     number = {name: i for i, name in enumerate(classes)}
     for label, guess in zip(labels, predicted, strict=True):
-        table[number[label], number[guess]] += 1
+        row, column = number[label], number[guess]
+        table[row, column] += 1
     return table
 
 
@@ -64,7 +66,9 @@ def f1_by_class(table: Any) -> Any:
     """F1 per class (..., classes), 0..1, from confusion tables (..., classes, classes); NaN for a
     class without parts and predictions."""
     hits = np.diagonal(table, axis1=-2, axis2=-1).astype(float)
-    total = np.sum(table, axis=-2) + np.sum(table, axis=-1)
+    n_predicted = np.sum(table, axis=-2)
+    n_labelled = np.sum(table, axis=-1)
+    total = n_predicted + n_labelled
     with np.errstate(invalid="ignore"):
         return np.where(total > 0, 2 * hits / total, np.nan)
 
@@ -73,4 +77,5 @@ def macro_f1(
     labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str]
 ) -> float:
     """Mean F1 over the classes that have parts or predictions, 0..1."""
-    return float(np.nanmean(f1_by_class(confusion(labels, predicted, classes))))
+    table = confusion(labels, predicted, classes)
+    return float(np.nanmean(f1_by_class(table)))

@@ -4,13 +4,16 @@ Importing DVC and opening a project costs more than many a stage; a process per 
 each time.
 """
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import termios
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TextIO
 
@@ -18,19 +21,28 @@ from inspection.errors import InspectionError
 from pipelines import dvc_child
 
 N_LAST_LINES = 20
+# rows and columns of the terminal that stages draw their progress bars on
+BARS_SIZE = (24, 60)
 ROOT = Path(__file__).parents[1]
 
 
 class Dvc:
     """A DVC process in the current folder; it ends with the block, or with this process.
 
-    Must be entered in a thread that outlives the block: the kernel ends the process with it.
+    Must be entered in a thread that outlives the block: the kernel ends the process with it. Stages
+    draw progress bars where `show_bar` is given; it gets each state of a bar.
     """
 
     stages: list[str]
 
-    def __init__(self, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        log: Callable[[str], None],
+        *,
+        show_bar: Callable[[str], None] | None = None,
+    ) -> None:
         self._log = log
+        self._show_bar = show_bar
 
     def __enter__(self) -> Self:
         self._start()
@@ -55,20 +67,22 @@ class Dvc:
 
     def _start(self) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        reading, writing = _terminal() if self._show_bar else os.pipe()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", dvc_child.__name__],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=writing,
             stderr=subprocess.STDOUT,
             env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
             text=True,
             encoding="utf-8",
-            errors="replace",
         )
+        os.close(writing)
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._commands: TextIO = self._process.stdin  # type: ignore[assignment]
-        self._lines: TextIO = self._process.stdout  # type: ignore[assignment]
+        self._lines: TextIO = os.fdopen(
+            reading, encoding="utf-8", errors="replace", newline=""
+        )
         try:
             self.stages = self._answer("dvc.yaml", self._log)["stages"]
         except BaseException:
@@ -84,7 +98,7 @@ class Dvc:
 
     def _answer(self, where: str, log: Callable[[str], None]) -> dict[str, Any]:
         last: deque[str] = deque(maxlen=N_LAST_LINES)
-        for line in self._lines:
+        for line in iter(partial(_next_line, self._lines), ""):
             text = line.rstrip()
             if text.startswith(dvc_child.ANSWER):
                 answer: dict[str, Any] = json.loads(text.removeprefix(dvc_child.ANSWER))
@@ -93,9 +107,28 @@ class Dvc:
                         "\n".join([f"{where}: {answer['error']}", *last])
                     )
                 return answer
-            if text:
+            if self._show_bar and line.endswith("\r"):
+                self._show_bar(text)
+            elif text:
                 last.append(text)
                 log(text)
         self._process.wait()
         ended = f"DVC ended with {self._process.returncode}; run it again"
         raise InspectionError("\n".join([f"{where}: {ended}", *last]))
+
+
+def _terminal() -> tuple[int, int]:
+    """A pseudo-terminal in place of a pipe: progress bars are drawn on a terminal only."""
+    reading, writing = os.openpty()
+    termios.tcsetwinsize(writing, BARS_SIZE)
+    return reading, writing
+
+
+def _next_line(lines: TextIO) -> str:
+    """The next line; nothing at the end, which a pseudo-terminal reports as an error."""
+    try:
+        return lines.readline()
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return ""

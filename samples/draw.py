@@ -8,20 +8,29 @@ import logging
 import os
 import shutil
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 MARKER = ".drawn-line.json"
-MAX_SIZE = (2464, 2056)
+# one of each class
+MIN_PARTS = 5
+# numbers of four digits in file names, from 1000 on, leave room for the copies
 MAX_PARTS = 8000
+# width and height of a frame in px: a quarter of the default, where the rivet is still a shape
+MIN_SIZE = (154, 128)
+# the frame of the cameras on the line that this one is drawn after
+MAX_SIZE = (2464, 2056)
 log = logging.getLogger("samples.draw")
 
 
 class LineError(Exception):
-    """Something the user can mend."""
+    """Something the user can fix."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Command line; exit code 1 and one line for what the user can mend."""
+    """Command line; exit code 1 and one line for what the user can fix."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     args = _parser().parse_args(argv)
     try:
@@ -79,6 +88,7 @@ def draw_line(
     stopped leaves the targets as they were. Raises `LineError`.
     """
     _check(out, truth, n_parts, size, seed, workers, force)
+    began = time.monotonic()
     from samples.produce import produce
 
     fresh_out, fresh_truth = _fresh(out), _fresh(truth)
@@ -91,7 +101,7 @@ def draw_line(
     finally:
         shutil.rmtree(fresh_out, ignore_errors=True)
         shutil.rmtree(fresh_truth, ignore_errors=True)
-    log.info("drawn: %s", json.dumps(summary, sort_keys=True))
+    log.info("draw         %5.0f s   %s", time.monotonic() - began, in_words(summary))
     return summary
 
 
@@ -99,27 +109,70 @@ def _check(
     out: Path, truth: Path, n_parts: int, size: tuple[int, int], seed: int, workers: int,
     force: bool,
 ) -> None:  # fmt: skip
+    problems = [
+        *_number_problems(n_parts, size, seed, workers),
+        *_overlap_problems(out, truth),
+    ]
+    if not force:
+        problems += _occupied_problems(out, truth)
+    if problems:
+        raise LineError("\n".join(problems))
+
+
+def _number_problems(
+    n_parts: int, size: tuple[int, int], seed: int, workers: int
+) -> list[str]:
     problems = []
-    if not 5 <= n_parts <= MAX_PARTS:
-        problems.append(f"--parts: {n_parts}; use 5 to {MAX_PARTS}")
-    if not (154 <= size[0] <= MAX_SIZE[0] and 128 <= size[1] <= MAX_SIZE[1]):
-        problems.append(f"--size: {size[0]}x{size[1]}; use 154x128 to 2464x2056")
+    if not MIN_PARTS <= n_parts <= MAX_PARTS:
+        problems.append(f"--parts: {n_parts}; use {MIN_PARTS} to {MAX_PARTS}")
+
+    width, height = size
+    fits = MIN_SIZE[0] <= width <= MAX_SIZE[0] and MIN_SIZE[1] <= height <= MAX_SIZE[1]
+    if not fits:
+        least, most = _as_text(MIN_SIZE), _as_text(MAX_SIZE)
+        problems.append(f"--size: {_as_text(size)}; use {least} to {most}")
+
     if seed < 0:
         problems.append(f"--seed: {seed}; use 0 or more")
     if workers < 1:
         problems.append(f"--workers: {workers}; use 1 or more")
+    return problems
+
+
+def _overlap_problems(out: Path, truth: Path) -> list[str]:
+    """The truth must not lie among the data: whoever reads the data would read it too."""
     a, b = out.resolve(), truth.resolve()
-    if a == b or a in b.parents or b in a.parents:
-        problems.append(
-            f"--truth: {truth} and {out} overlap; keep the truth out of the data"
-        )
-    for folder in (out, truth):
-        if not force and not _ours_or_empty(folder):
-            problems.append(
-                f"{folder}: not empty and not drawn by this; name another folder or add --force"
-            )
-    if problems:
-        raise LineError("\n".join(problems))
+    if a != b and a not in b.parents and b not in a.parents:
+        return []
+    return [f"--truth: {truth} and {out} overlap; keep the truth out of the data"]
+
+
+def _occupied_problems(*folders: Path) -> list[str]:
+    return [
+        f"{folder}: not empty and not drawn by this; name another folder or add --force"
+        for folder in folders
+        if not _ours_or_empty(folder)
+    ]
+
+
+def _as_text(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def in_words(summary: Mapping[str, Any]) -> str:
+    """What was drawn, with the mess in it, on a line.
+
+    >>> mess = {"spoiled": {"part": 2}, "broken": {}, "copy": {"exact": 1, "shifted": 1}}
+    >>> in_words({"files": 24, "parts": 10, **mess})
+    '24 files of 10 parts; 2 with a wrong label, 0 broken, 2 copies'
+    """
+    wrong, broken, copies = (
+        sum(summary[kind].values()) for kind in ("spoiled", "broken", "copy")
+    )
+    return (
+        f"{summary['files']} files of {summary['parts']} parts; {wrong} with a wrong label, "
+        f"{broken} broken, {copies} copies"
+    )
 
 
 def _ours_or_empty(folder: Path) -> bool:

@@ -12,9 +12,10 @@ import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
 
-from inspection.curation import duplicates
+from inspection.curation import duplicate_groups, duplicates, textures
 from inspection.curation import label_issues as suspects
 from inspection.curation import label_rules as labels
+from inspection.curation import reviews as reviewing
 from inspection.curation.class_counts import check_classes
 from inspection.errors import InspectionError
 from inspection.images import read_frame
@@ -28,20 +29,32 @@ Action = Literal["hold", "report", "off"]
 
 
 class Rules(sections.Params):
-    """What each written rule does to a view in conflict: hold it, only report it, or nothing."""
+    """What a rule does to a view in conflict: `hold` until it is reviewed, `report` only, `off`."""
 
     box_conflict: Action = "hold"
+    """The view is boxed as one defect and named as another class."""
+
     part_disagreement: Action = "hold"
+    """Views of one part have different labels."""
+
     duplicate_conflict: Action = "hold"
+    """Copies and near-duplicates have different labels."""
 
 
 class CleanLabelsParams(sections.Params):
-    """The `clean_labels` section. `n_issues` suspects are listed besides those in conflict."""
+    """What happens to labels that contradict each other, and how many suspects are listed."""
 
     rules: Rules = Rules()
+    """What a conflict does."""
+
     min_correlation: float = Field(default=0.7, gt=0, le=1)
+    """Of fine texture, from which on two frames are one shot: copies have 0.8 and more."""
+
     n_issues: int = Field(default=100, ge=0)
+    """Suspects listed besides those in conflict: about what a person reviews in an hour."""
+
     seed: int = Field(default=0, ge=0)
+    """Of the folds by which each view is predicted by a model that has not seen it."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +75,18 @@ def main() -> None:
         sections.section("clean_labels", CleanLabelsParams),
     )
     raw = read_table(paths.manifest)
-    reviews = labels.read_reviews(_read_csv(paths.reviews), raw, line)
+    reviews = reviewing.read_reviews(_read_csv(paths.reviews), raw, line)
 
-    table = labels.with_reviews(raw, reviews)
-    thumbnails, features = _looked_at(paths.data, table, line)
+    table = reviewing.with_reviews(raw, reviews)
+    thumbnails, features = _measured(paths.data, table, line)
     pairs = duplicates.near_duplicates(
         thumbnails,
         min_correlation=params.min_correlation,
         apart=list(table["part_id"]),
         cameras=list(table["camera"]),
     )
-    table = duplicates.with_groups(table, pairs)
-    duplicates.check_spread(table)
+    table = duplicate_groups.with_groups(table, pairs)
+    duplicate_groups.check_spread(table)
     conflicts = labels.conflicts(table, line, params.rules.model_dump())
     held_by = [
         rule for rule, action in params.rules.model_dump().items() if action == "hold"
@@ -87,13 +100,13 @@ def main() -> None:
 
     write_table(paths.out / "manifest.parquet", table)
     write_table(paths.out / "issues.csv", issues)
-    write_table(paths.out / "duplicates.csv", duplicates.as_table(table, pairs))
+    write_table(paths.out / "duplicates.csv", duplicate_groups.as_table(table, pairs))
     program.save_metrics(paths.metrics, _numbers(table, changes, issues, conflicts))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
     if not path.exists():
-        header = ",".join(labels.REVIEW_COLUMNS)
+        header = ",".join(reviewing.REVIEW_COLUMNS)
         raise InspectionError(
             f"{path}: not found; make it with the one line {header!r}"
         )
@@ -110,17 +123,17 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return table
 
 
-def _looked_at(
+def _measured(
     data_dir: Path, table: pd.DataFrame, line: Line
 ) -> tuple[np.ndarray, np.ndarray]:
     """Thumbnails (N, H, W) and texture features (N, D) of every view, decoded once."""
-    windows = suspects.windows(table, line)
-    sizes = suspects.fitted_sizes(windows)
+    windows = textures.windows(table, line)
+    sizes = textures.fitted_sizes(windows)
 
     def one(view: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
         path, camera = view
         pixels = read_frame(data_dir / path, channels=1, bit_depth=line.bit_depth)
-        features = suspects.texture_features(pixels, windows[camera], sizes)
+        features = textures.texture_features(pixels, windows[camera], sizes)
         return duplicates.thumbnail(pixels), features
 
     views = list(zip(table["path"], table["camera"], strict=True))

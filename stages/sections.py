@@ -13,6 +13,7 @@ is tracked as `line.classes`, `line.normal` and `split`; `line.regions` raises U
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, overload
 
@@ -23,19 +24,23 @@ from inspection.errors import InspectionError, raise_all
 from inspection.line import Line
 
 PARAMS_FILE = Path("params.yaml")
-SECTIONS = (
-    "line",
-    "validate",
-    "clean_labels",
-    "split",
-    "crop",
-    "train",
-    "evaluate_cam",
-    "fit_anomaly",
-    "assemble",
-    "gate",
-    "tracking",
-)
+
+# Every section and the model of its values. By name, for a stage that imported the models of the
+# others would depend on their sources, and be repeated whenever one of them changes.
+MODELS = {
+    "line": "inspection.line:Line",
+    "validate": "stages.validate:ValidateParams",
+    "clean_labels": "stages.clean_labels:CleanLabelsParams",
+    "split": "stages.split:SplitParams",
+    "crop": "stages.crop:CropParams",
+    "train": "stages.train:TrainParams",
+    "evaluate_cam": "stages.evaluate_cam:EvaluateCamParams",
+    "fit_anomaly": "stages.fit_anomaly:FitAnomalyParams",
+    "assemble": "stages.assemble:AssembleParams",
+    "gate": "inspection.promotion.gate:GateParams",
+    "tracking": "stages.tracking:TrackingParams",
+}
+SECTIONS = tuple(MODELS)
 
 # How pydantic says it, and how params.yaml's readers read it.
 WORDING = (
@@ -114,6 +119,27 @@ def read(*wanted: Section[Any]) -> object:
         loaded.append(value)
     raise_all(f"{PARAMS_FILE}: {problem}" for problem in problems)
     return loaded[0] if len(loaded) == 1 else tuple(loaded)
+
+
+def check_all() -> None:
+    """Raise InspectionError with all that is wrong in params.yaml, in any section.
+
+    The first stage calls it, so that a typo in `train` is not found after an hour of work. It
+    imports every stage, which takes seconds.
+    """
+    content = read_yaml(PARAMS_FILE)
+    problems = [_unknown(str(name)) for name in content if name not in SECTIONS]
+    for name in SECTIONS:
+        _, found = _load(section(name, model_of(name)), content)
+        problems += found
+    raise_all(f"{PARAMS_FILE}: {problem}" for problem in problems)
+
+
+def model_of(name: str) -> type[BaseModel]:
+    """The model of a section's values."""
+    module, _, model = MODELS[name].partition(":")
+    found: type[BaseModel] = getattr(import_module(module), model)
+    return found
 
 
 def describe(name: str, error: ValidationError) -> list[str]:

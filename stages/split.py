@@ -33,17 +33,28 @@ from stages import program, sections
 
 
 class SplitParams(sections.Params):
-    """Fractions are of parts. `audit_max_views` caps what the cheap classifier looks at.
-
-    `cv_folds` is how many folds scores out of fold come from, where a model has such: val is one.
-    """
+    """How parts are divided into folds, and how the price of a careless split is measured."""
 
     val_fraction: float = Field(default=0.2, gt=0, lt=0.5)
+    """Share of the parts on which everything is chosen: epochs, thresholds, the CAM."""
+
     test_fraction: float = Field(default=0.25, gt=0, lt=0.5)
+    """Share of the parts that are read once, at the end. What bounds on escapes can claim depends
+    on how many defective parts are in it."""
+
     cv_folds: int = Field(default=5, ge=2, le=20)
+    """Folds of cross-validation, of which val is one, where the backbone is frozen: thresholds then
+    rest on scores out of fold. More train longer; five leave four fifths of the parts to learn."""
+
     audit_folds: int = Field(default=5, ge=2, le=20)
+    """Folds of the leakage price and the shortcut audit. More are more exact and take longer."""
+
     audit_max_views: int = Field(default=1500, ge=50)
+    """Views that the audit's baseline classifier is trained on at most, drawn at random: HOG
+    features of 1500 take seconds."""
+
     seed: int = 0
+    """Another one deals the parts anew."""
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,14 @@ CARD_TAG = "sha256_card.json"
 
 
 class TrackingParams(sections.Params):
-    """Where runs and models are registered: a folder with a sqlite database and the artifacts.
-
-    `store` may also be the address of an MLflow server or of its database.
-    """
+    """Where runs and models are registered."""
 
     store: str = "mlruns"
+    """A folder for a sqlite database and the artifacts, or the address of an MLflow server or of
+    its database. The environment variable `MLFLOW_TRACKING_URI` overrules it."""
+
     experiment: str = "knurl"
+    """The name of the experiment whose runs these are."""
 
 
 def address(params: TrackingParams) -> str:

@@ -49,26 +49,70 @@ MIN_PIXEL_STD = 1e-3  # in grey levels, for crops of one grey; no outcome otherw
 
 
 class TrainParams(sections.Params):
-    """How the classifier is made and trained. See params.yaml for the reasons."""
+    """How the classifier is made and trained."""
 
     backbone: str = "resnet10t"
+    """Any name that timm knows; `packaged` weights exist for tf_efficientnet_lite0."""
+
     backbone_args: dict[str, Any] | None = None
+    """Arguments of timm's backbone, to make it narrower for instance; null for those of its name.
+    Weights fit no other widths than their own."""
+
     weights: str = NONE
+    """What the backbone starts from. `packaged`: ImageNet weights that come with `make setup`;
+    `hub`: timm's, from the internet, or none where that is away; the path of a safetensors file; or
+    `none`."""
+
     freeze_backbone: bool = False
+    """The backbone keeps its weights and only the head learns, on features that are computed once.
+    Thresholds then rest on scores out of fold (see split.cv_folds), and all parts but test are
+    learned from in the end. Photographs of few parts are told apart best so, on a CPU in minutes.
+    Of the augmentation only mirroring applies, and nothing is pasted."""
+
     augmentation: str = "line"
+    """The random changes of crops while they are learned from: a name in
+    inspection/models/augmentations.py."""
+
     epochs: int = Field(default=20, ge=1, le=1000)
+    """How often all crops are shown."""
+
     patience: int = Field(default=8, ge=1)
+    """Epochs without a better one after which training ends. A frozen backbone's head learns for
+    all epochs: to choose one by held-out parts would spoil the scores out of fold."""
+
     batch_size: int = Field(default=32, ge=2)
+    """Crops a step."""
+
     learning_rate: float = Field(default=0.003, gt=0, lt=1)
+    """The highest of the cycle. Halve it where training diverges."""
+
     weight_decay: float = Field(default=0.02, ge=0)
+    """Of AdamW, on all weights that learn."""
+
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
+    """Share of the target that is spread over all classes: labels are sometimes wrong."""
+
     place_weight: float = Field(default=0.5, ge=0)
+    """Weight of the loss on where the defect is, next to what it is. 0 learns from labels alone."""
+
     paste_probability: float = Field(default=0.5, ge=0, le=1)
+    """How often a defect is shown on another, normal part, so that the part tells nothing."""
+
     balance: Literal["sampler", "weights", "none"] = "sampler"
+    """How rare classes are made up for: drawn as often as the others, weighted in the loss, or
+    not at all."""
+
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Of Lightning. On a GPU bf16-mixed is faster."""
+
     run_name: str | None = None
+    """Of the MLflow run; null lets MLflow name it."""
+
     track: bool = True
+    """Whether epochs go live to an MLflow run."""
+
     seed: int = 0
+    """Another one starts from other weights of the head, and draws crops in another order."""
 
     @model_validator(mode="after")
     def _frozen_has_weights(self) -> Self:

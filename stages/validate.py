@@ -19,13 +19,14 @@ from inspection.dataset.annotations import (
     read_class_names,
     read_yolo,
 )
+from inspection.dataset.checks import Report, check, raise_if_critical
 from inspection.dataset.coco import read_coco
-from inspection.dataset.expectations import (
-    Expected,
-    Report,
-    check,
-    of_manifest,
-    raise_if_critical,
+from inspection.dataset.expectations import Expected, of_manifest
+from inspection.dataset.file_sorting import (
+    SortedFiles,
+    missing_annotations,
+    sort_files,
+    spelled_in_two_forms,
 )
 from inspection.dataset.image_files import (
     ImageFile,
@@ -35,15 +36,10 @@ from inspection.dataset.image_files import (
     unreadable,
     unreadable_mask,
 )
+from inspection.dataset.image_index import ImageIndex
 from inspection.dataset.labelling import Unknown
-from inspection.dataset.layouts import (
-    ImageIndex,
-    Layout,
-    SortedFiles,
-    missing_annotations,
-    sort_files,
-)
-from inspection.dataset.manifest import COLUMNS, assemble, counts, spelled_in_two_forms
+from inspection.dataset.layouts import Layout
+from inspection.dataset.manifest import COLUMNS, assemble, counts
 from inspection.dataset.quarantine import Finding, as_table
 from inspection.dataset.table import Table, read_table
 from inspection.dataset.voc import read_voc
@@ -59,7 +55,10 @@ class ValidateParams(Layout):
     """The `validate` section: the layout of the data, what to do with strangers, what to expect."""
 
     unknown: Unknown = Unknown()
+    """What to do with images whose name or class is unknown."""
+
     expected: Expected = Expected()
+    """What the line expects of its data."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,7 @@ class Paths:
 
 def main() -> None:
     paths = program.paths(Paths, __doc__)
+    sections.check_all()
     line, params = sections.read(
         sections.line("bit_depth", "classes", "max_pixels", "normal", "regions"),
         sections.section("validate", ValidateParams),
@@ -132,7 +132,8 @@ def _paths_under(data_dir: Path) -> tuple[list[str], list[Finding]]:
     """
     if not data_dir.is_dir():
         raise InspectionError(
-            f"{data_dir}: no such folder; put images there, or run `make adopt`"
+            f"{data_dir}: no such folder; draw the sample line with `make demo`, bring your own "
+            "parts with `make adopt DATA=<folder>`, or fetch tracked data with `dvc pull`"
         )
     raw, linked = _walked(data_dir)
     shown = {path: path.decode(errors="backslashreplace") for path in [*raw, *linked]}

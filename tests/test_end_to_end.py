@@ -46,6 +46,7 @@ QUICK = {
     ("gate", "max_ms_per_part"): 60000,
 }
 READY_WITHIN_S = 120
+PRINTED = ".state/printed.txt"
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,8 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(["git", "add", "."], copy)
     who = ("-c", "user.name=Knurl", "-c", "user.email=knurl@localhost")
     run(["git", *who, "commit", "--quiet", "-m", "Forty parts"], copy)
-    run([*dvc(), "repro"], copy)
+    printed = run([sys.executable, "-m", "pipelines.repro"], copy)
+    (copy / PRINTED).write_text(printed, encoding="utf-8")
     run([sys.executable, "-m", "pipelines.promote"], copy)
     return copy
 
@@ -110,6 +112,16 @@ def test_every_stage_writes_its_metrics(line: Path) -> None:
     assert sorted(path.stem for path in (line / "metrics").glob("*.json")) == sorted(
         set(STAGES) - {"report"}  # a page, no numbers
     )
+
+
+def test_the_pipeline_prints_one_line_a_stage_in_words(line: Path) -> None:
+    printed = (line / PRINTED).read_text(encoding="utf-8").splitlines()
+    stages = [text for text in printed if not text.startswith("  warning: ")]
+
+    assert [text.split()[0] for text in stages] == list(STAGES)
+    assert all(re.match(r"\w+ +\d+ s   \w", text) for text in stages)
+    # else it is the stage's own line of numbers, for the words do not fit its metrics any more
+    assert not any(re.search(r"\bn_\w+ \d", text) for text in stages)
 
 
 def test_a_second_repro_runs_nothing(line: Path) -> None:

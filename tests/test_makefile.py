@@ -19,6 +19,20 @@ def told(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
+    ("given", "runs"),
+    [
+        ([], "python -m pipelines.repro"),
+        (["V=1"], "dvc repro"),
+        (["VERBOSE=1"], "dvc repro"),
+    ],
+)
+def test_demo_prints_a_line_a_stage_unless_all_is_asked_for(given: list[str], runs: str) -> None:
+    recipe = told("--assume-old=data", "demo", *given).stdout.splitlines()
+
+    assert recipe[-3:] == [runs, "python -m pipelines.promote", "python -m pipelines.summary"]
+
+
+@pytest.mark.parametrize(
     ("given", "expected"),
     [
         (["DATA=a b"], '"a b"'),

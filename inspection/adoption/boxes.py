@@ -19,7 +19,7 @@ from inspection.dataset.annotations import (
     read_yolo,
 )
 from inspection.dataset.coco import read_coco
-from inspection.dataset.layouts import ImageIndex
+from inspection.dataset.image_index import ImageIndex
 from inspection.dataset.names import nfc
 from inspection.dataset.voc import is_voc, read_voc
 from inspection.errors import InspectionError
@@ -77,9 +77,13 @@ class FoundBoxes:
     def together(self) -> Boxes:
         """All of them, each box as often as files have it."""
         kinds = list(self.by_kind.values())
-        settings = {key: value for one in kinds for key, value in one.settings.items()}
-        files = tuple(path for one in kinds for path in one.files)
-        return Boxes(settings, files, joined([one.annotations for one in kinds]))
+        settings: dict[str, Any] = {}
+        files: list[str] = []
+        for boxes in kinds:
+            settings |= boxes.settings
+            files += boxes.files
+        annotations = joined([boxes.annotations for boxes in kinds])
+        return Boxes(settings, tuple(files), annotations)
 
 
 def find_boxes(
@@ -116,6 +120,8 @@ def _find_yolo(
         read = read_yolo(labels, class_names=names, images=stems, sizes=sizes)
         settings = {"yolo": _globs(labels), "yolo_names": names_file}
         return Boxes(settings, (*labels, names_file), read)
+
+    # empty text files beside images may be anything
     if not any(text.strip() for text in labels.values()):
         return None
     return (
@@ -130,11 +136,12 @@ def _find_coco(texts: Mapping[str, bytes], images: Sequence[str]) -> Boxes | str
     found: dict[str, Annotations] = {}
     problems = []
     for path, text in sorted(texts.items()):
-        if path.lower().endswith(".json") and _has_coco_keys(text):
-            try:
-                found[path] = read_coco(path, text, images=index)
-            except InspectionError as error:
-                problems.append(str(error))
+        if not path.lower().endswith(".json") or not _has_coco_keys(text):
+            continue
+        try:
+            found[path] = read_coco(path, text, images=index)
+        except InspectionError as error:
+            problems.append(str(error))
 
     if found:
         together = joined(list(found.values()))
@@ -164,15 +171,23 @@ def labels_by_boxes(
     regions = set(region_categories(boxes, (), len(photos)))
     labels = {}
     for path in photos:
-        if path not in boxes.annotations.sources and boxes.lists_empty:
-            continue
-        area: Counter[str] = Counter()
-        for box in boxes.annotations.boxes.get(path, ()):
-            if box.category not in regions:
-                area[box.category] += int(np.nan_to_num(box.box.area_px))
-        ranked = sorted(area, key=lambda name: (name not in normal, area[name], name))
-        labels[path] = ranked[-1] if ranked else ""
+        is_listed = path in boxes.annotations.sources
+        if is_listed or not boxes.lists_empty:
+            in_view = boxes.annotations.boxes.get(path, ())
+            defects = [box for box in in_view if box.category not in regions]
+            labels[path] = _largest(defects, normal)
     return labels
+
+
+def _largest(boxes: Sequence[LabelledBox], normal: Collection[str]) -> str:
+    """The category that covers most, a normal one only where there is no other; '' without any."""
+    area: Counter[str] = Counter()
+    for one in boxes:
+        # a box that is none, of NaN, covers nothing
+        area[one.category] += int(np.nan_to_num(one.box.area_px))
+
+    ranked = sorted(area, key=lambda name: (name not in normal, area[name], name))
+    return ranked[-1] if ranked else ""
 
 
 def region_categories(
@@ -183,15 +198,14 @@ def region_categories(
     Those that name none of the `classes` and do not mean normal, and stand once in most images,
     always of about one size. Where no classes are given some category is left for a defect.
     """
-    folded = {fold_name(name) for name in classes}
+    of_classes = {fold_name(name) for name in classes}
     categories = boxes.categories
     others = sorted(set(categories) - normal_among(categories).names)
-    regions = [
-        name
-        for name in others
-        if fold_name(name) not in folded and _marks_a_region(name, boxes, n_images)
-    ]
-    return [] if not classes and regions == others else regions
+    unnamed = [name for name in others if fold_name(name) not in of_classes]
+    regions = [name for name in unnamed if _marks_a_region(name, boxes, n_images)]
+
+    leaves_no_defect = not classes and regions == others
+    return [] if leaves_no_defect else regions
 
 
 def _marks_a_region(name: str, boxes: Boxes, n_images: int) -> bool:
@@ -199,10 +213,13 @@ def _marks_a_region(name: str, boxes: Boxes, n_images: int) -> bool:
     sizes = []
     for view in boxes.annotations.boxes.values():
         named = [one for one in view if one.category == name]
-        if len({one.source for one in named}) < len(named):
+        # each file may box it once: a frame is often annotated in two formats
+        sources = {one.source for one in named}
+        if len(sources) < len(named):
             return False
         if named:
-            sizes.append((named[0].box.width_px, named[0].box.height_px))
+            box = named[0].box
+            sizes.append((box.width_px, box.height_px))
 
     if len(sizes) < REGION_SHARE * n_images:
         return False
@@ -225,8 +242,10 @@ def _is_yolo(path: str, text: bytes) -> bool:
     lines = text.decode("utf-8", errors="replace").strip().splitlines()
     if not lines:
         return True
+
+    _, *cells = lines[0].split()
     try:
-        numbers = [float(value) for value in lines[0].split()[1:]]
+        numbers = [float(cell) for cell in cells]
     except ValueError:
         return False
     # a box may reach over the edge by its own size
@@ -241,14 +260,16 @@ def _of_image(path: str) -> str:
 
 def _names_file(texts: Mapping[str, bytes]) -> str:
     """The file that names the classes of YOLO labels, the one least deep; or ''."""
-    usual = [path for path in texts if PurePosixPath(path).name.lower() in NAMES_FILES]
-    naming = [
-        path
-        for path in usual
-        if not path.endswith((".yaml", ".yml"))
-        or re.search(rb"(?m)^names\s*:", texts[path])
-    ]
+    naming = [path for path, text in texts.items() if _names_classes(path, text)]
     return min(naming, key=lambda path: (path.count("/"), path), default="")
+
+
+def _names_classes(path: str, text: bytes) -> bool:
+    """Whether a file is called as those that name classes; a YAML file must have `names` too."""
+    if PurePosixPath(path).name.lower() not in NAMES_FILES:
+        return False
+    is_yaml = path.endswith((".yaml", ".yml"))
+    return not is_yaml or re.search(rb"(?m)^names\s*:", text) is not None
 
 
 def _globs(paths: Collection[str]) -> list[str]:

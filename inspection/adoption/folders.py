@@ -1,5 +1,6 @@
 """What folders are: general words, splits, cameras, classes, or products of their own."""
 
+import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -9,6 +10,7 @@ from inspection.dataset.names import nfc
 from inspection.errors import InspectionError, first_three
 from inspection.images import SUFFIXES
 
+# Words of folders that say nothing of what is in them but images.
 GENERAL = frozenset(
     {
         "images",
@@ -37,8 +39,10 @@ MAX_CLASSES = 40
 def is_image(path: str) -> bool:
     """True when the suffix is one we read and the file is not hidden."""
     pure = PurePosixPath(path)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in pure.parts)
-    return pure.suffix.lower() in SUFFIXES and not hidden
+    if pure.suffix.lower() not in SUFFIXES:
+        return False
+    # macOS packs a second, hidden file for each into archives
+    return not any(one.startswith(".") or one == "__MACOSX" for one in pure.parts)
 
 
 def folders_of(path: str) -> tuple[str, ...]:
@@ -48,8 +52,8 @@ def folders_of(path: str) -> tuple[str, ...]:
 
 def is_split(folder: str) -> bool:
     """Whether a folder holds a share of the images (`train`, `Test_Set`, `test_public`)."""
-    words = re.findall(r"[^\W\d_]+", folder.lower())
-    return bool(words) and words[0] in SPLITS
+    first_word = re.search(r"[^\W\d_]+", folder.lower())
+    return first_word is not None and first_word[0] in SPLITS
 
 
 def is_general(folder: str) -> bool:
@@ -64,8 +68,8 @@ def telling_folders(path: str) -> list[str]:
 
 def split_folders(images: Iterable[str]) -> list[str]:
     """The split folders (`train`, `test`) that the images lie in."""
-    found = {part for path in images for part in folders_of(path) if is_split(part)}
-    return sorted(found)
+    folders = {folder for path in images for folder in folders_of(path)}
+    return sorted(filter(is_split, folders))
 
 
 def class_folders(images: Sequence[str], normal: str = "") -> dict[str, str]:
@@ -76,15 +80,19 @@ def class_folders(images: Sequence[str], normal: str = "") -> dict[str, str]:
     without such a folder are left out.
     """
     shared = _shared(images)
-    nearest, topmost = {}, {}
+    nearest: dict[str, str] = {}
+    topmost: dict[str, str] = {}
     for path in images:
-        telling = telling_folders("/".join(PurePosixPath(nfc(path)).parts[shared:]))
-        if telling:
-            nearest[path], topmost[path] = telling[0], telling[-1]
+        below_shared = PurePosixPath(nfc(path)).parts[shared:]
+        named = telling_folders("/".join(below_shared))
+        if named:
+            nearest[path] = named[0]
+            topmost[path] = named[-1]
 
     levels = [one for one in (nearest, topmost) if _are_classes(one, len(images))]
     with_normal = [one for one in levels if normal_among(one.values(), normal).names]
-    return next(iter(with_normal or levels), {})
+    best_first = [*with_normal, *levels, {}]
+    return best_first[0]
 
 
 def _are_classes(level: Mapping[str, str], n_images: int) -> bool:
@@ -96,11 +104,7 @@ def _are_classes(level: Mapping[str, str], n_images: int) -> bool:
 def _shared(images: Iterable[str]) -> int:
     """How many of their topmost folders all images share."""
     folders = [folders_of(path) for path in images]
-    first, last = min(folders, default=()), max(folders, default=())
-    shared = 0
-    while shared < min(len(first), len(last)) and first[shared] == last[shared]:
-        shared += 1
-    return shared
+    return len(os.path.commonprefix(folders))  # noqa: RUF071 - of tuples, folder by folder
 
 
 def check_one_product(photos: Sequence[str], masks: Iterable[str]) -> None:
@@ -109,25 +113,34 @@ def check_one_product(photos: Sequence[str], masks: Iterable[str]) -> None:
     These are folders beside each other that each hold splits, or a normal class and masks. Cameras
     and classes (`good/train`) are none.
     """
-    at = _shared(photos)
-    splits: dict[str, bool] = {}
-    normals: set[str] = set()
+    shared = _shared(photos)
+    with_splits: set[str] = set()
+    with_normals: set[str] = set()
     for path in photos:
-        top, *below = (*folders_of(path)[at:], "")
+        top, *below = _below(path, shared)
         if any(map(is_split, below)):
-            splits[top] = True
+            with_splits.add(top)
         if any(map(means_normal, below)):
-            normals.add(top)
+            with_normals.add(top)
+    with_masks = {_below(path, shared)[0] for path in masks}
 
-    masked = {(*folders_of(path)[at:], "")[0] for path in masks}
-    own = sorted(splits) if len(splits) > 1 else sorted(normals & masked)
-    known = any(CAMERA.fullmatch(top) or means_normal(top) for top in own)
-    if len(own) > 1 and not known:
+    own = sorted(with_normals & with_masks)
+    if len(with_splits) > 1:
+        own = sorted(with_splits)
+    are_cameras_or_classes = any(
+        CAMERA.fullmatch(top) or means_normal(top) for top in own
+    )
+    if len(own) > 1 and not are_cameras_or_classes:
         raise InspectionError(
             f"{len(own)} folders each hold a data set of their own (splits, or normal parts and "
             f"masks): {first_three(own)}; they are several products: adopt one of these folders, "
             "each in a checkout of its own"
         )
+
+
+def _below(path: str, shared: int) -> tuple[str, ...]:
+    """The folders above a file but for those shared, and '' for the file itself."""
+    return (*folders_of(path)[shared:], "")
 
 
 def glob_of(images: Sequence[str], *, apart_from: Collection[str]) -> list[str]:
@@ -138,19 +151,23 @@ def glob_of(images: Sequence[str], *, apart_from: Collection[str]) -> list[str]:
     """
     if not apart_from:
         return ["**/*"]
+
     suffixes = set(map(_suffix, images))
-    if not suffixes & set(map(_suffix, apart_from)):
+    other_suffixes = set(map(_suffix, apart_from))
+    if not suffixes & other_suffixes:
         return sorted(f"**/*{suffix}" for suffix in suffixes)
 
     tops = set(map(_top, images))
-    if "" not in tops and not tops & set(map(_top, apart_from)):
+    other_tops = set(map(_top, apart_from))
+    if "" not in tops and not tops & other_tops:
         return sorted(f"{top}/**/*" for top in tops)
 
     mixed = set(map(folders_of, apart_from))
     globs = set()
     for path in images:
-        ending = _suffix(path) if folders_of(path) in mixed else ""
-        globs.add("/".join((*folders_of(path), f"*{ending}")))
+        folders = folders_of(path)
+        ending = _suffix(path) if folders in mixed else ""
+        globs.add("/".join((*folders, f"*{ending}")))
     return sorted(globs)
 
 
@@ -159,4 +176,5 @@ def _suffix(path: str) -> str:
 
 
 def _top(path: str) -> str:
-    return (*folders_of(path), "")[0]
+    """The topmost folder of a file; '' where it lies in none."""
+    return _below(path, 0)[0]

@@ -59,8 +59,11 @@ def find_masks(
         found = _at(template, bright, images)
         if _holds(found, sample):
             found_at[template] = found
-    best = max(found_at, key=lambda one: _explained(found_at[one]), default="")
-    return _masks(best, found_at.get(best, {}), images)
+
+    if not found_at:
+        return Masks()
+    best = max(found_at, key=lambda one: _explained(found_at[one]))
+    return _masks(best, found_at[best], images)
 
 
 def _likely_places(masks: Iterable[str], photos: Iterable[str]) -> list[str]:
@@ -68,70 +71,89 @@ def _likely_places(masks: Iterable[str], photos: Iterable[str]) -> list[str]:
     by_stem: dict[str, list[str]] = {}
     for path in photos:
         by_stem.setdefault(_stem(path), []).append(path)
+
     votes: Counter[str] = Counter()
     for path in masks:
-        votes.update(set(_places(nfc(path), by_stem)))
+        templates = set(_places(nfc(path), by_stem))
+        votes.update(templates)
+
     ranked = sorted(votes, key=lambda one: (-votes[one], _plainness(one)))
     return sorted(ranked[:N_TRIED], key=_plainness)
 
 
 def _masks(template: str, found: Mapping[str, str], images: Iterable[str]) -> Masks:
+    """What is found, and all else that lies in the fixed folder of the place."""
+    files = set(found.values())
     fixed = _fixed_folder(template)
-    around = {path for path in images if fixed and nfc(path).startswith(f"{fixed}/")}
-    return Masks(template, found, frozenset({*found.values(), *around}))
+    if fixed:
+        files |= {path for path in images if nfc(path).startswith(f"{fixed}/")}
+    return Masks(template, found, frozenset(files))
 
 
 def _at(template: str, photos: Iterable[str], images: Iterable[str]) -> dict[str, str]:
     """The mask of each photograph (NFC) that has one among the images, where the template says."""
-    known = {nfc(path): path for path in images}
+    on_disk = {nfc(path): path for path in images}
     found = {}
     for photo in photos:
         for place in _filled(template, photo):
-            if place in known and known[place] != photo:
-                found[nfc(photo)] = known[place]
+            mask = on_disk.get(place, photo)
+            if mask != photo:
+                found[nfc(photo)] = mask
     return found
 
 
 def _holds(found: Mapping[str, str], sample: Mapping[str, Picture]) -> bool:
     """Whether what lies there looks like masks, and not like dark but normal parts: a mask lies in
     a normal folder only where its photograph does."""
-    looks = [sample[path].is_mask for path in set(found.values()) if path in sample]
-    if len(looks) < MIN_MASKS or sum(looks) < MASK_SHARE * len(looks):
+    seen = [sample[path] for path in set(found.values()) if path in sample]
+    n_masks = sum(picture.is_mask for picture in seen)
+    if len(seen) < MIN_MASKS or n_masks < MASK_SHARE * len(seen):
         return False
-    pairs = {(folders_of(photo), folders_of(mask)) for photo, mask in found.items()}
-    alone = {one for of_photo, of_mask in pairs for one in set(of_mask) - set(of_photo)}
-    return not any(map(means_normal, alone))
+
+    for photo, mask in found.items():
+        of_the_mask_alone = set(folders_of(mask)) - set(folders_of(photo))
+        if any(map(means_normal, of_the_mask_alone)):
+            return False
+    return True
 
 
 def _explained(found: Mapping[str, str]) -> int:
     """How many masks are found; one that several images would share counts against the place."""
-    return 2 * len(set(found.values())) - len(found)
+    n_masks = len(set(found.values()))
+    n_shared = len(found) - n_masks
+    return n_masks - n_shared
 
 
 def _filled(template: str, image: str) -> Iterator[str]:
     """Where the mask of an image may lie by the template; `{class}` is any folder above it."""
     path = PurePosixPath(nfc(image))
+    place = template.replace("{folder}", str(path.parent))
+    place = place.replace("{stem}", path.stem)
+
     classes = telling_folders(image) if "{class}" in template else [""]
     for name in classes:
-        place = template.replace("{folder}", str(path.parent))
-        place = place.replace("{stem}", path.stem).replace("{class}", name)
-        yield posixpath.normpath(place)
+        yield posixpath.normpath(place.replace("{class}", name))
 
 
 def _places(mask: str, by_stem: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """The templates by which a mask may belong to an image of whose name it is made."""
     where, file = posixpath.split(mask)
-    stem = _stem(mask)
-    cuts = range(1, len(stem) + 1)
-    for name in {part for cut in cuts for part in (stem[:cut], stem[-cut:])}:
+    for name in _ends_of(_stem(mask)):
+        template = file.replace(name, "{stem}", 1)
         for image in by_stem.get(name, ()):
             if nfc(image) != mask:
-                yield from _templates(where, file.replace(name, "{stem}", 1), image)
+                yield from _templates(where, template, image)
 
     # MVTec LOCO: the masks of an image lie in a folder of its name
     above, name = posixpath.split(where)
     for image in by_stem.get(name, ()):
         yield from _templates(above, f"{{stem}}/{file}", image)
+
+
+def _ends_of(stem: str) -> set[str]:
+    """All that a stem begins with and all that it ends with, itself included."""
+    lengths = range(1, len(stem) + 1)
+    return {stem[:n] for n in lengths} | {stem[-n:] for n in lengths}
 
 
 def _templates(where: str, file: str, image: str) -> Iterator[str]:
@@ -142,12 +164,13 @@ def _templates(where: str, file: str, image: str) -> Iterator[str]:
         return
 
     parts = where.split("/")
-    shared = next((one for one in telling_folders(image) if one in parts), "")
+    shared = [one for one in telling_folders(image) if one in parts]
     if shared:
-        yield posixpath.join(
-            *("{class}" if one == shared else one for one in parts), file
-        )
-    yield posixpath.join("{folder}", posixpath.relpath(where or ".", folder), file)
+        by_class = ["{class}" if one == shared[0] else one for one in parts]
+        yield posixpath.join(*by_class, file)
+
+    from_image = posixpath.relpath(where or ".", folder)
+    yield posixpath.join("{folder}", from_image, file)
     yield posixpath.join(where, file)
 
 

@@ -61,17 +61,26 @@ class Shape:
         Spans may nest; one of several columns may not end in a last column that may be missing.
         """
         pieces = []
+        last_column = len(self.columns) - 1
         for i, column in enumerate(self.columns):
-            spans = sorted(
-                (-last, name) for (first, last), name in named.items() if first == i
-            )
-            start = "".join(f"(?P<{name}>" for _, name in spans)
-            end = ")" * sum(last == i for _, last in named)
-            piece = f"{start}{column.regex}{end}"
-            piece = f"{self.between}{piece}" if i else piece
-            is_optional = self.last_is_optional and i == len(self.columns) - 1
-            pieces.append(f"(?:{piece})?" if is_optional else piece)
+            piece = _opened(i, named) + column.regex + _closed(i, named)
+            if i > 0:
+                piece = self.between + piece
+            if i == last_column and self.last_is_optional:
+                piece = f"(?:{piece})?"
+            pieces.append(piece)
         return "".join(pieces)
+
+
+def _opened(i: int, named: Mapping[tuple[int, int], str]) -> str:
+    """The groups that begin at a column, the longest outermost."""
+    spans = [(-last, name) for (first, last), name in named.items() if first == i]
+    return "".join(f"(?P<{name}>" for _, name in sorted(spans))
+
+
+def _closed(i: int, named: Mapping[tuple[int, int], str]) -> str:
+    """The ends of the groups that end at a column."""
+    return ")" * sum(last == i for _, last in named)
 
 
 def shape_of(stems: Sequence[str]) -> Shape | None:
@@ -86,34 +95,41 @@ def shape_of(stems: Sequence[str]) -> Shape | None:
     counts = Counter(map(len, split))
     n = _usual_length(counts)
     is_optional = n > 1 and counts[n - 1] > 0
-    fitting = [one for one in split if n - is_optional <= len(one) <= n]
+    fitting = [tokens for tokens in split if n - is_optional <= len(tokens) <= n]
     if n == 0 or len(fitting) < MIN_ALIKE * len(names):
         return None
 
-    marks = "".join(sorted(set("".join(names)) & set(SEPARATORS)))
-    padded = [one + [""] * (n - len(one)) for one in fitting]
-    tokens = zip(*padded, strict=True)
-    bare = tuple(Column((), _regex(values, marks)) for values in tokens)
+    letters = set("".join(names))
+    marks = "".join(sorted(letters & set(SEPARATORS)))
+    padded = [tokens + [""] * (n - len(tokens)) for tokens in fitting]
+    columns = zip(*padded, strict=True)
+    bare = tuple(Column((), _regex(values, marks)) for values in columns)
     shape = Shape(bare, _between(marks, names), is_optional)
     return _filled(shape, names)
 
 
 def _usual_length(counts: Counter[int]) -> int:
     """How many tokens most names have, where the last may be missing."""
-    return max(counts, key=lambda n: (counts[n] + counts[n - 1], counts[n]), default=0)
+
+    def names_of(n: int) -> tuple[int, int]:
+        return counts[n] + counts[n - 1], counts[n]
+
+    return max(counts, key=names_of, default=0)
 
 
 def _filled(shape: Shape, names: Sequence[str]) -> Shape | None:
     """The shape with the values of all names ('' of those that it does not fit)."""
-    n = len(shape.columns)
-    whole = re.compile(shape.pattern({(i, i): f"c{i}" for i in range(n)}))
+    groups = {(i, i): f"c{i}" for i in range(len(shape.columns))}
+    whole = re.compile(shape.pattern(groups))
     matches = [whole.fullmatch(name) for name in names]
-    if sum(match is not None for match in matches) < MIN_ALIKE * len(names):
+    n_fitting = sum(match is not None for match in matches)
+    if n_fitting < MIN_ALIKE * len(names):
         return None
 
     columns = []
     for i, column in enumerate(shape.columns):
-        values = tuple((m[f"c{i}"] or "") if m else "" for m in matches)
+        found = [match[f"c{i}"] if match else None for match in matches]
+        values = tuple(value or "" for value in found)
         columns.append(replace(column, values=values))
     return replace(shape, columns=tuple(columns))
 
@@ -139,12 +155,15 @@ def compiled(pattern: str) -> str:
     >>> compiled("{camera}-{part}[_{view}]")
     '(?P<camera>[^\\\\-_]+)\\\\-(?P<part>.+?)(?:_(?P<view>[^\\\\-_]+))?'
     """
-    literal = FIELD.sub("", pattern)
-    one = f"[^{_in_brackets(literal)}]+" if literal else ".+?"
-    pieces, at = [], 0
+    # a token reaches to the next of the separators that the pattern has anywhere
+    separators = FIELD.sub("", pattern)
+    one = f"[^{_in_brackets(separators)}]+" if separators else ".+?"
+
+    pieces = []
+    at = 0
     for found in FIELD.finditer(pattern):
-        pieces.append(re.escape(pattern[at : found.start()]))
-        pieces.append(_piece(found, one))
+        between = pattern[at : found.start()]
+        pieces += [re.escape(between), _piece(found, one)]
         at = found.end()
     pieces.append(re.escape(pattern[at:]))
 
@@ -162,11 +181,18 @@ def compiled(pattern: str) -> str:
 
 
 def _piece(found: re.Match[str], one: str) -> str:
+    """What a field or a bracket of a user's pattern is as an expression."""
     if found[3]:
         return "(?:" if found[3] == "[" else ")?"
+
     name = found[1] or found[2]
-    name = "view" if name == "shot" else name
-    token = r"\d+" if name in DIGITS else ".+?" if name in LONG else one
+    if name == "shot":
+        name = "view"
+    token = one
+    if name in DIGITS:
+        token = r"\d+"
+    elif name in LONG:
+        token = ".+?"
     return f"(?P<{name}>{token})" if name in READ else token
 
 
@@ -174,9 +200,12 @@ def _between(marks: str, names: Sequence[str]) -> str:
     """What stands between two tokens."""
     if not marks:
         return ""
-    one = re.escape(marks) if len(marks) == 1 else f"[{_in_brackets(marks)}]"
-    is_single = len(marks) == 1 and not any(marks * 2 in name for name in names)
-    return one if is_single else f"{one}+"
+    if len(marks) > 1:
+        return f"[{_in_brackets(marks)}]+"
+
+    one = re.escape(marks)
+    is_doubled = any(marks * 2 in name for name in names)
+    return f"{one}+" if is_doubled else one
 
 
 def _regex(values: Sequence[str], marks: str) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from io import StringIO
 from typing import Any
 
-WIDTH = 96
+# characters of a mapping as Python prints it that fit on a line behind a key
+MAX_FLOW_LENGTH = 56
 
 
 def as_block(name: str, content: Mapping[str, Any], *, comment: str) -> str:
@@ -28,23 +29,30 @@ def with_section(text: str, name: str, block: str) -> str:
     'a: 3\\n\\n# about b\\nb: 2\\n'
     """
     lines = text.splitlines(keepends=True)
-    start = next(
-        (i for i, line in enumerate(lines) if line.startswith(f"{name}:")), None
-    )
-    if start is None:
+    heads = [i for i, line in enumerate(lines) if line.startswith(f"{name}:")]
+    if not heads:
         return text.rstrip("\n") + "\n\n" + block
+
+    start = heads[0]
     end = start + 1
     while end < len(lines) and not re.match(r"[^\s#]", lines[end]):
         end += 1
+
+    # what stands right above the next section is about that one
     while end > start + 1 and re.match(r"\s*$|#", lines[end - 1]):
         end -= 1
-    return "".join(lines[:start]) + block + "".join(lines[end:])
+
+    before = "".join(lines[:start])
+    after = "".join(lines[end:])
+    return before + block + after
 
 
 def with_value(text: str, section: str, key: str, value: str) -> str:
     """The text with the plain value of `key` within a section replaced; as it is without one."""
+    # from the head of the section over its indented lines, comments and blank lines to the key
     above = rf"^{section}:.*\n(?:[ #].*\n|\n)*?[ ]+{key}: "
-    plain = r"[\w.\-]+|'[^'\n]*'|\"[^\"\n]*\""
+    # a word, a text in either kind of quotes, or a mapping on one line
+    plain = r"[\w.\-]+|'[^'\n]*'|\"[^\"\n]*\"|\{[^}\n]*\}"
     pattern = rf"(?m)({above})(?:{plain})"
     return re.sub(pattern, lambda match: match[1] + value, text, count=1)
 
@@ -55,11 +63,10 @@ def _styled(value: Any, *, depth: int) -> Any:
     from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
     if isinstance(value, Mapping):
-        content = CommentedMap(
-            {k: _styled(v, depth=depth + 1) for k, v in value.items()}
-        )
-        nested = any(isinstance(one, Mapping) for one in value.values())
-        if depth > 1 and not nested and len(str(value)) < WIDTH - 40:
+        styled = {key: _styled(one, depth=depth + 1) for key, one in value.items()}
+        content = CommentedMap(styled)
+        is_flat = not any(isinstance(one, Mapping) for one in value.values())
+        if depth > 1 and is_flat and len(str(value)) < MAX_FLOW_LENGTH:
             content.fa.set_flow_style()
         return content
     if isinstance(value, list | tuple):

@@ -1,7 +1,7 @@
 """Which views show one part: as the user says, or by one of four rules, the first that fits."""
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from inspection.adoption.folders import CAMERA, folders_of, is_general
@@ -56,6 +56,7 @@ def part_rule(
         labels = ["" if label in normal else label for label in labels]
     views = Views(photos, cores, labels, proposal.label_column)
 
+    # what Roboflow puts behind a name is no part of it
     tail = f"(?:{EXPORTED})?" if cores != stems else ""
     rule = _said(said, views, tail) if said else _found(views, proposal)
     pattern = rule.pattern + tail
@@ -96,11 +97,12 @@ def _said(said: str, views: Views, tail: str) -> PartRule:
     if said in ("file", "folder"):
         rule = PartFrom.model_validate({"rule": said})
         return PartRule(plain_pattern(views), rule, f"as said by PART={said}")
-    if said.partition(":")[0] != "runs":
+    kind, _, step = said.partition(":")
+    if kind != "runs":
         return _by_pattern(said, views, tail)
 
     shape = shape_of(views.stems)
-    found = _by_runs(views, shape, said.partition(":")[2] or "found") if shape else None
+    found = _by_runs(views, shape, step or "found") if shape else None
     if found is None:
         raise InspectionError(
             f"PART={said}: no token of the names is a number that hardly repeats; "
@@ -112,7 +114,8 @@ def _said(said: str, views: Views, tail: str) -> PartRule:
 def _by_pattern(said: str, views: Views, tail: str) -> PartRule:
     """The rule of a pattern of names: of the part, or of a number or time that comes in runs."""
     per_folder = said.startswith(("<folder>/", "{folder}/"))
-    regex = compiled(said[len("<folder>/") :] if per_folder else said)
+    of_name = said[len("<folder>/") :] if per_folder else said
+    regex = compiled(of_name)
     whole = re.compile(regex + tail)
     fitting = _fitting(whole, views, said)
 
@@ -120,10 +123,12 @@ def _by_pattern(said: str, views: Views, tail: str) -> PartRule:
     if "part" in whole.groupindex:
         return PartRule(regex, PartFrom(per_folder=per_folder), evidence)
     if "number" in whole.groupindex:
-        gap = runs_of([int(name["number"]) for name in fitting]).max_gap
+        numbers = [int(name["number"]) for name in fitting]
+        gap = runs_of(numbers).max_gap
         rule = PartFrom(rule="consecutive", group="number", max_gap=gap)
     else:
-        gap = runs_of([moment(name["time"]) or 0 for name in fitting]).max_gap
+        seconds = [moment(name["time"]) or 0 for name in fitting]
+        gap = runs_of(seconds).max_gap
         rule = PartFrom(rule="consecutive", group="time", max_gap=gap, in_seconds=True)
     return PartRule(regex, rule, f"{evidence}, steps up to {gap} within a part")
 
@@ -146,30 +151,43 @@ def _by_key(views: Views, shape: Shape) -> PartRule | None:
     if not any(_counts(shape.columns[i]) for i in span):
         return None
 
-    tokens = list(zip(*(shape.columns[i].values for i in span), strict=True))
-    elsewhere = {_elsewhere(path, set(views.labels)) for path in views.paths}
-    across = [(False, [("", token) for token in tokens])] if len(elsewhere) == 1 else []
-    within = (True, list(zip(views.folders, tokens, strict=True)))
-    for per_folder, groups in (*across, within):
+    columns = [shape.columns[i].values for i in span]
+    tokens = list(zip(*columns, strict=True))
+    for per_folder, groups in _groupings(tokens, views):
         if not _is_of_parts(groups) or not views.agree(groups):
             continue
+
         named = named_columns(views, shape, {(span[0], span[-1]): "part"})
+        example = " ".join(tokens[0])
+        one_label = purity(groups, views.labels)
         evidence = (
-            f"{len(groups)} images share {len(set(groups))} values such as "
-            f"{' '.join(tokens[0])!r} in their names; {purity(groups, views.labels):.0%} of these "
-            "groups have one label"
+            f"{len(groups)} images share {len(set(groups))} values such as {example!r} in their "
+            f"names; {one_label:.0%} of these groups have one label"
         )
         rule = PartFrom(per_folder=per_folder)
         return PartRule(shape.pattern(named), rule, evidence)
     return None
 
 
+def _groupings(
+    tokens: Sequence[tuple[str, ...]], views: Views
+) -> Iterator[tuple[bool, list[tuple[str, tuple[str, ...]]]]]:
+    """The views by their tokens, across folders where these say no more, then within each folder.
+
+    Each with whether it is within folders.
+    """
+    elsewhere = {_elsewhere(path, set(views.labels)) for path in views.paths}
+    if len(elsewhere) == 1:
+        yield False, [("", token) for token in tokens]
+    yield True, list(zip(views.folders, tokens, strict=True))
+
+
 def _key_columns(views: Views, shape: Shape) -> list[int]:
     """The first columns in a row that are neither the shot, nor a camera, nor the label."""
-    columns = list(range(len(shape.columns)))
+    n_columns = len(shape.columns)
     if shape.columns[-1].n_distinct <= MAX_SHOTS:
-        columns.pop()
-    free = [i for i in columns if not _is_known(i, views, shape)]
+        n_columns -= 1
+    free = [i for i in range(n_columns) if not _is_known(i, views, shape)]
     return [i for n, i in enumerate(free) if i == free[0] + n]
 
 
@@ -179,33 +197,38 @@ def _is_known(i: int, views: Views, shape: Shape) -> bool:
 
 def _counts(column: Column) -> bool:
     """Whether a column holds different values with digits."""
-    return column.n_distinct > 1 and any(map(str.isdecimal, "".join(column.given)))
+    letters = "".join(column.given)
+    return column.n_distinct > 1 and any(map(str.isdecimal, letters))
 
 
 def _elsewhere(path: str, classes: set[str]) -> tuple[str, ...]:
     """The folders of a view that are neither a class, nor a camera, nor a general word."""
     known = {"images", "imgs"} | classes
-    folders = folders_of(path)
-    return tuple(
-        one for one in folders if one not in known and not CAMERA.fullmatch(one)
-    )
+    unknown = [folder for folder in folders_of(path) if folder not in known]
+    return tuple(folder for folder in unknown if not CAMERA.fullmatch(folder))
 
 
 def _is_of_parts(groups: Sequence[Hashable]) -> bool:
-    few, many = VIEWS_A_PART
-    return few <= len(groups) / len(set(groups)) <= many
+    """Whether groups have as many views as parts have."""
+    fewest, most = VIEWS_A_PART
+    views_a_group = len(groups) / len(set(groups))
+    return fewest <= views_a_group <= most
 
 
 def _by_folder(views: Views) -> PartRule | None:
     """Small folders, none of which is a class, a split or called by a general word."""
     folders = views.folders
+    n_folders = len(set(folders))
+    if n_folders < MIN_RUNS:
+        return None
+
     names = {PurePosixPath(folder).name for folder in folders}
-    n = len(set(folders))
-    if any(map(is_general, names)) or names & set(views.labels) or n < MIN_RUNS:
+    if any(map(is_general, names)) or names & set(views.labels):
         return None
     if not _is_of_parts(folders) or not views.agree(folders):
         return None
-    evidence = f"{n} folders of {len(folders) / n:.1f} images each"
+
+    evidence = f"{n_folders} folders of {len(folders) / n_folders:.1f} images each"
     return PartRule(plain_pattern(views), PartFrom(rule="folder"), evidence)
 
 
@@ -215,8 +238,10 @@ def _by_runs(views: Views, shape: Shape, said: str = "") -> PartRule | None:
     Where runs are `said`, they need not be clear, and a number there is the largest step.
     """
     for i, column in enumerate(shape.columns):
+        # numbers that repeat are shots or lots, not a count of images
         numbers = _numbers(column)
-        if len(set(numbers)) < max(MIN_RUNS, MIN_PURITY * len(numbers)):
+        n_distinct = len(set(numbers))
+        if n_distinct < max(MIN_RUNS, MIN_PURITY * len(numbers)):
             continue
         runs = runs_of(numbers)
         if not said and not _are_clear(runs, views):
@@ -225,10 +250,11 @@ def _by_runs(views: Views, shape: Shape, said: str = "") -> PartRule | None:
         max_gap = int(said) if said.isdecimal() else runs.max_gap
         rule = PartFrom(rule="consecutive", group="number", max_gap=max_gap)
         pattern = shape.pattern(named_columns(views, shape, {(i, i): "number"}))
+        one_label = purity(runs.keys, views.labels)
         evidence = (
             f"the numbers come in {len(set(runs.keys))} runs with steps up to {max_gap} within and "
             f"larger ones between ({runs.separation:.0%} of the spread of steps explained); "
-            f"{purity(runs.keys, views.labels):.0%} of the runs have one label"
+            f"{one_label:.0%} of the runs have one label"
         )
         return PartRule(pattern, rule, evidence)
     return None

@@ -54,11 +54,6 @@ class Plan:
         return training.epochs_for(len(self.proposal.labels))
 
     @property
-    def patience(self) -> int:
-        """How many epochs without a better one are waited for."""
-        return training.patience_for(self.epochs)
-
-    @property
     def part_disagreement(self) -> str:
         """What to do about a part with two labels.
 
@@ -88,12 +83,13 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
     photos = [path for path in listing.images if path in labels]
 
     classes = _classes(proposal)
-    part = part_rule(
-        proposal, photos, classes[next(iter(classes))], listing.answers.part
-    )
+    normal = next(iter(classes))
+    part = part_rule(proposal, photos, classes[normal], listing.answers.part)
     n_parts = _parts_per_class(photos, part, proposal, classes)
+
+    # of one part nothing could be learned and judged
     kept = {one: raw for one, raw in classes.items() if n_parts[one] > 1}
-    _check_enough(next(iter(classes)), kept, n_parts)
+    _check_enough(normal, kept, n_parts)
 
     pictures = [one for path, one in listing.sample.items() if path in labels]
     places = _places(proposal, boxes.together)
@@ -125,19 +121,23 @@ def _places(proposal: Proposal, found: Boxes) -> Boxes | None:
 
 def _n_known(labels: Mapping[str, str], kept: Mapping[str, Sequence[str]]) -> int:
     """How many images are of a class of the line."""
-    known = {"", *(raw for names in kept.values() for raw in names)}
+    known = {""}
+    for names in kept.values():
+        known.update(names)
     return sum(label in known for label in labels.values())
 
 
 def _classes(proposal: Proposal) -> dict[str, list[str]]:
     """Raw names by canonical class, normal first."""
-    raw = sorted({name for name in proposal.labels.values() if name})
+    raw = sorted(set(proposal.labels.values()) - {""})
     canonical = canonical_names(raw, proposal.normal.names)
-    normal = {canonical[name] for name in raw if name in proposal.normal.names}
-    first = normal.pop() if normal else NORMAL
+    of_normal = {canonical[name] for name in raw if name in proposal.normal.names}
+    normal = of_normal.pop() if of_normal else NORMAL
 
-    ordered = [first, *sorted(set(canonical.values()) - {first})]
-    return {one: [name for name in raw if canonical[name] == one] for one in ordered}
+    classes: dict[str, list[str]] = {normal: []}
+    for one in sorted(set(canonical.values())):
+        classes[one] = [name for name in raw if canonical[name] == one]
+    return classes
 
 
 def _parts_per_class(
@@ -149,15 +149,19 @@ def _parts_per_class(
     """How many parts have a view of each class; where views are labelled by themselves only a part
     without a defect is normal."""
     normal = next(iter(classes))
-    class_of = {raw: one for one, names in classes.items() for raw in names}
-    class_of.setdefault("", normal)
+    class_of = {"": normal}
+    for one, names in classes.items():
+        class_of |= dict.fromkeys(names, one)
 
     found: dict[str, set[str]] = {}
     for path, part_id in _parts(photos, part, proposal).items():
-        found.setdefault(part_id, set()).add(class_of[proposal.labels[path]])
-    if proposal.by_view:
-        found = {one: labels - {normal} or {normal} for one, labels in found.items()}
-    counted = Counter(label for labels in found.values() for label in labels)
+        of_view = class_of[proposal.labels[path]]
+        found.setdefault(part_id, set()).add(of_view)
+
+    counted: Counter[str] = Counter()
+    for of_part in found.values():
+        defects = of_part - {normal}
+        counted.update(defects if proposal.by_view and defects else of_part)
     return {one: counted[one] for one in classes}
 
 
@@ -165,9 +169,10 @@ def _parts(photos: Sequence[str], part: PartRule, proposal: Proposal) -> dict[st
     """The part of each photograph whose name the rule fits."""
     if proposal.parts:
         return {path: proposal.parts.get(path, "") for path in photos}
+
     pattern = re.compile(part.pattern)
-    taken = [take_apart(path, pattern) for path in photos]
-    views = [one for one in taken if one is not None]
+    names = [take_apart(path, pattern) for path in photos]
+    views = [name for name in names if name is not None]
     ids = part_ids(views, part.part_from)
     return {view.path: one for view, one in zip(views, ids, strict=True)}
 

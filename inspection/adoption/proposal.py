@@ -55,13 +55,12 @@ class Listing:
     @cached_property
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Width and height of every photograph in pixels, the median where it is not known."""
-        usual = np.median(sizes_px(self.sample.values()), axis=0)
-        known = {
-            path: (one.facts.width_px, one.facts.height_px)
-            for path, one in self.sample.items()
-        }
-        default = (int(usual[0]), int(usual[1]))
-        return {path: known.get(path, default) for path in self.photos}
+        width, height = np.median(sizes_px(self.sample.values()), axis=0)
+        sizes = dict.fromkeys(self.photos, (int(width), int(height)))
+        for path, picture in self.sample.items():
+            if path in sizes:
+                sizes[path] = (picture.facts.width_px, picture.facts.height_px)
+        return sizes
 
 
 @dataclass(frozen=True)

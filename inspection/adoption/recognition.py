@@ -13,7 +13,7 @@ from inspection.adoption.forms import (
     voc,
     yolo,
 )
-from inspection.adoption.proposal import Contents, Lacks, Listing, Proposal
+from inspection.adoption.proposal import Contents, Form, Lacks, Listing, Proposal
 from inspection.adoption.questions import asks
 from inspection.errors import InspectionError
 
@@ -34,17 +34,16 @@ def recognised(listing: Listing, contents: Contents) -> Proposal:
     if said and said not in FORMS:
         raise InspectionError(f"FORM={said}: is no form; {asks('form', *FORMS)}")
 
+    kinds: tuple[Sequence[Form], ...] = ([FORMS[said]],) if said else (STATED, MARKED)
     lacking: dict[str, Lacks] = {}
-    for forms in ([FORMS[said]],) if said else (STATED, MARKED):
-        found = []
-        for form in forms:
-            result = form.recognise(listing, contents)
-            if isinstance(result, Lacks):
-                lacking[form.name] = result
-            else:
-                found.append(result)
+    for forms in kinds:
+        results = {form.name: form.recognise(listing, contents) for form in forms}
+        found = [one for one in results.values() if isinstance(one, Proposal)]
         if found:
             return _the_one(found)
+        for name, result in results.items():
+            if isinstance(result, Lacks):
+                lacking[name] = result
     raise InspectionError(_none_fits(lacking))
 
 
@@ -60,8 +59,12 @@ def _sort_alike(one: Proposal, other: Proposal) -> bool:
     """Whether two proposals sort the images into the same classes, called as they may be."""
     if one.labels.keys() != other.labels.keys():
         return False
+
+    # each class of one is a class of the other: no name of either has two partners
     pairs = {(one.labels[path], other.labels[path]) for path in one.labels}
-    return len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+    names = {name for name, _ in pairs}
+    other_names = {name for _, name in pairs}
+    return len(pairs) == len(names) == len(other_names)
 
 
 def _none_fits(lacking: Mapping[str, Lacks]) -> str:

@@ -35,14 +35,20 @@ def crop_size(
     ([256, 224], [256, 64], [224, 224])
     """
     longest = max(width_px, height_px)
-    scale = min(MAX_CROP_PX, max(least_px, longest)) / longest
-    sides = (round(side * scale / STEP_PX) * STEP_PX for side in (width_px, height_px))
-    return [max(MIN_CROP_PX, side) for side in sides]
+    wanted = min(MAX_CROP_PX, max(least_px, longest))
+    scale = wanted / longest
+    return [_in_steps(width_px * scale), _in_steps(height_px * scale)]
+
+
+def _in_steps(side_px: float) -> int:
+    n_steps = round(side_px / STEP_PX)
+    return max(MIN_CROP_PX, n_steps * STEP_PX)
 
 
 def whole_frame(pictures: Iterable[Picture], defects: Sequence[str]) -> dict[str, Any]:
     """The `regions`, `classify` and `detect_anomalies` of a line that is seen as a whole."""
-    size = crop_size(*np.median(sizes_px(pictures), axis=0))
+    width_px, height_px = np.median(sizes_px(pictures), axis=0)
+    size = crop_size(width_px, height_px)
     part = {"size_px": size, "whole_frame": True, "shows": list(defects)}
     return {"regions": {"part": part}, "classify": "part", "detect_anomalies": "part"}
 
@@ -57,63 +63,87 @@ def boxed_regions(
     region that shows least. The region that shows most is classified; anomalies are sought in the
     one that shows the defects never boxed, or in the same.
     """
-    shows: dict[str, list[str]] = {}
-    for category, name in regions.items():
-        shows[name] = _shown_in(category, boxes, defects)
-
+    shows = {
+        name: _shown_in(category, boxes, defects) for category, name in regions.items()
+    }
     boxed = {one for shown in shows.values() for one in shown}
     unboxed = [one for one in defects if one not in boxed]
+
     least = min(shows, key=lambda name: len(shows[name]))
     shows[least] += unboxed
     most = max(shows, key=lambda name: len(shows[name]))
+    placed: dict[str, Any] = {
+        "regions": {
+            name: _region(category, name, shows[name], boxes)
+            for category, name in regions.items()
+        },
+        "classify": most,
+        "detect_anomalies": least if unboxed else most,
+    }
 
-    content = {}
-    for category, name in regions.items():
-        content[name] = _region(category, name, shows[name], boxes)
-    anomalies = least if unboxed else most
-    placed = {"regions": content, "classify": most, "detect_anomalies": anomalies}
     turned = orientation(list(regions), boxes)
-    return placed | ({"orient": [regions[one] for one in turned]} if turned else {})
+    if turned:
+        placed["orient"] = [regions[category] for category in turned]
+    return placed
 
 
 def _shown_in(
     region: str, boxes: Boxes, defects: Mapping[str, Sequence[str]]
 ) -> list[str]:
+    """The defects whose boxes lie in a region."""
     return [name for name, raw in defects.items() if _lie_in(region, raw, boxes)]
 
 
 def _region(category: str, name: str, shows: list[str], boxes: Boxes) -> dict[str, Any]:
+    """The entry of a region; its crop is about as large as its boxes are."""
     sizes = [(box.width_px, box.height_px) for box in boxes.of(category)]
-    size = crop_size(*np.median(sizes, axis=0), least_px=MIN_REGION_PX)
-    region = {"size_px": size, "margin_fraction": MARGIN_FRACTION, "shows": shows}
-    return region if category == name else region | {"aliases": [category]}
+    width_px, height_px = np.median(sizes, axis=0)
+    region: dict[str, Any] = {
+        "size_px": crop_size(width_px, height_px, least_px=MIN_REGION_PX),
+        "margin_fraction": MARGIN_FRACTION,
+        "shows": shows,
+    }
+    if category != name:
+        region["aliases"] = [category]
+    return region
 
 
 def orientation(regions: Sequence[str], boxes: Boxes) -> tuple[str, str] | None:
     """Two regions of which the second lies now right, now left of the first, or None."""
     if len(regions) < 2:
         return None
+
     first, second = sorted(regions)[:2]
     is_right = []
     for view in boxes.annotations.boxes.values():
-        at = {one.category: _centre(one.box)[0] for one in view}
-        if first in at and second in at:
-            is_right.append(at[second] > at[first])
+        x_of = {one.category: _centre(one.box)[0] for one in view}
+        if first in x_of and second in x_of:
+            is_right.append(x_of[second] > x_of[first])
+
     share = float(np.mean(is_right)) if is_right else 0.0
-    return (first, second) if TURNED_SHARE < share < 1 - TURNED_SHARE else None
+    lie_both_ways = TURNED_SHARE < share < 1 - TURNED_SHARE
+    return (first, second) if lie_both_ways else None
 
 
 def _lie_in(region: str, categories: Sequence[str], boxes: Boxes) -> bool:
     """Whether most boxes of these categories lie where the boxes of the region usually lie."""
-    corners = [(b.x_px, b.y_px) for b in boxes.of(region)]
-    ends = [(b.right_px, b.bottom_px) for b in boxes.of(region)]
     centres = [_centre(box) for name in categories for box in boxes.of(name)]
     if not centres:
         return False
-    after = np.array(centres) > np.median(corners, axis=0)
-    before = np.array(centres) < np.median(ends, axis=0)
-    return bool((after & before).all(axis=1).mean() > 0.5)
+
+    # usually: the median, for some boxes of a region are cut off or of something else
+    starts = [(box.x_px, box.y_px) for box in boxes.of(region)]
+    ends = [(box.right_px, box.bottom_px) for box in boxes.of(region)]
+    usual_start = np.median(starts, axis=0)
+    usual_end = np.median(ends, axis=0)
+
+    is_after = np.array(centres) > usual_start
+    is_before = np.array(centres) < usual_end
+    is_inside = (is_after & is_before).all(axis=1)
+    return bool(is_inside.mean() > 0.5)
 
 
 def _centre(box: Box) -> tuple[float, float]:
-    return (box.x_px + box.width_px / 2, box.y_px + box.height_px / 2)
+    x_px = box.x_px + box.width_px / 2
+    y_px = box.y_px + box.height_px / 2
+    return x_px, y_px

@@ -10,7 +10,7 @@ from inspection.adoption.plan import Plan
 from inspection.adoption.proposal import suffix
 from inspection.adoption.questions import asks
 from inspection.adoption.sections import known_names
-from inspection.adoption.training import steps_of
+from inspection.adoption.training import TRANSFER, steps_of
 from inspection.errors import first_three
 from inspection.line import fold_name
 
@@ -27,43 +27,48 @@ NOT_READ = frozenset({".webp", ".gif", ".heic", ".jp2", ".pgm", ".ppm", ".npy", 
 
 def understood(plan: Plan) -> Iterator[str]:
     """What was understood, one line each."""
-    ignored = f" ({first_three(plan.ignored)})" if plan.ignored else ""
     n_masks = len(plan.listing.masks.files)
-    yield f"files: {len(plan.photos)} images, {n_masks} masks, {len(plan.ignored)} ignored{ignored}"
+    ignored = f"{len(plan.ignored)} ignored"
+    if plan.ignored:
+        ignored += f" ({first_three(plan.ignored)})"
+    yield f"files: {len(plan.photos)} images, {n_masks} masks, {ignored}"
 
-    masks = (
-        f"; masks lie at {plan.validate['masks']}" if "masks" in plan.validate else ""
-    )
-    yield f"form: {plan.proposal.form}: {plan.proposal.says}{masks}"
+    form = f"form: {plan.proposal.form}: {plan.proposal.says}"
+    if "masks" in plan.validate:
+        form += f"; masks lie at {plan.validate['masks']}"
+    yield form
     yield from _classes(plan)
 
-    rule = plan.part.part_from.rule
-    off = (
-        "; a view of a bad part may be normal"
-        if plan.part_disagreement == "off"
-        else ""
-    )
-    yield f"part: {rule}: {plan.part.evidence}{off}"
+    part = f"part: {plan.part.part_from.rule}: {plan.part.evidence}"
+    if plan.part_disagreement == "off":
+        part += "; a view of a bad part may be normal"
+    yield part
     yield from _regions(plan)
 
     n_steps = steps_of(len(plan.photos), plan.epochs)
-    yield f"training: {plan.epochs} epochs, some {n_steps} steps, patience {plan.patience}"
+    yield (
+        f"training: {plan.epochs} epochs, some {n_steps} steps, of a head on "
+        f"{TRANSFER['backbone']} with {TRANSFER['weights']} weights"
+    )
 
 
 def _classes(plan: Plan) -> Iterator[str]:
     views = Counter(plan.proposal.labels.values())
     for one, raw in plan.classes.items():
-        is_normal = one == plan.line["normal"]
-        n_views = sum(views[name] for name in raw) + (views[""] if is_normal else 0)
+        n_views = sum(views[name] for name in raw)
+        role = ""
+        if one == plan.line["normal"]:
+            n_views += views[""]
+            role = " (normal)"
+
         called = f", called {first_three(raw)}" if raw else ""
-        role = " (normal)" if is_normal else ""
         yield f"class {one}{role}: {n_views} images, {plan.n_parts[one]} parts{called}"
 
 
 def _regions(plan: Plan) -> Iterator[str]:
-    width, height = (int(side) for side in np.median(sizes_px(plan.pictures), axis=0))
+    width, height = np.median(sizes_px(plan.pictures), axis=0)
     colour = "colour" if plan.line["channels"] == 3 else "grey"
-    yield f"frames: {width} x {height} px in the median, {colour}"
+    yield f"frames: {int(width)} x {int(height)} px in the median, {colour}"
 
     for name, region in plan.line["regions"].items():
         whole = region.get("whole_frame")
@@ -79,13 +84,15 @@ def _boxes(plan: Plan) -> Iterator[str]:
     if "orient" in plan.line:
         first, second = plan.line["orient"]
         yield f"parts lie both ways: they are turned so that {second} is right of {first}"
-    if plan.boxes:
-        n_listed = len(plan.boxes.annotations.boxes)
-        kinds = [one for one in ("coco", "yolo", "voc") if one in plan.boxes.settings]
-        classes = ""
-        if kinds and not plan.proposal.by_view:
-            classes = f"; they say where, not what: else {asks('form', *kinds)}"
-        yield f"boxes: {n_listed} images, of {first_three(plan.boxes.categories)}{classes}"
+    if plan.boxes is None:
+        return
+
+    n_listed = len(plan.boxes.annotations.boxes)
+    boxes = f"boxes: {n_listed} images, of {first_three(plan.boxes.categories)}"
+    kinds = [kind for kind in ("coco", "yolo", "voc") if kind in plan.boxes.settings]
+    if kinds and not plan.proposal.by_view:
+        boxes += f"; they say where, not what: else {asks('form', *kinds)}"
+    yield boxes
 
 
 def warnings(plan: Plan) -> Iterator[str]:
@@ -103,28 +110,39 @@ def warnings(plan: Plan) -> Iterator[str]:
 
 def _left_out(plan: Plan) -> Iterator[str]:
     listing = plan.listing
-    unlabelled = set(listing.photos) - plan.proposal.labels.keys()
-    if unlabelled and plan.proposal.by_view:
-        yield (
-            f"nothing labels {len(unlabelled)} images ({first_three(sorted(unlabelled))}): they "
-            "are left out; label them, or set validate.unlabelled to normal if they are good"
-        )
-    left = listing.masks.files - set(plan.files)
-    if left and "masks" in plan.validate:
-        yield (
-            f"{len(left)} of {len(listing.masks.files)} masks do not lie where masks are looked "
-            "for and are left out: each image has one mask at most; draw several into one, or "
-            f"{asks('masks', '<place>')}"
-        )
+    yield from _unlabelled(plan)
+    yield from _unused_masks(plan)
     if listing.unread:
         yield (
             f"{len(listing.unread)} images are of a kind of which none can be read, and left out "
             f"({first_three(sorted(listing.unread))}); convert them to PNG of 8 or 16 bits"
         )
-    kinds = Counter(suffix(path) for path in plan.ignored if suffix(path) in NOT_READ)
+
+    suffixes = map(suffix, plan.ignored)
+    kinds = Counter(kind for kind in suffixes if kind in NOT_READ)
     if kinds:
         shown = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
         yield f"images of a kind that is not read are left out: {shown}; convert them to PNG"
+
+
+def _unlabelled(plan: Plan) -> Iterator[str]:
+    unlabelled = set(plan.listing.photos) - plan.proposal.labels.keys()
+    if unlabelled and plan.proposal.by_view:
+        yield (
+            f"nothing labels {len(unlabelled)} images ({first_three(sorted(unlabelled))}): they "
+            "are left out; label them, or set validate.unlabelled to normal if they are good"
+        )
+
+
+def _unused_masks(plan: Plan) -> Iterator[str]:
+    masks = plan.listing.masks.files
+    unused = masks - set(plan.files)
+    if unused and "masks" in plan.validate:
+        yield (
+            f"{len(unused)} of {len(masks)} masks do not lie where masks are looked "
+            "for and are left out: each image has one mask at most; draw several into one, or "
+            f"{asks('masks', '<place>')}"
+        )
 
 
 def _frames(plan: Plan) -> Iterator[str]:
@@ -134,16 +152,24 @@ def _frames(plan: Plan) -> Iterator[str]:
             f"16-bit images look like those of a camera of {bits} bits, so line.bit_depth is "
             f"{bits}; a brighter one would be refused"
         )
+
+    # nearly all: one odd frame in a hundred is no reason to warn
     sizes = sizes_px(plan.pictures)
-    low, high = (float(x) for x in np.quantile(sizes[:, 0] / sizes[:, 1], (0.02, 0.98)))
+    aspects = sizes[:, 0] / sizes[:, 1]
+    low, high = np.quantile(aspects, (0.02, 0.98))
     if high > MAX_SPREAD * low:
         yield (
             f"frames are {low:.2f} to {high:.2f} times as wide as high; what one does not "
             "fill of the crop repeats its edge; adopt those of one shape where you can"
         )
-    width, height = np.median(sizes, axis=0)
+    yield from _shrunk(plan)
+
+
+def _shrunk(plan: Plan) -> Iterator[str]:
+    width, height = np.median(sizes_px(plan.pictures), axis=0)
     for name, region in plan.line["regions"].items():
-        scale = max(width / region["size_px"][0], height / region["size_px"][1])
+        crop_width, crop_height = region["size_px"]
+        scale = max(width / crop_width, height / crop_height)
         if region.get("whole_frame") and scale > MAX_SHRUNK:
             yield (
                 f"frames of {width:.0f} x {height:.0f} px are shrunk {scale:.0f}-fold into the "
@@ -184,11 +210,14 @@ def _part_rule(plan: Plan) -> Iterator[str]:
 
 
 def _strange_boxes(plan: Plan) -> Iterator[str]:
-    known = {fold_name(name) for name in known_names(plan.classes)}
+    if plan.boxes is None:
+        return
+
+    names = known_names(plan.classes)
     for region, content in plan.line["regions"].items():
-        known |= {fold_name(name) for name in (region, *content.get("aliases", ()))}
-    categories = plan.boxes.categories if plan.boxes else []
-    strange = [name for name in categories if fold_name(name) not in known]
+        names |= {region, *content.get("aliases", ())}
+    known = set(map(fold_name, names))
+    strange = [one for one in plan.boxes.categories if fold_name(one) not in known]
     if strange:
         yield (
             f"boxes of {first_three(strange)} name no class and no region: they are dropped "

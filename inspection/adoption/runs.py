@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Of log steps. no outcome: below lies the rounding of steps that are all alike.
+MIN_VARIANCE = 1e-12
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -25,24 +28,38 @@ def runs_of(numbers: Sequence[int], *, pause: int | None = None) -> Runs:
     values = np.asarray(numbers, np.int64)
     order = np.argsort(values, kind="stable")
     steps = np.diff(values[order])
-    threshold, separation = _otsu(np.log(np.clip(steps, 1, pause)))
+
+    # on log steps: a pause is several times as long as a step, not so much longer
+    logs = np.log(np.clip(steps, 1, pause))
+    threshold, separation = _otsu(logs)
     max_gap = max(1, int(np.exp(threshold)))
+
+    runs_before = np.cumsum(steps > max_gap)
     keys = np.empty(len(values), np.int64)
-    keys[order] = np.concatenate([[0], np.cumsum(steps > max_gap)])
+    keys[order] = np.concatenate([[0], runs_before])
     return Runs(max_gap, separation, tuple(keys.tolist()))
 
 
 def _otsu(values: np.ndarray) -> tuple[float, float]:
     """The threshold that explains most variance (Otsu 1979), and the share 0..1 it explains."""
     ordered = np.sort(values.astype(np.float64))
-    spread = float(ordered.var()) if len(ordered) else 0.0
-    if spread < 1e-12:
-        return float(ordered[-1]) if len(ordered) else 0.0, 0.0
-    counts = np.arange(1, len(ordered))
-    sums = np.cumsum(ordered)[:-1]
-    low, high = sums / counts, (ordered.sum() - sums) / (len(ordered) - counts)
-    share = counts / len(ordered)
-    between = share * (1 - share) * (low - high) ** 2
-    between[ordered[1:] == ordered[:-1]] = -1.0
+    n = len(ordered)
+    spread = float(ordered.var()) if n else 0.0
+    if spread < MIN_VARIANCE:
+        return float(ordered[-1]) if n else 0.0, 0.0
+
+    # of a threshold between each value and the next
+    n_below = np.arange(1, n)
+    n_above = n - n_below
+    sum_below = np.cumsum(ordered)[:-1]
+    sum_above = ordered.sum() - sum_below
+    mean_below = sum_below / n_below
+    mean_above = sum_above / n_above
+
+    share = n_below / n
+    between = share * (1 - share) * (mean_below - mean_above) ** 2
+    between[ordered[1:] == ordered[:-1]] = -1.0  # equal values are not parted
     best = int(between.argmax())
-    return float((ordered[best] + ordered[best + 1]) / 2), float(between[best]) / spread
+
+    threshold = (ordered[best] + ordered[best + 1]) / 2
+    return float(threshold), float(between[best]) / spread

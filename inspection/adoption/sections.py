@@ -50,6 +50,13 @@ def line_section(
     }
 
 
+def _expected(sides_px: np.ndarray) -> list[int]:
+    """The smallest and the largest side that are not refused, from those that were seen."""
+    least = max(MIN_FRAME_PX, int(sides_px.min()) // SIZE_FACTOR)
+    most = int(sides_px.max()) * SIZE_FACTOR
+    return [least, most]
+
+
 def known_names(classes: Mapping[str, Sequence[str]]) -> set[str]:
     """The canonical and the raw names of all classes."""
     return {name for one, raw in classes.items() for name in (one, *raw)}
@@ -88,16 +95,15 @@ def validate_section(
         **proposal.settings,
         **(boxes.settings if boxes else {}),
     }
-    strange = round(1 - n_known / len(photos) + SLACK, 2)
+    unknown_fraction = 1 - n_known / len(photos)
+    strange = round(unknown_fraction + SLACK, 2)
     if strange > Unknown().max_fraction:
         section["unknown"] = {"max_fraction": strange}
 
-    sizes = sizes_px(pictures)
-    low = np.maximum(MIN_FRAME_PX, sizes.min(axis=0) // SIZE_FACTOR)
-    high = sizes.max(axis=0) * SIZE_FACTOR
+    widths, heights = sizes_px(pictures).T
     section["expected"] = {
-        "width_px": [int(low[0]), int(high[0])],
-        "height_px": [int(low[1]), int(high[1])],
+        "width_px": _expected(widths),
+        "height_px": _expected(heights),
         "max_quarantined_fraction": max(strange, Expected().max_quarantined_fraction),
     }
     return section

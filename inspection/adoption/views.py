@@ -50,8 +50,13 @@ class Views:
         """Whether nearly all groups of several views have one label, and some stay normal."""
         if purity(groups, self.labels) < MIN_PURITY:
             return False
-        bad = {g for g, label in zip(groups, self.labels, strict=True) if label}
-        return "" not in self.labels or len(set(groups) - bad) >= MIN_NORMAL_PARTS
+        if "" not in self.labels:
+            return True
+
+        pairs = zip(groups, self.labels, strict=True)
+        with_defect = {group for group, label in pairs if label}
+        n_normal = len(set(groups) - with_defect)
+        return n_normal >= MIN_NORMAL_PARTS
 
 
 def purity(groups: Sequence[Hashable], labels: Sequence[str]) -> float:
@@ -59,8 +64,12 @@ def purity(groups: Sequence[Hashable], labels: Sequence[str]) -> float:
     members: dict[Hashable, list[str]] = {}
     for group, label in zip(groups, labels, strict=True):
         members.setdefault(group, []).append(label)
-    several = [set(found) - {""} for found in members.values() if len(found) > 1]
-    return float(np.mean([len(one) <= 1 for one in several])) if several else 1.0
+
+    of_several = [found for found in members.values() if len(found) > 1]
+    if not of_several:
+        return 1.0
+    agree = [len(set(found) - {""}) <= 1 for found in of_several]
+    return float(np.mean(agree))
 
 
 def is_camera(column: Column) -> bool:
@@ -73,7 +82,9 @@ def named_columns(
 ) -> dict[tuple[int, int], str]:
     """The columns that become groups of the pattern: part, label, the first camera and shot."""
     named = dict(part)
-    taken = {i for first, last in part for i in range(first, last + 1)}
+    taken: set[int] = set()
+    for first, last in part:
+        taken.update(range(first, last + 1))
     if views.label_column is not None:
         named[views.label_column, views.label_column] = "label"
         taken.add(views.label_column)
@@ -81,7 +92,8 @@ def named_columns(
     for i, column in enumerate(shape.columns):
         role = "camera" if is_camera(column) else "view"
         is_free = i not in taken and role not in named.values()
-        if is_free and 2 <= column.n_distinct <= MAX_SHOTS:
+        tells_apart = 2 <= column.n_distinct <= MAX_SHOTS
+        if is_free and tells_apart:
             named[i, i] = role
     return named
 
@@ -99,5 +111,7 @@ def whole_name(views: Views) -> str:
     shape = shape_of(views.stems)
     if shape is None or views.label_column is None:
         return "(?P<part>.+?)"
+
+    whole = (0, len(shape.columns) - 1)
     label = (views.label_column, views.label_column)
-    return shape.pattern({(0, len(shape.columns) - 1): "part", label: "label"})
+    return shape.pattern({whole: "part", label: "label"})

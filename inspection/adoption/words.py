@@ -1,5 +1,6 @@
 """What people call a class: the names that mean normal, and a plain name for each."""
 
+import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -105,13 +106,16 @@ def _says(
     name: str, words: set[str], known: frozenset[str], parts: Sequence[str]
 ) -> bool:
     unglued = {word.removeprefix(sign) for word in words for sign in GLUED}
-    return bool((words | unglued) & known) or any(part in name for part in parts)
+    has_word = bool((words | unglued) & known)
+    return has_word or any(part in name for part in parts)
 
 
 def _is_negated(name: str, words: set[str]) -> bool:
-    glued = {sign + one for sign in GLUED for one in DEFECT_WORDS}
-    signed = (sign + one for sign in NEGATING_PARTS for one in ASIAN_PARTS)
-    return bool(words & (NEGATIONS | glued)) or any(one in name for one in signed)
+    glued = {sign + word for sign in GLUED for word in DEFECT_WORDS}
+    if words & (NEGATIONS | glued):
+        return True
+    signed = [sign + part for sign in NEGATING_PARTS for part in ASIAN_PARTS]
+    return any(one in name for one in signed)
 
 
 def _words(name: str) -> set[str]:
@@ -133,21 +137,22 @@ def canonical_names(raw: Iterable[str], normal: Collection[str]) -> dict[str, st
     prefix = _common_prefix(names)
     plain = {}
     for number, name in enumerate(names, 1):
-        plain[name] = plain_name(name[len(prefix) :]) or f"class_{number}"
+        own = name[len(prefix) :]
+        plain[name] = plain_name(own) or f"class_{number}"
 
-    shared = {plain[name] for name in normal if name in plain}
-    together = shared.pop() if len(shared) == 1 else "normal"
-    return plain | {name: together for name in names if name in normal}
+    means_normal = [name for name in names if name in normal]
+    called = {plain[name] for name in means_normal}
+    together = called.pop() if len(called) == 1 else "normal"
+    return plain | dict.fromkeys(means_normal, together)
 
 
 def _common_prefix(names: Sequence[str]) -> str:
     """What all names start with, up to and including a separator; '' for one name alone."""
-    first, last = min(names, default=""), max(names, default="")
-    shared = 0
-    while shared < min(len(first), len(last)) and first[shared] == last[shared]:
-        shared += 1
-    ends = [match.end() for match in re.finditer(r"[_\-\s.]+", first[:shared])]
-    return first[: ends[-1]] if ends and len(names) > 1 else ""
+    if len(names) < 2:
+        return ""
+    shared = os.path.commonprefix(names)  # noqa: RUF071 - letter by letter is what is meant
+    separators = list(re.finditer(r"[_\-\s.]+", shared))
+    return shared[: separators[-1].end()] if separators else ""
 
 
 def plain_name(name: str) -> str:

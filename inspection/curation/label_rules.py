@@ -1,4 +1,4 @@
-"""What a label may not contradict, and what a person decided: the written rules, and reviews.
+"""What a label may not contradict: the written rules, and what becomes of views in conflict.
 
 Rules speak about labels as they stand after the reviews, so a review that settles a part settles
 its other views as well. A rule never changes a label: it holds a view until a person decides.
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from inspection.boxes import defect_boxes, parse_boxes
-from inspection.errors import InspectionError, first_three, raise_all
-from inspection.line import Line, fold_name
+from inspection.curation.reviews import EXCLUDED
+from inspection.errors import first_three
+from inspection.line import Line
 
-REVIEW_COLUMNS = ("image_sha256", "label", "reviewer", "note")
 CHANGE_COLUMNS = (
     "view_id",
     "path",
@@ -26,7 +26,6 @@ CHANGE_COLUMNS = (
     "source",
     "reason",
 )
-EXCLUDED = "-"
 # how sure a box is against a label by itself: people draw boxes with the defect before their eyes,
 # and file by lot; one in ten of the sample line's box conflicts is a wrong box
 BOX_CONFIDENCE = 0.9
@@ -185,85 +184,6 @@ def disagreements(
             for one in group["view_id"]
         ]
     return found
-
-
-def read_reviews(
-    rows: pd.DataFrame,
-    table: pd.DataFrame,
-    line: Line,
-) -> dict[str, pd.Series]:
-    """Reviewed rows by image hash, labels canonical (or EXCLUDED).
-
-    Raises InspectionError that lists every unknown hash and class, and every contradiction.
-    """
-    if tuple(rows.columns) != REVIEW_COLUMNS:
-        raise InspectionError(
-            f"reviews: the columns are {list(rows.columns)}; they should be {list(REVIEW_COLUMNS)}"
-        )
-
-    known = {**line.class_by_alias, EXCLUDED: EXCLUDED}
-    labels = rows["label"].map(lambda name: known.get(fold_name(name), ""))
-    reviews = rows.assign(label=labels)
-    raise_all(
-        [
-            *_unknown_images(rows, table),
-            *_unknown_labels(rows, labels, line),
-            *_contradictions(reviews),
-        ]
-    )
-    return {str(row["image_sha256"]): row for _, row in reviews.iterrows()}
-
-
-def _unknown_images(rows: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    known = rows["image_sha256"].isin(set(table["image_sha256"]))
-    unknown = rows.loc[~known, "image_sha256"]
-    if unknown.empty:
-        return []
-    return [
-        f"reviews: {len(unknown)} image_sha256 are not in the manifest: "
-        f"{first_three(unknown)}; remove these rows, or bring the images back"
-    ]
-
-
-def _unknown_labels(
-    rows: pd.DataFrame,
-    labels: pd.Series,
-    line: Line,
-) -> list[str]:
-    unknown = sorted(set(rows.loc[labels == "", "label"]))
-    if not unknown:
-        return []
-    return [
-        f"reviews: unknown labels {first_three(unknown)}; use one of "
-        f"{', '.join(line.classes)}, or {EXCLUDED} to exclude the view"
-    ]
-
-
-def _contradictions(reviews: pd.DataFrame) -> list[str]:
-    n_labels = reviews.groupby("image_sha256")["label"].nunique()
-    twice = list(n_labels[n_labels > 1].index)
-    if not twice:
-        return []
-    return [
-        f"reviews: {len(twice)} images are reviewed with different labels: "
-        f"{first_three(twice)}; keep one row each"
-    ]
-
-
-def with_reviews(table: pd.DataFrame, reviews: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """The manifest with reviewed labels, column `label_source`, and without excluded views."""
-
-    def reviewed_label(sha256: str) -> str:
-        return str(reviews[sha256]["label"]) if sha256 in reviews else ""
-
-    reviewed = table["image_sha256"].isin(list(reviews))
-    labels = table["label"].where(~reviewed, table["image_sha256"].map(reviewed_label))
-    source = pd.Series("file", index=table.index).where(~reviewed, "review")
-    cleaned = table.assign(
-        label=labels,
-        label_source=source,
-    )
-    return cleaned[cleaned["label"] != EXCLUDED].reset_index(drop=True)
 
 
 def with_holds(

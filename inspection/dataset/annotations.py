@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from inspection.boxes import LabelledBox
-from inspection.dataset.layouts import ImageIndex
+from inspection.dataset.image_index import ImageIndex
 from inspection.dataset.names import nfc
 from inspection.dataset.quarantine import Finding
 from inspection.errors import InspectionError

@@ -8,7 +8,7 @@ from typing import Any
 
 from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import Annotations
-from inspection.dataset.layouts import ImageIndex
+from inspection.dataset.image_index import ImageIndex
 from inspection.dataset.names import nfc
 from inspection.dataset.quarantine import Finding
 from inspection.errors import N_SHOWN, InspectionError

@@ -30,19 +30,18 @@ class Labelled:
 
 
 class Unknown(Frozen):
-    """What to do with images whose name or class is unknown.
-
-    `error` stops at once; `quarantine` lists them, and stops where they are more than
-    `max_fraction` of all images: then it is the configuration that is wrong.
-    """
+    """What to do with images whose name or class is unknown."""
 
     action: Literal["error", "quarantine"] = "quarantine"
-    # of all images: a few stray files are usual, one in twenty means a wrong pattern or class list
+    """`error` stops at once; `quarantine` lists them and goes on without them."""
+
     max_fraction: float = Field(
         default=0.05,
         ge=0,
         le=1,
     )
+    """Of all images: where more are unknown, it stops. A few stray files are usual; one in twenty
+    means a wrong pattern or class list."""
 
 
 def by_name(
@@ -52,6 +51,7 @@ def by_name(
     line: Line,
 ) -> tuple[dict[str, Labelled], list[Finding]]:
     """Labels by path, as the file's name or folder spells them."""
+
     labels: dict[str, Labelled] = {}
     strange: list[Finding] = []
     for path, name in names.items():
@@ -79,6 +79,7 @@ def by_table(
 
     `rows` are the raw labels by path. A view without any is normal where that is so.
     """
+
     labels: dict[str, Labelled] = {}
     strange: list[Finding] = []
 
@@ -128,6 +129,7 @@ def by_boxes(
     the only boxes of it were dropped, or where it has no box and a file that might hold one could
     not be read: none of this is evidence of a good part.
     """
+
     labels: dict[str, Labelled] = {}
     strange: list[Finding] = []
     for path in paths:
@@ -222,6 +224,7 @@ def _unknown_classes(strange: Sequence[Finding]) -> list[str]:
 
 def _largest(defects: Sequence[LabelledBox]) -> str:
     """The defect whose boxes cover most; of equal ones the last by name, so that it is one."""
+
     area: Counter[str] = Counter()
     for box in defects:
         # whole pixels: two files of one box differ in the digits behind the point

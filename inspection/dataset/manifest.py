@@ -32,7 +32,6 @@ from inspection.dataset.names import (
     names_without_part,
     nfc,
     part_ids,
-    spelled_twice,
     take_apart,
 )
 from inspection.dataset.quarantine import Finding
@@ -59,18 +58,6 @@ COLUMNS = {
     "mask_path": "str",
     "copies": "str",
 }
-
-
-def spelled_in_two_forms(paths: Sequence[str]) -> list[str]:
-    """What to say of files that differ only in how their Hangul is composed; nothing of others."""
-    twice = spelled_twice(paths)
-    if not twice:
-        return []
-    shown = "; ".join(" and ".join(ascii(path) for path in group) for group in twice)
-    return [
-        f"{len(twice)} names are spelled in two Unicode forms (NFC and NFD): {shown}; rename or "
-        "remove one of each"
-    ]
 
 
 def assemble(

@@ -34,24 +34,29 @@ class ViewName:
 
 
 class PartFrom(Frozen):
-    """How the name, or where the file lies, says which part a view shows.
-
-    `pattern`: views whose group `group` is equal show one part. `consecutive`: the group holds a
-    number, and views whose sorted numbers follow each other by at most `max_gap` show one part;
-    with `in_seconds` it holds a date and a time of day, and `max_gap` is in seconds.
-    `folder`: the images of one folder show one part. `file`: each image is a part of its own (if
-    one part was shot several times, its views then leak between folds).
-    `per_folder`: the key counts anew in each folder.
-    """
+    """How the name, or where the file lies, says which part a view shows."""
 
     rule: Literal["pattern", "consecutive", "folder", "file"] = "pattern"
+    """`pattern`: views whose `group` is equal show one part. `consecutive`: the group holds a
+    number, and views whose sorted numbers follow each other closely show one part. `folder`: the
+    images of one folder show one part. `file`: each image is a part of its own; if a part was
+    shot several times, its views then leak between folds."""
+
     group: str = "part"
+    """The named group of `pattern` that holds the key."""
+
     max_gap: int = Field(
         default=0,
         ge=0,
     )
+    """Of rule `consecutive`: the largest step within one part, of numbers, or of seconds with
+    `in_seconds`."""
+
     per_folder: bool = False
+    """Whether the key counts anew in each folder."""
+
     in_seconds: bool = False
+    """Whether the group holds a date and a time of day."""
 
     @model_validator(mode="after")
     def _gap_is_given(self) -> Self:
@@ -122,6 +127,7 @@ def moment(text: str) -> int | None:
 
 def spelled_twice(paths: Sequence[str]) -> list[tuple[str, ...]]:
     """Groups of paths that differ only in how their Hangul is composed (NFC or NFD)."""
+
     spellings: dict[str, list[str]] = {}
     for path in paths:
         spellings.setdefault(nfc(path), []).append(path)

@@ -18,7 +18,8 @@ import pandas as pd
 
 from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import Annotations
-from inspection.dataset.layouts import Columns, ImageIndex
+from inspection.dataset.image_index import ImageIndex
+from inspection.dataset.layouts import Columns
 from inspection.dataset.names import nfc
 from inspection.dataset.quarantine import Finding
 from inspection.errors import InspectionError

@@ -17,7 +17,7 @@ POINTING_TOLERANCE_CELLS = 2
 EDGE_FRACTION = 0.06
 # Heat on the absolute scale that is tried as the limit of a box: below 0.1 lies the
 # warmth of normal parts, above 0.8 little of any defect.
-BOX_THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(1, 9))
+BOX_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 # Share of normal crops whose peak counts as cold: one in twenty may look warm, as one in
 # twenty normal parts may be rejected by a detector of `false_reject_rate` 0.05.
 COLD_QUANTILE = 0.95

@@ -6,15 +6,19 @@ from inspection.line import Frozen
 
 
 class Costs(Frozen):
-    """What a wrong or late decision costs, in units of one good part thrown away.
-
-    `defect_rate` is the share of defective parts on the line, not in the data.
-    """
+    """What a wrong or late decision costs, in units of one good part thrown away."""
 
     escape_cost: float = Field(default=100.0, gt=0)
+    """A defective part that passed: the customer who finds five of them in a hundred is lost."""
+
     overkill_cost: float = Field(default=1.0, gt=0)
+    """A good part that was rejected: the unit, so 1."""
+
     review_cost: float = Field(default=0.3, gt=0)
+    """A part that a person looks at: a minute of work, against the price of a part."""
+
     defect_rate: float = Field(default=0.05, gt=0, lt=1)
+    """Share of defective parts on the line, not in the data, where defects are collected."""
 
     @property
     def on_defective(self) -> dict[str, float]:

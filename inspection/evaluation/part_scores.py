@@ -35,12 +35,10 @@ def part_scores(parts: Parts, calibrations: Mapping[str, Calibration]) -> Scores
     table = np.full((len(parts), len(calibrations)), np.nan)
     for row, views in enumerate(parts.values()):
         for column, (name, calibration) in enumerate(calibrations.items()):
-            scores = [
-                float(calibration.scores(view.detectors[name].values))
-                for view in views
-                if name in view.detectors
-            ]
-            if len(scores) == len(views):
+            outputs = [view.detectors.get(name) for view in views]
+            measured = [one for one in outputs if one is not None]
+            if len(measured) == len(views):
+                scores = [float(calibration.scores(one.values)) for one in measured]
                 table[row, column] = max(scores)
     return table
 

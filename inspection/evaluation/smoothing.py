@@ -44,7 +44,10 @@ class SmoothedScores:
     def of(cls, scores: Scores, defective: Any) -> Self:
         """Smooth the scores of a detector, NaN where it did not find its region."""
         scored = ~np.isnan(scores)
-        widths = bandwidths(scores[scored & ~defective], scores[scored & defective])
+        of_normal = scores[scored & ~defective]
+        of_defective = scores[scored & defective]
+
+        widths = bandwidths(of_normal, of_defective)
         width = np.where(defective, widths[1], widths[0])
         cuts = _cuts(scores[scored], width[scored])
         below = _below(cuts, scores, width)
@@ -60,7 +63,8 @@ class SmoothedScores:
 
     def nearest(self, score: float) -> int:
         """The first cut from a score on."""
-        return min(int(np.searchsorted(self.cuts, score)), len(self.cuts) - 1)
+        first = int(np.searchsorted(self.cuts, score))
+        return min(first, len(self.cuts) - 1)
 
     def chances(self, thresholds: Thresholds) -> tuple[Scores, Scores]:
         """The chance (N,) of each part to pass, and not to be rejected, at given thresholds."""
@@ -68,8 +72,11 @@ class SmoothedScores:
         both = np.array([thresholds.accept_below, thresholds.reject_above])
         below = _below(both, self.scores, width)
 
+        # what was not measured does not pass, and is not rejected either
         scored = ~np.isnan(self.scores)
-        return np.where(scored, below[0], 0.0), np.where(scored, below[1], 1.0)
+        passes = np.where(scored, below[0], 0.0)
+        kept = np.where(scored, below[1], 1.0)
+        return passes, kept
 
     def within_reach(self, limits: Cuts) -> Thresholds:
         """Two cuts as thresholds that JSON can hold, drawn back to within reach of parts seen.
@@ -78,14 +85,19 @@ class SmoothedScores:
         by.
         """
         low, high = (float(self.cuts[cut]) for cut in limits)
+        of_normal, of_defective = self.bandwidths
         good = self.scores[~self.defective & (self.scores <= low)]
         bad = self.scores[self.defective & (self.scores >= high)]
 
-        accept, reject = -BEYOND, BEYOND
+        accept = -BEYOND
         if len(good):
-            accept = min(low, float(good.max()) + REACH * self.bandwidths[0])
+            furthest = float(good.max()) + REACH * of_normal
+            accept = min(low, furthest)
+
+        reject = BEYOND
         if len(bad):
-            reject = max(high, float(bad.min()) - REACH * self.bandwidths[1])
+            furthest = float(bad.min()) - REACH * of_defective
+            reject = max(high, furthest)
         return Thresholds(accept_below=accept, reject_above=max(accept, reject))
 
 
@@ -95,38 +107,41 @@ def bandwidths(normal: Scores, defective: Scores) -> tuple[float, float]:
     Parts of one kind that do not differ, or a single one, are taken to spread as the other kind
     does; where that does not either, by a tenth of what lies between the two.
     """
-    spreads = (_spread(normal), _spread(defective))
+    of_normal, of_defective = _spread(normal), _spread(defective)
     both = np.r_[normal, defective]
     apart = float(np.ptp(both)) / 10 if len(both) else 0.0
+
     # Above the rounding of a score: a width of nothing would divide by nothing.
     smallest = 1e-9 * (1.0 + np.abs(both).max(initial=0.0))
+    of_both = (
+        _bandwidth(of_normal or of_defective or apart, len(normal)),
+        _bandwidth(of_defective or of_normal or apart, len(defective)),
+    )
+    return max(of_both[0], smallest), max(of_both[1], smallest)
 
-    widths = []
-    for spread, other, scores in (
-        (spreads[0], spreads[1], normal),
-        (spreads[1], spreads[0], defective),
-    ):
-        known = spread or other or apart
-        width = SILVERMAN * known * max(1, len(scores)) ** -0.2
-        widths.append(max(width, smallest))
-    return widths[0], widths[1]
+
+def _bandwidth(spread: float, n: int) -> float:
+    return SILVERMAN * spread * max(1, n) ** -0.2
 
 
 def _spread(scores: Scores) -> float:
     """The standard deviation, or what the quartiles make of it where that is less."""
     if len(scores) < 2:
         return 0.0
-    quartiles = np.quantile(scores, (0.25, 0.75))
-    robust = float(quartiles[1] - quartiles[0]) / NORMAL_IQR
+
+    lower, upper = np.quantile(scores, (0.25, 0.75))
+    robust = float(upper - lower) / NORMAL_IQR
     deviation = float(scores.std(ddof=1))
     return min(deviation, robust) if robust > 0 else deviation
 
 
 def _cuts(scores: Scores, widths: Scores) -> Scores:
     """Cuts around each score, no more than MAX_CUTS, and beyond both ends."""
-    around = np.unique(scores[:, None] + widths[:, None] * KERNEL_STEPS)
+    steps = widths[:, None] * KERNEL_STEPS
+    around = np.unique(scores[:, None] + steps)
     if len(around) > MAX_CUTS:
-        around = np.unique(np.quantile(around, np.linspace(0, 1, MAX_CUTS)))
+        shares = np.linspace(0, 1, MAX_CUTS)
+        around = np.unique(np.quantile(around, shares))
     return np.r_[-np.inf, around, np.inf]
 
 
@@ -134,4 +149,5 @@ def _below(cuts: Scores, scores: Scores, widths: Scores) -> Scores:
     """The chance (C, N) that a part like each one scores below each cut."""
     from scipy.special import ndtr
 
-    return np.asarray(ndtr((cuts[:, None] - scores) / widths), np.float64)
+    distances = (cuts[:, None] - scores) / widths
+    return np.asarray(ndtr(distances), np.float64)

@@ -21,9 +21,16 @@ def simulated(n_defective: int, asked: float | None) -> list[dict[str, Any]]:
         return []
 
     study = read_json(STUDY)
-    rows = [dict(zip(study["columns"], row, strict=True)) for row in study["rows"]]
+    columns = study["columns"]
+    rows = [dict(zip(columns, row, strict=True)) for row in study["rows"]]
+
     sizes = {row["n_defective"] for row in rows}
-    size = max((n for n in sizes if n <= n_defective), default=min(sizes))
+    no_larger = [n for n in sizes if n <= n_defective]
+    size = max(no_larger, default=min(sizes))
+
+    # by ratio: 1 % lies nearer to 2 % than to 0.1 %
     limits = {row["asked"] for row in rows}
     limit = min(limits, key=lambda rate: abs(math.log(rate / asked)))
-    return [row for row in rows if (row["n_defective"], row["asked"]) == (size, limit)]
+
+    of_size = [row for row in rows if row["n_defective"] == size]
+    return [row for row in of_size if row["asked"] == limit]

@@ -41,15 +41,18 @@ def errors(table: pd.DataFrame, normal: str) -> pd.DataFrame:
     """
     is_defective = table["label"] != normal
     passed = table["verdict"] == "pass"
-    misnamed = is_defective & ~passed & (table["named"] != table["label"])
+    rejected = table["verdict"] == "reject"
+    has_another_name = table["named"] != table["label"]
+
     escapes = table[is_defective & passed].sort_values("classifier")
-    overkill = table[~is_defective & (table["verdict"] == "reject")]
+    overkill = table[~is_defective & rejected]
     overkill = overkill.sort_values("classifier", ascending=False)
+    misnamed = table[is_defective & ~passed & has_another_name]
     return pd.concat(
         [
             escapes.assign(kind=ESCAPE),
             overkill.assign(kind=OVERKILL),
-            table[misnamed].assign(kind=WRONG_NAME),
+            misnamed.assign(kind=WRONG_NAME),
         ]
     )
 
@@ -67,15 +70,14 @@ def pictures(table: pd.DataFrame, parts: Parts, settings: Settings) -> Pictures:
 
     found: Pictures = {}
     for row in kept.itertuples():
-        views = parts[str(row.part_id)]
-        worst = next(view for view in views if view.name == row.worst_view)
-        found[str(row.part_id)] = {
-            name: Picture(
-                crop=worst.crops[settings.detectors[name].region],
-                heat=heat_of(output, settings.detectors[name]),
-            )
-            for name, output in worst.detectors.items()
-        }
+        part_id = str(row.part_id)
+        worst = next(view for view in parts[part_id] if view.name == row.worst_view)
+
+        found[part_id] = {}
+        for name, output in worst.detectors.items():
+            detector = settings.detectors[name]
+            crop = worst.crops[detector.region]
+            found[part_id][name] = Picture(crop, heat_of(output, detector))
     return found
 
 

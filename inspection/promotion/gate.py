@@ -26,17 +26,24 @@ Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class GateParams(Frozen):
-    """Section `gate` of params.yaml.
-
-    `alpha` is the chance, per rule, that a challenger as good as the champion is refused.
-    `max_cam_edge` None switches that rule off, for a line without labelled places.
-    """
+    """Section `gate` of params.yaml: what `python -m pipelines.promote` asks of a challenger."""
 
     alpha: float = Field(default=0.05, gt=0, le=0.5)
+    """The chance, per rule, that a challenger as good as the champion is refused. A smaller one
+    needs more parts to see that a challenger is worse."""
+
     parity_tolerance: float = Field(default=1e-3, gt=0)
+    """How far scores and heat of the exported graphs may be off from those of training."""
+
     max_cam_edge: float | None = Field(default=0.15, gt=0, le=1)
+    """Share of the heat that may lie on the crop's edge, where no defect is; an even heatmap has
+    0.23 there. null switches the rule off, for a line without labelled places."""
+
     max_quarantined_fraction: float = Field(default=0.1, ge=0, le=1)
+    """Share of the image files that may have been set aside."""
+
     max_ms_per_part: float = Field(default=500.0, gt=0)
+    """Median time a part, on the machine that gates, one thread: the takt of the line."""
 
 
 @dataclass(frozen=True)

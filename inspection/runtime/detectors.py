@@ -18,7 +18,7 @@ CLASSIFIER, ANOMALY = "classifier", "anomaly"
 # In this order they name a defect that both find: the classifier knows its name.
 DETECTORS = (CLASSIFIER, ANOMALY)
 # Stands for infinity, which JSON cannot hold: scores are probabilities or standard
-# deviations, and none comes near it.
+# deviations, and none comes near it. no outcome: any number beyond all scores will do.
 BEYOND = 1e9
 
 Scores = np.ndarray[Any, np.dtype[np.float64]]

@@ -14,6 +14,7 @@ GRID_PX = 4
 # ripple of the interpolation as a place.
 MIN_HOT_CELLS = 3
 # Raw heat between cold and hot, at least; only a scale without any range falls below it.
+# no outcome: what it divides is then far above or below anyhow.
 MIN_RANGE = 1e-9
 # How much of the crop the hottest colour hides: the defect beneath stays visible.
 MAX_OPACITY = 0.65
@@ -21,7 +22,8 @@ MAX_OPACITY = 0.65
 
 def scaled(raw: Any, cold: float, hot: float) -> Floats:
     """Raw heat on the absolute scale, 0 (as cold as normal parts) to 1."""
-    relative = (np.asarray(raw) - cold) / max(MIN_RANGE, hot - cold)
+    above_cold = np.asarray(raw) - cold
+    relative = above_cold / max(MIN_RANGE, hot - cold)
     return np.asarray(np.clip(relative, 0, 1), np.float32)
 
 
@@ -39,7 +41,8 @@ def hot_boxes(
     `heat` is (h, w), 0..1, over a crop of (width, height) `size_px`. Several areas give several
     boxes; areas of less than three 4 x 4 px cells are dropped.
     """
-    grid = resized(heat, (size_px[0] // GRID_PX, size_px[1] // GRID_PX))
+    width_px, height_px = size_px
+    grid = resized(heat, (width_px // GRID_PX, height_px // GRID_PX))
     hot = (grid >= threshold).astype(np.uint8)
     count, areas, stats, _ = cv2.connectedComponentsWithStats(hot)
 
@@ -49,20 +52,28 @@ def hot_boxes(
         if cells < MIN_HOT_CELLS:
             continue
 
-        edges = (float(GRID_PX * value) for value in (x, y, width, height))
+        box = Box(
+            x_px=float(GRID_PX * x),
+            y_px=float(GRID_PX * y),
+            width_px=float(GRID_PX * width),
+            height_px=float(GRID_PX * height),
+        )
         peak = float(grid[areas == area].max())
-        found.append((Box(*edges), peak))
+        found.append((box, peak))
     return sorted(found, key=lambda pair: -pair[1])
 
 
 def overlay(crop: Image, heat: Floats) -> Image:
     """The crop (H, W, 1 or 3) with heat laid over it: (H, W, 3) RGB; what is cold stays grey."""
-    base = np.repeat(crop, 3, axis=2) if crop.shape[2] == 1 else crop
-    full = resized(heat, (crop.shape[1], crop.shape[0]))
+    height, width, n_channels = crop.shape
+    base = np.repeat(crop, 3, axis=2) if n_channels == 1 else crop
+    full = resized(heat, (width, height))
 
     levels = (full * 255).astype(np.uint8)
     colours = np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO))
     rgb = colours[:, :, ::-1]
 
+    # the root: a little heat is seen, and the hottest still shows what lies beneath
     opacity = MAX_OPACITY * np.sqrt(full)[:, :, None]
-    return np.asarray(base * (1 - opacity) + rgb * opacity).astype(np.uint8)
+    mixed = base * (1 - opacity) + rgb * opacity
+    return np.asarray(mixed).astype(np.uint8)

@@ -17,7 +17,7 @@ from inspection.runtime.sessions import OnnxSession, onnx_errors
 from inspection.runtime.verdict import PartVerdict, judge_part
 from inspection.runtime.views import DetectorOutput, View, ViewOutputs
 
-# Side of the blank frame that a self-check locates regions in: any will do.
+# Side of the blank frame that a self-check locates regions in. no outcome: any will do.
 BLANK_PX = 64
 
 Answer = TypeVar("Answer")

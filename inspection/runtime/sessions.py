@@ -11,7 +11,7 @@ from inspection.geometry import Image
 from inspection.telemetry import telemetry_off
 
 # ONNX Runtime's levels: 3 logs errors only. Its warnings speak of graph optimisations
-# that did not apply, which nobody on the line can act on.
+# that did not apply, which nobody on the line can act on. no outcome: it is of what is logged.
 LOG_ERRORS_ONLY = 3
 
 

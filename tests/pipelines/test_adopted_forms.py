@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inspection.dataset.expectations import Report
+from inspection.dataset.checks import Report
 from pipelines import adopt
 from stages import validate
+from tests.architecture import ROOT
 from tests.inspection.dataset.test_voc import xml
 from tests.pictures import DEFECT_PX, SIZE_PX, coco, part, put
 from tests.readme import README
 
 X, Y, WIDTH, HEIGHT = DEFECT_PX
-PARAMS = "line:\n  name: old\nclean_labels:\n  part_disagreement: hold\n"
+PARAMS = (ROOT / "params.yaml").read_text(encoding="utf-8")
 N = 6
 
 Adopted = Callable[..., pd.DataFrame]

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from inspection.dataset.expectations import Report
+from inspection.dataset.checks import Report
 from inspection.errors import InspectionError
 from samples.draw import draw_line
 from stages import clean_labels, validate
 from tests.pictures import encoded, flat_line, part, put
-from tests.stages.test_validate import PARAMS
+from tests.stages.test_validate import OTHER_SECTIONS, PARAMS
 
 ROOT = Path(__file__).parents[2]
 HEADER = "image_sha256,label,reviewer,note\n"
@@ -50,7 +50,7 @@ def run(line: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def dump(folder: Path, changes: dict[str, Any]) -> None:
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump({**PARAMS, "clean_labels": changes}, file)
+        YAML().dump({**OTHER_SECTIONS, **PARAMS, "clean_labels": changes}, file)
 
 
 def argue(monkeypatch: pytest.MonkeyPatch, stage: str, **paths: str) -> None:
@@ -202,7 +202,7 @@ def test_a_frame_as_large_as_validate_was_told_to_take_is_cleaned_as_well(
     run: Run, line: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(line / "data/images/C1_800_정상_0.jpg", np.zeros((7200, 9600), np.uint8))
-    larger = {**PARAMS, "line": {**PARAMS["line"], "max_pixels": 70_000_000}}
+    larger = {**OTHER_SECTIONS, **PARAMS, "line": {**PARAMS["line"], "max_pixels": 70_000_000}}
     with (line / "params.yaml").open("w", encoding="utf-8") as file:
         YAML().dump(larger, file)
     argue(monkeypatch, "validate", data="data", out="manifest", metrics="m.json")

@@ -106,6 +106,33 @@ def test_the_known_sections_are_those_of_the_projects_params() -> None:
     assert sorted(content) == sorted(sections.SECTIONS)
 
 
+def test_the_first_stage_sees_what_is_wrong_in_any_section(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    write_params(tmp_path, content, monkeypatch)
+    sections.check_all()
+
+    wrong = content.replace("  patience:", "  patients:").replace("alpha: 0.05", "alpha: 2")
+    write_params(tmp_path, wrong.replace("\ntracking:", "\nstore:"), monkeypatch)
+    with pytest.raises(InspectionError) as caught:
+        sections.check_all()
+
+    problems = str(caught.value).splitlines()
+    assert any("train.patients: unknown key" in problem for problem in problems)
+    assert any("gate.alpha: should be <= 0.5, got 2" in problem for problem in problems)
+    assert any("store: unknown section" in problem for problem in problems)
+    assert any("tracking: missing; add the section" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("name", sorted({*sections.SECTIONS} - {"gate", "tracking", "line"}))
+def test_a_section_is_checked_by_the_model_that_its_stage_reads_it_with(name: str) -> None:
+    module, _, model = sections.MODELS[name].partition(":")
+    source = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+
+    assert f'sections.section("{name}", {model})' in source
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

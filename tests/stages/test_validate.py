@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from inspection.dataset.expectations import Expected, Report, of_manifest
+from inspection.dataset.checks import Report
+from inspection.dataset.expectations import Expected, of_manifest
 from inspection.errors import InspectionError
 from inspection.line import Line
 from stages import validate
+from stages.sections import SECTIONS
 from tests.pictures import coco, encoded, flat_line, part, put
 
 ROOT = Path(__file__).parents[2]
@@ -80,9 +82,13 @@ def command() -> list[str]:
     return [sys.executable, "-m", "stages.validate", *words]
 
 
+# all defaults: the first stage checks every section
+OTHER_SECTIONS = {name: {} for name in SECTIONS if name not in PARAMS}
+
+
 def write_params(folder: Path, **changes: Any) -> None:
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump(PARAMS | {"validate": PARAMS["validate"] | changes}, file)
+        YAML().dump(OTHER_SECTIONS | PARAMS | {"validate": PARAMS["validate"] | changes}, file)
 
 
 def quarantine() -> dict[str, str]:
@@ -249,7 +255,7 @@ def test_masks_are_found_beside_their_images(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("empty", "told"),
     [
-        ("", "data: no such folder"),
+        ("", "data: no such folder; draw the sample line with `make demo`"),
         ("data", "no image fits validate.images"),
         ("data/images", "no image fits validate.images"),
     ],
@@ -385,6 +391,15 @@ def test_too_many_broken_files_stop_the_stage_with_how_many_views_it_takes(
     done = real(tmp_path)
     assert done.returncode == 1
     assert "fails on the table: found 14, expected at least 16; fix the data" in done.stderr
+
+
+def test_what_is_wrong_in_the_section_of_a_later_stage_is_said_before_any_work(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(OTHER_SECTIONS, "train", {"epoch": 3})
+
+    assert failure(run) == "params.yaml: train.epoch: unknown key; remove it or fix its spelling"
+    assert not Path("artifacts").exists()
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """A table: CSV, TSV, JSON lines or parquet with a column of image paths and one of labels."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,9 +100,13 @@ def _found(path: str, content: bytes, finder: ImageFinder) -> Found | None:
     except InspectionError:
         return None
     tried = rows[:N_ROWS_TRIED]
-    for name in tried[0] if tried else ():
-        found = sum(finder.find(row.get(name, "")) is not None for row in tried)
-        if found > len(tried) / 2:
+    if not tried:
+        return None
+
+    for name in tried[0]:
+        images = [finder.find(row.get(name, "")) for row in tried]
+        n_found = sum(image is not None for image in images)
+        if n_found > len(tried) / 2:
             return Found(path, rows, {"image": name})
     return None
 
@@ -149,11 +153,13 @@ def _called(table: Found) -> dict[str, Any]:
     """The columns that are called as what they hold."""
     columns: dict[str, Any] = {}
     for name in table.names:
+        plain = _plain(name)
         for role, called in CALLED.items():
-            if _plain(name) in called:
+            if plain in called:
                 columns.setdefault(role, name)
 
-    edges = [name for edge in EDGES for name in table.names if _plain(name) == edge]
+    by_plain_name = {_plain(name): name for name in reversed(table.names)}
+    edges = [by_plain_name[edge] for edge in EDGES if edge in by_plain_name]
     if len(edges) == len(EDGES):
         columns["box"] = tuple(edges)
     return columns
@@ -233,18 +239,17 @@ def _labels(
         normal = Normal(frozenset())
         labels = dict.fromkeys(photos, "")
     else:
-        normal = normal_among(_flat(read.labels.values()), named)
+        given = {label for raws in read.labels.values() for label in raws}
+        normal = normal_among(given, named)
         labels = {}
+
     for path in photos:
         raws = read.labels.get(path, ())
         defects = [label for label in raws if label not in normal.names]
         if raws:
-            labels[path] = [*defects, *raws][0]
+            first, *_ = [*defects, *raws]
+            labels[path] = first
     return normal, labels
-
-
-def _flat(labels: Iterable[Sequence[str]]) -> list[str]:
-    return [label for some in labels for label in some]
 
 
 def _place(columns: Columns, listing: Listing) -> dict[str, str]:
@@ -278,7 +283,8 @@ def _notes(
 
 def _plain(name: str) -> str:
     """The last key of a column, in lower case and without separators."""
-    return "".join(filter(str.isalnum, name.rpartition(".")[2].casefold()))
+    last_key = name.rpartition(".")[2]
+    return "".join(filter(str.isalnum, last_key.casefold()))
 
 
 def _folder(path: str) -> str:

@@ -13,7 +13,8 @@ from inspection.adoption.pictures import Picture
 from inspection.adoption.plan import Plan, plan
 from inspection.adoption.proposal import Contents, Listing
 from inspection.adoption.questions import Answers
-from inspection.dataset.layouts import Layout, sort_files
+from inspection.dataset.file_sorting import sort_files
+from inspection.dataset.layouts import Layout
 from inspection.images import ImageFacts
 from inspection.line import Line
 

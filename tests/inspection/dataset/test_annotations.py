@@ -4,7 +4,7 @@ import pytest
 
 from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import Annotations, joined, read_class_names, read_yolo
-from inspection.dataset.layouts import ImageIndex
+from inspection.dataset.image_index import ImageIndex
 from inspection.errors import InspectionError
 from inspection.geometry import Box
 

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from inspection.dataset.coco import read_coco
-from inspection.dataset.layouts import ImageIndex
+from inspection.dataset.image_index import ImageIndex
 from inspection.errors import InspectionError
 from inspection.geometry import Box
 

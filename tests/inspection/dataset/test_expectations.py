@@ -1,14 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from inspection.dataset.expectations import (
-    Expected,
-    Failure,
-    Report,
-    of_manifest,
-    raise_if_critical,
-)
-from inspection.errors import InspectionError
+from inspection.dataset.expectations import Expected, of_manifest
 from inspection.line import Line
 
 LINE = Line.model_validate(
@@ -21,11 +14,6 @@ LINE = Line.model_validate(
         "detect_anomalies": "rod",
     }
 )
-
-
-def failure(severity: str, **facts: object) -> Failure:
-    usual = {"name": "range", "column": "width_px", "n_rows": 0, "first": (), "observed": ""}
-    return Failure(**(usual | {"severity": severity, "wanted": ""} | facts))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -73,22 +61,3 @@ def test_bounds_and_names_of_the_line_become_expectations() -> None:
     assert by_column["channels"]["value_set"] == [1, 3]
     assert by_column["bit_depth"]["value_set"] == [8, 16]
     assert [one.severity for one in found].count("warning") == 1
-
-
-def test_a_failure_names_what_was_found_and_what_should_be() -> None:
-    of_rows = failure("critical", n_rows=7, first=("a.png", "b.png"), wanted="at least 64")
-    assert str(of_rows) == (
-        "range fails on width_px: 7 rows, first 'a.png', 'b.png', expected at least 64"
-    )
-    assert str(failure("critical", observed="0")) == "range fails on width_px: found 0"
-    assert str(failure("critical")) == "range fails on width_px"
-
-
-def test_only_a_critical_failure_stops() -> None:
-    raise_if_critical(Report({}, (failure("warning"),), {}), where="data")
-    both = Report({}, (failure("warning"), failure("critical", column="label")), {})
-    with pytest.raises(
-        InspectionError, match=r"^data: range fails on label; fix the data"
-    ) as caught:
-        raise_if_critical(both, where="data")
-    assert len(str(caught.value).splitlines()) == 1

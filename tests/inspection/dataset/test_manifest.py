@@ -13,7 +13,7 @@ from inspection.dataset.annotations import Annotations
 from inspection.dataset.image_files import ImageFile, Mask, examine, examine_mask
 from inspection.dataset.labelling import Unknown
 from inspection.dataset.layouts import Layout
-from inspection.dataset.manifest import COLUMNS, assemble, counts, spelled_in_two_forms
+from inspection.dataset.manifest import COLUMNS, assemble, counts
 from inspection.dataset.quarantine import Finding, as_table
 from inspection.errors import InspectionError
 from inspection.geometry import Box
@@ -232,13 +232,6 @@ def test_a_mask_is_marked_when_any_pixel_is() -> None:
     broken = examine_mask("m.png", b"", max_pixels=10**6)
     assert isinstance(broken, Finding)
     assert broken.reason == "mask_empty"
-
-
-def test_two_spellings_of_one_name_are_told_with_both_of_them() -> None:
-    both = [unicodedata.normalize(form, "찍힘.png") for form in ("NFC", "NFD")]
-    (told,) = spelled_in_two_forms([*both, "a.png"])
-    assert all(ascii(path) in told for path in both)
-    assert spelled_in_two_forms(["a.png", "b.png"]) == []
 
 
 def test_classes_without_views_or_with_one_part_are_told_together() -> None:

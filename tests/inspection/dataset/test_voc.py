@@ -3,7 +3,7 @@ import math
 import pytest
 
 from inspection.boxes import LabelledBox
-from inspection.dataset.layouts import ImageIndex
+from inspection.dataset.image_index import ImageIndex
 from inspection.dataset.voc import is_voc, read_voc
 from inspection.geometry import Box
 

@@ -81,3 +81,25 @@ def test_a_recipe_that_points_truly_scores_higher_than_one_that_looks_at_the_edg
     assert good["score"] == pytest.approx(1.0)
     assert bad["score"] == pytest.approx(-1.0)
     assert (good["cold"], good["hot"], good["iou"]) == (pytest.approx(0.1), 2.0, 1.0)
+
+
+@pytest.mark.parametrize(("row", "is_edge"), [(5, True), (6, False), (93, False), (94, True)])
+def test_the_edge_is_the_outer_six_percent_of_the_crop(row: int, is_edge: bool) -> None:
+    heat = np.zeros((100, 100), np.float32)
+    heat[row, 50] = 1.0
+    assert measures(heat, np.zeros((100, 100), np.uint8))["edge"] == is_edge
+
+
+@pytest.mark.parametrize("expected", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+def test_limits_of_a_box_are_tried_in_tenths_from_one_to_eight(expected: float) -> None:
+    """Only a limit between the defect and what is warm around it boxes the defect alone."""
+    heat = on(np.s_[2:14, 4:30], value=expected - 0.01)
+    heat[6:10, 12:18] = expected + 0.01
+    assert best_threshold(heat[None], DEFECT[None], cold=0.0, hot=1.0) == (expected, 1.0)
+
+
+@pytest.mark.parametrize(("covered", "expected"), [(127, 0.0), (128, 1.0)])
+def test_a_cell_is_of_the_defect_where_half_of_it_is_covered(covered: int, expected: float) -> None:
+    target = on(np.s_[6:10, 12:18], value=covered).astype(np.uint8)
+    heat = on(np.s_[6:10, 12:18], value=1.0)
+    assert overlap(heat, target, 0.5) == expected

@@ -115,3 +115,20 @@ def test_the_champion_stands_beside_where_it_is_known() -> None:
     report = cost_report(*table(normal=(9, 1, 0), dent=(0, 0, 9)), "normal", COSTS,
                          champion=champion)  # fmt: skip
     assert report.as_json()["champion"]["value"] == champion.value
+
+
+@pytest.mark.parametrize(("factor", "is_advised"), [(100, True), (101, False)])
+def test_more_than_a_hundred_times_the_parts_are_not_asked_for(
+    factor: int, is_advised: bool
+) -> None:
+    """Reviews cost so much that just so many times the parts would show the gain."""
+    bad, good = Counts(0, 0, 10), Counts(90, 0, 10)
+    costs = Costs()
+    shown = expected_cost(bad.times(factor), good.times(factor), costs).high
+    before = expected_cost(bad.times(factor - 1), good.times(factor - 1), costs).high
+    costs = Costs(review_cost=(shown + before) / 2)
+
+    verdicts = table(normal=(90, 0, 10), dent=(0, 0, 10))
+    advice = cost_report(*verdicts, "normal", costs).advice
+    expected = f"{factor * 10} defective and {factor * 100} good ones"
+    assert any(expected in one for one in advice) == is_advised

@@ -59,3 +59,8 @@ def test_a_score_that_is_not_a_number_is_no_parity() -> None:
     )
     with pytest.raises(InspectionError, match="score off by nan"):
         require_parity({"anomaly": report}, tolerance=1e-3)
+
+
+def test_a_difference_is_reported_to_nine_decimals() -> None:
+    report = Parity(n=1, score_difference=0.12345678912, heat_difference=0.0, flipped=0)
+    assert report.as_json()["score_difference"] == 0.123456789

@@ -37,3 +37,24 @@ def test_a_verdict_rests_on_parts_within_two_bandwidths() -> None:
     middle = smoothed.nearest(20.0)
     thresholds = smoothed.within_reach((middle, middle))
     assert thresholds.reject_above == pytest.approx(40 - 2 * smoothed.bandwidths[1])
+
+
+def test_cuts_lie_half_a_bandwidth_apart_up_to_four_on_each_side_of_a_score() -> None:
+    smoothed = SmoothedScores.of(np.array([0.0, 1.0, 1000.0]), np.array([False, False, True]))
+    width = smoothed.bandwidths[1]
+    around = smoothed.cuts[np.abs(smoothed.cuts - 1000.0) < 10 * width]
+    np.testing.assert_allclose((around - 1000.0) / width, np.arange(-4, 4.5, 0.5), atol=1e-9)
+
+
+def test_two_hundred_cuts_at_most_are_tried_between_the_ends() -> None:
+    scores = np.random.default_rng(0).normal(0, 1, 500)
+    smoothed = SmoothedScores.of(scores, scores > 1)
+    assert len(smoothed.cuts) == 200 + 2
+    assert np.isinf(smoothed.cuts[[0, -1]]).all()
+
+
+def test_one_far_score_does_not_widen_the_kernel_of_the_others() -> None:
+    """The spread is that of the quartiles, which for normal scores lie 1.34 deviations apart."""
+    scores = np.array([0.0, 1.0, 2.0, 3.0, 1000.0])
+    width, _ = bandwidths(scores, np.array([]))
+    assert width == pytest.approx(0.9 * (3.0 - 1.0) / 1.34 * 5**-0.2)

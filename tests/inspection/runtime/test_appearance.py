@@ -46,3 +46,15 @@ def test_a_black_crop_has_no_focus_and_no_error() -> None:
     black = np.zeros((8, 8, 1), np.uint8)
 
     assert (brightness(black), focus(black)) == (0, 0)
+
+
+@pytest.mark.parametrize(("level", "divided_by"), [(0.9, 1.0), (1.1, 1.1)])
+def test_a_crop_darker_than_one_grey_level_is_not_brightened_up(
+    level: float, divided_by: float
+) -> None:
+    crop = np.zeros((10, 10, 1), np.uint8)
+    crop[:, 0] = round(10 * level)
+    edges = cv2.Laplacian(crop[..., 0], cv2.CV_16S)
+
+    assert brightness(crop) == pytest.approx(level)
+    assert focus(crop) == pytest.approx(float(np.std(edges)) / divided_by)

@@ -1,11 +1,12 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from inspection.errors import InspectionError
-from inspection.runtime.bundle import CARD, Card, read_card, verified
+from inspection.runtime.bundle import CARD, Card, read_card, verified, version_of
 from tests.bundles import make_bundle
 
 
@@ -85,3 +86,8 @@ def test_a_card_with_an_unknown_key_is_refused(bundle: Path) -> None:
     change_card(bundle, treshold=0.5)
     with pytest.raises(InspectionError, match="treshold"):
         read_card(bundle)
+
+
+def test_a_version_has_twelve_hex_digits(bundle: Path) -> None:
+    card = read_card(bundle)
+    assert re.fullmatch("[0-9a-f]{12}", version_of(card, card.files))

@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from inspection.geometry import intersection_over_union
+from inspection.geometry import Box, intersection_over_union
+from inspection.runtime.defect_boxes import _hottest
 from inspection.runtime.detectors import HeatScale
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import judge_view
@@ -61,3 +62,38 @@ def test_what_lies_beside_the_frame_is_not_boxed(inspector: Inspector) -> None:
     judged = judge_view(beside, inspector.card)
     assert judged.verdict == "reject"
     assert [one for one in judged.boxes if one.found_by == "classifier"] == []
+
+
+@pytest.mark.parametrize("share", [0.9, 0.8, 0.7, 0.6, 0.5])
+def test_without_heat_the_first_share_of_the_peak_that_has_an_area_is_boxed(share: float) -> None:
+    """One cell is the peak, three lie just above a share of it, and many just below."""
+    raw = np.zeros((8, 16), np.float32)
+    raw[1:7, 2:14] = share - 0.05
+    raw[3, 5:8] = share + 0.01
+    raw[3, 5] = 1.0
+    [(box, peak)] = _hottest(raw, 0.1 * raw, (64, 32))
+    assert box == Box(20, 12, 12, 4)
+    assert peak == pytest.approx(0.1)
+
+
+def test_below_half_of_the_peak_nothing_is_boxed() -> None:
+    raw = np.full((8, 16), 0.49, np.float32)
+    raw[3, 5] = 1.0
+    assert _hottest(raw, 0.1 * raw, (64, 32)) == []
+
+
+@pytest.mark.parametrize(("inside_px", "is_boxed"), [(0, False), (1, True)])
+def test_a_box_of_which_a_pixel_lies_in_the_frame_is_drawn(
+    inspector: Inspector, inside_px: int, is_boxed: bool
+) -> None:
+    seen = inspector.measure(view("dent"))
+    whole = [
+        one.box for one in judge_view(seen, inspector.card).boxes if one.found_by == "classifier"
+    ]
+    topmost = min(box.y_px for box in whole)
+    window = seen.windows["rod"]
+    _, height_px = seen.frame_size_px
+    lower = dataclasses.replace(window, y_px=window.y_px + round(height_px - inside_px - topmost))
+    moved = dataclasses.replace(seen, windows=seen.windows | {"rod": lower})
+    boxes = [one for one in judge_view(moved, inspector.card).boxes if one.found_by == "classifier"]
+    assert bool(boxes) == is_boxed

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -62,3 +63,15 @@ def test_the_overlay_leaves_what_is_cold_as_it_is(channels: int) -> None:
     assert (picture[:, :32] == 90).all()
     red, _, blue = picture[16, 48].astype(int)
     assert red > blue + 20
+
+
+@pytest.mark.parametrize(("n_cells", "is_boxed"), [(2, False), (3, True)])
+def test_an_area_is_boxed_from_three_cells_on(n_cells: int, is_boxed: bool) -> None:
+    assert bool(hot_boxes(heat_on(np.s_[2:3, 5 : 5 + n_cells]), CROP_PX, 0.5)) == is_boxed
+
+
+def test_the_hottest_place_still_shows_a_third_of_what_lies_beneath() -> None:
+    crop = np.full((32, 64, 1), 100, np.uint8)
+    hottest = cv2.applyColorMap(np.array([[255]], np.uint8), cv2.COLORMAP_INFERNO)[0, 0, ::-1]
+    picture = overlay(crop, np.ones((8, 16), np.float32))
+    np.testing.assert_allclose(picture[16, 32], 0.35 * 100 + 0.65 * hottest, atol=1)

@@ -212,3 +212,15 @@ def test_a_log_of_another_schema_is_not_written(log: VerdictLog, tmp_path: Path)
 
     with pytest.raises(InspectionError, match="schema version 9"):
         VerdictLog(tmp_path)
+
+
+def test_a_log_is_of_schema_version_1_and_waits_for_a_lock_for_a_second(
+    log: VerdictLog, tmp_path: Path
+) -> None:
+    """A log of the factory is read for years: another number refuses every one that is there."""
+    connection = sqlite3.connect(tmp_path / FILE)
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    connection.close()
+
+    (waits_ms,) = log._connection.execute("PRAGMA busy_timeout").fetchone()
+    assert waits_ms == 1000

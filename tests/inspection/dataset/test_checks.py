@@ -1,0 +1,28 @@
+import pytest
+
+from inspection.dataset.checks import Failure, Report, raise_if_critical
+from inspection.errors import InspectionError
+
+
+def failure(severity: str, **facts: object) -> Failure:
+    usual = {"name": "range", "column": "width_px", "n_rows": 0, "first": (), "observed": ""}
+    return Failure(**(usual | {"severity": severity, "wanted": ""} | facts))  # type: ignore[arg-type]
+
+
+def test_a_failure_names_what_was_found_and_what_should_be() -> None:
+    of_rows = failure("critical", n_rows=7, first=("a.png", "b.png"), wanted="at least 64")
+    assert str(of_rows) == (
+        "range fails on width_px: 7 rows, first 'a.png', 'b.png', expected at least 64"
+    )
+    assert str(failure("critical", observed="0")) == "range fails on width_px: found 0"
+    assert str(failure("critical")) == "range fails on width_px"
+
+
+def test_only_a_critical_failure_stops() -> None:
+    raise_if_critical(Report({}, (failure("warning"),), {}), where="data")
+    both = Report({}, (failure("warning"), failure("critical", column="label")), {})
+    with pytest.raises(
+        InspectionError, match=r"^data: range fails on label; fix the data"
+    ) as caught:
+        raise_if_critical(both, where="data")
+    assert len(str(caught.value).splitlines()) == 1
