@@ -51,7 +51,7 @@ from inspection.storage import (
 from stages import program, sections
 from stages.exported import Trained, export_models, load_trained
 from stages.golden import checked_parity
-from stages.lineage import lineage
+from stages.lineage import lineage, origin_of
 
 # The locator is small and its maps are coarse: a few frames of each camera tell.
 N_GOLDEN_FRAMES = 16
@@ -149,7 +149,8 @@ def main() -> None:
         costs=costs,
         metrics=metrics,
         parity=metrics["parity"],
-        lineage=lineage(data_dvc=paths.data_dvc, run=paths.run),
+        lineage=lineage(data_dvc=paths.data_dvc, run=paths.run)
+        | {"backbone": origin_of(trained.classifier.model.architecture)},
     )
     write_card(folder, card)
     replace_folder(folder, paths.out)
@@ -236,9 +237,20 @@ def settled(
     limit = point.limit.as_json() | {
         "evidence": evidence.source,
         "n_parts": len(evidence.parts),
+        "rests_on": rests_on(evidence, point.limit.n_defective),
     }
     limit["simulated"] = simulated(point.limit.n_defective, params.max_escape_rate)
     return settings, costs, limit
+
+
+def rests_on(evidence: Evidence, n_defective: int) -> str:
+    """What the thresholds rest on, in words, for card, summary and report alike."""
+    by = (
+        "each judged by models that have not seen it"
+        if evidence.source == "out_of_fold"
+        else "those of val"
+    )
+    return f"thresholds rest on {len(evidence.parts)} parts, {n_defective} of them defective, {by}"
 
 
 def measured(measurement: Measurement, views: pd.DataFrame, data: Path) -> Parts:
