@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast lint deps lock adopt serve flow dashboard registry sheet
+.PHONY: help demo setup test test-fast lint deps lock adopt serve flow dashboard registry sheet key sign
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -16,6 +16,8 @@ MASKS ?=
 LABEL ?=
 NORMAL ?=
 NAME ?=
+KEY ?=
+RELEASE ?=
 V ?=
 VERBOSE ?=
 
@@ -72,6 +74,12 @@ dashboard: $(READY)  ## see where the model looks, on http://127.0.0.1:8501
 registry: $(READY)  ## the MLflow registry, on http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port 5000 \
 		--backend-store-uri sqlite:///mlruns/mlflow.db
+
+key: $(READY)  ## a pair of keys for signed releases: make key KEY=<file>
+	@python -m pipelines.signing make-key $(KEY)
+
+sign: $(READY)  ## sign a release that lies there already: make sign KEY=<file> [RELEASE=<name>]
+	@python -m pipelines.signing sign $(KEY) $(if $(RELEASE),--release '$(RELEASE)')
 
 sheet: $(READY) data  ## the contact sheet of the sample line
 	python -m samples.contact_sheet --data data --truth samples/truth --out docs/sample-line.jpg

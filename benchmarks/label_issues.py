@@ -30,11 +30,12 @@ def main() -> None:
 
 def spoiled(truth: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """How each readable view with a wrong label was spoiled, by its composed file name."""
-    return {
-        _key(name): f"{view['spoiled']}, boxes tell {view['boxes_tell']}"
-        for name, view in truth.items()
-        if view["spoiled"] and not view["broken"]
-    }
+    found = {}
+    for name, view in truth.items():
+        if view["spoiled"] and not view["broken"]:
+            how = f"{view['spoiled']}, boxes follow {view['boxes_follow']}"
+            found[_key(name)] = how
+    return found
 
 
 def recall(

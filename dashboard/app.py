@@ -64,16 +64,24 @@ def _choose(views: pd.DataFrame, inspector: Inspector) -> pd.Series:
         fold = st.selectbox("Fold", FOLDS, key="fold")
         if fold == "test":
             st.warning("Test fold: look, but choose nothing by it.")
+
+        # before the widgets below: a jump sets what they show
         in_fold = views[views["fold"] == fold]
         _offer_errors(in_fold, inspector, fold)
+
         label = st.selectbox("Class", labels_in(in_fold, card), key="label")
         kept = selected(views, fold=fold, label=label)
         if kept.empty:
             raise InspectionError(f"fold {fold}: has no views; choose another fold")
-        part_ids = list(dict.fromkeys(kept["part_id"]))
-        part_id = st.selectbox("Part", part_ids, key="part")
-        of_part = kept[kept["part_id"] == part_id].set_index("path")
-        path = st.selectbox("View", list(of_part.index), key="view")
+        return _chosen_view(kept)
+
+
+def _chosen_view(kept: pd.DataFrame) -> pd.Series:
+    part_ids = list(dict.fromkeys(kept["part_id"]))
+    part_id = st.selectbox("Part", part_ids, key="part")
+
+    of_part = kept[kept["part_id"] == part_id].set_index("path")
+    path = st.selectbox("View", list(of_part.index), key="view")
     view: pd.Series = of_part.loc[path].copy()
     view["path"] = path
     return view
@@ -86,17 +94,18 @@ def _offer_errors(in_fold: pd.DataFrame, inspector: Inspector, fold: str) -> Non
         st.session_state[asked] = True
     if not st.session_state.get(asked):
         return
-    found = _mistakes(
-        (_stamp(BUNDLE / CARD), _stamp(FOLDS_TABLE)), fold, in_fold, inspector
-    )
+
+    stamps = (_stamp(BUNDLE / CARD), _stamp(FOLDS_TABLE))
+    found = _mistakes(stamps, fold, in_fold, inspector)
     st.caption(f"{len(found)} parts judged wrongly, the worst first")
 
     def named(option: str | int) -> str:
         return NO_JUMP if isinstance(option, str) else str(found[option])
 
+    numbers = range(len(found))
     st.selectbox(
         "Jump to",
-        [NO_JUMP, *range(len(found))],
+        [NO_JUMP, *numbers],
         format_func=named,
         key="jump",
         on_change=_jump,
@@ -107,20 +116,25 @@ def _offer_errors(in_fold: pd.DataFrame, inspector: Inspector, fold: str) -> Non
 
 def _jump(found: list[Mistake]) -> None:
     chosen = st.session_state["jump"]
-    if chosen != NO_JUMP:
-        st.session_state["label"] = ALL
-        st.session_state["part"] = found[chosen].part_id
-        st.session_state["view"] = found[chosen].worst_view
+    if chosen == NO_JUMP:
+        return
+    mistake = found[chosen]
+    st.session_state["label"] = ALL
+    st.session_state["part"] = mistake.part_id
+    st.session_state["view"] = mistake.worst_view
 
 
 def _show_part(view: pd.Series, inspector: Inspector) -> None:
     card = inspector.card
-    content = _content(view["path"])
-    outputs = inspector.measure(View(view["path"], content))
+    path = view["path"]
+    content = _content(path)
+    outputs = inspector.measure(View(path, content))
     verdict = judge_part([outputs], card)
+    (judged,) = verdict.views
     _show_verdict(verdict, view["label"])
+
     frame = decode(content, channels=card.line.channels, bit_depth=card.line.bit_depth)
-    marked = marked_frame(frame, view["boxes"], verdict.views[0], card)
+    marked = marked_frame(frame, view["boxes"], judged, card)
     left, middle, right = st.columns([5, 4, 4])
     with left:
         st.image(marked, width="stretch")
@@ -128,7 +142,7 @@ def _show_part(view: pd.Series, inspector: Inspector) -> None:
             "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
             ":gray[crops]"
         )
-        _show_scores(verdict.views[0], card)
+        _show_scores(judged, card)
     _show_crops(outputs, verdict, card, middle, right)
 
 
@@ -159,9 +173,12 @@ def _show_crops(
             continue
 
         crop = outputs.crops[region]
-        is_wide = crop.shape[1] > WIDE_ASPECT * crop.shape[0]
+        height_px, width_px = crop.shape[:2]
+        is_wide = width_px > WIDE_ASPECT * height_px
         width = "stretch" if is_wide else NARROW_PX
-        turned = ", turned by 180 degrees" if outputs.windows[region].turned else ""
+
+        is_turned = outputs.windows[region].turned
+        turned = ", turned by 180 degrees" if is_turned else ""
         crops.image(crop, caption=f"{region}{turned}", width=width)
         caption = f"{name}: peak heat {heat.max():.2f}"
         heated.image(overlay(crop, heat), caption=caption, width=width)

@@ -17,7 +17,11 @@ from inspection.runtime.verdict import PartVerdict, ViewVerdict
 
 FOLDS = ("val", "train", "test")
 ALL = "all"
-GREEN, BLUE, ORANGE, GREY = (0, 200, 83), (66, 165, 245), (255, 109, 0), (140, 140, 140)
+# Red, green and blue; they can be told apart on bright metal and on black.
+GREEN = (0, 200, 83)
+BLUE = (66, 165, 245)
+ORANGE = (255, 109, 0)
+GREY = (140, 140, 140)
 # Grey level beneath the scale of heat: about that of metal in a dark field.
 MID_GREY = 90
 # Lines are one pixel per so many of the frame's longer side: they stay visible when the
@@ -82,13 +86,17 @@ def marked_frame(
     """
     is_colour = frame.ndim == 3
     picture = frame.copy() if is_colour else np.repeat(frame[:, :, None], 3, axis=2)
-    thickness = max(1, round(max(frame.shape[:2]) / FRAME_PX_PER_LINE_PX))
+    longer_side = max(frame.shape[:2])
+    thickness = max(1, round(longer_side / FRAME_PX_PER_LINE_PX))
+
     for window in verdict.windows.values():
         box = Box(window.x_px, window.y_px, window.width_px, window.height_px)
         _draw(picture, box, GREY, 1)
+
     for one in parse_boxes(labelled):
-        colour = BLUE if one.category in card.line.regions else GREEN
-        _draw(picture, one.box, colour, thickness)
+        is_region = one.category in card.line.regions
+        _draw(picture, one.box, BLUE if is_region else GREEN, thickness)
+
     for found in verdict.boxes:
         _draw(picture, found.box, ORANGE, thickness)
     return picture
@@ -125,7 +133,9 @@ def mistakes(
 
     The worst escape is the least suspicious one, the worst overkill the most suspicious one.
     """
-    spread = _spreads([verdict for _, _, verdict in parts])
+    verdicts = [verdict for _, _, verdict in parts]
+    spread = _spreads(verdicts)
+
     found = []
     for part_id, label, verdict in parts:
         kind = _kind(label, verdict, card)
@@ -146,8 +156,10 @@ def mistakes(
 
 
 def _rank(mistake: Mistake) -> tuple[int, float]:
-    sign = 1 if mistake.kind == "escape" else -1
-    return KINDS.index(mistake.kind), sign * mistake.suspicion
+    kind = KINDS.index(mistake.kind)
+    if mistake.kind == "escape":
+        return kind, mistake.suspicion
+    return kind, -mistake.suspicion
 
 
 def _kind(label: str, verdict: PartVerdict, card: Card) -> str:
@@ -166,7 +178,8 @@ def _suspicion(verdict: PartVerdict, card: Card, spread: dict[str, float]) -> fl
     distances = []
     for name, score in _scores([verdict]):
         threshold = card.detectors[name].thresholds.accept_below
-        distances.append((score - threshold) / spread[name])
+        distance = (score - threshold) / spread[name]
+        distances.append(distance)
     return max(distances, default=0.0)
 
 
@@ -190,6 +203,9 @@ def _scores(verdicts: Sequence[PartVerdict]) -> Iterator[tuple[str, float]]:
 
 
 def _draw(picture: Any, box: Box, colour: tuple[int, int, int], thickness: int) -> None:
-    corner = (round(box.x_px), round(box.y_px))
-    opposite = (round(box.right_px) - 1, round(box.bottom_px) - 1)
+    left, top = round(box.x_px), round(box.y_px)
+    right, bottom = round(box.right_px), round(box.bottom_px)
+    corner = (left, top)
+    # OpenCV draws the last row and column as well
+    opposite = (right - 1, bottom - 1)
     cv2.rectangle(picture, corner, opposite, colour, thickness)

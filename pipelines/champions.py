@@ -6,30 +6,52 @@ move or refusal is an entry that nobody changes: a tag of the registered model, 
 """
 
 import json
+import os
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD, verified
 from inspection.runtime.releases import POINTER, promote, replace_broken
+from inspection.runtime.signatures import read_private_key
 from inspection.storage import read_json, sha256_of
 from stages.tracking import CARD_TAG, CHAMPION, PREVIOUS
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 RELEASES = Path("models/releases")
 HISTORY = "history.jsonl"
 ENTRY = "entry-"
+SIGNING_KEY = "KNURL_SIGNING_KEY"
+
+
+def signing_key(
+    variables: Mapping[str, str] = os.environ,
+) -> "Ed25519PrivateKey | None":
+    """The key that signs what is promoted; None where the environment names none."""
+    path = variables.get(SIGNING_KEY)
+    return read_private_key(Path(path)) if path else None
 
 
 class Registry:
     """The versions of one line's model, their aliases and the entries of what happened to them."""
 
-    def __init__(self, mlflow: Any, line: str, releases: Path = RELEASES) -> None:
+    def __init__(
+        self,
+        mlflow: Any,
+        line: str,
+        releases: Path = RELEASES,
+        signing_key: "Ed25519PrivateKey | None" = None,
+    ) -> None:
         self.mlflow = mlflow
         self.client = mlflow.MlflowClient()
         self.line = line
         self.releases = releases
+        self._signing_key = signing_key
 
     def aliases(self) -> dict[str, str]:
         """The aliases of the line's model and the versions that they name; none without a model."""
@@ -74,7 +96,7 @@ class Registry:
         return None
 
     def move(self, number: str, *, previous: str | None) -> None:
-        """Make a version the champion: its release, the aliases, then the pointer.
+        """Make a version the champion: its release, the aliases, its signature, then the pointer.
 
         The caller holds `tracking.changing_aliases`.
         """
@@ -82,7 +104,7 @@ class Registry:
         if previous not in (None, number):
             self.client.set_registered_model_alias(self.line, PREVIOUS, previous)
         self.client.set_registered_model_alias(self.line, CHAMPION, number)
-        promote(self.releases, folder.name)
+        promote(self.releases, folder.name, self._signing_key)
 
     def entries(self) -> list[dict[str, Any]]:
         """What happened, oldest first."""

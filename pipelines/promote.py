@@ -13,7 +13,7 @@ from typing import Any
 from inspection.errors import InspectionError
 from inspection.line import Line
 from inspection.promotion.gate import GateParams, Rule, failures, max_uses
-from pipelines.champions import Registry
+from pipelines.champions import Registry, signing_key
 from pipelines.evidence import Judgement, judge
 from stages import sections, tracking
 
@@ -108,7 +108,9 @@ def opened() -> tuple[GateParams, tracking.TrackingParams, Registry]:
         sections.section("gate", GateParams),
         sections.section("tracking", tracking.TrackingParams),
     )
-    return params, store, Registry(tracking.connect(store), line.name)
+    key = signing_key()
+    registry = Registry(tracking.connect(store), line.name, signing_key=key)
+    return params, store, registry
 
 
 def table(rules: Sequence[Rule]) -> str:

@@ -24,35 +24,55 @@ Label = tuple[str, Box]
 
 def annotate(rng: np.random.Generator, file: File, view: SceneView) -> list[Label]:
     """The boxes for `file`, which shows `view`; (category, box) in frame pixels."""
-    told = file.told_label
-    if told not in SURFACE_DEFECTS:
+    boxed = file.boxed_label
+    if boxed not in SURFACE_DEFECTS:
         return _part_boxes(rng, file, view)
     if view.label not in SURFACE_DEFECTS:
-        return [(told, _invented(rng, view))]
-    return [(told, box) for box in _defect_boxes(rng, file.box_style, view)]
+        return [(boxed, _invented(rng, view))]
+    return [(boxed, box) for box in _defect_boxes(rng, file.box_style, view)]
 
 
 def _part_boxes(rng: np.random.Generator, file: File, view: SceneView) -> list[Label]:
-    slack = 0.008 * view.knurling_box[2]
-    both = [("rivet", view.rivet_box), ("knurling", view.knurling_box)]
-    drawn = [(name, _nudged(rng, box, slack, view.frame.shape)) for name, box in both]
-    return [(name, box) for name, box in drawn if file.box_style != f"no {name}"]
+    """Rivet and knurling, a little off, as a hand draws them."""
+    slack = 0.008 * _width(view.knurling_box)
+    labels = []
+    for name, true_box in (("rivet", view.rivet_box), ("knurling", view.knurling_box)):
+        # nudged even if it is left out: the boxes of the other views stay the same
+        box = _nudged(rng, true_box, slack, view.frame.shape)
+        if file.box_style != f"no {name}":
+            labels.append((name, box))
+    return labels
+
+
+def _width(box: Box) -> int:
+    _, _, width, _ = box
+    return width
 
 
 def _defect_boxes(rng: np.random.Generator, style: str, view: SceneView) -> list[Box]:
     if style == "absent":
         return []
     if style == "pieces":
-        return _pieces(view.mask, int(rng.integers(2, 4)))
+        n_pieces = int(rng.integers(2, 4))
+        return _pieces(view.mask, n_pieces)
+
     assert view.defect_box is not None
-    x, y, w, h = view.defect_box
+    shape = view.frame.shape
     if style == "loose":
-        more = rng.uniform(0.12, 0.4, 4) * max(w, h, 0.05 * view.knurling_box[2])
-        box = x - more[0], y - more[1], w + more[0] + more[2], h + more[1] + more[3]
-        return [_clipped(*box, view.frame.shape)]
-    return [
-        _nudged(rng, view.defect_box, 0.004 * view.knurling_box[2], view.frame.shape)
-    ]
+        return [_loose(rng, view.defect_box, _width(view.knurling_box), shape)]
+    slack = 0.004 * _width(view.knurling_box)
+    return [_nudged(rng, view.defect_box, slack, shape)]
+
+
+def _loose(
+    rng: np.random.Generator, box: Box, knurling_px: int, shape: tuple[int, ...]
+) -> Box:
+    """A box that is too large on each side, by an eighth to two fifths of the defect."""
+    x, y, w, h = box
+    # a small defect is boxed no tighter than a hand can
+    size = max(w, h, 0.05 * knurling_px)
+    left, top, right, bottom = rng.uniform(0.12, 0.4, 4) * size
+    return _clipped(x - left, y - top, w + left + right, h + top + bottom, shape)
 
 
 def _pieces(mask: Bools, count: int) -> list[Box]:
@@ -60,51 +80,64 @@ def _pieces(mask: Bools, count: int) -> list[Box]:
     whole = box_of(mask)
     assert whole is not None
     x, y, w, h = whole
+    is_wide = w >= h
     cuts = np.linspace(0, max(w, h), count + 1).astype(int)
+
     boxes: list[Box] = []
     for low, high in itertools.pairwise(cuts):
-        part = np.zeros_like(mask)
-        side = np.s_[:, x + low : x + high] if w >= h else np.s_[y + low : y + high, :]
-        part[side] = mask[side]
-        box = box_of(part)
-        boxes += [] if box is None else [box]
+        columns = np.s_[:, x + low : x + high]
+        rows = np.s_[y + low : y + high, :]
+        side = columns if is_wide else rows
+
+        piece = np.zeros_like(mask)
+        piece[side] = mask[side]
+        box = box_of(piece)
+        if box is not None:
+            boxes.append(box)
     return boxes
 
 
 def _invented(rng: np.random.Generator, view: SceneView) -> Box:
     """A box on sound knurling, drawn by someone who believed the name."""
     x, y, w, h = view.knurling_box
-    wide, high = rng.uniform(0.1, 0.4) * w, rng.uniform(0.25, 0.7) * h
-    left, top = x + rng.uniform(0, w - wide), y + rng.uniform(0, h - high)
-    return _clipped(left, top, wide, high, view.frame.shape)
+    width = rng.uniform(0.1, 0.4) * w
+    height = rng.uniform(0.25, 0.7) * h
+    left = x + rng.uniform(0, w - width)
+    top = y + rng.uniform(0, h - height)
+    return _clipped(left, top, width, height, view.frame.shape)
 
 
 def _nudged(
     rng: np.random.Generator, box: Box, slack: float, shape: tuple[int, ...]
 ) -> Box:
+    """The box with each edge moved by up to `slack` pixels."""
     x, y, w, h = box
-    n = rng.uniform(-slack, slack, 4)
-    return _clipped(x + n[0], y + n[1], w - n[0] + n[2], h - n[1] + n[3], shape)
+    left, top, right, bottom = rng.uniform(-slack, slack, 4)
+    return _clipped(x + left, y + top, w - left + right, h - top + bottom, shape)
 
 
 def _clipped(x: float, y: float, w: float, h: float, shape: tuple[int, ...]) -> Box:
-    left, top = max(0, round(x)), max(0, round(y))
-    right, bottom = min(shape[1], round(x + w)), min(shape[0], round(y + h))
+    """The box in whole pixels within the frame, of one pixel at least."""
+    height, width = shape[:2]
+    left = max(0, round(x))
+    top = max(0, round(y))
+    right = min(width, round(x + w))
+    bottom = min(height, round(y + h))
     return left, top, max(1, right - left), max(1, bottom - top)
 
 
 def yolo_text(labels: list[Label], size: tuple[int, int]) -> str:
     """One line a box: 0-based class, relative centre and size."""
+    width, height = size
     lines = []
     for category, (x, y, w, h) in labels:
-        values = (
-            (x + w / 2) / size[0],
-            (y + h / 2) / size[1],
-            w / size[0],
-            h / size[1],
-        )
-        numbers = " ".join(f"{v:.6f}" for v in values)
-        lines.append(f"{CATEGORIES.index(category)} {numbers}\n")
+        centre_x = (x + w / 2) / width
+        centre_y = (y + h / 2) / height
+        values = (centre_x, centre_y, w / width, h / height)
+
+        number = CATEGORIES.index(category)
+        numbers = " ".join(f"{value:.6f}" for value in values)
+        lines.append(f"{number} {numbers}\n")
     return "".join(lines)
 
 
@@ -114,14 +147,14 @@ def write_labels(
     """Write `labels/*.txt`, `labels/classes.txt` and `annotations.json` into `folder`."""
     labels_dir = folder / "labels"
     labels_dir.mkdir()
-    (labels_dir / "classes.txt").write_text(
-        "\n".join(CATEGORIES) + "\n", encoding="utf-8"
-    )
+    names = "".join(f"{category}\n" for category in CATEGORIES)
+    (labels_dir / "classes.txt").write_text(names, encoding="utf-8")
+
     for name, labels in named:
         stem = name.removesuffix(".jpg")
-        (labels_dir / f"{stem}.txt").write_text(
-            yolo_text(labels, size), encoding="utf-8"
-        )
+        text = yolo_text(labels, size)
+        (labels_dir / f"{stem}.txt").write_text(text, encoding="utf-8")
+
     coco = json.dumps(_coco(named, size), ensure_ascii=False, indent=1, sort_keys=True)
     (folder / "annotations.json").write_text(coco + "\n", encoding="utf-8")
 
@@ -129,21 +162,27 @@ def write_labels(
 def _coco(
     named: list[tuple[str, list[Label]]], size: tuple[int, int]
 ) -> dict[str, object]:
+    """The content of the COCO file; ids begin at 1."""
+    width, height = size
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
-    for i, (name, labels) in enumerate(named, start=1):
+    for image_id, (name, labels) in enumerate(named, start=1):
         nfc = unicodedata.normalize("NFC", name)
-        images.append({"id": i, "file_name": nfc, "width": size[0], "height": size[1]})
+        image = {"id": image_id, "file_name": nfc, "width": width, "height": height}
+        images.append(image)
+
         for category, box in labels:
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": i,
-                    "category_id": CATEGORIES.index(category) + 1,
-                    "bbox": list(box),
-                    "area": box[2] * box[3],
-                    "iscrowd": 0,
-                }
-            )
-    categories = [{"id": i, "name": c} for i, c in enumerate(CATEGORIES, start=1)]
+            _, _, box_width, box_height = box
+            annotation = {
+                "id": len(annotations) + 1,
+                "image_id": image_id,
+                "category_id": CATEGORIES.index(category) + 1,
+                "bbox": list(box),
+                "area": box_width * box_height,
+                "iscrowd": 0,
+            }
+            annotations.append(annotation)
+
+    numbered = enumerate(CATEGORIES, start=1)
+    categories = [{"id": number, "name": name} for number, name in numbered]
     return {"images": images, "annotations": annotations, "categories": categories}

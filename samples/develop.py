@@ -81,7 +81,7 @@ def _truth(
         "true_class": file.shot.label,
         "typed_class": file.typed_label,
         "spoiled": file.spoiled,
-        "boxes_tell": file.boxes_tell,
+        "boxes_follow": file.boxes_follow,
         "box_style": file.box_style,
         "short_name": file.short,
         "nfd": file.nfd,

@@ -21,12 +21,19 @@ FILE_LABELS = {
     "double_line": "널링이중선",
     "under_press": "리벳미압입",
 }
+# four digits for all parts of a line
 FIRST_PART_NUMBER = 1000
+# of all views: as many names without a shot as the real line has
 SHORT_NAME_RATE = 35 / 2453
+# of all views, half of them by whole parts: what audits of such data sets find
 SPOILED_RATE = 0.03
+# of normal views that lack one of their two boxes, as on the real line
 MISSING_BOX_RATE = 0.08
+# of names: a share that went through macOS
 NFD_RATE = 0.2
+# of views, for each way to break a file
 BROKEN_RATE = 0.0015
+# of views, copied byte for byte, and for each way to copy nearly
 EXACT_COPY_RATE = 0.008
 NEAR_COPY_RATE = 0.004
 BREAKAGES = ("empty", "truncated", "text")
@@ -38,15 +45,15 @@ BOX_STYLES = {"tight": 7, "loose": 7, "pieces": 3, "absent": 3}
 class File:
     """One file of the data set, as planned.
 
-    `typed_label` is what the person typed; `boxes_tell` says whose word the boxes follow, the
-    truth's or the name's. `copy` is '' or the kind of copy this is of the shot's own file.
+    `typed_label` is what the person typed; `boxes_follow` says whom the boxes follow, the truth or
+    the name. `copy` is '' or the kind of copy this is of the shot's own file.
     """
 
     shot: Shot
     part_number: int
     typed_label: str
     spoiled: str = ""
-    boxes_tell: str = "truth"
+    boxes_follow: str = "truth"
     box_style: str = ""
     nfd: bool = False
     short: bool = False
@@ -54,9 +61,10 @@ class File:
     copy: str = ""
 
     @property
-    def told_label(self) -> str:
-        """The class that the boxes speak of."""
-        return self.shot.label if self.boxes_tell == "truth" else self.typed_label
+    def boxed_label(self) -> str:
+        """The class that the boxes are of."""
+        follow_truth = self.boxes_follow == "truth"
+        return self.shot.label if follow_truth else self.typed_label
 
     @property
     def name(self) -> str:
@@ -67,10 +75,11 @@ class File:
             str(self.part_number),
             FILE_LABELS[self.typed_label],
         ]
-        fields += [] if self.short else [str(number)]
-        return unicodedata.normalize(
-            "NFD" if self.nfd else "NFC", "_".join(fields) + ".jpg"
-        )
+        if not self.short:
+            fields.append(str(number))
+
+        name = "_".join(fields) + ".jpg"
+        return unicodedata.normalize("NFD" if self.nfd else "NFC", name)
 
 
 def plan_mess(rng: np.random.Generator, shots: list[Shot]) -> list[File]:
@@ -82,10 +91,11 @@ class _Mess:
     def __init__(self, rng: np.random.Generator, shots: list[Shot]) -> None:
         self.rng = rng
         self.taken: set[int] = set()
-        self.originals = [File(s, 0, s.label) for s in shots]
+        self.originals = [File(shot, 0, shot.label) for shot in shots]
         self.siblings: dict[int, list[int]] = {}
-        for s in shots:
-            self.siblings.setdefault(s.part_index, []).append(s.index)
+        for shot in shots:
+            of_part = self.siblings.setdefault(shot.part_index, [])
+            of_part.append(shot.index)
 
     def files(self) -> list[File]:
         self._shorten()
@@ -95,7 +105,8 @@ class _Mess:
         copies = self._copy()
         self._style_boxes()
         self._drop_boxes()
-        return self._number(self._normalise(self.originals + copies))
+        files = self._normalise(self.originals + copies)
+        return self._number(files)
 
     def _count(self, rate: float) -> int:
         return max(1, round(rate * len(self.originals)))
@@ -108,7 +119,8 @@ class _Mess:
         """Up to `count` free candidates in random order, of different parts that are untouched."""
         picked: list[int] = []
         used = {self.originals[i].shot.part_index for i in self.taken}
-        for i in self.rng.permutation(np.array(candidates, dtype=int)):
+        shuffled = self.rng.permutation(np.array(candidates, dtype=int))
+        for i in shuffled:
             part = self.originals[i].shot.part_index
             if len(picked) < count and part not in used:
                 picked.append(int(i))
@@ -119,34 +131,39 @@ class _Mess:
         return list(range(len(self.originals)))
 
     def _spoil_parts(self) -> None:
-        wanted, done, turn = self._count(SPOILED_RATE / 2), 0, 0
+        """All views of some parts get one wrong label: half of all that are spoiled."""
+        wanted = self._count(SPOILED_RATE / 2)
+        n_done = 0
         firsts = [views[0] for views in self.siblings.values()]
-        for first in self._pick(firsts, len(firsts)):
-            if done >= wanted:
+        for turn, first in enumerate(self._pick(firsts, len(firsts))):
+            if n_done >= wanted:
                 return
-            views = self.siblings[self.originals[first].shot.part_index]
-            typed, tell = self._misread(self.originals[first].shot.label, turn)
+
+            shot = self.originals[first].shot
+            views = self.siblings[shot.part_index]
+            typed, followed = self._misread(shot.label, turn)
             for i in views:
-                self._set(i, typed_label=typed, spoiled="part", boxes_tell=tell)
-            done, turn = done + len(views), turn + 1
+                self._set(i, typed_label=typed, spoiled="part", boxes_follow=followed)
+            n_done += len(views)
 
     def _spoil_views(self) -> None:
-        for turn, i in enumerate(
-            self._pick(self._everything(), self._count(SPOILED_RATE / 2))
-        ):
-            typed, tell = self._misread(self.originals[i].shot.label, turn)
-            self._set(i, typed_label=typed, spoiled="view", boxes_tell=tell)
+        """Single views get a wrong label: the other half."""
+        wanted = self._count(SPOILED_RATE / 2)
+        picked = self._pick(self._everything(), wanted)
+        for turn, i in enumerate(picked):
+            typed, followed = self._misread(self.originals[i].shot.label, turn)
+            self._set(i, typed_label=typed, spoiled="view", boxes_follow=followed)
 
     def _misread(self, label: str, turn: int) -> tuple[str, str]:
-        """A wrong class, and whose word the boxes follow; by turns the truth's and the name's.
+        """A wrong class, and whom the boxes follow; by turns the truth and the name.
 
-        When the boxes tell the truth, the class is one whose boxes look different.
+        Where the boxes follow the truth, the class is one whose boxes look different.
         """
-        tell = ("truth", "name")[turn % 2]
-        others = [c for c in CLASSES if c != label]
-        if tell == "truth" and label not in SURFACE_DEFECTS:
-            others = [c for c in others if c in SURFACE_DEFECTS]
-        return str(self.rng.choice(others)), tell
+        followed = ("truth", "name")[turn % 2]
+        others = [name for name in CLASSES if name != label]
+        if followed == "truth" and label not in SURFACE_DEFECTS:
+            others = [name for name in others if name in SURFACE_DEFECTS]
+        return str(self.rng.choice(others)), followed
 
     def _shorten(self) -> None:
         dents = [
@@ -158,9 +175,11 @@ class _Mess:
     def _break(self) -> None:
         """Break views of parts that have three, so that each part keeps some."""
         threes = [i for i in self._everything() if len(self._siblings_of(i)) == 3]
-        each = self._count(BROKEN_RATE)
-        for turn, i in enumerate(self._pick(threes, each * len(BREAKAGES))):
-            self._set(i, broken=BREAKAGES[turn % len(BREAKAGES)])
+        n_each = self._count(BROKEN_RATE)
+        picked = self._pick(threes, n_each * len(BREAKAGES))
+        for turn, i in enumerate(picked):
+            how = BREAKAGES[turn % len(BREAKAGES)]
+            self._set(i, broken=how)
 
     def _siblings_of(self, i: int) -> list[int]:
         return self.siblings[self.originals[i].shot.part_index]
@@ -175,61 +194,65 @@ class _Mess:
 
     def _style_boxes(self) -> None:
         """Deal the ways of boxing a defect in fixed shares, the first to views that are spoiled."""
-        spoiled = [
-            i
-            for i in self._everything()
-            if self._boxes_defect(i) and self._is_spoiled(i)
-        ]
+        boxed = [i for i in self._everything() if self._boxes_defect(i)]
+        spoiled = [i for i in boxed if self._is_spoiled(i)]
         for turn, i in enumerate(spoiled):
             self._restyle(i, ("tight", "loose")[turn % 2])
-        rest = [
-            i
-            for i in self._everything()
-            if self._boxes_defect(i) and not self._is_spoiled(i)
-        ]
-        styles = [s for s, n in BOX_STYLES.items() for _ in range(n)]
-        for turn, i in enumerate(self.rng.permutation(np.array(rest, dtype=int))):
-            self._restyle(int(i), styles[7 * turn % len(styles)])
+
+        # by sevens, so that even a few views get all the ways
+        styles = [style for style, share in BOX_STYLES.items() for _ in range(share)]
+        rest = np.array([i for i in boxed if not self._is_spoiled(i)], dtype=int)
+        for turn, i in enumerate(self.rng.permutation(rest)):
+            style = styles[7 * turn % len(styles)]
+            self._restyle(int(i), style)
 
     def _restyle(self, i: int, style: str) -> None:
         self.originals[i] = replace(self.originals[i], box_style=style)
 
     def _boxes_defect(self, i: int) -> bool:
-        return self.originals[i].told_label in SURFACE_DEFECTS
+        return self.originals[i].boxed_label in SURFACE_DEFECTS
 
     def _is_spoiled(self, i: int) -> bool:
         return bool(self.originals[i].spoiled)
 
     def _drop_boxes(self) -> None:
-        normals = [
-            i
-            for i, f in enumerate(self.originals)
-            if f.shot.label == "normal" and not f.spoiled and not f.broken
-        ]
+        """Some normal views lack one of their two boxes."""
+        normals = []
+        for i, file in enumerate(self.originals):
+            is_sound = not file.spoiled and not file.broken
+            if file.shot.label == "normal" and is_sound:
+                normals.append(i)
+
         count = max(1, round(MISSING_BOX_RATE * len(normals)))
-        chosen = self.rng.permutation(np.array(normals, dtype=int))[:count]
-        for turn, i in enumerate(chosen):
-            self._restyle(int(i), ("no rivet", "no knurling")[turn % 2])
+        shuffled = self.rng.permutation(np.array(normals, dtype=int))
+        for turn, i in enumerate(shuffled[:count]):
+            lacking = ("no rivet", "no knurling")[turn % 2]
+            self._restyle(int(i), lacking)
 
     def _normalise(self, files: list[File]) -> list[File]:
-        chosen = set(
-            self.rng.permutation(len(files))[: max(1, round(NFD_RATE * len(files)))]
-        )
-        return [replace(f, nfd=i in chosen) for i, f in enumerate(files)]
+        """Some names are stored decomposed, as macOS does."""
+        count = max(1, round(NFD_RATE * len(files)))
+        chosen = set(self.rng.permutation(len(files))[:count])
+        return [replace(file, nfd=i in chosen) for i, file in enumerate(files)]
 
     def _number(self, files: list[File]) -> list[File]:
         """Number the parts down the line; each copy gets a number of its own somewhere between."""
-        n_copies = len(files) - len(self.originals)
+        n_originals = len(self.originals)
+        n_copies = len(files) - n_originals
         n_numbers = len(self.siblings) + n_copies
-        free = np.sort(self.rng.permutation(n_numbers)[:n_copies])
-        kept = np.setdiff1d(np.arange(n_numbers), free)
+        of_copies = np.sort(self.rng.permutation(n_numbers)[:n_copies])
+        of_parts = np.setdiff1d(np.arange(n_numbers), of_copies)
+
         numbered: list[File] = []
-        for f in files[: len(self.originals)]:
-            number = FIRST_PART_NUMBER + int(kept[f.shot.part_index])
-            numbered.append(replace(f, part_number=number))
-        styles = {f.shot.index: f.box_style for f in numbered}
-        places = self.rng.permutation(free)
-        for f, place in zip(files[len(self.originals) :], places, strict=True):
-            number, style = FIRST_PART_NUMBER + int(place), styles[f.shot.index]
-            numbered.append(replace(f, part_number=number, box_style=style))
+        for file in files[:n_originals]:
+            place = int(of_parts[file.shot.part_index])
+            numbered.append(replace(file, part_number=FIRST_PART_NUMBER + place))
+
+        # a copy is boxed as its original is
+        styles = {file.shot.index: file.box_style for file in numbered}
+        places = self.rng.permutation(of_copies)
+        for file, place in zip(files[n_originals:], places, strict=True):
+            number = FIRST_PART_NUMBER + int(place)
+            style = styles[file.shot.index]
+            numbered.append(replace(file, part_number=number, box_style=style))
         return numbered

@@ -67,26 +67,38 @@ def shoot(
 
     Pose, lamp and background are drawn without a look at the class of the part.
     """
-    pose, lamp = draw_pose(rng, camera, drift), draw_lamp(rng, camera, drift)
-    scale = min(size[0] / REFERENCE_SIZE[0], size[1] / REFERENCE_SIZE[1])
-    left = max(0.0, 0.54 * size[0] / scale - _middle(part)) + 30
-    grid = Grid.of(part, max(1.0, scale, min(2.0, 2 * scale)), left)
+    pose = draw_pose(rng, camera, drift)
+    lamp = draw_lamp(rng, camera, drift)
+
+    width, height = size
+    reference_width, reference_height = REFERENCE_SIZE
+    scale = min(width / reference_width, height / reference_height)
+
+    # so much of the rod that it leaves the frame, whichever way the part is laid
+    left = max(0.0, 0.54 * width / scale - _middle(part)) + 30
+    per_px = max(1.0, scale, min(2.0, 2 * scale))
+    grid = Grid.of(part, per_px, left)
     picture, inside, defect = _render(part, grid, pose.roll_px, lamp)
     matrix = placement(part, pose, grid, size, scale)
+
     radiance = draw_background(rng, camera, size, scale, drift)
     _paste(radiance, picture, inside, matrix, pose.focus_px * grid.per_px)
     draw_dust(rng, radiance, scale)
+
     centre = rng.uniform(0.42, 0.58, 2).astype(np.float32)
     vignette = float(rng.uniform(0.5, 1.1))
     frame = develop(radiance, rng=rng, lamp=lamp, vignette=vignette, centre=centre)
+
     mask = _warp_mask(defect, matrix, size)
+    knurling_box, rivet_box = _part_boxes(part, matrix, grid, size)
     return SceneView(
-        frame,
-        mask,
-        part.label,
-        camera,
-        *_part_boxes(part, matrix, grid, size),
-        box_of(mask),
+        frame=frame,
+        mask=mask,
+        label=part.label,
+        camera=camera,
+        knurling_box=knurling_box,
+        rivet_box=rivet_box,
+        defect_box=box_of(mask),
     )
 
 
@@ -125,14 +137,18 @@ def placement(
 ) -> NDArray[np.float64]:
     """The 2 x 3 matrix from grid points to frame pixels. `Ch01` hangs the other way up."""
     angle = pose.tilt_rad + np.pi * CAMERAS.index(pose.camera)
+    cos, sin = np.cos(angle), np.sin(angle)
     step = scale * pose.zoom / grid.per_px
-    turn = step * np.array(
-        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    )
-    anchor = np.array([_middle(part) + grid.left_px, HALF_HEIGHT_PX]) * grid.per_px
+    turn = step * np.array([[cos, -sin], [sin, cos]])
+
+    # the middle of the part comes to lie near that of the frame
+    middle = _middle(part) + grid.left_px
+    anchor = np.array([middle, HALF_HEIGHT_PX]) * grid.per_px
     shift = np.array([pose.dx_px, pose.dy_px]) * scale
-    target = np.array([size[0] / 2, size[1] / 2]) + shift
-    return np.hstack([turn, (target - turn @ anchor)[:, None]])
+    width, height = size
+    target = np.array([width / 2, height / 2]) + shift
+    offset = target - turn @ anchor
+    return np.hstack([turn, offset[:, None]])
 
 
 def _middle(part: Part) -> float:
@@ -144,23 +160,28 @@ def _render(
     part: Part, grid: Grid, roll_px: float, lamp: Lamp
 ) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
     """Radiance, silhouette and defect on the grid, each (n_v, n_u)."""
-    shape_ = (grid.v.size, grid.u.size)
-    picture = np.zeros(shape_, np.float32)
-    inside, defect = np.zeros(shape_, np.bool_), np.zeros(shape_, np.bool_)
+    size = (grid.v.size, grid.u.size)
+    picture = np.zeros(size, np.float32)
+    inside = np.zeros(size, np.bool_)
+    defect = np.zeros(size, np.bool_)
     for rows, band in grid.bands():
         surface = shape(part, band, roll_px)
         picture[rows] = lit(surface, lamp)
-        inside[rows], defect[rows] = surface.inside, surface.defect
+        inside[rows] = surface.inside
+        defect[rows] = surface.defect
     return picture, inside, defect
 
 
 def box_of(mask: Bools) -> Box | None:
     """The smallest box around the true pixels, None when there are none."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    rows = np.flatnonzero(mask.any(1))
+    columns = np.flatnonzero(mask.any(0))
     if rows.size == 0:
         return None
-    x, y = int(columns[0]), int(rows[0])
-    return x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y
+
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    return left, top, right - left, bottom - top
 
 
 def _paste(
@@ -170,22 +191,28 @@ def _paste(
     matrix: NDArray[np.float64],
     blur: float,
 ) -> None:
-    size = (radiance.shape[1], radiance.shape[0])
-    cover = inside.astype(np.float32)
-    cover, picture = blurred(cover, blur), blurred(picture * cover, blur)
+    """Lay the part over what is behind it, with a soft edge."""
+    height, width = radiance.shape
+    size = (width, height)
+    sharp = inside.astype(np.float32)
+    cover = blurred(sharp, blur)
+    covered = blurred(picture * sharp, blur)
+
     alpha = cv2.warpAffine(cover, matrix, size, flags=cv2.INTER_LINEAR)
     radiance *= 1 - alpha
-    radiance += cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR)
+    radiance += cv2.warpAffine(covered, matrix, size, flags=cv2.INTER_LINEAR)
 
 
 def _warp_mask(
     mask: Bools, matrix: NDArray[np.float64], size: tuple[int, int]
 ) -> Bools:
+    """The mask in the frame: pixels of which more than half belong to the defect."""
+    width, height = size
     if not mask.any():
-        return np.zeros((size[1], size[0]), np.bool_)
-    warped = cv2.warpAffine(
-        mask.astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR
-    )
+        return np.zeros((height, width), np.bool_)
+
+    share = mask.astype(np.float32)
+    warped = cv2.warpAffine(share, matrix, size, flags=cv2.INTER_LINEAR)
     return np.asarray(warped > 0.5)
 
 
@@ -197,19 +224,30 @@ def _part_boxes(
     The seat is a window of one size, whether or not the rivet is pressed home: its framing must
     not give the class away.
     """
-    length, radius = part.knurling.length_px, part.knurling.radius_px
+    length = part.knurling.length_px
+    radius = part.knurling.radius_px
     knurling = _frame_box((0, length), radius, matrix, grid, size)
-    window = (length + RIVET_WINDOW_PX[0], length + RIVET_WINDOW_PX[1])
-    return knurling, _frame_box(window, RIVET_HALF_PX * radius, matrix, grid, size)
+
+    first, last = RIVET_WINDOW_PX
+    window = (length + first, length + last)
+    seat = _frame_box(window, RIVET_HALF_PX * radius, matrix, grid, size)
+    return knurling, seat
 
 
 def _frame_box(
     span: tuple[float, float], half: float, matrix: NDArray[np.float64], grid: Grid,
     size: tuple[int, int],
 ) -> Box:  # fmt: skip
+    """The upright box, within the frame, around a rectangle on the part."""
     corners = np.array([(u, v) for u in span for v in (-half, half)])
-    places = (corners + np.array([grid.left_px, HALF_HEIGHT_PX])) * grid.per_px
-    points = places @ matrix[:, :2].T + matrix[:, 2]
+    origin = np.array([grid.left_px, HALF_HEIGHT_PX])
+    on_grid = (corners + origin) * grid.per_px
+
+    turn, offset = matrix[:, :2], matrix[:, 2]
+    points = on_grid @ turn.T + offset
     low = np.clip(np.floor(points.min(0)), 0, None).astype(int)
     high = np.minimum(np.ceil(points.max(0)).astype(int), size)
-    return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
+
+    left, top = int(low[0]), int(low[1])
+    width, height = int(high[0] - low[0]), int(high[1] - low[1])
+    return left, top, width, height

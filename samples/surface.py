@@ -45,40 +45,55 @@ class Grid:
     def of(cls, part: Part, per_px: float, left_px: float) -> Grid:
         """The grid that covers `left_px` of rod, the knurling and the rivet of `part`."""
         length = part.knurling.length_px + left_px + RIGHT_PX
-        n_u, n_v = round(length * per_px), round(2 * HALF_HEIGHT_PX * per_px)
-        u = (np.arange(n_u, dtype=np.float32) + 0.5) / np.float32(per_px) - np.float32(
-            left_px
-        )
-        v = (np.arange(n_v, dtype=np.float32) + 0.5) / np.float32(per_px)
-        return cls(u, v - np.float32(HALF_HEIGHT_PX), per_px, left_px)
+        n_u = round(length * per_px)
+        n_v = round(2 * HALF_HEIGHT_PX * per_px)
+
+        from_left = (np.arange(n_u, dtype=np.float32) + 0.5) / np.float32(per_px)
+        from_top = (np.arange(n_v, dtype=np.float32) + 0.5) / np.float32(per_px)
+        u = from_left - np.float32(left_px)
+        v = from_top - np.float32(HALF_HEIGHT_PX)
+        return cls(u, v, per_px, left_px)
 
     def bands(self) -> Iterator[tuple[slice, Grid]]:
         """The grid cut into bands of rows so small that their arrays stay in the cache."""
         rows = max(1, BAND_POINTS // self.u.size)
         for first in range(0, self.v.size, rows):
-            band = slice(first, min(first + rows, self.v.size))
+            last = min(first + rows, self.v.size)
+            band = slice(first, last)
             yield band, Grid(self.u, self.v[band], self.per_px, self.left_px)
 
 
 def profile(part: Part, u: Floats) -> Floats:
     """Radius of the part at `u`, px; shape of `u`."""
     k, r = part.knurling, part.rivet
-    end, head = k.length_px, k.length_px + r.gap_px
-    flange, body = r.flange_radius * k.radius_px, r.body_radius * k.radius_px
+    end = k.length_px
+    head = k.length_px + r.gap_px
+    flange = r.flange_radius * k.radius_px
+    body = r.body_radius * k.radius_px
     shank = r.shank_radius * k.radius_px
+
+    # rod, relief groove, knurling: places along the axis, and radii in shares of the knurling's
     knots = [
         (-1e4, 0.87), (-16, 0.87), (-13, 0.82), (-3, 0.82), (-1, 0.90), (5, 1.0),
         (end - 4, 1.0), (end, 0.93),
     ]  # fmt: skip
-    places = [p for p, _ in knots] + [end + 0.3, head - 0.3, head, head + 2.5]
-    radii = [x * k.radius_px for _, x in knots] + [shank, shank, 0.93 * flange, flange]
+    places = [place for place, _ in knots]
+    radii = [share * k.radius_px for _, share in knots]
+
+    # shank in the gap, rounded edge of the flange, flange, body
+    places += [end + 0.3, head - 0.3, head, head + 2.5]
+    radii += [shank, shank, 0.93 * flange, flange]
     places += [head + r.flange_px, head + r.flange_px + 3]
     radii += [flange, body]
     radius = np.interp(u, places, radii)
+
+    # the dome: a superellipse, a little fuller than a ball
     dome_from = head + 0.6 * r.length_px
     t = np.clip((u - dome_from) / (0.4 * r.length_px), 0, 1)
     radius = radius * (1 - t**2.6) ** (1 / 2.6)
-    return np.where(u > head + r.length_px, 0, radius).astype(np.float32)
+
+    beyond = u > head + r.length_px
+    return np.where(beyond, 0, radius).astype(np.float32)
 
 
 @dataclass
@@ -94,35 +109,47 @@ class _Skin:
     @classmethod
     def smooth(cls, slope_u: Floats, sin: Floats) -> _Skin:
         """Nothing but the slope of the profile (n_u,)."""
-        slopes = np.broadcast_to(slope_u[None], sin.shape).copy()
-        bare = np.zeros(sin.shape, np.float32), np.ones(sin.shape, np.float32)
-        return cls(sin, slopes, *bare, np.zeros(sin.shape, np.bool_))
+        return cls(
+            sin=sin,
+            slope_u=np.broadcast_to(slope_u[None], sin.shape).copy(),
+            slope_a=np.zeros(sin.shape, np.float32),
+            light=np.ones(sin.shape, np.float32),
+            defect=np.zeros(sin.shape, np.bool_),
+        )
 
 
 def shape(part: Part, grid: Grid, roll_px: float) -> Surface:
     """The surface of `part` on `grid`, rolled about its axis by `roll_px` of arc."""
     radius = profile(part, grid.u)
     steep = np.gradient(radius, grid.u).astype(np.float32)
-    steep = np.clip(
-        cv2.GaussianBlur(steep[None], (0, 0), 0.6 * grid.per_px)[0], -2.5, 2.5
-    )
+    rounded = cv2.GaussianBlur(steep[None], (0, 0), 0.6 * grid.per_px)[0]
+    steep = np.clip(rounded, -2.5, 2.5)
+
+    # of the angle around the axis; off the part there is none
     ratio = np.asarray(grid.v[:, None] / np.maximum(radius, 1e-3)[None], np.float32)
     inside = np.abs(ratio) < 1
     sin: Floats = np.clip(ratio, -0.999, 0.999)
     cos: Floats = np.sqrt(1 - sin * sin)
+
     skin = _Skin.smooth(steep + _turning(part, grid), sin)
     _lay_knurling(skin, part, grid, roll_px)
     _open_gap(skin, part, grid)
-    nx, ny, nz = -skin.slope_u, sin - skin.slope_a * cos, cos + skin.slope_a * sin
+
+    nx = -skin.slope_u
+    ny = sin - skin.slope_a * cos
+    nz = cos + skin.slope_a * sin
     norm = 1 / np.sqrt(nx * nx + ny * ny + nz * nz)
-    return Surface((nx * norm, ny * norm, nz * norm), skin.light, inside, skin.defect)
+    normal = (nx * norm, ny * norm, nz * norm)
+    return Surface(normal, skin.light, inside, skin.defect)
 
 
 def _turning(part: Part, grid: Grid) -> Floats:
     """Slopes of the marks that the lathe left: the same all around."""
     rng = np.random.default_rng(part.texture_seed)
     coarse = rng.normal(0, 1, 800).astype(np.float32)
-    marks = np.interp(grid.u % 400, np.linspace(0, 400, 800), coarse)
+    # they repeat every 400 px, which is longer than any part
+    places = np.linspace(0, 400, 800)
+    marks = np.interp(grid.u % 400, places, coarse)
     return (0.07 * marks).astype(np.float32)
 
 
@@ -130,15 +157,24 @@ def _lay_knurling(skin: _Skin, part: Part, grid: Grid, roll_px: float) -> None:
     k = part.knurling
     first, last = np.searchsorted(grid.u, [0.0, k.length_px])
     zone = np.s_[:, first:last]
+
+    # each point along the axis, and along the arc around it
     sin = skin.sin[zone]
     u = np.broadcast_to(grid.u[None, first:last], sin.shape).astype(np.float32)
     a = np.float32(k.radius_px) * np.arcsin(sin) + np.float32(roll_px)
+
     change = apply_defect(part.defect, u, a)
     relief_u, relief_a, height, tone = _relief(part, u, a, change)
     skin.slope_u[zone] += relief_u + change.slope_u
     skin.slope_a[zone] += relief_a + change.slope_a
-    skin.light[zone] *= (0.35 + 0.65 * height) * tone * _film(part.stains, u, a)
-    skin.defect[zone] = change.mask & (np.abs(sin) < 0.99)
+
+    # grooves are in shadow, down to a third of the light
+    openness = 0.35 + 0.65 * height
+    skin.light[zone] *= openness * tone * _film(part.stains, u, a)
+
+    # at the very edge of the silhouette nobody sees a defect
+    is_seen = np.abs(sin) < 0.99
+    skin.defect[zone] = change.mask & is_seen
 
 
 def _relief(
@@ -146,21 +182,34 @@ def _relief(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Slopes along u and a, height 0..1, and the tone of each diamond."""
     k = part.knurling
-    along, around = np.sin(k.helix_rad) / k.pitch_px, np.cos(k.helix_rad) / k.pitch_px
+    along = np.sin(k.helix_rad) / k.pitch_px
+    around = np.cos(k.helix_rad) / k.pitch_px
     x = (u + change.shift_u) * np.float32(along)
     y = a * np.float32(around)
-    one, two = x + y + np.float32(k.phases[0]), x - y + np.float32(k.phases[1])
+
+    # the phase in each of the two families of grooves
+    one = x + y + np.float32(k.phases[0])
+    two = x - y + np.float32(k.phases[1])
     h1, s1 = _groove(one, k.groove, change.doubled[0], change.double_offset)
     h2, s2 = _groove(two, k.groove, change.doubled[1], change.double_offset)
+
+    # where grooves cross, the lower one cuts the other
     lower = h1 < h2
     depth = np.float32(k.slope) * change.keep * _depth(k, u)
-    s1, s2 = np.where(lower, s1, 0) * depth, np.where(lower, 0, s2) * depth
-    tone, tilt_u, tilt_a = (
-        x * change.keep for x in _per_diamond(part.texture_seed, one, two)
-    )
-    sin, cos = np.float32(np.sin(k.helix_rad)), np.float32(np.cos(k.helix_rad))
+    s1 = np.where(lower, s1, 0) * depth
+    s2 = np.where(lower, 0, s2) * depth
     height = 1 - change.keep * (1 - np.where(lower, h1, h2))
-    return (s1 + s2) * sin + tilt_u, (s1 - s2) * cos + tilt_a, height, 1 + tone
+
+    tone, tilt_u, tilt_a = _per_diamond(part.texture_seed, one, two)
+    tone = tone * change.keep
+    tilt_u = tilt_u * change.keep
+    tilt_a = tilt_a * change.keep
+
+    sin = np.float32(np.sin(k.helix_rad))
+    cos = np.float32(np.cos(k.helix_rad))
+    slope_u = (s1 + s2) * sin + tilt_u
+    slope_a = (s1 - s2) * cos + tilt_a
+    return slope_u, slope_a, height, 1 + tone
 
 
 def _groove(
@@ -175,31 +224,41 @@ def _groove(
     first, first_slope = _vee(phase, 0.62 * half_width)
     both = np.minimum(first, second)
     both_slope = np.where(first < second, first_slope, second_slope)
-    return height + (both - height) * doubled, slope + (both_slope - slope) * doubled
+
+    height = height + (both - height) * doubled
+    slope = slope + (both_slope - slope) * doubled
+    return height, slope
 
 
 def _vee(phase: Floats, half_width: float) -> tuple[Floats, Floats]:
+    """Height and slope of one V groove at each whole phase."""
     x = phase - np.rint(phase)
-    flank = np.abs(x) < half_width
     height = np.minimum(np.abs(x) / np.float32(half_width), 1)
-    return height, np.where(flank, np.sign(x), 0).astype(np.float32)
+
+    is_flank = np.abs(x) < half_width
+    slope = np.where(is_flank, np.sign(x), 0).astype(np.float32)
+    return height, slope
 
 
 def _depth(k: Knurling, u: Floats) -> Floats:
     """How deep the knurling was rolled along the axis: shallow at the ends, with a slow wave."""
     row = u[0]
-    ends = np.clip(np.minimum(row, k.length_px - row) / 9, 0.15, 1)
-    wave = 1 - k.wave_depth * (
-        0.5 + 0.5 * np.sin(2 * np.pi * row / k.wave_px + k.wave_phase)
-    )
+    from_end = np.minimum(row, k.length_px - row)
+    ends = np.clip(from_end / 9, 0.15, 1)
+
+    angle = 2 * np.pi * row / k.wave_px + k.wave_phase
+    wave = 1 - k.wave_depth * (0.5 + 0.5 * np.sin(angle))
     return (ends * wave).astype(np.float32)[None]
 
 
 def _per_diamond(seed: int, one: Floats, two: Floats) -> tuple[Floats, Floats, Floats]:
     """Tone (0 is average) and tilt of each diamond, the same in every shot of the part."""
     rng = np.random.default_rng(seed + 1)
-    i, j = np.floor(one).astype(np.int32), np.floor(two).astype(np.int32)
+    i = np.floor(one).astype(np.int32)
+    j = np.floor(two).astype(np.int32)
+    # one of 1024 kinds by its place, so that neighbours differ
     cell = (i * 73 + j * 179 + (i * j) * 31) & 1023
+
     tone = np.clip(rng.normal(0, 0.16, 1024), -0.5, 0.6).astype(np.float32)
     tilt = rng.normal(0, 0.06, (2, 1024)).astype(np.float32)
     return tone[cell], tilt[0][cell], tilt[1][cell]
@@ -209,9 +268,14 @@ def _film(stains: tuple[Stain, ...], u: Floats, a: Floats) -> Floats:
     """What the oil lets through, 0..1."""
     film = np.ones_like(u)
     for s in stains:
-        cos, sin = np.float32(np.cos(s.angle_rad)), np.float32(np.sin(s.angle_rad))
-        du, da = u - np.float32(s.u_px), a - np.float32(s.a_px)
-        x, y = (du * cos + da * sin) / s.half_u_px, (da * cos - du * sin) / s.half_a_px
+        cos = np.float32(np.cos(s.angle_rad))
+        sin = np.float32(np.sin(s.angle_rad))
+        du = u - np.float32(s.u_px)
+        da = a - np.float32(s.a_px)
+        x = (du * cos + da * sin) / s.half_u_px
+        y = (da * cos - du * sin) / s.half_a_px
+
+        # flat in the middle, with a soft edge
         bump = np.exp(-((x * x + y * y) ** 2)).astype(np.float32)
         film *= 1 - np.float32(1 - s.gain) * bump
     return film
@@ -223,4 +287,5 @@ def _open_gap(skin: _Skin, part: Part, grid: Grid) -> None:
     first, last = np.searchsorted(grid.u, [end, end + part.rivet.gap_px])
     skin.light[:, first:last] *= 0.6
     if part.label == "under_press":
-        skin.defect[np.abs(grid.v) < part.knurling.radius_px, first:last] = True
+        before_part = np.abs(grid.v) < part.knurling.radius_px
+        skin.defect[before_part, first:last] = True

@@ -11,12 +11,16 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import POINTER, champion
 from inspection.storage import sha256_of
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 # Reading 200 bytes costs some 20 us, so twice a second is free, and a promotion is served within
 # a second; the promise is ten.
@@ -51,10 +55,16 @@ class ChampionState:
 
 
 class Champion:
-    """Serves what the pointer in the folder `releases` names. Thread-safe."""
+    """Serves what the pointer in the folder `releases` names. Thread-safe.
 
-    def __init__(self, releases: Path) -> None:
+    With a public key it serves only what the owner of the key has signed.
+    """
+
+    def __init__(
+        self, releases: Path, public_key: "Ed25519PublicKey | None" = None
+    ) -> None:
         self._releases = releases
+        self._public_key = public_key
         self._served: Served | None = None
         self._pointer = b""
         self._problem = ""
@@ -67,7 +77,7 @@ class Champion:
     def start(self) -> None:
         """Load the champion, then follow the pointer. Raises InspectionError, OSError."""
         self._pointer = self._read_pointer()
-        self._served = load(champion(self._releases))
+        self._served = load(champion(self._releases, self._public_key))
         self._n_taken_up = 1
 
         self._stopping.clear()
@@ -119,7 +129,7 @@ class Champion:
             self.look()
 
     def _take_up(self) -> None:
-        folder = champion(self._releases)
+        folder = champion(self._releases, self._public_key)
         served = self.current()
         named = (folder.name, sha256_of(folder / CARD))
 

@@ -24,7 +24,7 @@ try:
     SETTINGS = settings.from_environment()
 except InspectionError as error:
     raise SystemExit(f"service: not started\n{error}") from error
-champion = Champion(SETTINGS.releases)
+champion = Champion(SETTINGS.releases, SETTINGS.public_key)
 recorder = Recorder(SETTINGS.verdicts, SETTINGS.policy)
 guard_connections()
 app = create_app(champion, tokens=SETTINGS.tokens, recorder=recorder)
@@ -50,7 +50,7 @@ def before_the_start() -> None:
     """
     close_control_ports()
     try:
-        load(shelf.champion(SETTINGS.releases))
+        load(shelf.champion(SETTINGS.releases, SETTINGS.public_key))
     except InspectionError as error:
         raise SystemExit(f"service: not started\n{error}") from error
 

@@ -1,6 +1,7 @@
 """What the environment tells the service: addresses, secrets, and what may be kept on this disk.
 
 KNURL_RELEASES           the folder of releases (models/releases)
+KNURL_PUBLIC_KEY         a PEM file; given, only releases that its owner has signed may serve
 KNURL_TOKEN              bearer tokens, by commas; with two, clients can move from one to the next
 KNURL_VERDICTS           the folder of the verdict log and the pictures (verdicts)
 KNURL_KEEP_PASS_PERCENT  how many of the passed pictures are kept (2); of the others all are
@@ -11,9 +12,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inspection.errors import InspectionError
+from inspection.runtime.signatures import read_public_key
 from serving.recorder import KeepingPolicy
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 RELEASES = Path("models/releases")
 VERDICTS = Path("verdicts")
@@ -31,6 +37,7 @@ class Settings:
     tokens: tuple[str, ...]
     verdicts: Path
     policy: KeepingPolicy
+    public_key: "Ed25519PublicKey | None" = None
 
 
 def from_environment(variables: Mapping[str, str] = os.environ) -> Settings:
@@ -42,11 +49,14 @@ def from_environment(variables: Mapping[str, str] = os.environ) -> Settings:
     percent = _number(variables, "KNURL_KEEP_PASS_PERCENT", KEEP_PASS_PERCENT, 100.0)
     megabytes = _number(variables, "KNURL_PICTURES_MB", PICTURES_MB, float("inf"))
 
+    public_key = variables.get("KNURL_PUBLIC_KEY")
+
     return Settings(
         releases=Path(variables.get("KNURL_RELEASES") or RELEASES),
         tokens=tuple(token.strip() for token in tokens if token.strip()),
         verdicts=Path(variables.get("KNURL_VERDICTS") or VERDICTS),
         policy=KeepingPolicy(percent / 100, round(megabytes * 1e6)),
+        public_key=read_public_key(Path(public_key)) if public_key else None,
     )
 
 

@@ -36,6 +36,12 @@ RUN_BY = {
     "::test_the_service_survives_every_attack",
     "python -m benchmarks.serving": "tests/benchmarks/test_serving.py"
     "::test_the_whole_comparison_runs",
+    "make key": "tests/pipelines/test_signing.py"
+    "::test_a_champion_of_before_there_were_keys_is_signed_by_the_command",
+    "make sign": "tests/pipelines/test_signing.py"
+    "::test_a_champion_of_before_there_were_keys_is_signed_by_the_command",
+    "export KNURL_SIGNING_KEY=line.key": "tests/pipelines/test_promote.py"
+    "::test_what_is_promoted_and_rolled_back_to_is_signed_where_a_key_is_named",
     "make registry": "tests/test_end_to_end.py::test_the_registry_opens",
     "make adopt": "tests/pipelines/test_adopt.py"
     "::test_the_real_dvc_tracks_the_data_and_brings_the_old_back",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from inspection.adoption.words import normal_among
+from inspection.adoption.words import means_normal
 from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import (
     Annotations,
@@ -200,7 +200,7 @@ def region_categories(
     """
     of_classes = {fold_name(name) for name in classes}
     categories = boxes.categories
-    others = sorted(set(categories) - normal_among(categories).names)
+    others = sorted(name for name in categories if not means_normal(name))
     unnamed = [name for name in others if fold_name(name) not in of_classes]
     regions = [name for name in unnamed if _marks_a_region(name, boxes, n_images)]
 

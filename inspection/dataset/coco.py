@@ -37,22 +37,24 @@ def read_coco(
     on an image of another size are listed and left out.
     """
     parsed = _coco_content(path, content)
-    n_boxes = Counter(entry.get("image_id") for entry in parsed["annotations"])
+    entries = parsed["annotations"]
     image_of, strangers = _coco_images(parsed["images"], images)
+
     result = Annotations()
+    n_boxes = Counter(entry.get("image_id") for entry in entries)
     for stranger, name in strangers.items():
         result.findings.append(_of_no_file(path, name, n_boxes[stranger]))
 
     # a list for every image: one without boxes was annotated all the same, as a good one
     boxes: dict[str, list[LabelledBox]] = {image: [] for image in image_of.values()}
     category_of = {one["id"]: nfc(str(one["name"])) for one in parsed["categories"]}
-    for number, entry in enumerate(parsed["annotations"]):
-        key = entry.get("category_id")
-        category = category_of.get(key, str(key))
-        if entry.get("image_id") in image_of:
-            image = image_of[entry["image_id"]]
-            boxes[image].append(_coco_box(category, entry))
-        elif entry.get("image_id") not in strangers:
+    for number, entry in enumerate(entries):
+        image_id = entry.get("image_id")
+        category_id = entry.get("category_id")
+        category = category_of.get(category_id, str(category_id))
+        if image_id in image_of:
+            boxes[image_of[image_id]].append(_coco_box(category, entry))
+        elif image_id not in strangers:
             result.findings.append(_of_no_image(path, number, entry, category))
 
     odd = _of_another_size(path, parsed["images"], image_of, sizes or {})
@@ -72,8 +74,8 @@ def _coco_content(path: str, content: bytes) -> Any:
             f"{path}: is not JSON ({error}); export it again"
         ) from error
 
-    lists = [parsed.get(key) for key in LISTS] if isinstance(parsed, dict) else [None]
-    if not all(isinstance(entries, list) for entries in lists):
+    content_of = parsed if isinstance(parsed, dict) else {}
+    if not all(isinstance(content_of.get(key), list) for key in LISTS):
         raise InspectionError(
             f"{path}: is not COCO; it needs the lists {', '.join(LISTS)}"
         )
@@ -94,7 +96,11 @@ def _coco_content(path: str, content: bytes) -> Any:
 
 def _lacking(entries: Sequence[Any], keys: set[str]) -> list[Any]:
     """The entries that are no objects, or lack one of the keys."""
-    return [one for one in entries if not isinstance(one, dict) or keys - set(one)]
+    lacking = []
+    for entry in entries:
+        if not isinstance(entry, dict) or keys - set(entry):
+            lacking.append(entry)
+    return lacking
 
 
 def _check_ids(path: str, parsed: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
@@ -102,7 +108,8 @@ def _check_ids(path: str, parsed: Mapping[str, Sequence[Mapping[str, Any]]]) -> 
     bad = []
     for part, keys in COCO_IDS.items():
         for number, entry in enumerate(parsed[part]):
-            bad += _bad_ids(f"{part}[{number}]", entry, keys)
+            where = f"{part}[{number}]"
+            bad += _bad_ids(where, entry, keys)
     if bad:
         raise InspectionError(
             f"{path}: {len(bad)} ids are neither a number nor text: {_first(bad)}; export it again"
@@ -125,8 +132,9 @@ def _bad_ids(
 
 def _check_images(path: str, entries: Sequence[Mapping[str, Any]]) -> None:
     """Raise InspectionError where one id stands for two images."""
+    # an image may well be listed twice under one id and name
     named = {(entry["id"], str(entry.get("file_name"))) for entry in entries}
-    n_names = Counter(key for key, _ in named)
+    n_names = Counter(image_id for image_id, _ in named)
     twice = sorted(repr(key) for key, n in n_names.items() if n > 1)
     if twice:
         raise InspectionError(
@@ -170,10 +178,11 @@ def _coco_images(
     for entry in entries:
         name = str(entry.get("file_name", ""))
         found = images.find(name)
+        image_id = entry["id"]
         if found is None:
-            strangers[entry["id"]] = name
+            strangers[image_id] = name
         else:
-            image_of[entry["id"]] = found
+            image_of[image_id] = found
     return image_of, strangers
 
 
@@ -187,14 +196,14 @@ def _of_another_size(
     found = {}
     for entry in entries:
         image = image_of.get(entry["id"], "")
-        given = (entry.get("width"), entry.get("height"))
-        has = sizes.get(image, given)
+        width, height = entry.get("width"), entry.get("height")
+        has_width, has_height = sizes.get(image, (width, height))
         # tools that know no size write 0 or nothing
-        is_given = all(isinstance(side, int) and side > 0 for side in given)
-        if has != given and is_given:
+        is_given = all(isinstance(side, int) and side > 0 for side in (width, height))
+        if is_given and (has_width, has_height) != (width, height):
             detail = (
-                f"{given[0]} x {given[1]} px in {path}, and it has {has[0]} x {has[1]}; the boxes "
-                "there are left out: annotate the image as it is"
+                f"{width} x {height} px in {path}, and it has {has_width} x {has_height}; the "
+                "boxes there are left out: annotate the image as it is"
             )
             found[image] = Finding(image, "coco_size_differs", detail, view_kept=True)
     return found
@@ -214,20 +223,27 @@ def _coco_box(category: str, entry: Mapping[str, Any]) -> LabelledBox:
 def _extent(segmentation: Any) -> Sequence[float]:
     """Left, top, width and height of polygons (`[[x, y, x, y, ...], ...]`) or a run-length mask."""
     if isinstance(segmentation, Mapping):
-        from pycocotools import mask
-
-        height, width = map(int, segmentation["size"])
-        # pycocotools reads beyond its memory for a mask without pixels
-        if min(height, width) < 1:
-            raise ValueError("a mask without pixels")
-        coded = segmentation
-        if not isinstance(segmentation["counts"], str | bytes):
-            coded = mask.frPyObjects(segmentation, height, width)
-        return [float(edge) for edge in mask.toBbox(coded)]
+        return _extent_of_mask(segmentation)
 
     xs: list[float] = []
     ys: list[float] = []
     for polygon in segmentation:
         xs += map(float, polygon[::2])
         ys += map(float, polygon[1::2])
-    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+    left, top = min(xs), min(ys)
+    return left, top, max(xs) - left, max(ys) - top
+
+
+def _extent_of_mask(segmentation: Mapping[str, Any]) -> Sequence[float]:
+    """Left, top, width and height of a run-length mask, its counts packed or as numbers."""
+    from pycocotools import mask
+
+    height, width = map(int, segmentation["size"])
+    # pycocotools reads beyond its memory for a mask without pixels
+    if min(height, width) < 1:
+        raise ValueError("a mask without pixels")
+
+    coded = segmentation
+    if not isinstance(segmentation["counts"], str | bytes):
+        coded = mask.frPyObjects(segmentation, height, width)
+    return [float(edge) for edge in mask.toBbox(coded)]

@@ -79,23 +79,34 @@ def read_table(
             annotations.findings.append(finding)
             continue
 
-        label = row.get(columns.label, "")
-        labels.setdefault(image, []).extend([label] if label else [])
         groups.setdefault(image, _groups(row, columns))
+        of_image = labels.setdefault(image, [])
+        label = row.get(columns.label, "")
+        if label:
+            of_image.append(label)
+
         mask = finder.find(row.get(columns.mask, ""))
         if mask is not None:
             masks[image] = mask
-        if columns.box or columns.boxes:
-            try:
-                annotations.add(image, "table", _boxes(row, columns))
-            except (ValueError, TypeError, AttributeError) as error:
-                detail = (
-                    f"row {number}: no list of boxes in {columns.boxes!r} ({error})"
-                )
-                finding = Finding(path, "box_not_a_number", detail, view_kept=True)
-                annotations.findings.append(finding)
-                annotations.unread.add(image)
+
+        problem = _add_boxes(annotations, image, row, columns)
+        if problem:
+            detail = f"row {number}: no list of boxes in {columns.boxes!r} ({problem})"
+            finding = Finding(path, "box_not_a_number", detail, view_kept=True)
+            annotations.findings.append(finding)
     return Table(groups, labels, masks, annotations)
+
+
+def _add_boxes(annotations: Annotations, image: str, row: Row, columns: Columns) -> str:
+    """Add the boxes of a row, where the table has any; or what is wrong with them."""
+    if not columns.box and not columns.boxes:
+        return ""
+    try:
+        annotations.add(image, "table", _boxes(row, columns))
+    except (ValueError, TypeError, AttributeError) as error:
+        annotations.unread.add(image)
+        return str(error)
+    return ""
 
 
 class ImageFinder:
@@ -113,7 +124,8 @@ class ImageFinder:
         """The image, or None where none or several fit."""
         if not cell:
             return None
-        return (self._whole if names_an_image(cell) else self._stems).find(cell)
+        index = self._whole if names_an_image(cell) else self._stems
+        return index.find(cell)
 
 
 def names_an_image(cell: str) -> bool:
@@ -145,8 +157,12 @@ def read_rows(path: str, content: bytes) -> list[Row]:
 def _parquet_rows(content: bytes) -> list[Row]:
     table = pd.read_parquet(io.BytesIO(content))
     names = [str(name) for name in table.columns]
-    cells = zip(*(table[name] for name in table.columns), strict=True)
-    return [_flat(dict(zip(names, row, strict=True))) for row in cells]
+
+    rows = []
+    for cells in table.itertuples(index=False, name=None):
+        row = dict(zip(names, cells, strict=True))
+        rows.append(_flat(row))
+    return rows
 
 
 def _csv_rows(text: str) -> list[Row]:
@@ -161,12 +177,15 @@ def _csv_rows(text: str) -> list[Row]:
     else:
         lines = [line.split() for line in text.splitlines()]
 
-    lines = [[cell.strip() for cell in line] for line in lines if any(line)]
-    if not lines:
+    filled = [line for line in lines if any(line)]
+    stripped = [[cell.strip() for cell in line] for line in filled]
+    if not stripped:
         return []
-    header, *rest = lines
+
+    header, *rest = stripped
     if any(map(names_an_image, header)):
-        header, rest = [str(n) for n, _ in enumerate(header, 1)], lines
+        rest = stripped
+        header = [str(number) for number, _ in enumerate(header, 1)]
     return [dict(zip(header, line, strict=False)) for line in rest]
 
 
@@ -210,9 +229,10 @@ def _boxes(row: Row, columns: Columns) -> list[LabelledBox]:
     cells = [row.get(edge, "") for edge in columns.box]
     if not any(cells):
         return []
+
     left, top, right, bottom = map(_number, cells)
-    label = row.get(columns.label, "")
     box = Box(left, top, right - left, bottom - top)
+    label = row.get(columns.label, "")
     return [LabelledBox(label, box, "table")]
 
 
@@ -226,11 +246,13 @@ def _json_boxes(row: Row, columns: Columns) -> Iterator[LabelledBox]:
         number = str(entry.get("class_id", ""))
         mapped = row.get(f"{attribute}-metadata.class-map.{number}", number)
         label = str(entry.get("label", mapped))
-        left = entry.get("left", entry.get("x"))
-        top = entry.get("top", entry.get("y"))
-        corner = (_number(left), _number(top))
-        size = (_number(entry.get("width")), _number(entry.get("height")))
-        yield LabelledBox(nfc(label), Box(*corner, *size), "table")
+        box = Box(
+            x_px=_number(entry.get("left", entry.get("x"))),
+            y_px=_number(entry.get("top", entry.get("y"))),
+            width_px=_number(entry.get("width")),
+            height_px=_number(entry.get("height")),
+        )
+        yield LabelledBox(nfc(label), box, "table")
 
 
 def _number(cell: Any) -> float:

@@ -218,13 +218,19 @@ def _about_classes(
     defects: Mapping[str, Counts], costs: Costs, n_defective: int
 ) -> str:
     """The class whose escapes cost most, or where none escape the one with the fewest parts."""
-    name, counts = max(defects.items(), key=lambda pair: (pair[1].passed, -pair[1].n))
+
+    def costs_most(name: str) -> tuple[int, int]:
+        return defects[name].passed, -defects[name].n
+
+    name = max(defects, key=costs_most)
+    counts = defects[name]
     if not counts.passed:
         return (
             f"more parts of {name}: {counts.n} of {n_defective} defective parts are of this "
             "class, the fewest"
         )
-    cost = costs.defect_rate * costs.escape_cost * counts.passed / n_defective
+    escape_rate = counts.passed / n_defective
+    cost = costs.defect_rate * costs.escape_cost * escape_rate
     return (
         f"more parts or better features for {name}: {counts.passed} of its {counts.n} parts "
         f"pass, which costs {cost:.3f} a part"
@@ -256,5 +262,6 @@ def _about_costs(bad: Counts, good: Counts, costs: Costs) -> str:
     reviewed = shares["reviews"] / costs.review_cost
     if reviewed >= 1:
         return ""
-    break_even = (shares["escapes"] + shares["overkill"]) / (1 - reviewed)
+    of_errors = shares["escapes"] + shares["overkill"]
+    break_even = of_errors / (1 - reviewed)
     return f"it pays where a review costs more than {break_even:.2f}, now {costs.review_cost:g}"

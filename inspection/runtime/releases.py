@@ -3,11 +3,18 @@
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD, Card, read_card, verified
+from inspection.runtime.signatures import require_signature, sign
 from inspection.storage import locked, read_json, sha256_of, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
 
 POINTER = "champion.json"
 LOCK = ".lock"
@@ -50,15 +57,20 @@ def replace_broken(bundle: Path, releases: Path, version: str) -> Path:
     return release(bundle, releases, version)
 
 
-def promote(releases: Path, version: str) -> None:
+def promote(
+    releases: Path, version: str, signing_key: "Ed25519PrivateKey | None" = None
+) -> None:
     """Make a released version the champion, by one atomic write; a broken one is refused.
 
     The pointer holds `version`, `folder`, the `line` that it serves, and the hash of the card.
+    With a key the release is signed before the pointer names it.
     """
     _check_version(version)
     folder = releases / version
     with locked(releases / LOCK, holder="a release"):
         card = verified(folder)
+        if signing_key is not None:
+            sign(folder, signing_key)
         pointer = {
             "version": version,
             "folder": folder.name,
@@ -68,8 +80,11 @@ def promote(releases: Path, version: str) -> None:
         write_json(releases / POINTER, pointer)
 
 
-def champion(releases: Path) -> Path:
-    """The folder of the champion, whose card is the one that was promoted."""
+def champion(releases: Path, public_key: "Ed25519PublicKey | None" = None) -> Path:
+    """The folder of the champion, whose card is the one that was promoted.
+
+    With a key only a release that its owner has signed is one.
+    """
     path = releases / POINTER
     if not path.is_file():
         raise InspectionError(
@@ -84,6 +99,8 @@ def champion(releases: Path) -> Path:
         raise InspectionError(
             f"{folder / CARD}: is not the card that was promoted; promote a release again"
         )
+    if public_key is not None:
+        require_signature(folder, public_key)
     return folder
 
 

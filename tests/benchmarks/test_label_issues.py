@@ -4,7 +4,7 @@ from benchmarks.label_issues import recall, spoiled
 
 
 def view(spoiled: str = "", broken: str = "", boxes: str = "truth") -> dict[str, str]:
-    return {"spoiled": spoiled, "broken": broken, "boxes_tell": boxes}
+    return {"spoiled": spoiled, "broken": broken, "boxes_follow": boxes}
 
 
 def test_recall_counts_spoiled_views_among_as_many_suspects() -> None:
@@ -13,8 +13,8 @@ def test_recall_counts_spoiled_views_among_as_many_suspects() -> None:
     rows = recall(["a", "c", "b", "d"], wrong)
     assert rows == [
         ("all", 2, 3),
-        ("part, boxes tell truth", 1, 2),
-        ("view, boxes tell name", 1, 1),
+        ("part, boxes follow truth", 1, 2),
+        ("view, boxes follow name", 1, 1),
     ]
 
 

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from inspection.errors import InspectionError
 from inspection.runtime.releases import champion
+from inspection.runtime.signatures import make_keys, read_public_key
 from inspection.storage import write_text
 from pipelines.champions import HISTORY, RELEASES, Registry
 from pipelines.evidence import judge
@@ -97,6 +98,21 @@ def test_an_equal_challenger_is_promoted_and_rollback_brings_the_old_one_back(
     assert promote(by="Ada") == "refused"
     assert "by Grace: overkill on Monday" in promoted.tags("2")["gate_reason"]
     assert "rolled back" in status(promoted)
+
+
+def test_what_is_promoted_and_rolled_back_to_is_signed_where_a_key_is_named(
+    promoted: Registry, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = read_public_key(make_keys(tmp_path / "line.key"))
+    monkeypatch.setenv("KNURL_SIGNING_KEY", str(tmp_path / "line.key"))
+    with pytest.raises(InspectionError, match="only signed releases may serve"):
+        champion(RELEASES, public)
+
+    project.register(monkeypatch, "b")
+    assert promote(by="Ada") == "promoted"
+    second = champion(RELEASES, public)
+    rollback(reason="", by="Grace")
+    assert champion(RELEASES, public) != second
 
 
 def test_without_a_previous_champion_there_is_nothing_to_go_back_to(promoted: Registry) -> None:

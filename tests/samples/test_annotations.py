@@ -61,13 +61,13 @@ def test_a_yolo_line_counted_by_hand() -> None:
 
 def test_boxes_speak_of_parts_or_of_one_defect_as_planned(line: Line) -> None:
     for name, view in line.views.items():
-        told = view["true_class"] if view["boxes_tell"] == "truth" else view["typed_class"]
+        boxed = view["true_class"] if view["boxes_follow"] == "truth" else view["typed_class"]
         categories = {c for c, _ in boxes_of(line, name)}
-        if told in ("normal", "under_press"):
+        if boxed in ("normal", "under_press"):
             lacking = view["box_style"].removeprefix("no ")
             assert categories == {"rivet", "knurling"} - {lacking}
         else:
-            assert categories == (set() if view["box_style"] == "absent" else {told})
+            assert categories == (set() if view["box_style"] == "absent" else {boxed})
 
 
 def test_part_boxes_are_near_the_true_ones(line: Line) -> None:

@@ -76,16 +76,16 @@ def test_a_whole_part_is_typed_wrong_in_one_way_and_a_single_view_alone() -> Non
 @pytest.mark.parametrize("how", ["view", "part"])
 def test_for_half_of_the_wrong_labels_the_boxes_still_tell_the_truth(how: str) -> None:
     spoiled = [f for f in originals(mess()) if f.spoiled == how]
-    parts = {f.shot.part_index: f.boxes_tell for f in spoiled}
+    parts = {f.shot.part_index: f.boxes_follow for f in spoiled}
     truthful = sum(tell == "truth" for tell in parts.values())
     assert abs(2 * truthful - len(parts)) <= 1
 
 
 def test_boxes_that_tell_the_truth_about_a_wrong_label_contradict_the_name() -> None:
     for f in mess():
-        if f.spoiled and f.boxes_tell == "truth":
+        if f.spoiled and f.boxes_follow == "truth":
             assert f.shot.label in SURFACE_DEFECTS or f.typed_label in SURFACE_DEFECTS
-            assert f.told_label == f.shot.label
+            assert f.boxed_label == f.shot.label
 
 
 def test_no_file_suffers_two_kinds_of_mess() -> None:

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from inspection.errors import InspectionError
 from inspection.runtime import releases as shelf
 from inspection.runtime.bundle import CARD
+from inspection.runtime.signatures import make_keys, read_private_key, read_public_key, sign
 from inspection.runtime.views import View
 from inspection.storage import sha256_of, write_json
 from serving import champion as module
@@ -199,7 +200,7 @@ def test_a_broken_release_is_not_hashed_again_at_every_poll(
     lose_a_model(folder)
     point_at(folder, "2")
     tried: list[Path] = []
-    monkeypatch.setattr(module, "champion", lambda folder: tried.append(folder) or folder / "2")
+    monkeypatch.setattr(module, "champion", lambda folder, _: tried.append(folder) or folder / "2")
     for _ in range(3):
         champion.look()
 
@@ -264,3 +265,32 @@ def test_a_request_keeps_the_release_with_which_it_began(folder: Path, champion:
 
     assert served.inspector.inspect([View("a.jpg", draw_jpeg("dent"))]).label == "dent"
     assert served.release == "1"
+
+
+def test_with_a_public_key_a_release_that_was_tampered_with_never_serves(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Model, card and pointer agree with each other, yet not with the signature."""
+    public = read_public_key(make_keys(tmp_path / "line.key"))
+    private = read_private_key(tmp_path / "line.key")
+    shelf.promote(folder, "1", private)
+    champion = Champion(folder, public)
+    champion.start()
+    try:
+        sign(folder / "2", private)
+        spoil_a_model(folder)
+        point_at(folder, "2")
+        until(lambda: champion.state().problem != "")
+        assert "is not the signature of this release" in champion.state().problem
+        assert champion.current().release == "1"
+    finally:
+        champion.stop()
+
+
+def test_with_a_public_key_it_does_not_start_with_an_unsigned_champion(
+    folder: Path, tmp_path: Path
+) -> None:
+    public = read_public_key(make_keys(tmp_path / "line.key"))
+
+    with pytest.raises(InspectionError, match="only signed releases may serve"):
+        Champion(folder, public).start()

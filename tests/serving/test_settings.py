@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from inspection.errors import InspectionError
+from inspection.runtime.signatures import make_keys
 from serving.recorder import KeepingPolicy
 from serving.settings import Settings, from_environment
 
@@ -13,6 +14,7 @@ DEFAULTS = Settings(
     policy=KeepingPolicy(pass_fraction=0.02, max_bytes=2_048_000_000),
 )
 NAMES = (
+    "KNURL_PUBLIC_KEY",
     "KNURL_RELEASES",
     "KNURL_TOKEN",
     "KNURL_VERDICTS",
@@ -54,3 +56,14 @@ def test_the_share_of_kept_passes_is_a_percentage(percent: str, fraction: float)
 def test_a_number_that_makes_no_sense_is_refused(name: str, value: str) -> None:
     with pytest.raises(InspectionError, match=f"{name}: got '{value}'"):
         from_environment({name: value})
+
+
+def test_a_public_key_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(InspectionError, match="cannot be read"):
+        from_environment({"KNURL_PUBLIC_KEY": str(tmp_path / "none.pub")})
+
+
+def test_a_public_key_is_read_from_its_file(tmp_path: Path) -> None:
+    public = make_keys(tmp_path / "line.key")
+
+    assert from_environment({"KNURL_PUBLIC_KEY": str(public)}).public_key is not None

@@ -6,13 +6,16 @@ black and white image, ` <- empty mask` a black one; all others are grey photogr
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from inspection.adoption.boxes import find_boxes
 from inspection.adoption.folders import is_image
 from inspection.adoption.pictures import Picture
 from inspection.adoption.plan import Plan, plan
-from inspection.adoption.proposal import Contents, Listing
+from inspection.adoption.proposal import Contents, Lacks, Listing, Proposal
 from inspection.adoption.questions import Answers
+from inspection.adoption.recognition import FORMS
 from inspection.dataset.file_sorting import sort_files
 from inspection.dataset.layouts import Layout
 from inspection.images import ImageFacts
@@ -34,6 +37,20 @@ def understood(name: str, **answers: str) -> Plan:
 
 def planned(lines: Sequence[str], **answers: str) -> Plan:
     """The plan for the lines of a listing."""
+    listing, contents = _read(lines, answers)
+    found = plan(listing, contents, name="line")
+    _check(found)
+    return found
+
+
+def recognise(form: str, lines: Sequence[str], **answers: str) -> Proposal | Lacks:
+    """What one form makes of the lines of a listing."""
+    listing, contents = _read(lines, answers)
+    boxes = find_boxes(listing.photos, contents.texts, listing.sizes)
+    return FORMS[form].recognise(listing, replace(contents, boxes=boxes))
+
+
+def _read(lines: Sequence[str], answers: Mapping[str, str]) -> tuple[Listing, Contents]:
     pictures, texts = _parsed(lines)
     paths = tuple(sorted({*pictures, *texts}))
     images = {path: one for path, one in pictures.items() if is_image(path)}
@@ -41,10 +58,7 @@ def planned(lines: Sequence[str], **answers: str) -> Plan:
     def look(wanted: Sequence[str]) -> Mapping[str, Picture]:
         return {path: images[path] for path in wanted}
 
-    listing = Listing(paths, images, Answers(**answers))
-    found = plan(listing, Contents(texts, look), name="line")
-    _check(found)
-    return found
+    return Listing(paths, images, Answers(**answers)), Contents(texts, look)
 
 
 def _parsed(lines: Sequence[str]) -> tuple[dict[str, Picture], dict[str, bytes]]:

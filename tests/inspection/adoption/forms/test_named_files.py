@@ -1,0 +1,39 @@
+from inspection.adoption.proposal import Lacks, Proposal
+from tests.inspection.adoption.listed import recognise
+
+NAMES = [
+    f"P{n:03}_{word}_{shot}.png" for n, word in enumerate(["ok", "scratch"] * 6) for shot in "12"
+]
+
+
+def test_the_token_that_holds_a_normal_word_is_the_label() -> None:
+    found = recognise("named_files", NAMES)
+    assert isinstance(found, Proposal)
+    assert (found.layout, found.label_column) == ("flat", 1)
+    assert set(found.labels.values()) == {"ok", "scratch"}
+
+
+def test_a_pattern_of_the_user_says_which_token_it_is() -> None:
+    found = recognise("named_files", NAMES, part="<part>_<label>_<shot>")
+    assert isinstance(found, Proposal)
+    assert found.labels["P000_ok_1.png"] == "ok"
+    assert found.label_column is None
+
+
+def test_numbers_are_no_classes() -> None:
+    found = recognise("named_files", [f"{n}_{n % 3}.png" for n in range(12)])
+    assert found == Lacks("the file names hold no token that is one of few words")
+
+
+def test_words_of_which_none_is_normal_are_asked_about() -> None:
+    names = [f"{n}_{word}.png" for n in range(9) for word in ("ax", "bx", "cx")]
+    found = recognise("named_files", names)
+    assert isinstance(found, Lacks)
+    assert "words ax, bx, cx" in found.what
+    assert "NORMAL=<word>" in found.what
+
+
+def test_names_that_are_not_built_alike_are_said_to_be_so() -> None:
+    found = recognise("named_files", ["1.png", "2_3_4_5.png", "6_7.png", "8_9_10.png"])
+    assert isinstance(found, Lacks)
+    assert "not built alike" in found.what

@@ -1,0 +1,92 @@
+import pytest
+
+from inspection.adoption.proposal import Lacks, Proposal
+from tests.inspection.adoption.listed import recognise
+
+PHOTOS = [f"shots/{n}.png" for n in range(6)]
+LABELS = ["ok", "ok", "ok", "dent", "dent", "dent"]
+
+
+def rows(head: str, *cells: str) -> list[str]:
+    return [f"== {head.partition(': ')[0]}", head.partition(": ")[2], *cells]
+
+
+def labelled(head: str = "t.csv: image,label", **answers: str) -> Proposal | Lacks:
+    cells = [f"{path},{label}" for path, label in zip(PHOTOS, LABELS, strict=True)]
+    return recognise("table", [*PHOTOS, *rows(head, *cells)], **answers)
+
+
+def test_a_column_of_images_and_one_of_labels_are_found_by_name() -> None:
+    found = labelled()
+    assert isinstance(found, Proposal)
+    assert found.labels == dict(zip(PHOTOS, LABELS, strict=True))
+    assert found.settings["columns"] == {"image": "image", "label": "label"}
+
+
+def test_the_only_column_of_few_values_is_the_label_whatever_it_is_called() -> None:
+    found = labelled("t.csv: file,finding")
+    assert isinstance(found, Proposal)
+    assert found.columns["label"] == "finding"
+
+
+def test_a_column_that_is_not_there_is_said_with_those_that_are() -> None:
+    found = labelled(label="kind")
+    assert found == Lacks("t.csv has no column 'kind', only image, label")
+
+
+def test_of_several_tables_one_is_asked_for() -> None:
+    cells = [f"{path},{label}" for path, label in zip(PHOTOS, LABELS, strict=True)]
+    lines = [*PHOTOS, *rows("a.csv: image,label", *cells), *rows("b.csv: image,label", *cells)]
+    found = recognise("table", lines)
+    assert isinstance(found, Lacks)
+    assert "LABEL=a.csv:label or LABEL=b.csv:label" in found.what
+    assert isinstance(recognise("table", lines, label="b.csv:label"), Proposal)
+
+
+def test_a_column_of_one_value_says_nothing() -> None:
+    found = recognise("table", [*PHOTOS, *rows("t.csv: image,label", *(f"{p},ok" for p in PHOTOS))])
+    assert found == Lacks("t.csv: all of column 'label' is alike")
+
+
+def test_of_several_rows_of_an_image_the_first_defect_counts() -> None:
+    cells = [*(f"{path},ok" for path in PHOTOS), "shots/0.png,dent", "shots/0.png,slide"]
+    found = recognise("table", [*PHOTOS, *rows("t.csv: image,label", *cells)])
+    assert isinstance(found, Proposal)
+    assert found.labels["shots/0.png"] == "dent"
+
+
+def test_images_that_nothing_lists_are_normal_where_the_user_says_so() -> None:
+    cells = ["shots/0.png,dent", "shots/1.png,slide", "shots/2.png,fold"]
+    lines = [*PHOTOS, *rows("t.csv: image,label", *cells)]
+    found = recognise("table", lines, normal="unlisted")
+    assert isinstance(found, Proposal)
+    assert found.labels["shots/5.png"] == ""
+    assert found.settings["unlabelled"] == "normal"
+    without = recognise("table", lines)
+    assert isinstance(without, Lacks)
+    assert "NORMAL=unlisted if the 3 that no row names" in without.what
+
+
+@pytest.mark.parametrize(("last", "is_used"), [("p3", True), ("", False)])
+def test_a_column_of_parts_is_used_where_it_says_all_of_them(last: str, is_used: bool) -> None:
+    parts = ["p1", "p1", "p2", "p2", "p3", last]
+    cells = [",".join(one) for one in zip(PHOTOS, LABELS, parts, strict=True)]
+    found = recognise("table", [*PHOTOS, *rows("t.csv: image,label,part", *cells)])
+    assert isinstance(found, Proposal)
+    assert ("part" in found.columns) == is_used
+    assert bool(found.parts) == is_used
+
+
+def test_four_columns_of_edges_are_boxes() -> None:
+    cells = [f"{path},{label},1,2,30,40" for path, label in zip(PHOTOS, LABELS, strict=True)]
+    head = "t.csv: image,label,x_min,y_min,x_max,y_max"
+    found = recognise("table", [*PHOTOS, *rows(head, *cells)])
+    assert isinstance(found, Proposal)
+    assert found.columns["box"] == ("x_min", "y_min", "x_max", "y_max")
+
+
+def test_a_column_of_folds_is_not_used_and_that_is_said() -> None:
+    cells = [f"{path},{label},train" for path, label in zip(PHOTOS, LABELS, strict=True)]
+    found = recognise("table", [*PHOTOS, *rows("t.csv: image,label,split", *cells)])
+    assert isinstance(found, Proposal)
+    assert "the column 'split' of t.csv is not used" in found.notes[0]

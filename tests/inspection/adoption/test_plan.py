@@ -1,0 +1,69 @@
+"""From a listing to the sections of params.yaml, and what of the folder is copied."""
+
+import pytest
+
+from inspection.errors import InspectionError
+from tests.inspection.adoption.listed import planned
+
+FOLDERS = [f"{label}/{n}.png" for label in ("good", "bad") for n in range(9)]
+
+
+def test_what_is_read_is_copied_and_all_else_is_ignored() -> None:
+    found = planned([*FOLDERS, "notes.docx", "good/.hidden.png"])
+    assert found.files == sorted(FOLDERS)
+    assert found.ignored == ["good/.hidden.png", "notes.docx"]
+
+
+def test_masks_are_copied_where_they_are_looked_for() -> None:
+    masks = [f"masks/{n}.png <- mask" for n in range(9)]
+    photos = [f"bad/{n}.png" for n in range(9)] + [f"good/g{n}.png" for n in range(9)]
+    found = planned([*photos, *masks])
+    assert found.validate["masks"] == "masks/{stem}.png"
+    assert {f"masks/{n}.png" for n in range(9)} < set(found.files)
+
+
+def test_a_folder_without_images_is_an_error() -> None:
+    with pytest.raises(InspectionError, match=r"no image .* in the folder"):
+        planned(["notes.txt", "== notes.txt", "nothing here"])
+
+
+def test_a_class_of_one_part_is_counted_and_left_out_of_the_line() -> None:
+    found = planned([*FOLDERS, "rare/1.png"])
+    assert found.n_parts["rare"] == 1
+    assert set(found.line["classes"]) == {"good", "bad"}
+
+
+@pytest.mark.parametrize("label", ["good", "bad"])
+def test_without_two_parts_of_a_kind_there_is_nothing_to_learn(label: str) -> None:
+    few = [path for path in FOLDERS if not path.startswith(f"{label}/")] + [f"{label}/1.png"]
+    with pytest.raises(InspectionError, match=rf"parts found: .*{label} 1"):
+        planned(few)
+
+
+def test_several_names_that_mean_normal_are_one_class() -> None:
+    lines = [f"{label}/{n}.png" for label in ("ok", "free", "dent") for n in range(9)]
+    found = planned(lines)
+    assert found.classes == {"normal": ["free", "ok"], "dent": ["dent"]}
+    assert found.n_parts == {"normal": 18, "dent": 9}
+
+
+def test_a_part_of_marked_views_is_defective_where_any_view_is() -> None:
+    """Where one of two views is marked the part is no normal one, though the other is clean."""
+    photos = [f"p{n:02}_{shot}.png" for n in range(12) for shot in (0, 1)]
+    masks = [f"p{n:02}_{shot}_mask.png <- {'mask' if n < 4 and shot else 'empty mask'}"
+             for n in range(12) for shot in (0, 1)]  # fmt: skip
+    found = planned([*photos, *masks], part="<part>_<shot>")
+    assert found.n_parts == {"normal": 8, "defect": 4}
+    assert found.part_disagreement == "off"
+
+
+def test_a_part_with_two_labels_is_held_unless_parts_are_only_inferred() -> None:
+    assert planned(FOLDERS).part_disagreement == "hold"
+    numbers = [r * 2000 + 20 * v for r in range(12) for v in range(6)]
+    lines = [f"{'good' if n < 12000 else 'bad'}/img_{n}.png" for n in numbers]
+    assert planned(lines, part="runs").part_disagreement == "report"
+
+
+def test_training_follows_the_number_of_views() -> None:
+    found = planned(FOLDERS)
+    assert (found.epochs, found.patience) == (200, 100)
