@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def hog_macro_f1(train: Crops, test: Crops, classes: list[str]) -> float:
-    """Macro-F1 of the cheap classifier at its best: whole crops, margins averaged over views."""
+    """Macro-F1 of the baseline at its best: whole crops, margins averaged over views."""
     model = fit_svm(_features(train), train.index["label"].to_numpy(object))
     margins = model.decision_function(_features(test))
     if margins.ndim == 1:

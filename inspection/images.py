@@ -19,14 +19,14 @@ import simplejpeg
 from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
-from inspection.errors import InspectionError
 from inspection.line import CEILING_PIXELS, MAX_PIXELS
+from inspection.pixels import FIRST_SIDEWAYS, oriented, to_eight_bits, with_channels
+from inspection.pixels import ImageError as ImageError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 # the EXIF tag of how the camera was held (EXIF 2.32), and the first of the values 1..8 that lay
 # the frame on its side
 ORIENTATION = 0x0112
-FIRST_SIDEWAYS = 5
 # a JPEG segment holds 64 KiB, and EXIF is to be the first one (EXIF 2.32, 4.5.2)
 EXIF_WITHIN_BYTES = 65536
 # tags and a value of TIFF 6.0, sections 4 and 8
@@ -41,8 +41,6 @@ JPEG_RINGING = 32
 # a progressive JPEG of a camera or of libjpeg has about 10 scans; each costs the time of a whole
 # decode, so thousands in a small file would hold the service for minutes
 MAX_SCANS = 100
-# samples that are converted to 8 bits at a time
-STRIP_SAMPLES = 2**18  # no outcome: bounds memory to about 2 MB beside the image
 START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 PLUGINS: dict[bytes, type[ImageFile]] = {
     b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
@@ -60,18 +58,6 @@ HARMLESS = ("Invalid SOS parameters", "unknown Adobe color transform")
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError,
           OverflowError, AttributeError, RuntimeError, Warning, struct.error, zlib.error,
           cv2.error)  # fmt: skip
-
-
-class ImageError(InspectionError):
-    """Bytes that are not an image we can inspect; `code` is the reason in one word.
-
-    Codes: empty, not_an_image, truncated, corrupt, too_large, unsupported_depth, too_bright,
-    several_images.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -105,8 +91,8 @@ def decode(
     image = _open(content, max_pixels=max_pixels)
     pixels = _pixels(image, content)
     if pixels.dtype == np.uint16:
-        pixels = _to_eight_bits(pixels, bit_depth)
-    return _with_channels(_oriented(pixels, _orientation(image)), channels=channels)
+        pixels = to_eight_bits(pixels, bit_depth)
+    return with_channels(oriented(pixels, _orientation(image)), channels=channels)
 
 
 def decode_mask(content: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -124,7 +110,7 @@ def decode_mask(content: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     image = _open(content, max_pixels=max_pixels)
     pixels = _pixels(image, content)
     brightest = pixels if pixels.ndim == 2 else pixels.max(axis=2)
-    return _oriented(brightest, _orientation(image)) > 0
+    return oriented(brightest, _orientation(image)) > 0
 
 
 def read_frame(path: Path, *, channels: int, bit_depth: int) -> np.ndarray:
@@ -199,7 +185,7 @@ def _decode_jpeg(content: bytes, *, channels: int, max_pixels: int) -> np.ndarra
         if content.rfind(END_OF_IMAGE) < content.rfind(START_OF_SCAN):
             raise _broken(OSError("truncated: no end of image")) from error
         pixels = simplejpeg.decode_jpeg(content, colorspace=space, strict=False)
-    turned = _oriented(pixels, _jpeg_orientation(content))
+    turned = oriented(pixels, _jpeg_orientation(content))
     return turned[..., 0] if channels == 1 else turned
 
 
@@ -330,45 +316,3 @@ def _deep_pixels(image: ImageFile, content: bytes) -> np.ndarray:
 
 def _is_inverted(image: TiffImagePlugin.TiffImageFile) -> bool:
     return bool(image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO)
-
-
-def _to_eight_bits(deep: np.ndarray, bit_depth: int) -> np.ndarray:
-    """uint8 of uint16 pixels, rounded; by strips, as the wider type takes twice their memory."""
-    white, brightest = 2**bit_depth - 1, int(deep.max())
-    if brightest > white:
-        raise ImageError(
-            "too_bright",
-            f"a pixel has the value {brightest}, and {bit_depth} bits hold {white} at most; "
-            f"set line.bit_depth to {brightest.bit_length()} or more",
-        )
-
-    eight = np.empty(deep.shape, np.uint8)
-    # strips across the longer side: a frame may be one row of many millions
-    is_wide = deep.shape[1] > deep.shape[0]
-    source = deep.swapaxes(0, 1) if is_wide else deep
-    target = eight.swapaxes(0, 1) if is_wide else eight
-    step = max(1, STRIP_SAMPLES // source[0].size)
-
-    for first in range(0, len(source), step):
-        strip = source[first : first + step].astype(np.uint32)
-        strip *= 255
-        strip += white // 2
-        target[first : first + step] = strip // white
-    return eight
-
-
-def _oriented(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn pixels (H, W, ...) as the EXIF orientation 1..8 says the camera was held."""
-    if orientation >= FIRST_SIDEWAYS:
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
-
-
-def _with_channels(pixels: np.ndarray, *, channels: int) -> np.ndarray:
-    if channels == 1:
-        return pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    return pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)

@@ -30,7 +30,7 @@ log = logging.getLogger("samples.contact_sheet")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Command line; exit code 1 and one line for what the user can mend."""
+    """Command line; exit code 1 and one line for what the user can fix."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     p = argparse.ArgumentParser(
         prog="python -m samples.contact_sheet", description=__doc__

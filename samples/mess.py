@@ -7,6 +7,7 @@ overlap, so that each can be counted.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -195,13 +196,13 @@ class _Mess:
     def _style_boxes(self) -> None:
         """Deal the ways of boxing a defect in fixed shares, the first to views that are spoiled."""
         boxed = [i for i in self._everything() if self._boxes_defect(i)]
-        spoiled = [i for i in boxed if self._is_spoiled(i)]
+        spoiled = list(filter(self._is_spoiled, boxed))
         for turn, i in enumerate(spoiled):
             self._restyle(i, ("tight", "loose")[turn % 2])
 
         # by sevens, so that even a few views get all the ways
-        styles = [style for style, share in BOX_STYLES.items() for _ in range(share)]
-        rest = np.array([i for i in boxed if not self._is_spoiled(i)], dtype=int)
+        styles = list(Counter(BOX_STYLES).elements())
+        rest = np.array([i for i in boxed if i not in spoiled], dtype=int)
         for turn, i in enumerate(self.rng.permutation(rest)):
             style = styles[7 * turn % len(styles)]
             self._restyle(int(i), style)

@@ -114,8 +114,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        told = str(error).removeprefix("Error tokenizing data. C error: ").strip()
-        raise InspectionError(f"{path}: is no such table ({told}); {remedy}") from error
+        reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
+        raise InspectionError(
+            f"{path}: is no such table ({reason}); {remedy}"
+        ) from error
     if not isinstance(table.index, pd.RangeIndex):
         raise InspectionError(
             f"{path}: has more fields in a row than in its header; {remedy}"

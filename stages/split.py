@@ -141,7 +141,7 @@ def _audit(
         return hog_features(frame), circumstances(frame)
 
     with ThreadPoolExecutor() as pool:
-        looked = list(
+        measured = list(
             tqdm(
                 pool.map(look, sample["path"]),
                 total=len(sample),
@@ -154,10 +154,10 @@ def _audit(
         sample["group_id"].to_numpy(object),
     )
     cross = {"n_splits": params.audit_folds, "seed": params.seed}
-    columns = pd.DataFrame([facts for _, facts in looked]).assign(
+    columns = pd.DataFrame([facts for _, facts in measured]).assign(
         camera=sample["camera"], width=sample["width_px"], height=sample["height_px"]
     )
-    features = stack(hog for hog, _ in looked)
+    features = stack(hog for hog, _ in measured)
     return {
         "leakage": leakage_price(features, labels, groups, fit=fit_svm, **cross),
         "shortcuts": shortcut_audit(columns, labels, groups, fit=fit_tree, **cross),

@@ -126,7 +126,7 @@ def main() -> None:
 
 
 def _paths_under(data_dir: Path) -> tuple[list[str], list[Finding]]:
-    """Every file below `data_dir` as a relative posix path; what is told instead of taken.
+    """Every file below `data_dir` as a relative posix path; what is listed instead of taken.
 
     That is a file whose name no Unicode can spell, and a folder that is only linked.
     """
@@ -158,7 +158,7 @@ def _walked(data_dir: Path) -> tuple[list[bytes], list[bytes]]:
         files += [Path(folder, name) for name in names]
         linked += [path for name in below if (path := Path(folder, name)).is_symlink()]
     raise_all(
-        f"{error.filename}: cannot be read ({error.strerror}); mend its permissions"
+        f"{error.filename}: cannot be read ({error.strerror}); correct its permissions"
         for error in closed
     )
     raw = [
@@ -175,7 +175,7 @@ def _check_files(
     problems = spelled_in_two_forms(on_disk) + missing_annotations(on_disk, params)
     if not files.images:
         problems.append(
-            f"no image fits validate.images {list(params.images)}; mend these globs, or put "
+            f"no image fits validate.images {list(params.images)}; correct these globs, or put "
             "images there"
         )
     raise_all(f"{data_dir}: {problem}" for problem in problems)
@@ -209,13 +209,13 @@ def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _told_by(path: Path) -> bytes:
+def _required(path: Path) -> bytes:
     """The bytes of a file without which no view can be understood."""
     try:
         return _content(path)
     except OSError as error:
         raise InspectionError(
-            f"{path}: cannot be read ({error.strerror}); mend the link or its permissions"
+            f"{path}: cannot be read ({error.strerror}); correct the link or its permissions"
         ) from error
 
 
@@ -228,11 +228,11 @@ def _annotations(
     parts: list[Annotations] = []
     sizes = {one.path: (one.facts.width_px, one.facts.height_px) for one in examined}
     if files.yolo:
-        names, told = read_class_names(
-            files.yolo_names, _told_by(data_dir / files.yolo_names)
+        names, findings = read_class_names(
+            files.yolo_names, _required(data_dir / files.yolo_names)
         )
         parts += [
-            Annotations(findings=told),
+            Annotations(findings=findings),
             read_yolo(
                 {path: _label_file(data_dir / path) for path in files.yolo},
                 class_names=names,
@@ -246,7 +246,7 @@ def _annotations(
         parts.append(read_voc(voc, images=stems, sizes=sizes))
     index = ImageIndex(files.images, suffixes=True)
     parts += [
-        read_coco(path, _told_by(data_dir / path), images=index, sizes=sizes)
+        read_coco(path, _required(data_dir / path), images=index, sizes=sizes)
         for path in files.coco
     ]
     return joined(parts)
@@ -256,7 +256,7 @@ def _listed(data_dir: Path, files: SortedFiles, params: ValidateParams) -> Table
     """What the table of the layout says; nothing without one."""
     if not files.table:
         return Table()
-    content = _told_by(data_dir / files.table)
+    content = _required(data_dir / files.table)
     pictures = [*files.images, *files.masks, *files.ignored]  # masks may fit no glob
     return read_table(files.table, content, columns=params.columns, images=pictures)
 

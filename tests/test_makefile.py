@@ -10,7 +10,7 @@ from tests.surroundings import plain_environment
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
-def told(*words: str) -> subprocess.CompletedProcess[str]:
+def dry_run(*words: str) -> subprocess.CompletedProcess[str]:
     """What `make --dry-run` prints; the environment counts as made."""
     made = ("--dry-run", "--assume-old=.venv/.ready")
     return subprocess.run(
@@ -27,7 +27,7 @@ def told(*words: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_demo_prints_a_line_a_stage_unless_all_is_asked_for(given: list[str], runs: str) -> None:
-    recipe = told("--assume-old=data", "demo", *given).stdout.splitlines()
+    recipe = dry_run("--assume-old=data", "demo", *given).stdout.splitlines()
 
     assert recipe[-3:] == [runs, "python -m pipelines.promote", "python -m pipelines.summary"]
 
@@ -44,14 +44,14 @@ def test_demo_prints_a_line_a_stage_unless_all_is_asked_for(given: list[str], ru
     ],
 )
 def test_adopt_passes_on_what_it_is_given(given: list[str], expected: str) -> None:
-    recipe = told("adopt", *given).stdout.replace("\\\n", " ")
+    recipe = dry_run("adopt", *given).stdout.replace("\\\n", " ")
 
     assert " ".join(recipe.split()).endswith(f"python -m pipelines.adopt {expected}")
 
 
 def test_the_usage_of_adopt_names_every_variable() -> None:
     listed = next(line for line in MAKEFILE.splitlines() if line.startswith("adopt:"))
-    usage = told("adopt", "DATA=").stdout.split('"')[3]
+    usage = dry_run("adopt", "DATA=").stdout.split('"')[3]
 
     assert usage.removesuffix(":") == listed.split(": ")[-1]
     for variable in ("DATA=", "DRY=", "REPLACE=", "FORM=", "PART=", "MASKS=", "LABEL=", "NORMAL=",

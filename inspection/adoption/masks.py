@@ -1,4 +1,4 @@
-"""Which image files are masks, told from photographs by content, and where the mask of one lies."""
+"""Which image files are masks, known by their content, and where the mask of one lies."""
 
 import posixpath
 from collections import Counter
@@ -52,6 +52,11 @@ def find_masks(
             )
         return _masks(said, found, images)
 
+    return _found(images, sample)
+
+
+def _found(images: Sequence[str], sample: Mapping[str, Picture]) -> Masks:
+    """The place that finds most masks, if there is one."""
     black = {path for path, picture in sample.items() if picture.is_mask}
     bright = [path for path in images if path not in black]
     found_at = {}

@@ -37,13 +37,15 @@ def recognised(listing: Listing, contents: Contents) -> Proposal:
     kinds: tuple[Sequence[Form], ...] = ([FORMS[said]],) if said else (STATED, MARKED)
     lacking: dict[str, Lacks] = {}
     for forms in kinds:
-        results = {form.name: form.recognise(listing, contents) for form in forms}
-        found = [one for one in results.values() if isinstance(one, Proposal)]
+        found = []
+        for form in forms:
+            result = form.recognise(listing, contents)
+            if isinstance(result, Proposal):
+                found.append(result)
+            else:
+                lacking[form.name] = result
         if found:
             return _the_one(found)
-        for name, result in results.items():
-            if isinstance(result, Lacks):
-                lacking[name] = result
     raise InspectionError(_none_fits(lacking))
 
 

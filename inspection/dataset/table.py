@@ -177,8 +177,7 @@ def _csv_rows(text: str) -> list[Row]:
     else:
         lines = [line.split() for line in text.splitlines()]
 
-    filled = [line for line in lines if any(line)]
-    stripped = [[cell.strip() for cell in line] for line in filled]
+    stripped = [_stripped(line) for line in lines if any(line)]
     if not stripped:
         return []
 
@@ -187,6 +186,10 @@ def _csv_rows(text: str) -> list[Row]:
         rest = stripped
         header = [str(number) for number, _ in enumerate(header, 1)]
     return [dict(zip(header, line, strict=False)) for line in rest]
+
+
+def _stripped(cells: Sequence[str]) -> list[str]:
+    return [cell.strip() for cell in cells]
 
 
 def _flat(row: Mapping[str, Any], above: str = "") -> Row:

@@ -4,6 +4,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from inspection.storage import read_json
 
 # Written by `python -m benchmarks.thresholds --out`.
@@ -20,17 +22,19 @@ def simulated(n_defective: int, asked: float | None) -> list[dict[str, Any]]:
     if asked is None:
         return []
 
-    study = read_json(STUDY)
-    columns = study["columns"]
-    rows = [dict(zip(columns, row, strict=True)) for row in study["rows"]]
-
-    sizes = {row["n_defective"] for row in rows}
+    table = _read_study()
+    sizes = set(table["n_defective"])
     no_larger = [n for n in sizes if n <= n_defective]
     size = max(no_larger, default=min(sizes))
 
     # by ratio: 1 % lies nearer to 2 % than to 0.1 %
-    limits = {row["asked"] for row in rows}
-    limit = min(limits, key=lambda rate: abs(math.log(rate / asked)))
+    limit = min(set(table["asked"]), key=lambda rate: abs(math.log(rate / asked)))
 
-    of_size = [row for row in rows if row["n_defective"] == size]
-    return [row for row in of_size if row["asked"] == limit]
+    applies = (table["n_defective"] == size) & (table["asked"] == limit)
+    rows: list[dict[str, Any]] = table[applies].to_dict(orient="records")
+    return rows
+
+
+def _read_study() -> pd.DataFrame:
+    study = read_json(STUDY)
+    return pd.DataFrame(study["rows"], columns=study["columns"])

@@ -236,7 +236,7 @@ def _enough(defective: pd.DataFrame, good: pd.DataFrame, alpha: float) -> Rule:
         "parts compared",
         len(defective) >= needed and len(good) >= needed,
         f"{len(defective)} defective, {len(good)} good, unseen by both models",
-        f"{needed} of each: with fewer, nothing can be told",
+        f"{needed} of each: with fewer, nothing can be said",
     )
 
 

@@ -5,8 +5,8 @@ from inspection.errors import InspectionError, first_three, raise_all
 
 def test_all_problems_are_raised_at_once_one_per_line() -> None:
     with pytest.raises(InspectionError) as caught:
-        raise_all(f"line {number}: broken; mend it" for number in (1, 2))
-    assert str(caught.value) == "line 1: broken; mend it\nline 2: broken; mend it"
+        raise_all(f"line {number}: broken; repair it" for number in (1, 2))
+    assert str(caught.value) == "line 1: broken; repair it\nline 2: broken; repair it"
 
 
 def test_no_problem_raises_nothing() -> None:

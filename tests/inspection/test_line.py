@@ -58,7 +58,7 @@ def test_an_alias_of_two_classes_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"normal": "good"}, "'good' is not among classes"),
         ({"classify": "thread"}, "classify: 'thread' is not among the regions"),
@@ -88,12 +88,12 @@ def test_an_alias_of_two_classes_is_refused() -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_a_name_that_fits_nothing_is_refused(changes: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_a_name_that_fits_nothing_is_refused(changes: dict[str, Any], reported: str) -> None:
+    with pytest.raises(ValidationError, match=reported):
         line(**changes)
 
 
-def test_all_names_that_do_not_agree_are_told_at_once() -> None:
+def test_all_names_that_do_not_agree_are_reported_at_once() -> None:
     with pytest.raises(ValidationError, match=r"(?s)normal: 'good'.*classify: 'thread'"):
         line(normal="good", classify="thread")
 

@@ -190,7 +190,7 @@ def test_data_that_is_in_place_is_understood_in_place(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "told"),
+    ("folder", "reported"),
     [
         ("nowhere", "no such folder"),
         (".", "holds the project itself"),
@@ -200,17 +200,17 @@ def test_data_that_is_in_place_is_understood_in_place(project: Path) -> None:
     ],
 )
 def test_a_wrong_folder_is_refused_by_its_remedy(
-    project: Path, folder: str, told: str, capsys: pytest.CaptureFixture[str]
+    project: Path, folder: str, reported: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "empty").mkdir()
     flat_line(project / "data", classes=["good", "dent"])
     assert adopt.main([folder]) == 1
     error = capsys.readouterr().err
     assert error.startswith("adopt: failed\n")
-    assert told in error
+    assert reported in error
 
 
-def test_images_that_cannot_be_read_are_told(
+def test_images_that_cannot_be_read_are_reported(
     project: Path, source: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (source / "good/broken.png").write_bytes(b"no image")

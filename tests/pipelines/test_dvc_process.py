@@ -57,7 +57,7 @@ def test_a_dvc_that_was_killed_is_started_again(project: Path) -> None:
         assert dvc.run("double", lambda _: None)
 
 
-def test_what_a_killed_dvc_left_empty_is_mended(project: Path) -> None:
+def test_what_a_killed_dvc_left_empty_is_repaired(project: Path) -> None:
     for left in ("dvc.lock", ".dvc/tmp/rwlock"):
         (project / left).touch()
     with Dvc(lambda _: None) as dvc:

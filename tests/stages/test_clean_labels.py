@@ -161,10 +161,10 @@ def test_an_exact_copy_with_another_label_holds_the_view_until_it_is_reviewed(
     assert quarantine.loc[copy, "reason"] == "duplicate_conflict"
     rules = {"part_disagreement": "off"}
     table = run(rules=rules)
-    told = f"duplicate_conflict: same bytes as {copy!r}, labelled dent"
-    assert table.loc[table["held"], "held_reason"].to_dict() == {kept: told}
+    reported = f"duplicate_conflict: same bytes as {copy!r}, labelled dent"
+    assert table.loc[table["held"], "held_reason"].to_dict() == {kept: reported}
     issues = pd.read_csv("out/issues.csv").set_index("path")
-    assert issues.loc[kept, "reason"].startswith(told)
+    assert issues.loc[kept, "reason"].startswith(reported)
     assert issues.loc[kept, "suggested"] == "dent"
     assert issues.loc[kept, "score"] >= 0.5
     assert list(pd.read_csv("out/changes.csv")["source"]) == ["rule:duplicate_conflict"]
@@ -198,7 +198,7 @@ def test_views_drawn_of_one_part_of_the_sample_line_lie_in_one_group(
     assert table.assign(drawn=drawn).groupby("group_id")["drawn"].nunique().max() == 1
 
 
-def test_a_frame_as_large_as_validate_was_told_to_take_is_cleaned_as_well(
+def test_a_frame_as_large_as_validate_was_reported_to_take_is_cleaned_as_well(
     run: Run, line: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(line / "data/images/C1_800_정상_0.jpg", np.zeros((7200, 9600), np.uint8))
@@ -226,7 +226,7 @@ def test_wrong_reviews_and_a_missing_file_are_errors(run: Run, line: Path) -> No
         run()
 
 
-def test_reviews_may_come_from_korean_excel_and_a_broken_table_is_told(
+def test_reviews_may_come_from_korean_excel_and_a_broken_table_is_reported(
     run: Run, line: Path
 ) -> None:
     header = HEADER.encode()
@@ -234,17 +234,17 @@ def test_reviews_may_come_from_korean_excel_and_a_broken_table_is_told(
     with pytest.raises(InspectionError, match="1 image_sha256 are not in the manifest"):
         run()
     good, bad = b"a,dent,kim,one\n", b"a,dent,kim,one, two\n"
-    for content, told in (
+    for content, reported in (
         (header + good + bad, "is no such table .*line 3"),
         (header + bad, "has more fields in a row than in its header"),
         (b"", "is no such table .No columns"),
     ):
         (line / "reviews.csv").write_bytes(content)
-        with pytest.raises(InspectionError, match=rf"reviews\.csv: {told}"):
+        with pytest.raises(InspectionError, match=rf"reviews\.csv: {reported}"):
             run()
 
 
-def test_unknown_settings_are_told(run: Run) -> None:
+def test_unknown_settings_are_reported(run: Run) -> None:
     with pytest.raises(InspectionError, match=r"clean_labels.rules.box_conflict"):
         run(rules={"box_conflict": "delete"})
     with pytest.raises(InspectionError, match=r"clean_labels.min_corelation: unknown key"):

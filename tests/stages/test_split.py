@@ -93,7 +93,7 @@ def test_the_audit_prices_the_leak_and_finds_no_class_in_the_camera(
     assert metrics["shortcuts"]["brightness"] > 0.45  # a bright defect is bright
 
 
-def test_a_frame_as_large_as_validate_was_told_to_take_is_audited_as_well(
+def test_a_frame_as_large_as_validate_was_reported_to_take_is_audited_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Path
 ) -> None:
     put(data / "large.jpg", np.zeros((8001, 8001), np.uint8))
@@ -103,7 +103,7 @@ def test_a_frame_as_large_as_validate_was_told_to_take_is_audited_as_well(
     assert len(folds) == len(table)
 
 
-def test_classes_of_one_part_or_none_are_told_at_once_with_what_to_do(
+def test_classes_of_one_part_or_none_are_reported_at_once_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Path
 ) -> None:
     with pytest.raises(InspectionError) as caught:

@@ -183,10 +183,12 @@ def test_a_folder_that_cannot_be_read_is_an_error(
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", scan_if_allowed)
-    assert failure(run) == ("data/images: cannot be read (Permission denied); mend its permissions")
+    assert failure(run) == (
+        "data/images: cannot be read (Permission denied); correct its permissions"
+    )
 
 
-def test_annotation_files_that_cannot_be_read_are_told(run: Run, data: Path) -> None:
+def test_annotation_files_that_cannot_be_read_are_reported(run: Run, data: Path) -> None:
     (data / "labels").mkdir()
     (data / "labels/classes.txt").write_text("dent\n")
     (data / "labels/C0_004_찍힘_0.txt").symlink_to("gone.txt")
@@ -195,7 +197,7 @@ def test_annotation_files_that_cannot_be_read_are_told(run: Run, data: Path) -> 
     assert quarantine() == {"labels/C0_004_찍힘_0.txt": "label_file_unreadable"}
     (data / "boxes.json").symlink_to("gone.json")
     assert failure(run, coco=["boxes.json"]) == (
-        "data/boxes.json: cannot be read (No such file or directory); mend the link or its "
+        "data/boxes.json: cannot be read (No such file or directory); correct the link or its "
         "permissions"
     )
 
@@ -228,7 +230,9 @@ def test_a_mask_that_cannot_be_read_leaves_its_view(run: Run, tmp_path: Path) ->
     assert quarantine() == {"찍힘/0.png": "mask_unreadable"}
 
 
-def test_boxes_in_both_forms_count_once_and_impossible_ones_are_told(run: Run, data: Path) -> None:
+def test_boxes_in_both_forms_count_once_and_impossible_ones_are_reported(
+    run: Run, data: Path
+) -> None:
     name = "C0_004_찍힘_0"
     labels = data / "labels"
     labels.mkdir()
@@ -253,7 +257,7 @@ def test_masks_are_found_beside_their_images(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("empty", "told"),
+    ("empty", "reported"),
     [
         ("", "data: no such folder; draw the sample line with `make demo`"),
         ("data", "no image fits validate.images"),
@@ -261,26 +265,26 @@ def test_masks_are_found_beside_their_images(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_a_folder_without_images_is_an_error(
-    run: Run, tmp_path: Path, empty: str, told: str
+    run: Run, tmp_path: Path, empty: str, reported: str
 ) -> None:
     (tmp_path / empty).mkdir(parents=True, exist_ok=True)
-    assert told in failure(run)
+    assert reported in failure(run)
 
 
-def test_a_class_without_samples_or_with_one_part_and_no_normals_are_told_together(
+def test_a_class_without_samples_or_with_one_part_and_no_normals_are_reported_together(
     run: Run, tmp_path: Path
 ) -> None:
     flat_line(tmp_path / "data", classes=["찍힘"], n_parts=1)
-    told = failure(run)
-    assert "the normal class 'normal' has no views" in told
-    assert "class 'dent' has one part" in told
+    reported = failure(run)
+    assert "the normal class 'normal' has no views" in reported
+    assert "class 'dent' has one part" in reported
 
 
-def test_unknown_classes_are_told_with_the_place_to_add_them(run: Run, data: Path) -> None:
+def test_unknown_classes_are_reported_with_the_place_to_add_them(run: Run, data: Path) -> None:
     flat_line(data, classes=["새것", "모름"], n_parts=2)
-    told = failure(run)
-    assert "class '새것' of 4 images is unknown; add it to line.classes" in told
-    assert "class '모름'" in told
+    reported = failure(run)
+    assert "class '새것' of 4 images is unknown; add it to line.classes" in reported
+    assert "class '모름'" in reported
 
 
 def test_names_in_both_unicode_forms_are_an_error(run: Run, data: Path) -> None:
@@ -289,7 +293,7 @@ def test_names_in_both_unicode_forms_are_an_error(run: Run, data: Path) -> None:
     assert "spelled in two Unicode forms" in failure(run)
 
 
-def test_all_that_is_wrong_with_the_files_is_told_at_once(run: Run, data: Path) -> None:
+def test_all_that_is_wrong_with_the_files_is_reported_at_once(run: Run, data: Path) -> None:
     name = unicodedata.normalize("NFD", "C0_000_정상_0.png")
     put(data / "images" / name, part(77))
     lines = failure(run, coco=["gone.json"]).splitlines()
@@ -307,7 +311,7 @@ def test_a_file_name_that_no_unicode_can_spell_is_set_aside(run: Run, data: Path
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"patern": ".+"}, "params.yaml: validate.patern: unknown key"),
         ({"expected": {"width_px": "wide"}}, "validate.expected.width_px: should be a"),
@@ -329,17 +333,19 @@ def test_a_file_name_that_no_unicode_can_spell_is_set_aside(run: Run, data: Path
         ),
     ],
 )
-def test_wrong_settings_are_told_by_key_and_value(
-    run: Run, data: Path, changes: dict[str, Any], told: str
+def test_wrong_settings_are_reported_by_key_and_value(
+    run: Run, data: Path, changes: dict[str, Any], reported: str
 ) -> None:
-    assert told in failure(run, **changes)
+    assert reported in failure(run, **changes)
 
 
-def test_annotation_files_that_are_not_there_are_told_at_once(run: Run, data: Path) -> None:
+def test_annotation_files_that_are_not_there_are_reported_at_once(run: Run, data: Path) -> None:
     (data / "labels").mkdir()
     (data / "labels/names.txt").write_text("dent")
-    told = failure(run, yolo=["boxes/*"], yolo_names="boxes/classes.txt", coco=["a.json", "b.json"])
-    assert told.splitlines() == [
+    reported = failure(
+        run, yolo=["boxes/*"], yolo_names="boxes/classes.txt", coco=["a.json", "b.json"]
+    )
+    assert reported.splitlines() == [
         "data: no .json file fits validate.coco 'a.json'; put it there, or correct params.yaml",
         "data: no .json file fits validate.coco 'b.json'; put it there, or correct params.yaml",
         "data: no .txt file fits validate.yolo 'boxes/*'; put it there, or correct params.yaml",

@@ -228,19 +228,16 @@ def _labels(
     photos: Sequence[str], read: Table, columns: Columns, said: str
 ) -> tuple[Normal, dict[str, str]]:
     """The normal class and the raw label of each image: of several the first defect, by rows."""
-    named = "" if said == UNLISTED else said
     if not columns.label:
-        boxes = Boxes({}, (), read.annotations)
-        normal = normal_among(boxes.categories, named)
-        listed = [path for path in photos if path in read.labels]
-        return normal, labels_by_boxes(listed, boxes, normal.names)
+        return _labels_by_boxes(photos, read, "" if said == UNLISTED else said)
 
     if said == UNLISTED:
         normal = Normal(frozenset())
         labels = dict.fromkeys(photos, "")
     else:
-        given = {label for raws in read.labels.values() for label in raws}
-        normal = normal_among(given, named)
+        given: set[str] = set()
+        given.update(*read.labels.values())
+        normal = normal_among(given, said)
         labels = {}
 
     for path in photos:
@@ -250,6 +247,16 @@ def _labels(
             first, *_ = [*defects, *raws]
             labels[path] = first
     return normal, labels
+
+
+def _labels_by_boxes(
+    photos: Sequence[str], read: Table, said: str
+) -> tuple[Normal, dict[str, str]]:
+    """The same where the table has no column of labels: its boxes say them."""
+    boxes = Boxes({}, (), read.annotations)
+    normal = normal_among(boxes.categories, said)
+    listed = [path for path in photos if path in read.labels]
+    return normal, labels_by_boxes(listed, boxes, normal.names)
 
 
 def _place(columns: Columns, listing: Listing) -> dict[str, str]:

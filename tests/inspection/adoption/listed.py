@@ -84,3 +84,9 @@ def _check(found: Plan) -> None:
     read = sort_files(found.files, Layout.model_validate(known))
     assert set(read.images) >= set(found.photos)
     assert set(read.ignored) <= set(found.proposal.files)  # masks that a table names
+
+
+def words(n: int) -> list[str]:
+    """Different words of two letters, the first of them normal."""
+    letters = "abcdefg"
+    return ["ok", *(a + b for a in letters for b in letters if a + b != "ok")][:n]

@@ -170,39 +170,3 @@ def test_of_two_classes_of_which_one_is_a_defect_the_other_is_normal_and_that_is
     assert found.line["normal"] == "housing"
     assert "'housing', the only other class, is the normal one" in found.proposal.normal.note
     assert planned(lines, normal="defective").line["normal"] == "defective"
-
-
-def words(n: int) -> list[str]:
-    """Different words of two letters, the first of them normal."""
-    letters = "abcdefg"
-    return ["ok", *(a + b for a in letters for b in letters if a + b != "ok")][:n]
-
-
-@pytest.mark.parametrize(
-    ("n_words", "n_views", "fits"), [(40, 2, True), (41, 2, False), (3, 1, False)]
-)
-def test_classes_in_names_are_up_to_40_words_of_two_images_each(
-    n_words: int, n_views: int, fits: bool
-) -> None:
-    lines = [
-        f"{n}{k:02}-{word}.png" for k, word in enumerate(words(n_words)) for n in range(n_views)
-    ]
-    if fits:
-        assert len(planned(lines, part="file").n_parts) == n_words
-    else:
-        with pytest.raises(InspectionError, match="no token that is one of few words"):
-            planned(lines)
-
-
-@pytest.mark.parametrize(("n_words", "fits"), [(40, True), (41, False)])
-def test_a_column_of_labels_without_a_usual_name_has_up_to_40_values(
-    n_words: int, fits: bool
-) -> None:
-    names = [(f"{k:02}{n}.png", word) for k, word in enumerate(words(n_words)) for n in range(2)]
-    rows = [f"{name},{word}" for name, word in names]
-    lines = [*(name for name, _ in names), "== t.csv", "file,finding", *rows]
-    if fits:
-        assert len(planned(lines, part="file").n_parts) == n_words
-    else:
-        with pytest.raises(InspectionError, match="LABEL=<column>"):
-            planned(lines)

@@ -92,19 +92,19 @@ def test_classes_that_a_fold_lacks_are_named() -> None:
     assert thin_classes(views, assigned(views)) == {"val": ["dent", "slide"], "test": ["slide"]}
 
 
-def siblings(*, told_by_class: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def siblings(*, class_shows: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features of four views each of 30 parts: alike within a part, by class only as asked."""
     generator = np.random.default_rng(0)
     groups = np.repeat([f"part {number}" for number in range(30)], 4)
     labels = np.repeat(np.where(np.arange(30) % 2, "dent", "normal"), 4)
     own = np.repeat(generator.normal(0, 1, (30, 40)), 4, axis=0)
     features = own + generator.normal(0, 0.05, own.shape)
-    features[:, 0] += told_by_class * (labels == "dent")
+    features[:, 0] += class_shows * (labels == "dent")
     return features, labels, groups
 
 
 def test_a_random_split_of_sibling_views_claims_what_is_not_there() -> None:
-    features, labels, groups = siblings(told_by_class=0)
+    features, labels, groups = siblings(class_shows=0)
     found = leakage_price(features, labels, groups, fit=fit_svm, n_splits=5, seed=0)
     assert found["siblings_in_train_rate"] > 0.95
     assert found["random_macro_f1"] > 0.8
@@ -113,7 +113,7 @@ def test_a_random_split_of_sibling_views_claims_what_is_not_there() -> None:
 
 
 def test_nothing_is_claimed_where_every_part_has_one_view() -> None:
-    features, labels, _ = siblings(told_by_class=30)
+    features, labels, _ = siblings(class_shows=30)
     alone = np.arange(len(labels)).astype(str)
     found = leakage_price(features, labels, alone, fit=fit_svm, n_splits=5, seed=0)
     assert found["siblings_in_train_rate"] == 0
@@ -122,7 +122,7 @@ def test_nothing_is_claimed_where_every_part_has_one_view() -> None:
 
 @pytest.mark.filterwarnings("ignore:The least populated class in y:UserWarning")
 def test_a_class_of_fewer_views_than_splits_can_be_priced() -> None:
-    features, labels, groups = siblings(told_by_class=30)
+    features, labels, groups = siblings(class_shows=30)
     labels = labels.astype(object)
     labels[:4] = "slide"
     found = leakage_price(features, labels, groups, fit=fit_svm, n_splits=5, seed=0)
@@ -130,7 +130,7 @@ def test_a_class_of_fewer_views_than_splits_can_be_priced() -> None:
 
 
 def test_a_camera_that_gives_the_class_away_is_found() -> None:
-    _, labels, groups = siblings(told_by_class=0)
+    _, labels, groups = siblings(class_shows=0)
     generator = np.random.default_rng(0)
     columns = pd.DataFrame(
         {
@@ -138,10 +138,10 @@ def test_a_camera_that_gives_the_class_away_is_found() -> None:
             "brightness": generator.normal(0, 1, len(labels)),
         }
     )
-    told = shortcut_audit(columns, labels, groups, fit=fit_tree, n_splits=5, seed=0)
-    assert told["chance"] == 0.5
-    assert told["camera"] == 1.0
-    assert told["brightness"] < 0.75
+    reported = shortcut_audit(columns, labels, groups, fit=fit_tree, n_splits=5, seed=0)
+    assert reported["chance"] == 0.5
+    assert reported["camera"] == 1.0
+    assert reported["brightness"] < 0.75
 
 
 def many_groups() -> pd.DataFrame:

@@ -100,12 +100,12 @@ def test_conflicts_are_listed_with_their_reason_and_reviewed_views_are_not() -> 
     table, _ = drawn(2)
     likely = pd.DataFrame({"dent": [0.9, 0.9, 0.1, 0.1], "normal": [0.1, 0.1, 0.9, 0.9]})
     table.loc[1, "label_source"] = "review"
-    told = [
+    reported = [
         Conflict("v0", "part_disagreement", "1 x dent", "", 0.0),
         Conflict("v1", "box_conflict", "boxed", "normal", 0.9),
         Conflict("v2", "box_conflict", "boxed as dent", "dent", 0.9),
     ]
-    issues = ranked(table, likely, told, n_issues=0)
+    issues = ranked(table, likely, reported, n_issues=0)
     assert list(issues["view_id"]) == ["v2", "v0"]
     assert issues.loc[0, "suggested"] == "dent"
     assert issues.loc[0, "score"] == pytest.approx(1 - 0.1 * 0.9)

@@ -20,9 +20,9 @@ def test_a_defect_boxed_as_another_class_is_a_conflict_with_the_box_as_suggestio
         ("d", "normal", ["knurling"], ""),
         ("e", "dent", [], ""),
     )
-    told = conflicts(table, LINE, ALL)
-    assert [(one.view_id, one.suggested) for one in told] == [("v0", "dent"), ("v1", "dent")]
-    assert told[0].reason == "boxed as dent, labelled normal"
+    reported = conflicts(table, LINE, ALL)
+    assert [(one.view_id, one.suggested) for one in reported] == [("v0", "dent"), ("v1", "dent")]
+    assert reported[0].reason == "boxed as dent, labelled normal"
 
 
 def test_views_of_one_part_that_disagree_are_all_in_conflict() -> None:
@@ -40,10 +40,10 @@ def test_a_view_whose_copy_is_labelled_otherwise_is_in_conflict_and_told_the_cop
         views(("a", "normal", [], ""), ("b", "dent", [], "")),
         ("x.png", "dent"), ("y.png", "normal"), ("z.png", "slide"), ("unknown.png", ""),
     )  # fmt: skip
-    (told,) = conflicts(table, LINE, ALL)
-    assert (told.view_id, told.rule) == ("v0", "duplicate_conflict")
-    assert told.reason == "same bytes as 'x.png', labelled dent and as 'z.png', labelled slide"
-    assert (told.suggested, told.confidence) == ("dent", 0.5)
+    (reported,) = conflicts(table, LINE, ALL)
+    assert (reported.view_id, reported.rule) == ("v0", "duplicate_conflict")
+    assert reported.reason == "same bytes as 'x.png', labelled dent and as 'z.png', labelled slide"
+    assert (reported.suggested, reported.confidence) == ("dent", 0.5)
     assert found(table, duplicate_conflict="off") == []
 
 
@@ -55,9 +55,9 @@ def test_copies_that_agree_or_tell_no_label_are_no_conflict() -> None:
 def test_a_rule_that_is_off_finds_nothing_and_one_that_reports_holds_nothing() -> None:
     table = views(("a", "normal", ["dent"], ""))
     assert found(table, box_conflict="off") == []
-    told = conflicts(table, LINE, ALL)
-    assert list(with_holds(table, told, rules=["box_conflict"])["held"]) == [True]
-    assert list(with_holds(table, told, rules=[])["held"]) == [False]
+    reported = conflicts(table, LINE, ALL)
+    assert list(with_holds(table, reported, rules=["box_conflict"])["held"]) == [True]
+    assert list(with_holds(table, reported, rules=[])["held"]) == [False]
 
 
 def test_a_held_view_says_every_rule_that_holds_it() -> None:
@@ -81,10 +81,10 @@ def test_every_change_is_listed_with_what_made_it() -> None:
         ("a", "normal", [], ""), ("b", "dent", [], ""), ("c", "normal", ["dent"], ""),
         ("d", "dent", [], ""),
     )  # fmt: skip
-    told = read_reviews(reviews(("sha0", "slide"), ("sha1", "-")), raw, LINE)
-    table = with_reviews(raw, told)
+    reported = read_reviews(reviews(("sha0", "slide"), ("sha1", "-")), raw, LINE)
+    table = with_reviews(raw, reported)
     table = with_holds(table, conflicts(table, LINE, ALL), rules=list(ALL))
-    listed = changes(raw, table, told)
+    listed = changes(raw, table, reported)
     assert len(table) == 3
     assert listed[["view_id", "what", "before", "after", "source"]].values.tolist() == [
         ["v0", "label", "normal", "slide", "review"],

@@ -48,13 +48,13 @@ def test_an_empty_yolo_file_tells_that_there_is_nothing() -> None:
     assert "images/a.png" in found.sources
 
 
-def test_lines_that_are_no_box_are_told_and_nan_is_left_to_the_check_of_boxes() -> None:
+def test_lines_that_are_no_box_are_reported_and_nan_is_left_to_the_check_of_boxes() -> None:
     found = read(yolo(a="1 0.5 0.5 0.2\nnonsense\n1 nan 0.5 0.1 0.1\n"))
     assert [finding.reason for finding in found.findings] == ["box_not_a_number"] * 2
     assert math.isnan(found.boxes["images/a.png"][0].box.x_px)
 
 
-def test_labels_without_an_image_are_told_and_those_of_an_unreadable_one_are_not() -> None:
+def test_labels_without_an_image_are_reported_and_those_of_an_unreadable_one_are_not() -> None:
     index = ImageIndex(["images/a.png", "images/broken.png"], suffixes=False)
     files = yolo(stranger="1 0.5 0.5 0.1 0.1", broken="1 0.5 0.5 0.1 0.1")
     found = read_yolo(files, class_names=["x", "y"], images=index, sizes=SIZES)
@@ -71,7 +71,7 @@ def test_a_label_file_in_cp949_is_read_and_told() -> None:
     assert found.boxes["images/a.png"][0].category == "찍힘"
 
 
-def test_a_label_file_in_no_known_encoding_is_told_and_not_guessed() -> None:
+def test_a_label_file_in_no_known_encoding_is_reported_and_not_guessed() -> None:
     nonsense = b"\xff\xff\x00 0.5"
     found = read(yolo(a=nonsense))
     assert [finding.reason for finding in found.findings] == ["label_file_not_utf8"]

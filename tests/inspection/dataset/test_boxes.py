@@ -41,7 +41,9 @@ def box(
         ((0, 0, math.inf, 10), "box_not_a_number"),
     ],
 )
-def test_boxes_that_cannot_be_are_told_by_one_word(edges: tuple[float, ...], reason: str) -> None:
+def test_boxes_that_cannot_be_are_reported_by_one_word(
+    edges: tuple[float, ...], reason: str
+) -> None:
     x, y, w, h = edges
     assert fault(Box(x, y, w, h), **SIZE) == reason
 
@@ -75,7 +77,7 @@ def test_names_of_boxes_become_those_of_classes_and_regions() -> None:
     assert [(f.reason, f.view_kept) for f in findings] == [("box_unknown_category", True)]
 
 
-def test_a_box_that_only_one_of_two_files_has_is_told_and_kept() -> None:
+def test_a_box_that_only_one_of_two_files_has_is_reported_and_kept() -> None:
     boxes = [box(10, 10, 20, 20), box(10, 10, 20, 20, source="coco"), box(50, 50, 9, 9)]
     both = {"yolo", "coco"}
     kept, findings = resolved(boxes, path="a", size_px=(100, 80), sources=both, line=LINE)

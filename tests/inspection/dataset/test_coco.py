@@ -28,7 +28,7 @@ def test_coco_boxes_find_their_image_in_either_unicode_form() -> None:
 
 
 @pytest.mark.parametrize("said", [(64, 48), (None, None), (0, 0)], ids=str)
-def test_coco_boxes_of_an_image_of_another_size_are_told_and_left_out(
+def test_coco_boxes_of_an_image_of_another_size_are_reported_and_left_out(
     said: tuple[int | None, int | None],
 ) -> None:
     entry = {"id": 1, "file_name": "a.png", "width": said[0], "height": said[1]}
@@ -45,7 +45,7 @@ def test_coco_boxes_of_an_image_of_another_size_are_told_and_left_out(
         assert len(half.boxes["a.png"]) == 1
 
 
-def test_a_coco_image_that_is_not_there_is_told_with_the_number_of_its_boxes() -> None:
+def test_a_coco_image_that_is_not_there_is_reported_with_the_number_of_its_boxes() -> None:
     content = coco(images=[{"id": 1, "file_name": "gone.png"}])
     found = read_coco("x.json", content, images=ImageIndex(["a.png"], suffixes=True))
     assert [(f.path, f.reason) for f in found.findings] == [("gone.png", "label_without_image")]
@@ -55,7 +55,7 @@ def test_a_coco_image_that_is_not_there_is_told_with_the_number_of_its_boxes() -
     assert found.boxes == {}
 
 
-def test_coco_boxes_of_no_image_are_told_one_by_one() -> None:
+def test_coco_boxes_of_no_image_are_reported_one_by_one() -> None:
     stray = {"image_id": 9, "category_id": 7, "bbox": [1, 2, 3, 4]}
     nameless = {"category_id": 8, "bbox": [1, 2, 3, 4]}
     content = coco(annotations=[stray, stray, nameless, stray | {"image_id": 1}])
@@ -71,7 +71,7 @@ def test_coco_boxes_of_no_image_are_told_one_by_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "told"),
+    ("parts", "reported"),
     [
         ({"images": [{"id": [1], "file_name": "a.png"}]}, "images[0].id is [1]"),
         ({"categories": [{"id": {"n": 7}, "name": "dent"}]}, "categories[0].id is {'n': 7}"),
@@ -81,12 +81,12 @@ def test_coco_boxes_of_no_image_are_told_one_by_one() -> None:
     ],
 )
 def test_an_id_that_is_no_number_and_no_text_is_an_error_that_shows_it(
-    parts: dict[str, object], told: str
+    parts: dict[str, object], reported: str
 ) -> None:
     with pytest.raises(InspectionError) as caught:
         read_coco("x.json", coco(**parts), images=ImageIndex(["a.png"], suffixes=True))
     assert str(caught.value) == (
-        f"x.json: 1 ids are neither a number nor text: {told}; export it again"
+        f"x.json: 1 ids are neither a number nor text: {reported}; export it again"
     )
 
 
@@ -116,9 +116,9 @@ def test_a_coco_box_without_four_numbers_is_not_a_number(bbox: object) -> None:
 def test_a_coco_annotation_without_a_box_has_the_extent_of_its_segmentation(
     segmentation: object,
 ) -> None:
-    told = {"image_id": 1, "category_id": 7, "segmentation": segmentation}
+    reported = {"image_id": 1, "category_id": 7, "segmentation": segmentation}
     found = read_coco(
-        "x.json", coco(annotations=[told]), images=ImageIndex(["a.png"], suffixes=True)
+        "x.json", coco(annotations=[reported]), images=ImageIndex(["a.png"], suffixes=True)
     )
     (box,) = found.boxes["a.png"]
     assert box.box == Box(2, 1, 3, 2)
@@ -128,15 +128,15 @@ def test_a_coco_annotation_without_a_box_has_the_extent_of_its_segmentation(
 def test_a_coco_annotation_with_neither_box_nor_segmentation_is_not_a_number(
     segmentation: object,
 ) -> None:
-    told = {"image_id": 1, "category_id": 7, "bbox": [], "segmentation": segmentation}
+    reported = {"image_id": 1, "category_id": 7, "bbox": [], "segmentation": segmentation}
     found = read_coco(
-        "x.json", coco(annotations=[told]), images=ImageIndex(["a.png"], suffixes=True)
+        "x.json", coco(annotations=[reported]), images=ImageIndex(["a.png"], suffixes=True)
     )
     assert math.isnan(found.boxes["a.png"][0].box.x_px)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"{", "is not JSON"),
         (b"[]", "is not COCO"),
@@ -144,7 +144,7 @@ def test_a_coco_annotation_with_neither_box_nor_segmentation_is_not_a_number(
         (coco(categories=[{"id": 1}]), "lack id or name"),
     ],
 )
-def test_a_broken_coco_file_is_an_error_that_names_it(content: bytes, told: str) -> None:
-    with pytest.raises(InspectionError, match=told) as caught:
+def test_a_broken_coco_file_is_an_error_that_names_it(content: bytes, reported: str) -> None:
+    with pytest.raises(InspectionError, match=reported) as caught:
         read_coco("x.json", content, images=ImageIndex([], suffixes=True))
     assert str(caught.value).startswith("x.json: ")

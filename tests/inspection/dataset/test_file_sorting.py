@@ -14,7 +14,7 @@ def layout(**keys: object) -> Layout:
 
 
 def test_files_are_told_apart_by_glob_suffix_and_name() -> None:
-    told = sort_files(
+    reported = sort_files(
         [
             "images/a.JPG",
             "images/b.png",
@@ -31,11 +31,11 @@ def test_files_are_told_apart_by_glob_suffix_and_name() -> None:
             coco=["boxes.json"],
         ),
     )
-    assert told.images == ("images/a.JPG", "images/b.png")
-    assert told.yolo == ("labels/a.txt",)
-    assert told.yolo_names == "labels/classes.txt"
-    assert told.coco == ("boxes.json",)
-    assert told.ignored == ("images/note.md", "other/c.png")
+    assert reported.images == ("images/a.JPG", "images/b.png")
+    assert reported.yolo == ("labels/a.txt",)
+    assert reported.yolo_names == "labels/classes.txt"
+    assert reported.coco == ("boxes.json",)
+    assert reported.ignored == ("images/note.md", "other/c.png")
 
 
 def test_each_annotation_glob_is_to_fit_a_file_whichever_glob_takes_it() -> None:
@@ -53,20 +53,20 @@ def test_each_annotation_glob_is_to_fit_a_file_whichever_glob_takes_it() -> None
 
 
 def test_a_mask_is_never_an_image() -> None:
-    told = sort_files(
+    reported = sort_files(
         ["good/a.png", "good/a_mask.png", "good/orphan_mask.png"],
         layout(layout="class_folders_with_masks", masks="{folder}/{stem}_mask.png"),
     )
-    assert told.images == ("good/a.png",)
-    assert told.masks == ("good/a_mask.png", "good/orphan_mask.png")
+    assert reported.images == ("good/a.png",)
+    assert reported.masks == ("good/a_mask.png", "good/orphan_mask.png")
 
 
-def test_masks_of_the_same_stem_are_told_by_their_suffix() -> None:
-    told = sort_files(
+def test_masks_of_the_same_stem_are_reported_by_their_suffix() -> None:
+    reported = sort_files(
         ["x/a.jpg", "x/a.png"],
         layout(layout="class_folders_with_masks", images=["**/*.jpg"], masks="{folder}/{stem}.png"),
     )
-    assert (told.images, told.masks) == (("x/a.jpg",), ("x/a.png",))
+    assert (reported.images, reported.masks) == (("x/a.jpg",), ("x/a.png",))
 
 
 def test_globs_match_names_in_either_unicode_form_and_case() -> None:
@@ -75,8 +75,8 @@ def test_globs_match_names_in_either_unicode_form_and_case() -> None:
     assert sort_files([decomposed], layout(images=["찍힘/*"])).images == (decomposed,)
 
 
-def test_two_spellings_of_one_name_are_told_with_both_of_them() -> None:
+def test_two_spellings_of_one_name_are_reported_with_both_of_them() -> None:
     both = [unicodedata.normalize(form, "찍힘.png") for form in ("NFC", "NFD")]
-    (told,) = spelled_in_two_forms([*both, "a.png"])
-    assert all(ascii(path) in told for path in both)
+    (reported,) = spelled_in_two_forms([*both, "a.png"])
+    assert all(ascii(path) in reported for path in both)
     assert spelled_in_two_forms(["a.png", "b.png"]) == []

@@ -56,15 +56,15 @@ def test_an_unknown_folder_is_the_raw_label_with_its_path() -> None:
     assert raw_label(name, layout=layout(), line=LINE) == "new/Imgs"
 
 
-def test_all_that_does_not_fit_together_is_told_at_once() -> None:
-    told = problems(layout="flat", pattern=".+", masks="x.png", yolo=["labels/*"])
-    assert "needs a group (?P<label>...)" in told
-    assert "masks needs {stem}" in told
-    assert "yolo needs yolo_names" in told
+def test_all_that_does_not_fit_together_is_reported_at_once() -> None:
+    reported = problems(layout="flat", pattern=".+", masks="x.png", yolo=["labels/*"])
+    assert "needs a group (?P<label>...)" in reported
+    assert "masks needs {stem}" in reported
+    assert "yolo needs yolo_names" in reported
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "reported"),
     [
         ({"pattern": "("}, "should be a regular expression"),
         ({"layout": "coco"}, "layout coco needs coco"),
@@ -76,5 +76,5 @@ def test_all_that_does_not_fit_together_is_told_at_once() -> None:
         ({"patern": ".+"}, "Extra inputs are not permitted"),
     ],
 )
-def test_a_wrong_setting_is_told_by_its_remedy(keys: dict[str, object], told: str) -> None:
-    assert told in problems(**keys)
+def test_a_wrong_setting_is_reported_by_its_remedy(keys: dict[str, object], reported: str) -> None:
+    assert reported in problems(**keys)

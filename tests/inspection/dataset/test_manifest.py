@@ -90,7 +90,7 @@ def test_paths_stay_as_on_disk_and_labels_are_composed() -> None:
     assert table.loc[0, "label_raw"] == "양품"
 
 
-def test_of_equal_files_the_first_is_kept_and_a_conflict_of_labels_is_told() -> None:
+def test_of_equal_files_the_first_is_kept_and_a_conflict_of_labels_is_reported() -> None:
     images = [seen("1_양품.png", "s"), seen("2_양품.png", "s"), seen("3_찍힘.png", "s")]
     table, findings = made(images)
     assert list(table["path"]) == ["1_양품.png"]
@@ -134,10 +134,10 @@ def test_unknown_classes_and_names_are_all_told_at_once_where_they_stop(unknown:
     images = [seen("1_양품.png"), seen("2_new.png"), seen("3_odd.png"), seen("IMG.png")]
     with pytest.raises(InspectionError) as caught:
         made(images, unknown=unknown)
-    told = str(caught.value)
-    assert "class 'new' of 1 images is unknown" in told
-    assert "class 'odd' of 1 images is unknown" in told
-    assert "1 x name_not_understood: 'IMG.png'" in told
+    reported = str(caught.value)
+    assert "class 'new' of 1 images is unknown" in reported
+    assert "class 'odd' of 1 images is unknown" in reported
+    assert "1 x name_not_understood: 'IMG.png'" in reported
 
 
 def test_boxes_are_stored_as_json_and_bad_ones_leave_the_view() -> None:
@@ -200,7 +200,7 @@ def test_masks_tell_the_class_where_the_layout_says_so() -> None:
     assert list(table["mask_path"]) == ["a_m.png", "b_m.png"]
 
 
-def test_masks_of_another_size_and_without_an_image_are_told_and_left_out() -> None:
+def test_masks_of_another_size_and_without_an_image_are_reported_and_left_out() -> None:
     masks = [Mask("a_m.png", 60, 48, is_marked=True), Mask("z_m.png", 64, 48, is_marked=True)]
     table, findings = made(
         [seen("a.png")], on_masks=masks, unknown=Unknown(max_fraction=1), **MASKS
@@ -211,7 +211,7 @@ def test_masks_of_another_size_and_without_an_image_are_told_and_left_out() -> N
     assert ("z_m.png", "mask_without_image") in reasons
 
 
-def test_a_mask_that_contradicts_the_class_is_told() -> None:
+def test_a_mask_that_contradicts_the_class_is_reported() -> None:
     masks = [Mask("a_m.png", 64, 48, is_marked=False), Mask("b_m.png", 64, 48, is_marked=True)]
     _, findings = made(
         [seen("dent/a.png"), seen("normal/b.png")],
@@ -234,13 +234,13 @@ def test_a_mask_is_marked_when_any_pixel_is() -> None:
     assert broken.reason == "mask_empty"
 
 
-def test_classes_without_views_or_with_one_part_are_told_together() -> None:
+def test_classes_without_views_or_with_one_part_are_reported_together() -> None:
     table = pd.DataFrame({"label": ["dent", "dent"], "part_id": ["1", "1"]})
     with pytest.raises(InspectionError) as caught:
         check_classes(table, LINE)
-    told = str(caught.value).splitlines()
-    assert told[0].startswith("data: the normal class 'normal' has no views")
-    assert told[1].startswith("data: class 'dent' has one part")
+    reported = str(caught.value).splitlines()
+    assert reported[0].startswith("data: the normal class 'normal' has no views")
+    assert reported[1].startswith("data: class 'dent' has one part")
 
 
 def test_a_class_whose_views_are_all_held_is_not_called_missing() -> None:

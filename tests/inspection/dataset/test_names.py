@@ -97,8 +97,8 @@ def test_times_are_counted_in_seconds_over_days() -> None:
     stems = ["20240301_235958", "20240302_000001", "20240302_000012", "20240401_235958"]
     names = [take_apart(stem, pattern) for stem in stems]
     rule = PartFrom(rule="consecutive", group="time", max_gap=5, in_seconds=True)
-    told = [name for name in names if name is not None]
-    assert part_ids(told, rule) == [
+    reported = [name for name in names if name is not None]
+    assert part_ids(reported, rule) == [
         "20240301235958",
         "20240301235958",
         "20240302000012",
@@ -106,7 +106,7 @@ def test_times_are_counted_in_seconds_over_days() -> None:
     ]
     odd = take_apart("20241399_000000", pattern)
     assert odd is not None
-    assert names_without_part([odd, *told], rule) == [odd]
+    assert names_without_part([odd, *reported], rule) == [odd]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
+import pytest
+
 from inspection.adoption.proposal import Lacks, Proposal
-from tests.inspection.adoption.listed import recognise
+from inspection.errors import InspectionError
+from tests.inspection.adoption.listed import planned, recognise, words
 
 NAMES = [
     f"P{n:03}_{word}_{shot}.png" for n, word in enumerate(["ok", "scratch"] * 6) for shot in "12"
@@ -37,3 +40,25 @@ def test_names_that_are_not_built_alike_are_said_to_be_so() -> None:
     found = recognise("named_files", ["1.png", "2_3_4_5.png", "6_7.png", "8_9_10.png"])
     assert isinstance(found, Lacks)
     assert "not built alike" in found.what
+
+
+@pytest.mark.parametrize(
+    ("n_words", "n_views", "fits"), [(40, 2, True), (41, 2, False), (3, 1, False)]
+)
+def test_classes_in_names_are_up_to_40_words_of_two_images_each(
+    n_words: int, n_views: int, fits: bool
+) -> None:
+    lines = [
+        f"{n}{k:02}-{word}.png" for k, word in enumerate(words(n_words)) for n in range(n_views)
+    ]
+    if fits:
+        assert len(planned(lines, part="file").n_parts) == n_words
+    else:
+        with pytest.raises(InspectionError, match="no token that is one of few words"):
+            planned(lines)
+
+
+def test_words_of_a_class_stand_in_two_images_each() -> None:
+    names = [f"{n}-{word}.png" for n in range(2) for word in ("ok", "ax")]
+    assert isinstance(recognise("named_files", names), Proposal)
+    assert isinstance(recognise("named_files", names[:3]), Lacks)

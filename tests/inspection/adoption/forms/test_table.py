@@ -1,7 +1,8 @@
 import pytest
 
 from inspection.adoption.proposal import Lacks, Proposal
-from tests.inspection.adoption.listed import recognise
+from inspection.errors import InspectionError
+from tests.inspection.adoption.listed import planned, recognise, words
 
 PHOTOS = [f"shots/{n}.png" for n in range(6)]
 LABELS = ["ok", "ok", "ok", "dent", "dent", "dent"]
@@ -90,3 +91,17 @@ def test_a_column_of_folds_is_not_used_and_that_is_said() -> None:
     found = recognise("table", [*PHOTOS, *rows("t.csv: image,label,split", *cells)])
     assert isinstance(found, Proposal)
     assert "the column 'split' of t.csv is not used" in found.notes[0]
+
+
+@pytest.mark.parametrize(("n_words", "fits"), [(40, True), (41, False)])
+def test_a_column_of_labels_without_a_usual_name_has_up_to_40_values(
+    n_words: int, fits: bool
+) -> None:
+    names = [(f"{k:02}{n}.png", word) for k, word in enumerate(words(n_words)) for n in range(2)]
+    rows = [f"{name},{word}" for name, word in names]
+    lines = [*(name for name, _ in names), "== t.csv", "file,finding", *rows]
+    if fits:
+        assert len(planned(lines, part="file").n_parts) == n_words
+    else:
+        with pytest.raises(InspectionError, match="LABEL=<column>"):
+            planned(lines)
