@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast lint deps lock adopt serve flow dashboard registry sheet key sign
+.PHONY: help demo setup test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -16,6 +16,7 @@ MASKS ?=
 LABEL ?=
 NORMAL ?=
 NAME ?=
+PORT ?=
 KEY ?=
 RELEASE ?=
 V ?=
@@ -67,6 +68,12 @@ serve: $(READY)  ## the inspection service on http://127.0.0.1:3000
 
 flow: $(READY)  ## run the Prefect flow `retrain` once
 	python -m pipelines.retrain
+
+schedule: $(READY)  ## server, worker and deployments of the flows, until Ctrl-C [PORT=4200]
+	@exec python -m pipelines.schedule $(if $(PORT),--port $(PORT))
+
+watch: $(READY)  ## what has changed in what the service sees, and what its verdicts were worth
+	@python -m pipelines.watch
 
 dashboard: $(READY)  ## see where the model looks, on http://127.0.0.1:8501
 	python -m streamlit run dashboard/app.py

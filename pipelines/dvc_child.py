@@ -1,6 +1,7 @@
 """The program that holds DVC open: it reads a stage's name per line and answers each in JSON.
 
 First it takes note of data that has changed, as `dvc repro` does: `data.dvc` names what a run read.
+With the argument `beside` it does not: another one of the same run has done so, and is at work.
 What the stages print goes to stdout and stderr as it comes; an answer is a line that begins with
 the record separator.
 """
@@ -14,41 +15,81 @@ from typing import Any, TextIO
 from inspection.processes import die_with_parent
 
 ANSWER = "\x1e"
+BESIDE = "beside"
 EMPTY_IS_BROKEN = (".dvc/tmp/rwlock", "dvc.lock")
+# A shell reports a process that was killed by a signal as 128 and more; Python as a number below 0.
+KILLED_BY_A_SIGNAL = 128
 
 
 def main() -> None:
-    """Answer first with the names of all stages in order, then to each stage that is named."""
+    """Answer first with all stages in order and what each needs, then to each that is named."""
     die_with_parent()
     commands = _private_stdin()
-    _mend()
+    is_first = BESIDE not in sys.argv[1:]
+    if is_first:
+        _mend()
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
-        repo = Repo()
+        # two stages that run side by side wait for each other to write dvc.lock
+        repo = Repo(_wait_for_lock=True)
         repo.scm_context.quiet = True
-        stages, sources = _planned(repo)
-        for source in sources:
+        needs, sources = _planned(repo)
+        for source in sources if is_first else []:
             repo.reproduce(source, single_item=True)
-        _say({"stages": stages})
+        _say({"needs": needs})
     except DvcException as error:
-        _say({"error": _told(error)})
+        _say(_failure(error))
         raise SystemExit(1) from error
     for line in commands:
         try:
             _say({"ran": bool(repo.reproduce(line.strip(), single_item=True))})
         except DvcException as error:
-            _say({"error": _told(error)})
+            _say(_failure(error))
 
 
-def _planned(repo: Any) -> tuple[list[str], list[str]]:
-    """The stages that have a command, each after all that it depends on, and the tracked data."""
+def _planned(repo: Any) -> tuple[dict[str, list[str]], list[str]]:
+    """The stages that have a command, in order, with those that each needs; the tracked data."""
     from dvc.repo.reproduce import plan_repro
 
-    ordered: list[Any] = plan_repro(repo.index.graph)
-    stages = [stage.addressing for stage in ordered if not stage.is_data_source]
-    return stages, [stage.addressing for stage in ordered if stage.is_data_source]
+    graph = repo.index.graph
+    ordered: list[Any] = plan_repro(graph)
+    needs = {
+        stage.addressing: sorted(
+            other.addressing
+            for other in graph.successors(stage)
+            if not other.is_data_source
+        )
+        for stage in ordered
+        if not stage.is_data_source
+    }
+    return needs, [stage.addressing for stage in ordered if stage.is_data_source]
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    """What went wrong, and whether trying again can help."""
+    return {"error": _told(error), "passing": _is_passing(error)}
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Whether it came from outside: the stage was killed, or another DVC held what it needs.
+
+    A stage that ends by itself, for a wrong parameter say, ends so every time.
+    """
+    from dvc.lock import LockError
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, StageCmdFailedError):
+            # DVC keeps it in the message alone
+            status = int(str(cause).rpartition("exited with ")[2])
+            return status < 0 or status >= KILLED_BY_A_SIGNAL
+        if isinstance(cause, LockError):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _told(error: BaseException) -> str:

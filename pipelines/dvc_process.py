@@ -26,50 +26,66 @@ BARS_SIZE = (24, 60)
 ROOT = Path(__file__).parents[1]
 
 
+class PassingError(InspectionError):
+    """A stage was killed, or something held what it needs: trying again can help."""
+
+
 class Dvc:
     """A DVC process in the current folder; it ends with the block, or with this process.
 
-    Must be entered in a thread that outlives the block: the kernel ends the process with it. Stages
-    draw progress bars where `show_bar` is given; it gets each state of a bar.
+    `needs` holds all stages in order, and for each those that come before it. A process `beside`
+    another one of the same run leaves to that one what is done once. Must be entered in a thread
+    that outlives the block: the kernel ends the process with it. Stages draw progress bars where
+    `show_bar` is given; it gets each state of a bar.
     """
 
-    stages: list[str]
+    needs: dict[str, list[str]]
 
     def __init__(
         self,
         log: Callable[[str], None],
         *,
         show_bar: Callable[[str], None] | None = None,
+        beside: bool = False,
     ) -> None:
         self._log = log
+        self._beside = beside
         self._show_bar = show_bar
 
     def __enter__(self) -> Self:
-        self._start()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
+        self.stop()
+
+    @property
+    def stages(self) -> list[str]:
+        """The names of all stages, each after those that it needs."""
+        return list(self.needs)
 
     def run(self, stage: str, log: Callable[[str], None]) -> bool:
         """Bring one stage up to date; True when it was not. Its output goes to `log`, by line.
 
-        Raises InspectionError with the last lines of what was printed.
+        Raises InspectionError with the last lines of what was printed, PassingError where trying
+        again can help.
         """
         if self._process.poll() is not None:
-            self._stop()
-            self._start()
+            self.stop()
+            self.start()
         with suppress(BrokenPipeError):  # it has just died, and the answer tells
             self._commands.write(f"{stage}\n")
             self._commands.flush()
         answer = self._answer(f"stage {stage}", log)
         return bool(answer["ran"])
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the process. Raises InspectionError where there is no pipeline to run."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         reading, writing = _terminal() if self._show_bar else os.pipe()
+        arguments = [dvc_child.BESIDE] if self._beside else []
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", dvc_child.__name__],
+            [sys.executable, "-P", "-m", dvc_child.__name__, *arguments],
             stdin=subprocess.PIPE,
             stdout=writing,
             stderr=subprocess.STDOUT,
@@ -84,12 +100,13 @@ class Dvc:
             reading, encoding="utf-8", errors="replace", newline=""
         )
         try:
-            self.stages = self._answer("dvc.yaml", self._log)["stages"]
+            self.needs = self._answer("dvc.yaml", self._log)["needs"]
         except BaseException:
-            self._stop()
+            self.stop()
             raise
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End the process, and with it a stage that it runs."""
         self._process.kill()
         self._process.wait()
         with suppress(BrokenPipeError):
@@ -103,18 +120,19 @@ class Dvc:
             if text.startswith(dvc_child.ANSWER):
                 answer: dict[str, Any] = json.loads(text.removeprefix(dvc_child.ANSWER))
                 if "error" in answer:
-                    raise InspectionError(
-                        "\n".join([f"{where}: {answer['error']}", *last])
-                    )
+                    kind = PassingError if answer["passing"] else InspectionError
+                    raise kind("\n".join([f"{where}: {answer['error']}", *last]))
                 return answer
             if self._show_bar and line.endswith("\r"):
                 self._show_bar(text)
             elif text:
                 last.append(text)
                 log(text)
-        self._process.wait()
-        ended = f"DVC ended with {self._process.returncode}; run it again"
-        raise InspectionError("\n".join([f"{where}: {ended}", *last]))
+        code = self._process.wait()
+        was_killed = code < 0
+        kind = PassingError if was_killed else InspectionError
+        ended = f"DVC ended with {code}; run it again"
+        raise kind("\n".join([f"{where}: {ended}", *last]))
 
 
 def _terminal() -> tuple[int, int]:

@@ -3,11 +3,18 @@
 from prefect import flow
 
 from inspection.errors import InspectionError
+from pipelines import alerts
 from pipelines import promote as gate
 from pipelines import rollback as back
 
 
-@flow(name="promote", persist_result=False, result_serializer="json")
+@flow(
+    name="promote",
+    on_failure=[alerts.run_failed],
+    on_crashed=[alerts.run_failed],
+    persist_result=False,
+    result_serializer="json",
+)
 def promote(by: str, dry_run: bool = False, override: str = "") -> str:
     """Hold the challenger against the champion; a run whose challenger is refused fails.
 
@@ -21,7 +28,13 @@ def promote(by: str, dry_run: bool = False, override: str = "") -> str:
     return outcome
 
 
-@flow(name="rollback", persist_result=False, result_serializer="json")
+@flow(
+    name="rollback",
+    on_failure=[alerts.run_failed],
+    on_crashed=[alerts.run_failed],
+    persist_result=False,
+    result_serializer="json",
+)
 def rollback(by: str, reason: str) -> str:
     """Let the previous champion serve again."""
     return back.rollback(reason=reason, by=by)

@@ -20,6 +20,7 @@ from pipelines.dvc_process import Dvc
 LOG = Path(".state/repro.log")
 DATA = Path("data")
 METRICS = Path("metrics")
+# of the column of names: as wide as the longest of a stage
 NAME_WIDTH = 12
 
 # What a person wants to know of a stage, in terms of its metrics.
@@ -87,6 +88,7 @@ class Screen:
         self._log.write(f"{plain}\n")
         if plain.startswith("> "):  # DVC repeats the command that it starts
             self._runs = True
+        # our own; a library's warning begins with the path of its source
         if plain.startswith("warning: ") and plain not in self.warnings:
             self.warnings.append(plain)
         if plain.startswith(f"{self._stage}: "):

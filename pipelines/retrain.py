@@ -1,81 +1,204 @@
-"""The flow `retrain`: a task per DVC stage, in order, through one DVC process.
+"""The flow `retrain`: a task per DVC stage, side by side where none needs the other.
 
 `python -m pipelines.retrain` runs it once, in the project's root.
 """
 
 import argparse
-import json
+import getpass
 import logging
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
 from prefect.settings import (
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
+from prefect.task_runners import ThreadPoolTaskRunner
 
-from inspection.errors import InspectionError
-from inspection.storage import locked, read_json
-from pipelines.dvc_process import Dvc
+from inspection.errors import InspectionError, first_three
+from inspection.storage import locked
+from pipelines import alerts
+from pipelines import promote as gate
+from pipelines.dvc_process import PassingError
+from pipelines.runs import branch, dvc_pool, records
+from pipelines.runs.overrides import overridden
 
 LOCK = Path(".state/locks/retrain.lock")
 SERVER_START_S = 180  # a busy machine takes longer than the 20 s that Prefect grants
-TEST_METRICS = Path("metrics/assemble.json")
+# evaluate_cam and fit_anomaly need the same stages and not each other; more never run at once
+MAX_SIDE_BY_SIDE = 2
+# by then whoever held DVC's locks has mostly ended, and memory is free again
+RETRY_DELAY_S = 10
+TASK_RUNNER: Any = ThreadPoolTaskRunner(max_workers=MAX_SIDE_BY_SIDE)
+FAILED, SKIPPED = "failed", "not begun"
 
 
-@task(retries=1, cache_policy=NO_CACHE, persist_result=False, result_serializer="json")
-def run_stage(dvc: Dvc, stage: str) -> str:
-    """Bring one stage up to date, and tell whether it ran. Its output goes to the run's log."""
-    return "ran" if dvc.run(stage, get_run_logger().info) else "up to date"
+def can_pass(task: Any, run: Any, state: State[Any]) -> bool:
+    """Whether a failed task is worth another try: not where a parameter or a stage is wrong."""
+    raised = state.result(raise_on_failure=False)
+    return isinstance(raised, (PassingError, OSError))
 
 
-@flow(name="retrain", persist_result=False, result_serializer="json")
-def retrain() -> list[dict[str, Any]]:
-    """Bring every stage up to date; returns what was done. Two runs never overlap."""
+@task(
+    retries=1,
+    retry_delay_seconds=RETRY_DELAY_S,
+    retry_condition_fn=can_pass,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    result_serializer="json",
+)
+def run_stage(stage: str) -> dict[str, Any]:
+    """Bring one stage up to date: whether it ran, and for how long. Its output goes to the log."""
+    began = time.monotonic()
+    log = get_run_logger().info
+    with dvc_pool.lent(log) as dvc:
+        ran = dvc.run(stage, log)
+    seconds = round(time.monotonic() - began, 1)
+    return {"outcome": "ran" if ran else "up to date", "seconds": seconds}
+
+
+@task(
+    retries=2,
+    retry_delay_seconds=[10, 60],
+    retry_condition_fn=can_pass,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    result_serializer="json",
+)
+def push() -> str:
+    """`dvc push` where a remote is set."""
+    dvc = [sys.executable, "-m", "dvc"]
+    remote = subprocess.run([*dvc, "config", "core.remote"], capture_output=True)
+    if not remote.stdout.strip():
+        return "no remote"
+
+    pushed = subprocess.run([*dvc, "push", "--quiet"], capture_output=True, text=True)
+    if pushed.returncode:
+        # mostly the network; the retries are for that
+        raise PassingError(f"dvc push: {pushed.stderr.strip()}; run it by hand")
+    return "pushed"
+
+
+@flow(
+    name="retrain",
+    task_runner=TASK_RUNNER,
+    on_failure=[alerts.run_failed],
+    on_crashed=[alerts.run_failed],
+    persist_result=False,
+    result_serializer="json",
+)
+def retrain(
+    stages: list[str] | None = None,
+    overrides: list[str] | None = None,
+    promote: bool = False,
+    by: str = "retrain",
+) -> list[dict[str, Any]]:
+    """Bring every stage up to date, or only `stages`; returns what was done.
+
+    `overrides` are parameters for this run, as `dvc exp run -S` takes them (`train.epochs=3`);
+    afterwards the folder is as it was. The results are committed on a branch of their own. With
+    `promote` the gate is asked, in the name of `by`. Two runs never overlap.
+    """
     _quiet_known_errors()
-    done: list[dict[str, Any]] = []
-    with locked(LOCK, holder="flow retrain"), Dvc(get_run_logger().info) as dvc:
-        try:
-            for stage in dvc.stages:
-                done.append({"stage": stage, "outcome": "failed", "seconds": 0.0})
-                began = time.monotonic()
-                done[-1]["outcome"] = run_stage.with_options(name=stage)(dvc, stage)
-                done[-1]["seconds"] = round(time.monotonic() - began, 1)
-        finally:
-            _publish(done)
+    with locked(LOCK, holder="flow retrain"):
+        with overridden(overrides or []):
+            done = _run(stages)
+        if promote:
+            done.append({"stage": "promote", "outcome": _promoted(by), "seconds": None})
     return done
 
 
-def flat(metrics: Any, prefix: str = "") -> Iterator[dict[str, str]]:
-    """The numbers and words of nested metrics as rows of name and value.
+def _run(chosen: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Run the stages, publish what they did, commit it; raise what the first failure raised."""
+    try:
+        with dvc_pool.lent(get_run_logger().info) as dvc:
+            needs = _chosen(dvc.needs, chosen)
+        states = _states(needs)
+    finally:
+        dvc_pool.end_idle()
 
-    >>> list(flat({"test": {"escapes": 0, "rate": 0.123456}}))
-    [{'metric': 'test.escapes', 'value': '0'}, {'metric': 'test.rate', 'value': '0.1235'}]
-    """
-    if isinstance(metrics, dict):
-        for name, value in metrics.items():
-            yield from flat(value, f"{prefix}.{name}" if prefix else str(name))
-    elif isinstance(metrics, float):
-        yield {"metric": prefix, "value": f"{metrics:.4g}"}
-    else:
-        yield {"metric": prefix, "value": json.dumps(metrics, ensure_ascii=False)}
+    done = [_row(stage, state) for stage, state in states.items()]
+    failed = [row["stage"] for row in done if row["outcome"] == FAILED]
+    records.publish_stages(done)
+    _commit(f"failed at {', '.join(failed)}" if failed else "all stages up to date")
+    for stage in failed:
+        states[stage].result()
+
+    records.publish_results()
+    get_run_logger().info("dvc push: %s", push())
+    return done
 
 
-def _publish(done: list[dict[str, Any]]) -> None:
-    create_table_artifact(done, key="retrain-stages", description="What each stage did")
-    failed = any(row["outcome"] == "failed" for row in done)
-    # a failed run shows none of the numbers of the run before
-    if TEST_METRICS.is_file() and not failed:
-        rows = list(flat(read_json(TEST_METRICS)))
-        create_table_artifact(
-            rows, key="retrain-metrics", description=f"From {TEST_METRICS}"
+def _chosen(
+    needs: Mapping[str, list[str]], chosen: Sequence[str] | None
+) -> dict[str, list[str]]:
+    """The stages to run, in order, and what each waits for."""
+    unknown = [name for name in chosen or [] if name not in needs]
+    if unknown:
+        raise InspectionError(
+            f"stages: {first_three(unknown)} not in dvc.yaml; it has {', '.join(needs)}"
         )
+    wanted = set(chosen or needs)
+    return {
+        stage: [one for one in before if one in wanted]
+        for stage, before in needs.items()
+        if stage in wanted
+    }
+
+
+def _states(needs: Mapping[str, list[str]]) -> dict[str, State[Any]]:
+    """How each stage ended, each begun when all that it needs had ended well."""
+    futures: dict[str, PrefectFuture[Any]] = {}
+    for stage, before in needs.items():
+        waits_for = [futures[one] for one in before]
+        run = run_stage.with_options(name=stage)
+        futures[stage] = run.submit(stage=stage, wait_for=waits_for, return_state=False)
+
+    for future in futures.values():
+        future.wait()
+    return {stage: future.state for stage, future in futures.items()}
+
+
+def _row(stage: str, state: State[Any]) -> dict[str, Any]:
+    if state.is_completed():
+        return {"stage": stage, **state.result()}
+    outcome = FAILED if state.is_failed() or state.is_crashed() else SKIPPED
+    return {"stage": stage, "outcome": outcome, "seconds": None}
+
+
+def _commit(message: str) -> None:
+    """Commit what the run has written on a branch, and say where it is."""
+    log = get_run_logger()
+    try:
+        made = branch.commit(f"retrain: {message}")
+    except branch.NoRepositoryError:
+        lock = Path("dvc.lock")
+        if lock.is_file():
+            records.publish_lock(lock.read_text(encoding="utf-8"))
+        return
+    if made is None:
+        log.info("nothing new to commit")
+    else:
+        take = f"git add --update . && git merge {made}"
+        log.info("results: branch %s; to take them: `%s`", made, take)
+
+
+def _promoted(by: str) -> str:
+    """What became of the challenger; a refusal is told to people, and is no failure of the run."""
+    outcome = gate.promote(by=by)
+    if outcome in ("refused", "superseded"):
+        alerts.tell(
+            f"retrain: the challenger is {outcome}; `python -m pipelines.status`"
+        )
+    return outcome
 
 
 class _WithoutTraceback(logging.Filter):
@@ -96,13 +219,22 @@ def _quiet_known_errors() -> None:
 
 def main() -> None:
     """Run the flow once; what the user can mend ends it with 1, untraced."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description="Run the flow `retrain` once: every DVC stage a task, in the project's root."
-    ).parse_args()
+    )
+    parser.add_argument(
+        "--stages", nargs="+", metavar="STAGE", help="only these stages"
+    )
+    parser.add_argument(
+        "--set", "-S", dest="overrides", action="append", metavar="KEY=VALUE",
+        help="a parameter for this run, as of `dvc exp run -S`",
+    )  # fmt: skip
+    parser.add_argument("--promote", action="store_true", help="then ask the gate")
+    given = parser.parse_args()
     patient = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: SERVER_START_S}
     try:
         with temporary_settings(patient):
-            retrain()
+            retrain(given.stages, given.overrides, given.promote, by=getpass.getuser())
     except InspectionError as error:
         sys.stderr.write(f"retrain: failed\n{error}\n")
         raise SystemExit(1) from error

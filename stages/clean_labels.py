@@ -24,6 +24,7 @@ from inspection.storage import read_table, write_table
 from inspection.texts import read_text
 from stages import program, sections
 
+# Decoding lets other threads run; more readers than the cores of a small machine only take memory.
 READERS = 2
 Action = Literal["hold", "report", "off"]
 
@@ -77,6 +78,7 @@ def main() -> None:
     raw = read_table(paths.manifest)
     reviews = reviewing.read_reviews(_read_csv(paths.reviews), raw, line)
 
+    # the rules speak of labels as people have settled them
     table = reviewing.with_reviews(raw, reviews)
     thumbnails, features = _measured(paths.data, table, line)
     pairs = duplicates.near_duplicates(
@@ -92,6 +94,7 @@ def main() -> None:
         rule for rule, action in params.rules.model_dump().items() if action == "hold"
     ]
     table = labels.with_holds(table, conflicts, rules=held_by)
+    # before the check that may stop the stage: every change is listed, whatever comes of it
     changes = labels.changes(raw, table, reviews)
     write_table(paths.out / "changes.csv", changes)
     check_classes(table, line)

@@ -75,6 +75,7 @@ def main() -> None:
         sections.section("split", SplitParams),
     )
     manifest = read_table(paths.manifest)
+    # what is held waits for a review; a fold would use its label
     views = manifest[~manifest["held"]].reset_index(drop=True)
 
     _require_parts(views, line)

@@ -47,6 +47,7 @@ from inspection.errors import InspectionError, raise_all
 from inspection.storage import write_json, write_table, write_text
 from stages import program, sections
 
+# Decoding lets other threads run; more readers than the cores of a small machine only take memory.
 READERS = 2
 Result = TypeVar("Result")
 
@@ -72,6 +73,7 @@ class Paths:
 
 def main() -> None:
     paths = program.paths(Paths, __doc__)
+    # also what later stages read: they run for long before they would complain
     sections.check_all()
     line, params = sections.read(
         sections.line("bit_depth", "classes", "max_pixels", "normal", "regions"),
@@ -82,6 +84,7 @@ def main() -> None:
     files = sort_files(on_disk, params)
     _check_files(paths.data, on_disk, files, params)
     listed = _listed(paths.data, files, params)
+    # a table may name masks that lie where no glob looks for them
     files = files.with_masks(set(listed.masks.values()))
     images = _each(
         partial(examine, bit_depth=line.bit_depth),
@@ -111,6 +114,7 @@ def main() -> None:
     ]
     refused = [one for one in (*images, *masks) if isinstance(one, Finding)]
     quarantine = as_table([*findings, *refused, *nameless, *ignored])
+    # before the checks that may stop the stage: this list says why
     write_table(paths.out / "quarantine.csv", quarantine)
     check_classes(table, line)
     expectations = of_manifest(
@@ -118,6 +122,7 @@ def main() -> None:
     )
     report = check(table, expectations)
 
+    # its pages show what failed, so they are saved first as well
     _save_data_docs(paths.out / "data_docs", report)
     raise_if_critical(report, where="data")
     write_table(paths.out / "manifest.parquet", table)

@@ -47,6 +47,14 @@ RUN_BY = {
     "::test_the_real_dvc_tracks_the_data_and_brings_the_old_back",
     "make flow": "tests/pipelines/test_retrain.py"
     "::test_a_run_brings_every_stage_up_to_date_and_publishes_what_it_did",
+    "make schedule": "tests/pipelines/test_schedule.py"
+    "::test_a_run_of_the_clock_completes_within_three_minutes_and_all_ends_with_ctrl_c",
+    "make watch": "tests/pipelines/test_watch.py"
+    "::test_the_command_prints_the_rates_and_ends_well_where_nothing_has_changed",
+    "python -m pipelines.watch": "tests/pipelines/test_watch.py"
+    "::test_a_lamp_that_is_30_percent_dimmer_is_noticed_within_100_parts_and_not_before",
+    "python -m pipelines.take_feedback": "tests/pipelines/test_take_feedback.py"
+    "::test_a_picture_and_its_label_stand_in_the_next_manifest_and_can_be_taken_back",
     "make dashboard": "tests/dashboard/test_app.py"
     "::test_it_opens_on_the_val_fold_and_shows_a_verdict",
     "make sheet": "tests/samples/test_contact_sheet.py::test_the_sheet_fits_into_a_readme",

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "evaluation": {GROUND, "models", "runtime"},
     "adoption": {GROUND, "dataset"},
     "promotion": {GROUND, "evaluation"},
+    "monitoring": {GROUND, "evaluation", "runtime"},
 }
 SHARED_ROOMS = {"pipelines": {"stages"}}
 NEVER_WHERE_IT_SERVES = {"torch", "sklearn", "mlflow"}
@@ -97,10 +98,12 @@ def test_only_pipelines_import_adoption(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sources(*ALL_ROOMS), ids=name_of)
-def test_only_pipelines_import_promotion(path: Path) -> None:
-    uses_it = any(name.startswith("inspection.promotion") for name in imports(path))
+@pytest.mark.parametrize("room", ["promotion", "monitoring"])
+def test_only_pipelines_import_promotion_and_monitoring(path: Path, room: str) -> None:
+    uses_it = any(name.startswith(f"inspection.{room}") for name in imports(path))
+    rooms = path.relative_to(ROOT).parts
 
-    assert not uses_it or path.relative_to(ROOT).parts[0] == "pipelines"
+    assert not uses_it or rooms[0] == "pipelines" or rooms[:2] == ("inspection", room)
 
 
 @pytest.mark.parametrize("path", sources("inspection/runtime"), ids=name_of)

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from inspection.curation.duplicates import DECIMALS, Pair
+from inspection.curation.duplicates import Pair
 from inspection.errors import InspectionError
 
 # a group of near-duplicates joins 10 parts, or 30 % of all, at most: else no fold of 15 to 25 % can
 # be drawn without it
 LARGEST_GROUP = 10
 LARGEST_SHARE = 0.3
+# digits of a correlation in the list
+DECIMALS = 4
 
 
 def check_spread(table: pd.DataFrame) -> None:

@@ -51,8 +51,6 @@ MIN_FRAMES = 20
 MIN_LENGTH = (
     1e-6  # no outcome: constant values have length 0, textures one of 10 and more
 )
-# digits of a correlation in the list
-DECIMALS = 4
 BLOCK = 2048  # no outcome: rows that are compared at a time bound the memory
 WINDOW = cv2.createHanningWindow(FINE_SIZE_PX, cv2.CV_32F)
 

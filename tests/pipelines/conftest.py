@@ -41,6 +41,13 @@ def make_fail(project: Path) -> None:
     (project / "dvc.yaml").write_text(broken)
 
 
+def change(project: Path, old: str, new: str) -> None:
+    """Put other text into dvc.yaml."""
+    text = (project / "dvc.yaml").read_text()
+    assert old in text
+    (project / "dvc.yaml").write_text(text.replace(old, new))
+
+
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A Prefect server with a database of its own, one for all tests."""

@@ -1,13 +1,20 @@
+import json
+import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from inspection.errors import InspectionError
 from inspection.storage import locked, write_json
-from tests.pipelines.conftest import make_fail
+from tests.pipelines.conftest import change, make_fail
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,7 +50,7 @@ def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
             (found,) = client.read_artifacts(artifact_filter=wanted)
         published.setdefault(key, []).append(found.data)
 
-    monkeypatch.setattr("pipelines.retrain.create_table_artifact", create_and_read_back)
+    monkeypatch.setattr("pipelines.runs.records.create_table_artifact", create_and_read_back)
     return published
 
 
@@ -65,7 +72,7 @@ def test_a_run_brings_every_stage_up_to_date_and_publishes_what_it_did(
     assert "0.05512" in str(artifacts["retrain-metrics"][0])
 
 
-def test_a_failed_stage_is_tried_twice_fails_the_run_and_stops_what_follows(
+def test_a_stage_that_is_wrong_is_tried_once_fails_the_run_and_stops_what_follows(
     project: Path, artifacts: dict[str, list[Any]]
 ) -> None:
     from pipelines.retrain import retrain
@@ -74,10 +81,136 @@ def test_a_failed_stage_is_tried_twice_fails_the_run_and_stops_what_follows(
     write_json(project / "metrics/assemble.json", {"of": "the run before"})
     with pytest.raises(InspectionError, match=r"(?s)stage double: .*the camera is gone"):
         retrain()
-    assert (project / "tries.txt").read_text() == "try\ntry\n"
+    assert (project / "tries.txt").read_text() == "try\n"
     assert not (project / "report.txt").exists()
     assert '"failed"' in str(artifacts["retrain-stages"][-1])
+    assert '"not begun"' in str(artifacts["retrain-stages"][-1])
     assert "retrain-metrics" not in artifacts
+
+
+def test_a_stage_that_was_killed_is_tried_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines import retrain as module
+
+    monkeypatch.setattr(module.run_stage, "retry_delay_seconds", 0)
+    killed_once = "test -f tried || { touch tried; kill -9 $$; }; cat in.txt in.txt > double.txt"
+    change(project, "cat in.txt in.txt > double.txt", killed_once)
+
+    assert outcomes(module.retrain()) == [("double", "ran"), ("report", "ran")]
+
+
+def test_stages_that_do_not_need_each_other_run_side_by_side(project: Path) -> None:
+    from pipelines.retrain import retrain
+
+    waits = "for i in $(seq 300); do test -f {other} && break; sleep 0.1; done; test -f {other}"
+    stages = {
+        name: {
+            "cmd": f"mkdir -p met; touch met/{name}; {waits.format(other=f'met/{other}')}; "
+            f"echo {name} > {name}.txt",
+            "deps": ["in.txt"],
+            "outs": [f"{name}.txt"],
+        }
+        for name, other in (("left", "right"), ("right", "left"))
+    }
+    stages["both"] = {"cmd": "cat left.txt right.txt > both.txt",
+                      "deps": ["left.txt", "right.txt"], "outs": ["both.txt"]}  # fmt: skip
+    with (project / "dvc.yaml").open("w") as file:
+        YAML().dump({"stages": stages}, file)
+
+    done = retrain()
+    assert {row["outcome"] for row in done} == {"ran"}
+    assert (project / "both.txt").read_text() == "left\nright\n"
+    assert {row["outcome"] for row in retrain()} == {"up to date"}
+
+
+def test_only_the_stages_that_are_named_run_and_one_that_is_not_there_is_one_line(
+    project: Path,
+) -> None:
+    from pipelines.retrain import retrain
+
+    assert outcomes(retrain(stages=["double"])) == [("double", "ran")]
+    assert not (project / "report.txt").exists()
+    with pytest.raises(InspectionError, match=r"stages: 'dubble' not in dvc.yaml; it has double"):
+        retrain(stages=["dubble"])
+
+
+def test_the_results_are_committed_on_a_branch_that_can_be_merged(project: Path) -> None:
+    from pipelines.retrain import retrain
+
+    first_commit(project)
+    retrain()
+    (branch,) = branches()
+    assert git("log", "-1", "--format=%s %an", branch) == "retrain: all stages up to date Knurl"
+    assert "report.txt" in git("show", f"{branch}:dvc.lock")
+    assert git("log", "--format=%s") == "the first"  # what is checked out has not moved
+
+    retrain()
+    assert branches() == [branch]  # nothing new
+
+    git("add", "--update", ".")
+    git("merge", "--quiet", branch)
+    assert git("log", "-1", "--format=%s") == "retrain: all stages up to date"
+    assert git("status", "--porcelain", "--untracked-files=no") == ""
+
+
+def test_overrides_hold_for_one_run_whose_results_are_on_the_branch(project: Path) -> None:
+    from pipelines.retrain import retrain
+
+    change(project, "deps: [in.txt]", "deps: [in.txt]\n    params: [train.epochs]")
+    (project / "params.yaml").write_text("train:\n  epochs: 10  # enough\n")
+    retrain()
+    first_commit(project)
+    before, known = (project / "dvc.lock").read_text(), branches()
+
+    assert outcomes(retrain(overrides=["train.epochs=3"]))[0] == ("double", "ran")
+    (branch,) = set(branches()) - set(known)
+    assert "epochs: 3" in git("show", f"{branch}:params.yaml")
+    assert "train.epochs: 3" in git("show", f"{branch}:dvc.lock")
+    assert (project / "params.yaml").read_text() == "train:\n  epochs: 10  # enough\n"
+    assert (project / "dvc.lock").read_text() == before
+    assert git("status", "--porcelain", "--untracked-files=no") == ""
+    assert outcomes(retrain()) == [("double", "up to date"), ("report", "up to date")]
+
+
+def test_an_override_of_no_parameter_is_one_line_and_changes_nothing(project: Path) -> None:
+    from pipelines.retrain import retrain
+
+    (project / "params.yaml").write_text("train:\n  epochs: 10\n")
+    with pytest.raises(InspectionError, match=r"overrides: \['train.epoch=3'\]: .*epoch"):
+        retrain(overrides=["train.epoch=3"])
+    assert (project / "params.yaml").read_text() == "train:\n  epochs: 10\n"
+    assert not (project / "double.txt").exists()
+
+
+def test_what_an_overridden_run_left_that_was_killed_is_put_back_by_the_next(
+    project: Path,
+) -> None:
+    from pipelines.retrain import retrain
+    from pipelines.runs.overrides import overridden
+
+    (project / "params.yaml").write_text("train:\n  epochs: 10\n")
+    context = overridden(["train.epochs=1"])
+    context.__enter__()  # and never left, as by a process that is killed
+    assert "epochs: 1\n" in (project / "params.yaml").read_text()
+
+    retrain()
+    assert (project / "params.yaml").read_text() == "train:\n  epochs: 10\n"
+
+
+def test_a_run_that_fails_is_told_at_the_webhook(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.retrain import retrain
+
+    make_fail(project)
+    with webhook() as (url, received):
+        monkeypatch.setenv("KNURL_WEBHOOK", url)
+        with pytest.raises(InspectionError):
+            retrain()
+    assert len(received) == 1
+    assert received[0]["text"].startswith("retrain/")
+    assert "the camera is gone" in received[0]["text"]
 
 
 def test_no_run_begins_beside_another(project: Path) -> None:
@@ -93,13 +226,12 @@ def test_no_run_begins_beside_another(project: Path) -> None:
 
 def test_the_deployments_name_their_flows_and_retrain_runs_weekly_one_at_a_time() -> None:
     from prefect.flows import load_flow_from_entrypoint
-    from ruamel.yaml import YAML
 
     deployments = YAML(typ="safe").load((ROOT / "prefect.yaml").read_text())["deployments"]
     flows: list[Any] = [load_flow_from_entrypoint(one["entrypoint"]) for one in deployments]
     named = [f"{flow.name}/{one['name']}" for flow, one in zip(flows, deployments, strict=True)]
 
-    assert named == ["retrain/weekly", "promote/by-hand", "rollback/by-hand"]
+    assert named == ["retrain/weekly", "watch/hourly", "promote/by-hand", "rollback/by-hand"]
     assert deployments[0]["schedules"][0]["cron"] == "0 2 * * 0"
     assert deployments[0]["concurrency_limit"]["limit"] == 1
 
@@ -113,7 +245,7 @@ def test_results_are_never_pickled() -> None:
 
 
 def test_nested_metrics_become_rows_of_name_and_value() -> None:
-    from pipelines.retrain import flat
+    from pipelines.runs.records import flat
 
     metrics = {"test": {"escapes": 0, "rate": 0.123456}, "classes": ["dent"], "gate": None}
     assert [(row["metric"], row["value"]) for row in flat(metrics)] == [
@@ -146,6 +278,52 @@ def test_the_program_says_in_one_line_that_a_run_is_under_way(project: Path) -> 
         done.stderr
     )
     assert "Traceback" not in done.stderr + done.stdout
+
+
+def git(*words: str) -> str:
+    identity = {f"GIT_{role}_{key}": "Ada@here" for role in ("AUTHOR", "COMMITTER")
+                for key in ("NAME", "EMAIL")}  # fmt: skip
+    command = ["git", *words]
+    env = os.environ | identity
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    return done.stdout.strip()
+
+
+def first_commit(project: Path) -> None:
+    (project / "metrics").mkdir(exist_ok=True)
+    (project / "metrics/n.json").write_text("{}")
+    (project / "dvc.lock").touch()
+    git("add", "dvc.yaml", "dvc.lock", "in.txt", "metrics", ".dvc")
+    if (project / "params.yaml").exists():
+        git("add", "params.yaml")
+    git("commit", "--quiet", "-m", "the first")
+
+
+def branches() -> list[str]:
+    return git("for-each-ref", "--format=%(refname:short)", "refs/heads/retrain/").split()
+
+
+@contextmanager
+def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that keeps what is posted to it, and its address."""
+    received: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/", received
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def environment() -> dict[str, str]:

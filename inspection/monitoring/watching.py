@@ -1,0 +1,198 @@
+"""From the verdict log to alarms: streams of measures, per release and camera, and lots."""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from inspection.monitoring.drift import first_change, threshold_for, unlike_before
+from inspection.runtime.verdict_log import LoggedPart, LoggedView
+
+# Fewer parts of a lot tell nothing at the levels that are asked for.
+MIN_LOT_PARTS = 8
+# Half of the false alarms that are allowed go to the streams, half to the lots.
+SHARE = 0.5
+NO_CAMERA = "-"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What changed where: `since` and `noticed` are the answers' times of parts of the stream."""
+
+    release: str
+    camera: str
+    lot: str
+    measure: str
+    before: float
+    after: float
+    since: str
+    noticed: str
+    n_parts: int
+
+    @property
+    def text(self) -> str:
+        """The alarm in a line."""
+        where = f"lot {self.lot}" if self.lot else f"since {self.since}"
+        return (
+            f"camera {self.camera}: {self.measure} {self.before:.4g} -> {self.after:.4g}, {where} "
+            f"(noticed {self.noticed}, {self.n_parts} parts of release {self.release})"
+        )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One part as the tests see it: when it was answered, its lot if any, and its measures."""
+
+    at: str
+    lot: str
+    measures: Mapping[str, float]
+
+
+def alarms(
+    parts: Iterable[LoggedPart], *, false_alarms_a_day: float, parts_a_day: int
+) -> list[Alarm]:
+    """What changed, in parts in the order of time.
+
+    A release and a camera have a stream each: another model gives other scores. In a day of
+    `parts_a_day` parts of each stream, all streams together raise a false alarm with a probability
+    of at most half of `false_alarms_a_day`; all lots together, ever, with the other half.
+    """
+    streams: dict[tuple[str, str], list[Seen]] = defaultdict(list)
+    for part in parts:
+        key = (part.release, part.camera or NO_CAMERA)
+        streams[key].append(
+            Seen(part.answered_at, lot_of(part.request_id), measures(part))
+        )
+
+    names = {
+        key: sorted({m for one in seen for m in one.measures})
+        for key, seen in streams.items()
+    }
+    n_tests = sum(map(len, names.values()))
+    allowed = SHARE * false_alarms_a_day
+
+    found: list[Alarm] = []
+    for key, seen in streams.items():
+        for name in names[key]:
+            found += _of_stream(key, name, seen, allowed, parts_a_day, n_tests)
+    return found + _of_lots(streams, names, allowed)
+
+
+def measures(part: LoggedPart) -> dict[str, float]:
+    """What of a part is watched: means over its views, the highest score, and its verdict."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for view in part.views:
+        for name, value in _looks(view).items():
+            found[name].append(value)
+    looks = {name: float(np.mean(values)) for name, values in found.items()}
+
+    scores: dict[str, float] = {}
+    for view in part.views:
+        for detector, score in view.scores.items():
+            name = f"score of {detector}"
+            scores[name] = max(score, scores.get(name, score))
+
+    rates = {
+        "rate of parts not passed": float(part.verdict != "pass"),
+        "rate of parts rejected": float(part.verdict == "reject"),
+    }
+    return looks | scores | rates
+
+
+def lot_of(request_id: str) -> str:
+    """The lot of a part: parts that were sent together are numbered `<request>.<number>`.
+
+    >>> lot_of("4711.3"), lot_of("4711")
+    ('4711', '')
+    """
+    return request_id.rpartition(".")[0]
+
+
+def _looks(view: LoggedView) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for region, look in view.regions.items():
+        found[f"brightness of {region}"] = look.brightness
+        found[f"focus of {region}"] = look.focus
+        found[f"place of {region} across (px)"] = look.x_px + look.width_px / 2
+        found[f"place of {region} down (px)"] = look.y_px + look.height_px / 2
+        found[f"size of {region} (px)"] = (look.width_px * look.height_px) ** 0.5
+    return found
+
+
+def _of_stream(
+    key: tuple[str, str],
+    name: str,
+    seen: Sequence[Seen],
+    allowed: float,
+    parts_a_day: int,
+    n_tests: int,
+) -> list[Alarm]:
+    having = [one for one in seen if name in one.measures]
+    threshold = threshold_for(
+        false_alarms=allowed, n_parts=parts_a_day, n_tests=n_tests
+    )
+    change = first_change(
+        [one.measures[name] for one in having],
+        threshold=threshold,
+        seed=zlib.crc32("|".join([*key, name]).encode("utf-8")),
+    )
+    if change is None:
+        return []
+    return [
+        Alarm(
+            release=key[0],
+            camera=key[1],
+            lot="",
+            measure=name,
+            before=change.before,
+            after=change.after,
+            since=having[change.began_at].at,
+            noticed=having[change.noticed_at].at,
+            n_parts=len(having),
+        )
+    ]
+
+
+def _of_lots(
+    streams: Mapping[tuple[str, str], Sequence[Seen]],
+    names: Mapping[tuple[str, str], Sequence[str]],
+    allowed: float,
+) -> list[Alarm]:
+    """The lots that are unlike all parts before them, by a test each, with Bonferroni's limit."""
+    tried: list[tuple[float, Alarm]] = []
+    for key, seen in streams.items():
+        for lot, first, last in _lots(seen):
+            for name in names[key]:
+                before = [
+                    one.measures[name] for one in seen[:first] if name in one.measures
+                ]
+                values = [
+                    one.measures[name]
+                    for one in seen[first:last]
+                    if name in one.measures
+                ]
+                if min(len(before), len(values)) < MIN_LOT_PARTS:
+                    continue
+                alarm = Alarm(
+                    *key,
+                    lot=lot,
+                    measure=name,
+                    before=float(np.mean(before)),
+                    after=float(np.mean(values)),
+                    since=seen[first].at,
+                    noticed=seen[last - 1].at,
+                    n_parts=len(values),
+                )
+                tried.append((unlike_before(values, before), alarm))
+    return [alarm for p, alarm in tried if p <= allowed / len(tried)]
+
+
+def _lots(seen: Sequence[Seen]) -> list[tuple[str, int, int]]:
+    """Each lot with the first of its parts and the one after its last."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for number, one in enumerate(seen):
+        if one.lot:
+            places[one.lot].append(number)
+    return [(lot, numbers[0], numbers[-1] + 1) for lot, numbers in places.items()]

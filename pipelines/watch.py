@@ -1,0 +1,211 @@
+"""Hold what the service sees against what it saw before, and verdicts against what people found.
+
+Reads the verdict log. An alarm is logged, sent to the webhook in KNURL_WEBHOOK, and repeated until
+somebody accepts it: from then on the new level is the usual one. Exit 1: an alarm, or an error.
+"""
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inspection.errors import InspectionError
+from inspection.evaluation.rates import percent
+from inspection.monitoring.outcomes import (
+    Checked,
+    Running,
+    checked_parts,
+    escape_rate,
+    overkill_rate,
+)
+from inspection.monitoring.watching import Alarm, alarms
+from inspection.runtime.bundle import read_card
+from inspection.runtime.pictures import now
+from inspection.runtime.releases import champion
+from inspection.runtime.verdict_log import read_feedback, read_parts
+from inspection.storage import read_json, write_json
+from pipelines import alerts
+from pipelines.champions import RELEASES
+
+VERDICTS = Path("verdicts")
+ACCEPTED = "accepted.jsonl"
+TOLD = "told.json"
+# What a camera sees on a line with a takt of ten seconds, in two shifts.
+PARTS_A_DAY = 5000
+# One false alarm in twenty days: rarer than real ones, or nobody will look.
+FALSE_ALARMS_A_DAY = 0.05
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What came out: the alarms, and by verdict how many parts there were and were checked."""
+
+    n_parts: int
+    since: str
+    alarms: list[Alarm]
+    checked: dict[str, Checked]
+
+    @property
+    def escapes(self) -> Running:
+        """Of the defective parts, how many were passed."""
+        return escape_rate(self.checked)
+
+    @property
+    def overkill(self) -> Running:
+        """Of the good parts, how many were rejected."""
+        return overkill_rate(self.checked)
+
+
+def main() -> None:
+    """Watch once, or accept what has changed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--verdicts", type=Path, default=VERDICTS, metavar="PATH")
+    parser.add_argument("--parts-a-day", type=int, default=PARTS_A_DAY, metavar="N")
+    parser.add_argument(
+        "--false-alarms-a-day", type=float, default=FALSE_ALARMS_A_DAY, metavar="RATE"
+    )
+    parser.add_argument(
+        "--accept", metavar="REASON", help="what is seen from now on is the usual"
+    )
+    parser.add_argument("--by", metavar="NAME", default=getpass.getuser())
+    given = parser.parse_args()
+    try:
+        if given.accept:
+            accept(given.verdicts, why=given.accept, by=given.by)
+            return
+        found = watched(
+            given.verdicts,
+            parts_a_day=given.parts_a_day,
+            false_alarms_a_day=given.false_alarms_a_day,
+        )
+        tell_new(given.verdicts, found.alarms)
+    except InspectionError as error:
+        sys.stderr.write(f"watch: failed\n{error}\n")
+        raise SystemExit(1) from error
+    sys.stdout.write(text_of(found))
+    if found.alarms:
+        raise SystemExit(1)
+
+
+def watched(
+    folder: Path = VERDICTS,
+    *,
+    parts_a_day: int = PARTS_A_DAY,
+    false_alarms_a_day: float = FALSE_ALARMS_A_DAY,
+) -> Watched:
+    """What the log says of the champion's line, since a person last accepted a change.
+
+    Raises InspectionError.
+    """
+    _check(parts_a_day, false_alarms_a_day)
+    line = read_card(champion(RELEASES)).line
+    since = _accepted_at(folder)
+    parts = [part for part in read_parts(folder, since=since) if part.line == line.name]
+    return Watched(
+        n_parts=len(parts),
+        since=since,
+        alarms=alarms(
+            parts, false_alarms_a_day=false_alarms_a_day, parts_a_day=parts_a_day
+        ),
+        checked=checked_parts(parts, read_feedback(folder), normal=line.normal),
+    )
+
+
+def accept(folder: Path, *, why: str, by: str) -> None:
+    """Note that what is seen from now on is the usual, and who says so; lines are added only."""
+    entry = {"at": now(), "who": by, "why": why}
+    text = json.dumps(entry, ensure_ascii=False) + "\n"
+    # one write to a file opened for appending: two people at once add a line each
+    with (folder / ACCEPTED).open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def tell_new(folder: Path, found: Sequence[Alarm]) -> list[Alarm]:
+    """Tell people of the alarms that they do not know yet; returns these."""
+    path = folder / TOLD
+    known: list[str] = read_json(path) if path.is_file() else []
+    new = [alarm for alarm in found if _name(alarm) not in known]
+    for alarm in new:
+        alerts.tell(f"watch: {alarm.text}")
+    if new:
+        write_json(path, sorted({*known, *map(_name, new)}))
+    return new
+
+
+def text_of(found: Watched) -> str:
+    """The alarms and the running rates, as lines."""
+    since = f" since {found.since}" if found.since else ""
+    lines = [f"{found.n_parts} parts{since}, {len(found.alarms)} alarms"]
+    lines += [f"ALARM  {alarm.text}" for alarm in found.alarms]
+    for row in rates_table(found):
+        lines.append(
+            "{rate:9}  {estimate:>7}  at most {bound:>7}  {basis}".format(**row)
+        )
+    return "\n".join(lines) + "\n"
+
+
+def rates_table(found: Watched) -> list[dict[str, str]]:
+    """Escapes and overkill as they run, with their bounds and what these rest on."""
+    counts = ", ".join(
+        f"{one.n_checked} of {one.n_parts} {verdict}"
+        for verdict, one in found.checked.items()
+    )
+    rates = {"escapes": found.escapes, "overkill": found.overkill}
+    return [
+        {
+            "rate": name,
+            "estimate": percent(running.estimate),
+            "bound": percent(running.upper_bound),
+            "basis": f"checked: {counts}",
+        }
+        for name, running in rates.items()
+    ]
+
+
+def alarm_rows(found: Sequence[Alarm]) -> list[dict[str, Any]]:
+    """The alarms as rows of a table."""
+    return [
+        {
+            "camera": alarm.camera,
+            "lot": alarm.lot or "-",
+            "measure": alarm.measure,
+            "before": f"{alarm.before:.4g}",
+            "after": f"{alarm.after:.4g}",
+            "since": alarm.since,
+            "noticed": alarm.noticed,
+            "release": alarm.release,
+        }
+        for alarm in found
+    ]
+
+
+def _check(parts_a_day: int, false_alarms_a_day: float) -> None:
+    if parts_a_day < 1:
+        raise InspectionError(f"parts_a_day: got {parts_a_day}; give 1 or more")
+    if not 0 < false_alarms_a_day < 1:
+        raise InspectionError(
+            f"false_alarms_a_day: got {false_alarms_a_day}; give a rate between 0 and 1"
+        )
+
+
+def _accepted_at(folder: Path) -> str:
+    path = folder / ACCEPTED
+    if not path.is_file():
+        return ""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return str(json.loads(lines[-1])["at"]) if lines else ""
+
+
+def _name(alarm: Alarm) -> str:
+    """What makes it the same alarm at the next look."""
+    return "|".join(
+        [alarm.release, alarm.camera, alarm.lot, alarm.measure, alarm.since]
+    )
+
+
+if __name__ == "__main__":
+    main()

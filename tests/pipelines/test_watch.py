@@ -1,0 +1,112 @@
+"""The verdict log of a real service, watched: replayed parts, a dimmer lamp, and feedback."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simplejpeg
+from starlette.testclient import TestClient
+
+from inspection.errors import InspectionError
+from inspection.runtime.releases import promote, release
+from pipelines.watch import accept, tell_new, text_of, watched
+from serving.api import create_app
+from serving.champion import Champion
+from serving.recorder import KeepingPolicy, Recorder
+from tests.bundles import draw_part, make_bundle
+
+ROOT = Path(__file__).parents[2]
+VERDICTS = Path("verdicts")
+POLICY = KeepingPolicy(pass_fraction=1.0, max_bytes=10**8)
+N_PARTS = 300
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """A service with its log, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    make_bundle(Path("models/bundle"))
+    release(Path("models/bundle"), Path("models/releases"), "1")
+    promote(Path("models/releases"), "1")
+    champion, recorder = Champion(Path("models/releases")), Recorder(VERDICTS, POLICY)
+    champion.start()
+    with TestClient(create_app(champion, recorder=recorder)) as client:
+        yield client
+    recorder.close()
+    champion.stop()
+
+
+def replay(client: TestClient, first: int, n_parts: int, *, lamp: float) -> None:
+    """Inspect normal parts whose light varies by 3 % from part to part, as of a real lamp."""
+    for number in range(first, first + n_parts):
+        gain = lamp * np.random.default_rng(number).normal(1, 0.03)
+        lit = np.clip(draw_part(seed=number) * gain, 0, 255).astype(np.uint8)
+        content = simplejpeg.encode_jpeg(lit[:, :, None], colorspace="GRAY", quality=95)
+        texts = {"part_id": f"P{number}", "camera": "Ch00"}
+        files = {"views": (f"{number}.jpg", content)}
+        client.post("/inspect", data=texts, files=files).raise_for_status()
+
+
+@pytest.mark.slow
+def test_a_lamp_that_is_30_percent_dimmer_is_noticed_within_100_parts_and_not_before(
+    client: TestClient,
+) -> None:
+    replay(client, 0, N_PARTS, lamp=1.0)
+    assert watched().alarms == []
+
+    replay(client, N_PARTS, 100, lamp=0.7)
+    found = watched()
+    brightness = {one.measure: one for one in found.alarms if one.measure.startswith("bright")}
+    assert set(brightness) == {"brightness of rod", "brightness of rivet"}
+    for alarm in brightness.values():
+        assert alarm.after / alarm.before == pytest.approx(0.7, abs=0.05)
+
+    # said once; accepted, it is the usual
+    assert len(tell_new(VERDICTS, found.alarms)) == len(found.alarms)
+    assert tell_new(VERDICTS, found.alarms) == []
+    accept(VERDICTS, why="new lamp", by="Kim")
+    replay(client, N_PARTS + 100, 50, lamp=0.7)
+    assert watched().alarms == []
+    assert watched().n_parts == 50
+
+
+def test_feedback_makes_running_rates(client: TestClient) -> None:
+    replay(client, 0, 12, lamp=1.0)
+    for number in range(10):
+        label = "dent" if number == 0 else "normal"
+        words = {"part_id": f"P{number}", "label": label, "reviewer": "Kim"}
+        client.post("/feedback", json=words).raise_for_status()
+    found = watched()
+
+    assert found.checked["pass"].n_parts == 12
+    assert found.checked["pass"].n_checked == 10
+    assert found.checked["pass"].n_defective == 1
+    assert found.escapes.estimate == 1.0
+    assert "checked: 10 of 12 pass" in text_of(found)
+
+
+def test_the_command_prints_the_rates_and_ends_well_where_nothing_has_changed(
+    client: TestClient, tmp_path: Path
+) -> None:
+    replay(client, 0, 5, lamp=1.0)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.watch"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("5 parts, 0 alarms\nescapes ")
+
+
+@pytest.mark.usefixtures("client")
+def test_without_a_log_and_with_impossible_rates_it_says_what_to_do() -> None:
+    with pytest.raises(InspectionError, match=r"false_alarms_a_day: got 2; give a rate between"):
+        watched(false_alarms_a_day=2)
+    with pytest.raises(InspectionError, match=r"verdicts.db: no verdict log; start the service"):
+        watched(Path("elsewhere"))
