@@ -270,6 +270,8 @@ def _values(found: Plan) -> list[tuple[str, str, str]]:
         ("clean_labels", "part_disagreement", f"'{found.part_disagreement}'"),
         *(("train", key, value) for key, value in TRANSFER.items()),
         ("train", "epochs", str(found.epochs)),
+        # nobody has asked for a limit yet: what escapes cost decides
+        ("assemble", "max_escape_rate", "null"),
     ]
 
 

@@ -50,6 +50,9 @@ def understood(plan: Plan) -> Iterator[str]:
         f"training: {plan.epochs} epochs, some {n_steps} steps, of a head on "
         f"{TRANSFER['backbone']} with {TRANSFER['weights']} weights"
     )
+    yield (
+        "escapes: what they cost decides; assemble.max_escape_rate in params.yaml sets a limit"
+    )
 
 
 def _classes(plan: Plan) -> Iterator[str]:

@@ -22,6 +22,8 @@ train:
   freeze_backbone: false
   augmentation: line
   epochs: 3  # few
+assemble:
+  max_escape_rate: 0.01
 """
 
 
@@ -81,6 +83,7 @@ def test_a_folder_becomes_the_data_and_stays_as_it_was(
         "augmentation": "flip",
         "epochs": 60,
     }
+    assert params["assemble"] == {"max_escape_rate": None}
     text = (project / "params.yaml").read_text(encoding="utf-8")
     assert "epochs: 60  # few" in text
     assert "backbone_args: null  # narrow" in text
