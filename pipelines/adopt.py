@@ -18,6 +18,7 @@ from inspection.adoption.plan import Plan, plan
 from inspection.adoption.questions import Answers
 from inspection.adoption.recognition import FORMS
 from inspection.adoption.report import understood, warnings
+from inspection.adoption.training import TRANSFER
 from inspection.adoption.words import plain_name
 from inspection.dataset.layouts import Layout
 from inspection.errors import InspectionError
@@ -267,8 +268,10 @@ def _values(found: Plan) -> list[tuple[str, str, str]]:
     """Single values of other sections that follow from the data: section, key, value."""
     return [
         ("clean_labels", "part_disagreement", f"'{found.part_disagreement}'"),
+        *(("train", key, value) for key, value in TRANSFER.items()),
         ("train", "epochs", str(found.epochs)),
-        ("train", "patience", str(found.patience)),
+        # nobody has asked for a limit yet: what escapes cost decides
+        ("assemble", "max_escape_rate", "null"),
     ]
 
 

@@ -86,7 +86,8 @@ def summary(card: Card) -> str:
     """The verdict table as text: test fold, counted by part, bounds one-sided 95 %."""
     title = f"{card.line.name}: test fold by part, bounds one-sided 95 %, bundle {card.version}"
     table = [title, "", *_table(card), "", *_legend(card)]
-    table.append(card.metrics["limit"]["sentence"])
+    limit = card.metrics["limit"]
+    table += [limit["sentence"], *([limit["rests_on"]] if "rests_on" in limit else [])]
 
     cost = card.metrics["cost"]
     if cost["beats_review_all"]:

@@ -19,7 +19,12 @@ from inspection.evaluation.classification import confusion_rows
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.golden_frames import golden_frames, require_same_crops
 from inspection.evaluation.operating_point import are_defective, operating_point
-from inspection.evaluation.part_scores import Parts, group_by_part
+from inspection.evaluation.part_scores import (
+    Parts,
+    group_by_part,
+    out_of_fold_parts,
+    read_out_of_fold,
+)
 from inspection.evaluation.threshold_study import simulated
 from inspection.evaluation.worst_views import pictures, save_pictures
 from inspection.geometry import Image
@@ -46,7 +51,7 @@ from inspection.storage import (
 from stages import program, sections
 from stages.exported import Trained, export_models, load_trained
 from stages.golden import checked_parity
-from stages.lineage import lineage
+from stages.lineage import lineage, origin_of
 
 # The locator is small and its maps are coarse: a few frames of each camera tell.
 N_GOLDEN_FRAMES = 16
@@ -56,9 +61,17 @@ class AssembleParams(sections.Params):
     """What decisions cost, the escape rate to be claimed, and how far a model may be off."""
 
     costs: Costs = Costs()
+    """What a wrong verdict costs, in units of one good part thrown away."""
+
     max_escape_rate: float | None = Field(default=0.01, gt=0, lt=1)
+    """Of defective parts, at most so many may pass; null lets the costs alone decide. Where the
+    data cannot support it, no known defective part passes, and card, summary and report say so."""
+
     parity_tolerance: float = Field(default=1e-3, gt=0)
+    """How far an exported model's outputs may be off from torch's, in units of the output."""
+
     golden_crops: int = Field(default=64, ge=1)
+    """Val crops by which exported models are held against torch."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +117,13 @@ def main() -> None:
     val_crops = {region: some.in_fold("val") for region, some in crops.items()}
     require_same_crops(golden_frames(val_crops), parts)
 
-    settings, costs, limit = settled(trained, models, parts, val, params)
+    evidence = gathered_evidence(views, parts, paths)
+    settings, costs, limit = settled(trained, models, evidence, parts, params)
     if not limit["n_defective"]:
         program.log.warning(
-            "val: no defective part, so nothing says what a threshold costs: all but what looks as "
-            "normal as the normals of val goes to review; add defective parts, three of a class"
+            "no defective part outside of test, so nothing says what a threshold costs: all but "
+            "what looks as normal as the normal parts goes to review; add defective parts, three "
+            "of a class"
         )
     parity = checked_parity(
         trained,
@@ -134,7 +149,8 @@ def main() -> None:
         costs=costs,
         metrics=metrics,
         parity=metrics["parity"],
-        lineage=lineage(data_dvc=paths.data_dvc, run=paths.run),
+        lineage=lineage(data_dvc=paths.data_dvc, run=paths.run)
+        | {"backbone": origin_of(trained.classifier.model.architecture)},
     )
     write_card(folder, card)
     replace_folder(folder, paths.out)
@@ -148,28 +164,58 @@ def main() -> None:
         program.log.warning("%s", metrics["cost"]["sentence"])
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What decides: parts judged by models that have not seen them, and their views' labels.
+
+    `source` is `out_of_fold`, where every part but those of test was judged so, or `val`.
+    """
+
+    parts: Parts
+    labels: dict[str, str]
+    source: str
+
+
+def gathered_evidence(views: pd.DataFrame, val_parts: Parts, paths: Paths) -> Evidence:
+    """The scores out of fold where both detectors have such, or else what was measured of val."""
+    tables = {
+        CLASSIFIER: read_out_of_fold(paths.classifier),
+        ANOMALY: read_out_of_fold(paths.anomaly),
+    }
+    known = {name: table for name, table in tables.items() if table is not None}
+    if len(known) < len(tables):
+        return Evidence(val_parts, _labels(views[views["fold"] == "val"]), "val")
+
+    seen = views[views["fold"] != "test"]
+    return Evidence(out_of_fold_parts(seen, known), _labels(seen), "out_of_fold")
+
+
+def _labels(views: pd.DataFrame) -> dict[str, str]:
+    return dict(zip(views["path"], views["label"], strict=True))
+
+
 def settled(
     trained: Trained,
     models: ModelSet,
-    parts: Parts,
-    val: pd.DataFrame,
+    evidence: Evidence,
+    val_parts: Parts,
     params: AssembleParams,
 ) -> tuple[Settings, dict[str, Any], dict[str, Any]]:
-    """What val decides: the settings, what they cost, and how far they keep to the limit."""
-    labels = dict(zip(val["path"], val["label"], strict=True))
+    """What the evidence decides: the settings, what they cost, how far they keep to the limit."""
     known = trained.calibration
-    temperature, error = calibrate(parts, labels, models)
+    temperature, error = calibrate(evidence.parts, evidence.labels, models)
     calibrations: dict[str, Calibration] = {
         CLASSIFIER: temperature,
         ANOMALY: StandardScore(mean=known["mean"], std=known["std"]),
     }
     point = operating_point(
-        parts,
-        are_defective(parts, labels, models.line.normal),
+        evidence.parts,
+        are_defective(evidence.parts, evidence.labels, models.line.normal),
         calibrations,
         params.costs,
         params.max_escape_rate,
         tolerance=params.parity_tolerance,
+        also_measured=val_parts,
     )
     recipe = trained.recipe
     settings = Settings.of(
@@ -188,9 +234,23 @@ def settled(
         "expected_cost_on_val": point.expected_cost,
         "calibration_error_on_val": error,
     }
-    limit = point.limit.as_json()
+    limit = point.limit.as_json() | {
+        "evidence": evidence.source,
+        "n_parts": len(evidence.parts),
+        "rests_on": rests_on(evidence, point.limit.n_defective),
+    }
     limit["simulated"] = simulated(point.limit.n_defective, params.max_escape_rate)
     return settings, costs, limit
+
+
+def rests_on(evidence: Evidence, n_defective: int) -> str:
+    """What the thresholds rest on, in words, for card, summary and report alike."""
+    by = (
+        "each judged by models that have not seen it"
+        if evidence.source == "out_of_fold"
+        else "those of val"
+    )
+    return f"thresholds rest on {len(evidence.parts)} parts, {n_defective} of them defective, {by}"
 
 
 def measured(measurement: Measurement, views: pd.DataFrame, data: Path) -> Parts:

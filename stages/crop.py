@@ -170,6 +170,7 @@ def cut_views(
                 "path": view.path,
                 "part_id": view.part_id,
                 "fold": view.fold,
+                "cv_fold": view.cv_fold,
                 "label": label,
                 "part_label": part_labels[view.part_id],
                 "framed_by": found.source,

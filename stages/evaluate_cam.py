@@ -20,7 +20,7 @@ from inspection.models.cam import (
     layer_names,
     raw_cams,
 )
-from inspection.models.classifier import DefectClassifier, load_classifier
+from inspection.models.classifier import DefectClassifier, load_classifier_before_val
 from inspection.models.crops import Crops, drawn, evenly_spaced, load_crops
 from inspection.runtime.heat import overlay, scaled
 from inspection.storage import write_bytes, write_json, write_table
@@ -63,7 +63,7 @@ def main() -> None:
         sections.line("classify"),
         sections.section("evaluate_cam", EvaluateCamParams),
     )
-    model = load_classifier(paths.classifier)
+    model = load_classifier_before_val(paths.classifier)
     val = load_crops(paths.crops, line.classify).in_fold("val")
     predicted = predict(model, val)
     classes = model.architecture.classes

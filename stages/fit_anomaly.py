@@ -7,17 +7,23 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field
+from tqdm import tqdm
 
 from inspection.errors import raise_all
 from inspection.evaluation.cam_scores import absolute_scale, best_threshold
+from inspection.evaluation.part_scores import (
+    OUT_OF_FOLD,
+    out_of_fold_table,
+    read_out_of_fold,
+)
 from inspection.evaluation.rates import rate
-from inspection.geometry import Floats, Image
+from inspection.geometry import Floats
 from inspection.line import Line
 from inspection.models.anomaly import (
     KINDS,
     AnomalyModel,
     anomalies,
-    fit_anomaly_model,
+    features_of_normals,
     own_weights,
 )
 from inspection.models.classifier import DefectClassifier, load_classifier
@@ -32,25 +38,44 @@ FEW_NORMALS = 20
 
 
 class FitAnomalyParams(sections.Params):
-    """See params.yaml. `features: auto` fits both kinds and keeps the one of the higher AUROC on
-    val, or the filters where val has no defect of the region."""
+    """How the anomaly model is fitted on normal crops."""
 
     features: Literal["auto", "filters", "classifier"] = "auto"
+    """What is compared: `filters` (a fixed bank of Gaussian derivatives), the `classifier`'s
+    backbone, or `auto`: the one of the higher AUROC on parts that were not fitted, the filters
+    where these hold no defect of the region."""
+
     n_features: int = Field(default=60, ge=1, le=2000)
+    """Features at each place. Where there are more channels, as many directions drawn at random;
+    the model grows with the square."""
+
     shrinkage: float = Field(default=0.1, gt=0)
+    """Ridge on the covariance of features of unit variance; more with few normals."""
+
     score_fraction: float = Field(default=0.05, gt=0, le=1)
+    """The score is the mean of this share of the hottest places: one speck of dust is not all."""
+
     max_normals: int = Field(default=400, ge=MIN_NORMALS)
+    """Normal crops that are fitted at most, drawn at random: their features lie in memory."""
+
     false_reject_rate: float = Field(default=0.05, gt=0, lt=1)
+    """For the evidence that is shown; the verdict's thresholds follow the costs."""
+
     seed: int = 0
+    """Another one draws other normals, jitters and directions."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted model, and what it says of val: calibrated part scores, maps, evidence."""
+    """A fitted model, and what is said of unseen crops: scores, maps, parts, evidence.
+
+    `mean` and `std` are those of the normal crops' scores, which calibrate them.
+    """
 
     model: AnomalyModel
     mean: float
     std: float
+    scores: Floats
     maps: Floats
     parts: pd.DataFrame
     evidence: dict[str, Any]
@@ -74,32 +99,21 @@ def main() -> None:
         sections.section("fit_anomaly", FitAnomalyParams),
     )
     crops = load_crops(paths.crops, line.detect_anomalies)
-    is_normal = (crops.index["part_label"] == line.normal).to_numpy()
-    train = np.flatnonzero(is_normal & (crops.index["fold"] == "train"))
-    train = drawn(train, params.max_normals, params.seed)
-    val = crops.in_fold("val")
-    val_normal = (val.index["part_label"] == line.normal).to_numpy()
-    _require_normals(len(train), int(val_normal.sum()))
+    cross_validated = read_out_of_fold(paths.classifier) is not None
+    training = _training(crops, line, params, cross_validated=cross_validated)
+    _require_normals(training, line)
 
     classifier = load_classifier(paths.classifier)
     kinds = KINDS if params.features == "auto" else (params.features,)
-    fitted = [
-        _fit(
-            kind,
-            classifier,
-            np.array(crops.images[train]),
-            val,
-            val_normal,
-            line,
-            params,
-        )
-        for kind in kinds
-    ]
+    fitted = [_fit(kind, classifier, training, line, params) for kind in kinds]
     best = max(fitted, key=lambda one: one.evidence["val_auroc"] or 0.0)
 
     _save(best.model, paths.out)
     write_table(paths.out / "val_scores.csv", best.parts)
-    heat = heat_scale(val, best.maps, val_normal, line)
+    if cross_validated:
+        table = out_of_fold_table(training.judged.index, best.scores[:, None])
+        write_table(paths.out / OUT_OF_FOLD, table)
+    heat = heat_scale(training.judged, best.maps, training.is_normal(line), line)
     write_json(
         paths.out / "calibration.json",
         {"mean": best.mean, "std": best.std, "heat": heat, "evidence": best.evidence},
@@ -107,36 +121,87 @@ def main() -> None:
     tried = {one.model.settings.kind: one.evidence["val_auroc"] for one in fitted}
     program.save_metrics(
         paths.metrics,
-        {"n_fitted": len(train), "val_auroc_by_features": tried, **best.evidence},
+        {
+            "n_fitted": len(training.normals),
+            "val_auroc_by_features": tried,
+            **best.evidence,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Training:
+    """The normal crops that are fitted, and the crops that are judged by a fit without them.
+
+    Without cross-validation the train fold is fitted and val judged. With it, all parts but test
+    are both: each is judged by a fit on the other folds, and the fit on all is deployed.
+    """
+
+    normals: Crops
+    judged: Crops
+    cross_validated: bool
+
+    def is_normal(self, line: Line) -> Any:
+        """Which of the judged crops are of normal parts."""
+        return (self.judged.index["part_label"] == line.normal).to_numpy()
+
+    def folds(self) -> list[tuple[Any, Any]]:
+        """The rows of the normals that are fitted, and of the crops that are then judged."""
+        if not self.cross_validated:
+            return [(np.arange(len(self.normals)), np.arange(len(self.judged)))]
+
+        fitted_in = self.normals.index["cv_fold"].to_numpy()
+        judged_in = self.judged.index["cv_fold"].to_numpy()
+        return [
+            (np.flatnonzero(fitted_in != fold), np.flatnonzero(judged_in == fold))
+            for fold in np.unique(judged_in)
+        ]
+
+
+def _training(
+    crops: Crops, line: Line, params: FitAnomalyParams, *, cross_validated: bool
+) -> Training:
+    index = crops.index
+    fitted = index["fold"].isin(["train", "val"] if cross_validated else ["train"])
+    normal = index["part_label"] == line.normal
+    rows = drawn(np.flatnonzero(fitted & normal), params.max_normals, params.seed)
+    judged = fitted if cross_validated else index["fold"] == "val"
+    return Training(
+        crops.rows(rows), crops.rows(np.flatnonzero(judged)), cross_validated
     )
 
 
 def _fit(
     kind: str,
     classifier: DefectClassifier,
-    normals: Image,
-    val: Crops,
-    val_normal: Any,
+    training: Training,
     line: Line,
     params: FitAnomalyParams,
 ) -> Fitted:
-    model = fit_anomaly_model(
+    normals = features_of_normals(
         classifier,
-        normals,
+        np.array(training.normals.images),
         kind=kind,
         n_features=params.n_features,
         shrinkage=params.shrinkage,
         score_fraction=params.score_fraction,
         seed=params.seed,
     )
-    scores, maps = anomalies(model, val.images)
-    mean = float(scores[val_normal].mean())
-    std = max(float(scores[val_normal].std(ddof=1)), 1e-9)
-    parts = part_scores(val, (scores - mean) / std, line.normal)
+    judged = training.judged
+    scores = np.zeros(len(judged), np.float32)
+    maps = np.zeros(judged.targets.shape, np.float32)
+    for fitted, held_out in tqdm(training.folds(), desc=kind, disable=None):
+        model = normals.fitted(fitted)
+        scores[held_out], maps[held_out] = anomalies(model, judged.images[held_out])
+
+    is_normal = training.is_normal(line)
+    mean = float(scores[is_normal].mean())
+    std = max(float(scores[is_normal].std(ddof=1)), 1e-9)
+    parts = part_scores(judged, (scores - mean) / std, line.normal)
     evidence = {"features": kind} | threshold_evidence(
         parts, line, params.false_reject_rate
     )
-    return Fitted(model, mean, std, maps, parts, evidence)
+    return Fitted(normals.fitted(), mean, std, scores, maps, parts, evidence)
 
 
 def part_scores(crops: Crops, scores: Floats, normal: str) -> pd.DataFrame:
@@ -192,19 +257,20 @@ def heat_scale(val: Crops, maps: Floats, normal: Any, line: Line) -> dict[str, f
     return {"cold": cold, "hot": hot, "box_threshold": threshold}
 
 
-def _require_normals(n_train: int, n_val: int) -> None:
+def _require_normals(training: Training, line: Line) -> None:
+    n_judged = int(training.is_normal(line).sum())
     problems = [
         f"{fold}: {n} normal views, and at least {MIN_NORMALS} are needed to know what normal is; "
         "add normal parts"
-        for fold, n in (("train", n_train), ("val", n_val))
+        for fold, n in (("train", len(training.normals)), ("val", n_judged))
         if n < MIN_NORMALS
     ]
     raise_all(problems)
-    if n_val < FEW_NORMALS:
+    if n_judged < FEW_NORMALS:
         program.log.warning(
             "val: %d normal views only; what the anomaly score calls normal is little more than a "
             "guess, add normal parts",
-            n_val,
+            n_judged,
         )
 
 

@@ -5,6 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from inspection.models.classifier import Architecture
+from inspection.models.weights import PACKAGED, packaged_weights
 from inspection.storage import read_json
 from stages import sections
 
@@ -29,6 +31,21 @@ def lineage(*, data_dvc: Path, run: Path) -> dict[str, Any]:
         "mlflow_run": read_json(run)["run_id"],
         "params": sections.PARAMS_FILE.read_text(encoding="utf-8"),
         "versions": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def origin_of(architecture: Architecture) -> dict[str, str]:
+    """The backbone of a classifier: its name, and whose weights it started from, if any."""
+    origin = {"name": architecture.backbone, "weights": architecture.weights}
+    if architecture.weights != PACKAGED:
+        return origin
+
+    known = packaged_weights(architecture.backbone)
+    return origin | {
+        "source": known.source,
+        "licence": known.licence,
+        "package": known.package,
+        "sha256": known.sha256,
     }
 
 

@@ -21,7 +21,9 @@ def model_card(card: Card) -> str:
             "",
             "## Limits",
             "",
-            "- Parts that score like none of val go to review; of such parts nothing is known.",
+            "- Parts that score like none that was seen go to review; nothing is known of such.",
+            *_evidence(card),
+            *_backbone(card),
             f"- Judged on the data of `data.dvc` as logged, revision {lineage['git_revision']}, "
             f"worktree clean: {lineage['git_clean']}.",
             *_costs(card),
@@ -54,6 +56,22 @@ def _verdicts(card: Card) -> list[str]:
 def _claim(card: Card) -> str:
     limit = card.metrics.get("limit")
     return f"{limit['sentence']}." if limit else "None was asked for."
+
+
+def _evidence(card: Card) -> list[str]:
+    limit = card.metrics.get("limit", {})
+    return [f"- The {limit['rests_on']}."] if "rests_on" in limit else []
+
+
+def _backbone(card: Card) -> list[str]:
+    """Whose weights the backbone started from, as their licence asks."""
+    origin = card.lineage.get("backbone", {})
+    if "licence" not in origin:
+        return []
+    return [
+        f"- Backbone {origin['name']}: weights of {origin['source']}, {origin['licence']}, "
+        f"package {origin['package']}, sha256 {origin['sha256'][:12]}."
+    ]
 
 
 def _costs(card: Card) -> list[str]:

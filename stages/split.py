@@ -20,6 +20,7 @@ from inspection.curation.baselines import (
 from inspection.curation.folds import (
     FOLDS,
     assign_folds,
+    cross_validation_folds,
     leakage_price,
     shortcut_audit,
     thin_classes,
@@ -40,6 +41,10 @@ class SplitParams(sections.Params):
     test_fraction: float = Field(default=0.25, gt=0, lt=0.5)
     """Share of the parts that are read once, at the end. What bounds on escapes can claim depends
     on how many defective parts are in it."""
+
+    cv_folds: int = Field(default=5, ge=2, le=20)
+    """Folds of cross-validation, of which val is one, where the backbone is frozen: thresholds then
+    rest on scores out of fold. More train longer; five leave four fifths of the parts to learn."""
 
     audit_folds: int = Field(default=5, ge=2, le=20)
     """Folds of the leakage price and the shortcut audit. More are more exact and take longer."""
@@ -80,11 +85,15 @@ def main() -> None:
         test_fraction=params.test_fraction,
         seed=params.seed,
     )
+    views["cv_fold"] = cross_validation_folds(
+        views, views["fold"], n_folds=params.cv_folds, seed=params.seed
+    )
     metrics = _counts(views) | {"n_held": int(manifest["held"].sum())} | _audit(
         views, params, paths.data, line.bit_depth
     )  # fmt: skip
 
-    write_table(paths.out, views[["view_id", "part_id", "group_id", "label", "fold"]])
+    columns = ["view_id", "part_id", "group_id", "label", "fold", "cv_fold"]
+    write_table(paths.out, views[columns])
     program.save_metrics(paths.metrics, metrics)
 
 

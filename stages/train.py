@@ -7,43 +7,121 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from inspection.curation.folds import NEVER_HELD_OUT, VAL_FOLD
 from inspection.errors import raise_all
+from inspection.evaluation.part_scores import OUT_OF_FOLD, out_of_fold_table
 from inspection.line import Line
 from inspection.models.augmentations import AUGMENTATIONS, build_augmentation
-from inspection.models.classifier import Architecture, DefectClassifier, new_classifier
+from inspection.models.classifier import (
+    BEFORE_VAL,
+    BRIGHTNESS_DAMPING,
+    Architecture,
+    DefectClassifier,
+    new_classifier,
+    save_classifier,
+    with_new_head,
+)
 from inspection.models.crops import Crops, load_crops
-from inspection.models.training import Schedule, fit_classifier
-from inspection.storage import replacing, write_json, write_table
+from inspection.models.frozen import (
+    FeatureDataset,
+    Features,
+    frozen_features,
+    head_logits,
+)
+from inspection.models.training import OnEpoch, Schedule, fit_classifier, fit_head
+from inspection.models.weights import HUB, NONE, PACKAGED, normalisation
+from inspection.parts import by_part, macro_f1
+from inspection.storage import write_json, write_table
 from stages import program, sections, tracking
+
+# Where features of frozen backbones are kept between runs; it may be deleted at any time.
+FEATURE_CACHE = Path(".state/features")
+
+# Crops whose grey levels tell mean and spread: more change no digit that matters.
+MAX_SAMPLED = 200
+MIN_PIXEL_STD = 1e-3  # in grey levels, for crops of one grey; no outcome otherwise
 
 
 class TrainParams(sections.Params):
-    """How the classifier is made and trained. See params.yaml for the reasons."""
+    """How the classifier is made and trained."""
 
     backbone: str = "resnet10t"
+    """Any name that timm knows; `packaged` weights exist for tf_efficientnet_lite0."""
+
     backbone_args: dict[str, Any] | None = None
-    pretrained: bool = False
-    weights: str | None = None
+    """Arguments of timm's backbone, to make it narrower for instance; null for those of its name.
+    Weights fit no other widths than their own."""
+
+    weights: str = NONE
+    """What the backbone starts from. `packaged`: ImageNet weights that come with `make setup`;
+    `hub`: timm's, from the internet, or none where that is away; the path of a safetensors file; or
+    `none`."""
+
+    freeze_backbone: bool = False
+    """The backbone keeps its weights and only the head learns, on features that are computed once.
+    Thresholds then rest on scores out of fold (see split.cv_folds), and all parts but test are
+    learned from in the end. Photographs of few parts are told apart best so, on a CPU in minutes.
+    Of the augmentation only mirroring applies, and nothing is pasted."""
+
     augmentation: str = "line"
+    """The random changes of crops while they are learned from: a name in
+    inspection/models/augmentations.py."""
+
     epochs: int = Field(default=20, ge=1, le=1000)
+    """How often all crops are shown."""
+
     patience: int = Field(default=8, ge=1)
+    """Epochs without a better one after which training ends. A frozen backbone's head learns for
+    all epochs: to choose one by held-out parts would spoil the scores out of fold."""
+
     batch_size: int = Field(default=32, ge=2)
+    """Crops a step."""
+
     learning_rate: float = Field(default=0.003, gt=0, lt=1)
+    """The highest of the cycle. Halve it where training diverges."""
+
     weight_decay: float = Field(default=0.02, ge=0)
+    """Of AdamW, on all weights that learn."""
+
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
+    """Share of the target that is spread over all classes: labels are sometimes wrong."""
+
     place_weight: float = Field(default=0.5, ge=0)
+    """Weight of the loss on where the defect is, next to what it is. 0 learns from labels alone."""
+
     paste_probability: float = Field(default=0.5, ge=0, le=1)
+    """How often a defect is shown on another, normal part, so that the part tells nothing."""
+
     balance: Literal["sampler", "weights", "none"] = "sampler"
+    """How rare classes are made up for: drawn as often as the others, weighted in the loss, or
+    not at all."""
+
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Of Lightning. On a GPU bf16-mixed is faster."""
+
     run_name: str | None = None
+    """Of the MLflow run; null lets MLflow name it."""
+
     track: bool = True
+    """Whether epochs go live to an MLflow run."""
+
     seed: int = 0
+    """Another one starts from other weights of the head, and draws crops in another order."""
+
+    @model_validator(mode="after")
+    def _frozen_has_weights(self) -> Self:
+        if self.freeze_backbone and self.weights == NONE:
+            raise ValueError(
+                "freeze_backbone: an untrained backbone that never learns tells nothing; set "
+                "weights to packaged, hub or a safetensors file, or freeze_backbone to false"
+            )
+        return self
 
     @field_validator("augmentation")
     @classmethod
@@ -64,7 +142,7 @@ class Paths:
 
 
 def main() -> None:
-    """Load the crops, train, save the best weights, the curves and the id of the run."""
+    """Load the crops, train, save the weights, the curves, the evidence and the id of the run."""
     paths = program.paths(Paths, __doc__)
     line, params, store = sections.read(
         sections.line("classify", "normal", "regions"),
@@ -78,31 +156,158 @@ def main() -> None:
     _quiet_lightning()
     model = _new_classifier(params, train, line)
     with live_run(params, store) as run:
-        model, history, best_epoch = fit_classifier(
-            model,
-            train,
-            val,
-            _schedule(params),
-            augment=build_augmentation(params.augmentation, seed=params.seed),
-            on_epoch=run.epoch,
-            show_progress=sys.stderr.isatty(),
-        )
-        _save(model, history, paths.out)
+        if params.freeze_backbone:
+            learned = learn_head(model, crops, params, run)
+        else:
+            learned = learn_all(model, train, val, params, run)
+        _save(learned, paths.out)
         write_json(paths.run, {"run_id": run.id})
 
-    best = history[best_epoch]
     program.save_metrics(
         paths.metrics,
         {
-            "best_epoch": best_epoch,
-            "epochs": len(history),
+            "epochs": len(learned.history),
             "n_parameters": sum(p.numel() for p in model.parameters()),
             "n_train_crops": len(train),
             "n_val_crops": len(val),
-            "val_macro_f1": best["val_macro_f1"],
-            "val_loss": best["val_loss"],
+            **learned.metrics,
         },
     )
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a training gives: the classifier to deploy, the epochs' numbers, and evidence.
+
+    `before_val` is a classifier that has not seen val, where the deployed one has, and
+    `out_of_fold` the logits of each crop by a classifier that has not seen its part.
+    """
+
+    model: DefectClassifier
+    history: list[dict[str, float]]
+    metrics: dict[str, float]
+    before_val: DefectClassifier | None = None
+    out_of_fold: pd.DataFrame | None = None
+
+
+def learn_all(
+    model: DefectClassifier,
+    train: Crops,
+    val: Crops,
+    params: TrainParams,
+    run: "LiveRun",
+) -> Learned:
+    """Train backbone and head on the train fold, and keep the epoch that is best on val."""
+    model, history, best_epoch = fit_classifier(
+        model,
+        train,
+        val,
+        _schedule(params),
+        augment=build_augmentation(params.augmentation, seed=params.seed),
+        on_epoch=run.epoch,
+        show_progress=sys.stderr.isatty(),
+    )
+    best = {name: history[best_epoch][name] for name in ("val_macro_f1", "val_loss")}
+    return Learned(model, history, {"best_epoch": best_epoch, **best})
+
+
+def learn_head(
+    model: DefectClassifier, crops: Crops, params: TrainParams, run: "LiveRun"
+) -> Learned:
+    """Train the head alone: once without each cross-validation fold, and once on all of them.
+
+    The features of the frozen backbone are computed once for all. A head without a fold gives the
+    scores out of fold that thresholds rest on; the one on all parts but test is deployed.
+    """
+    seen = crops.rows(np.flatnonzero(crops.index["cv_fold"] != NEVER_HELD_OUT))
+    features = frozen_features(
+        model,
+        seen.images,
+        FEATURE_CACHE,
+        mirrored="flip" in AUGMENTATIONS[params.augmentation].steps,
+        show_progress=sys.stderr.isatty(),
+    )
+    fold_of = seen.index["cv_fold"].to_numpy()
+    histories, before_val = [], None
+    logits = np.zeros((len(seen), len(model.architecture.classes)), np.float32)
+    for fold in np.unique(fold_of):
+        rest, held_out = (
+            np.flatnonzero(fold_of != fold),
+            np.flatnonzero(fold_of == fold),
+        )
+        fitted, history = _fitted_head(
+            model, seen, features, params, rest, held_out, run.of_fold(int(fold))
+        )
+        histories.append(history)
+        logits[held_out] = head_logits(fitted.head, features, held_out)
+        before_val = fitted if fold == VAL_FOLD else before_val
+
+    everything = np.arange(len(seen))
+    deployed, _ = _fitted_head(
+        model, seen, features, params, everything, None, run.epoch
+    )
+    history = _averaged(histories)
+    for number, row in enumerate(history):
+        run.epoch(number, row)
+    return Learned(
+        model=deployed,
+        history=history,
+        metrics=_out_of_fold_metrics(logits, seen, model.architecture.classes),
+        before_val=before_val,
+        out_of_fold=out_of_fold_table(seen.index, logits),
+    )
+
+
+def _fitted_head(
+    model: DefectClassifier,
+    crops: Crops,
+    features: Features,
+    params: TrainParams,
+    rows: Any,
+    held_out: Any,
+    on_epoch: OnEpoch,
+) -> tuple[DefectClassifier, list[dict[str, float]]]:
+    """A copy of the classifier whose head has learned some of the crops, and its epochs."""
+    import torch
+
+    torch.manual_seed(params.seed)
+    fitted = with_new_head(model)
+    classes = model.architecture.classes
+    train_set = FeatureDataset(crops, features, classes, rows=rows, seed=params.seed)
+    held_out_set = None
+    if held_out is not None:
+        held_out_set = FeatureDataset(crops, features, classes, rows=held_out)
+    history = fit_head(
+        fitted.head,
+        train_set,
+        held_out_set,
+        _schedule(params),
+        on_epoch=on_epoch,
+        show_progress=sys.stderr.isatty(),
+    )
+    return fitted, history
+
+
+def _averaged(histories: list[list[dict[str, float]]]) -> list[dict[str, float]]:
+    """The numbers of each epoch, averaged over the folds; folds that had none are left out."""
+    return [
+        {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        for rows in zip(*(one for one in histories if one), strict=True)
+    ]
+
+
+def _out_of_fold_metrics(
+    logits: Any, crops: Crops, classes: tuple[str, ...]
+) -> dict[str, float]:
+    """What the scores out of fold are worth, by part."""
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    parts = by_part(crops.index, shares / shares.sum(axis=1, keepdims=True), classes)
+    return {
+        "n_out_of_fold_crops": len(crops),
+        "out_of_fold_macro_f1": macro_f1(
+            list(parts["label"]), list(parts["predicted"]), classes
+        ),
+    }
 
 
 class LiveRun:
@@ -119,6 +324,14 @@ class LiveRun:
         if self._mlflow is not None:
             finite = {key: value for key, value in row.items() if np.isfinite(value)}
             self._mlflow.log_metrics(finite, step=number)
+
+    def of_fold(self, fold: int) -> OnEpoch:
+        """Logs the epochs of one cross-validation fold, under names of its own."""
+
+        def epoch(number: int, row: dict[str, float]) -> None:
+            self.epoch(number, {f"fold{fold}_{name}": v for name, v in row.items()})
+
+        return epoch
 
 
 @contextmanager
@@ -153,28 +366,51 @@ def _quiet_lightning() -> None:
     """No advice about other products among the numbers; warnings and errors stay."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings(
-        "ignore", message="`isinstance.treespec, LeafSpec.` is deprecated"
+    known = (
+        "`isinstance.treespec, LeafSpec.` is deprecated",
+        # so it is meant: the head that is deployed learns from all parts but test
+        "You defined a `validation_step` but have no `val_dataloader`",
     )
+    for message in known:
+        warnings.filterwarnings("ignore", message=message)
 
 
 def _new_classifier(params: TrainParams, train: Crops, line: Line) -> DefectClassifier:
     import torch
 
-    pixels = train.images[:: max(1, len(train) // 200)].astype(np.float64)
+    mean, std, damping = _standardisation(params, train)
     architecture = Architecture(
         backbone=params.backbone,
         backbone_args=params.backbone_args or {},
+        weights=_origin(params.weights),
         classes=line.classifier_classes,
         size_px=line.regions[line.classify].size_px,
-        mean=tuple(pixels.mean(axis=(0, 1, 2)).round(3).tolist()),
-        std=tuple((pixels.std(axis=(0, 1, 2)) + 1e-3).round(3).tolist()),
+        mean=mean,
+        std=std,
+        brightness_damping=damping,
         centre_fraction=AUGMENTATIONS[params.augmentation].centre_fraction,
     )
     torch.manual_seed(params.seed)
-    return new_classifier(
-        architecture, pretrained=params.pretrained, weights=params.weights
-    )
+    return new_classifier(architecture, weights=params.weights)
+
+
+def _origin(weights: str) -> str:
+    """Where the weights come from, without the path of a file: that means nothing elsewhere."""
+    return weights if weights in (PACKAGED, HUB, NONE) else "file"
+
+
+def _standardisation(
+    params: TrainParams, train: Crops
+) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+    """Mean, spread and brightness damping: as the weights know images, or as the crops are."""
+    known = normalisation(params.backbone, params.weights, train.images.shape[3])
+    if known is not None:
+        return *known, 0.0
+
+    some = train.images[:: max(1, len(train) // MAX_SAMPLED)].astype(np.float64)
+    mean = some.mean(axis=(0, 1, 2)).round(3)
+    std = (some.std(axis=(0, 1, 2)) + MIN_PIXEL_STD).round(3)
+    return tuple(mean.tolist()), tuple(std.tolist()), BRIGHTNESS_DAMPING
 
 
 def _schedule(params: TrainParams) -> Schedule:
@@ -196,15 +432,14 @@ def _require_classes(train: Crops, val: Crops, line: Line) -> None:
     raise_all(problems)
 
 
-def _save(model: DefectClassifier, history: list[dict[str, float]], out: Path) -> None:
-    from safetensors.torch import save_file
-
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    with replacing(out / "weights.safetensors") as temporary:
-        save_file(weights, temporary)
-    write_json(out / "architecture.json", model.architecture.model_dump(mode="json"))
-    curves = pd.DataFrame(history).rename_axis("epoch").reset_index()
+def _save(learned: Learned, out: Path) -> None:
+    curves = pd.DataFrame(learned.history).rename_axis("epoch").reset_index()
     write_table(out / "curves.csv", curves)
+    save_classifier(learned.model, out)
+    if learned.before_val is not None:
+        save_classifier(learned.before_val, out / BEFORE_VAL)
+    if learned.out_of_fold is not None:
+        write_table(out / OUT_OF_FOLD, learned.out_of_fold)
 
 
 if __name__ == "__main__":

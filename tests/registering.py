@@ -106,5 +106,5 @@ def _write_parts(root: Path) -> None:
         )
     table = pd.DataFrame(rows)
     table.drop(columns="fold").to_parquet(root / "manifest.parquet")
-    table[["view_id", "fold"]].to_parquet(root / "folds.parquet")
+    table.assign(cv_fold=0)[["view_id", "fold", "cv_fold"]].to_parquet(root / "folds.parquet")
     write_text(root / "reviews/golden.csv", "line,image_sha256,expected,reviewer,note\n")

@@ -54,11 +54,6 @@ class Plan:
         return training.epochs_for(len(self.proposal.labels))
 
     @property
-    def patience(self) -> int:
-        """How many epochs without a better one are waited for."""
-        return training.patience_for(self.epochs)
-
-    @property
     def part_disagreement(self) -> str:
         """What to do about a part with two labels.
 

@@ -10,7 +10,7 @@ from inspection.adoption.plan import Plan
 from inspection.adoption.proposal import suffix
 from inspection.adoption.questions import asks
 from inspection.adoption.sections import known_names
-from inspection.adoption.training import steps_of
+from inspection.adoption.training import TRANSFER, steps_of
 from inspection.errors import first_three
 from inspection.line import fold_name
 
@@ -46,7 +46,13 @@ def understood(plan: Plan) -> Iterator[str]:
     yield from _regions(plan)
 
     n_steps = steps_of(len(plan.photos), plan.epochs)
-    yield f"training: {plan.epochs} epochs, some {n_steps} steps, patience {plan.patience}"
+    yield (
+        f"training: {plan.epochs} epochs, some {n_steps} steps, of a head on "
+        f"{TRANSFER['backbone']} with {TRANSFER['weights']} weights"
+    )
+    yield (
+        "escapes: what they cost decides; assemble.max_escape_rate in params.yaml sets a limit"
+    )
 
 
 def _classes(plan: Plan) -> Iterator[str]:

@@ -12,6 +12,8 @@ FOLDS = ("train", "val", "test")
 # groups of a class from which a fold besides train gets one: with one group there is nothing to
 # judge by, and learning comes first
 MIN_GROUPS = 2
+# the cross-validation folds of val, and of test, which nothing that decides may see
+VAL_FOLD, NEVER_HELD_OUT = 0, -1
 
 Features = np.ndarray[Any, np.dtype[np.float64]]
 Labels = np.ndarray[Any, np.dtype[Any]]
@@ -45,10 +47,41 @@ def assign_folds(
     return views["group_id"].map(fold_of)
 
 
+def cross_validation_folds(
+    views: pd.DataFrame,
+    folds: pd.Series,
+    *,
+    n_folds: int,
+    seed: int,
+) -> pd.Series:
+    """The number of the fold in which each view is held out, 0..`n_folds` - 1, and -1 for test.
+
+    Fold 0 is val; the train fold is dealt out to the others by group, class by class. So what is
+    learned without fold 0 has not seen val, and scores out of fold cover every part but test.
+    """
+    numbers = (
+        folds.map({"val": VAL_FOLD, "test": NEVER_HELD_OUT})
+        .fillna(VAL_FOLD)
+        .astype(int)
+    )
+    in_train = folds == "train"
+    groups = _groups(views[in_train])
+    generator = np.random.default_rng(seed)
+
+    number_of: dict[str, int] = {}
+    for _, members in sorted(groups.groupby("label")["group_id"]):
+        # dealt on from where the class before ended, so that small classes do not pile up
+        first = len(number_of)
+        for place, group in enumerate(generator.permutation(members.to_numpy())):
+            number_of[group] = 1 + (first + place) % (n_folds - 1)
+    numbers[in_train] = views.loc[in_train, "group_id"].map(number_of)
+    return numbers
+
+
 def with_folds(views: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
-    """The views that have a fold, with the column `fold`."""
+    """The views that have a fold, with the columns `fold` and `cv_fold`."""
     return views.merge(
-        folds[["view_id", "fold"]],
+        folds[["view_id", "fold", "cv_fold"]],
         on="view_id",
         validate="1:1",
     )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from inspection.runtime.detectors import (
     TemperatureScaling,
     Thresholds,
 )
+from inspection.runtime.views import ViewOutputs
 
 # Log-odds are cut off here: a float32 probability is rounded to about 1e-7, and below
 # 1e-6 its logarithm is mostly rounding.
@@ -48,16 +50,24 @@ def operating_point(
     max_escape_rate: float | None,
     *,
     tolerance: float = 0.0,
+    also_measured: Parts | None = None,
 ) -> OperatingPoint:
     """The thresholds of least expected cost that keep to `max_escape_rate`, as far as parts show.
 
-    They stay further from every score than two runtimes that may each be off by `tolerance`. What
-    the parts show of the limit is judged by thresholds chosen without the part, too.
+    They stay further from the score of every view, those of `also_measured` included, than two
+    runtimes that may each be off by `tolerance`. What the parts show of the limit is judged by
+    thresholds chosen without the part, too.
     """
     scores = _spread_out(part_scores(parts, calibrations), calibrations)
     margins = [_margin(one, tolerance) for one in calibrations.values()]
+    views = [*parts.values(), *(also_measured or {}).values()]
     choice = choose_thresholds(
-        scores, defective, costs, max_escape_rate=max_escape_rate, margins=margins
+        scores,
+        defective,
+        costs,
+        max_escape_rate=max_escape_rate,
+        margins=margins,
+        measured=_view_scores(views, calibrations),
     )
     unseen = cross_decided(
         scores, defective, costs, max_escape_rate=max_escape_rate, margins=margins
@@ -101,6 +111,14 @@ def _spread_out(scores: Scores, calibrations: Mapping[str, Calibration]) -> Scor
             odds = np.clip(scores[:, column], MIN_PROBABILITY, 1 - MIN_PROBABILITY)
             spread[:, column] = np.log(odds / (1 - odds))
     return spread
+
+
+def _view_scores(
+    parts: Sequence[Sequence[ViewOutputs]], calibrations: Mapping[str, Calibration]
+) -> list[Scores]:
+    """The spread out scores (views,) of each detector, where it found its region."""
+    each = {str(number): [view] for number, view in enumerate(chain(*parts))}
+    return list(_spread_out(part_scores(each, calibrations), calibrations).T)
 
 
 def _as_scored(limits: Thresholds, calibration: Calibration) -> Thresholds:

@@ -41,12 +41,14 @@ def choose_thresholds(
     max_escape_rate: float | None = None,
     confidence: float = CONFIDENCE,
     margins: Sequence[float] | None = None,
+    measured: Sequence[Scores] | None = None,
 ) -> Choice:
     """The thresholds of least expected cost on parts (parts, detectors), higher = more suspicious.
 
     Accept thresholds are lowered until `max_escape_rate` is shown with `confidence`, as far as
     `escape_limit` says. Every threshold keeps its detector's margin, in units of the score, from
-    every score that was seen, so that runtimes which differ by less give one verdict.
+    every score of a part, and from those `measured` besides, by detector, so that runtimes which
+    differ by less give one verdict.
 
     A part gets the worst verdict of its detectors. Detectors are set in turn until nothing gains,
     from several starts: one that is blind to a defect would otherwise send all parts to review
@@ -67,10 +69,15 @@ def choose_thresholds(
     accept, limit = lowered(
         [one.accept_below for one in cheapest], scores, bad, max_escape_rate, confidence
     )
+    no_margins = [0.0] * len(cheapest)
     thresholds = [
-        _with_margin(column, low, one.reject_above, margin)
-        for column, low, one, margin in zip(
-            scores.T, accept, cheapest, margins or [0.0] * len(cheapest), strict=True
+        _with_margin(seen, low, one.reject_above, margin)
+        for seen, low, one, margin in zip(
+            _all_seen(scores, measured),
+            accept,
+            cheapest,
+            margins or no_margins,
+            strict=True,
         )
     ]
     chances = [
@@ -127,11 +134,17 @@ def below_scores(threshold: float, scores: Scores, margin: float) -> float:
     return found
 
 
+def _all_seen(scores: Scores, measured: Sequence[Scores] | None) -> list[Scores]:
+    """The scores (N,) of each detector: of the parts (parts, detectors), and those besides."""
+    besides = measured or [np.zeros(0)] * scores.shape[1]
+    both = [np.r_[column, more] for column, more in zip(scores.T, besides, strict=True)]
+    return [column[~np.isnan(column)] for column in both]
+
+
 def _with_margin(
-    column: Scores, accept: float, reject: float, margin: float
+    scores: Scores, accept: float, reject: float, margin: float
 ) -> Thresholds:
     """Thresholds moved off the scores of a detector: the accepting one down, the other one up."""
-    scores = column[~np.isnan(column)]
     low = below_scores(accept, scores, margin)
     high = -below_scores(-max(accept, reject), -scores, margin)
     return Thresholds(accept_below=max(low, -BEYOND), reject_above=min(high, BEYOND))

@@ -1,6 +1,7 @@
 """The anomaly model: anomalib's PaDiM on features that need no hub, fitted on normals only."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from inspection.models.cam import as_tensor
 from inspection.models.classifier import DefectClassifier, fixed_size
 from inspection.models.crops import TARGET_STRIDE
 from inspection.models.filters import FilterBank
+from inspection.models.weights import NONE
 
 PLACEHOLDER_BACKBONE = "resnet18"
 LAYER = "features"
@@ -23,6 +25,18 @@ LAYER = "features"
 # What anomalib's MultiVariateGaussian adds to the diagonal of every covariance, and cannot be told.
 PADIM_RIDGE = 0.01
 KINDS = ("filters", "classifier")
+
+# Stages of the backbone, finest first, whose features tell what is normal: strides 8 and 16. One
+# cell of stride 32 sees most of a crop, and tells the part rather than the place.
+N_BACKBONE_STAGES = 2
+
+# no outcome: crops whose features are computed at once; more only take memory
+BATCH_SIZE = 16
+
+MIN_SPREAD = (
+    1e-6  # no outcome: keeps a channel that never changes from dividing by nothing
+)
+MIN_PIXEL_STD = 1e-3  # in grey levels, for crops of one grey; no outcome otherwise
 
 # Copies of each normal, moved and brightened at random: few normals show few of the places that
 # framing puts a part to, and three copies quadruple them.
@@ -72,13 +86,17 @@ class CropFeatures(nn.Module):
     """Crops (N, C, H, W), 0..255, to one standardised feature map per crop.
 
     Features have unit variance over the normals, but for a factor that makes anomalib's fixed
-    ridge of 0.01 the shrinkage asked for: few normals cannot carry a full covariance.
+    ridge of 0.01 the shrinkage asked for: few normals cannot carry a full covariance. Where there
+    are more channels than `n_features`, they are projected onto as many directions drawn at
+    random, orthogonal to each other (Kim et al. 2021): that keeps more of what they tell than
+    picking channels does, at the same size of the covariance.
     """
 
     mean: Tensor
     std: Tensor
     feature_mean: Tensor
     feature_std: Tensor
+    directions: Tensor
 
     def __init__(self, extractor: nn.Module, settings: AnomalySettings) -> None:
         super().__init__()
@@ -89,19 +107,26 @@ class CropFeatures(nn.Module):
         self.register_buffer("std", torch.tensor(settings.std).reshape(shape))
         self.register_buffer("feature_mean", torch.zeros(1, settings.n_channels, 1, 1))
         self.register_buffer("feature_std", torch.ones(1, settings.n_channels, 1, 1))
+        self.register_buffer("directions", _directions(settings))
 
     def raw(self, crops: Tensor) -> Tensor:
         """Features (N, channels, h, w) before they are standardised."""
         return self.extractor((crops.float() - self.mean) / self.std)
 
+    def standardised(self, raw: Tensor) -> Tensor:
+        """Raw features (N, channels, h, w) as (N, n_features, h, w) of the scale asked for."""
+        standard = (raw - self.feature_mean) / self.feature_std
+        if len(self.directions) < standard.shape[1]:
+            standard = F.conv2d(standard, self.directions)
+        return standard * self.factor
+
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
         """Standardised features, as anomalib wants them: by layer."""
-        standard = (self.raw(crops) - self.feature_mean) / self.feature_std
-        return {LAYER: standard * self.factor}
+        return {LAYER: self.standardised(self.raw(crops))}
 
 
 class BackboneFeatures(nn.Module):
-    """The stages of a trained classifier's backbone, brought to the finest of their resolutions."""
+    """The finer stages of a classifier's backbone, brought to the finest of their resolutions."""
 
     def __init__(self, classifier: DefectClassifier) -> None:
         super().__init__()
@@ -112,7 +137,7 @@ class BackboneFeatures(nn.Module):
         """Features (N, channels, h, w) of standardised crops."""
         if self.size is not None:
             standard = F.interpolate(standard, size=self.size, mode="bilinear")
-        maps = self.classifier.stages_of(standard)
+        maps = self.classifier.stages_of(standard)[:N_BACKBONE_STAGES]
         size = maps[0].shape[-2:]
         return torch.cat(
             [F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1
@@ -142,14 +167,21 @@ class AnomalyModel(nn.Module):
         images = crops.permute(0, 3, 1, 2).float()
         embedding = self.padim.generate_embedding(self.features(images))
         distance = best_fit(embedding, self._distance)
+
         generator = self.padim.anomaly_map_generator
-        full = generator.smooth_anomaly_map(
-            generator.up_sample(distance, images.shape[-2:])
-        )
-        maps = F.avg_pool2d(full, TARGET_STRIDE)
-        return maps.flatten(1).topk(self.n_hottest, dim=1).values.mean(
-            dim=1
-        ), maps.squeeze(1)
+        enlarged = generator.up_sample(distance, images.shape[-2:])
+        maps = F.avg_pool2d(generator.smooth_anomaly_map(enlarged), TARGET_STRIDE)
+        hottest = maps.flatten(1).topk(self.n_hottest, dim=1).values
+        return hottest.mean(dim=1), maps.squeeze(1)
+
+    def fit(self, raw: Tensor) -> None:
+        """Learn what is normal from raw features (N, channels, h, w) of normal crops."""
+        features = self.features
+        features.feature_mean.copy_(raw.mean(dim=(0, 2, 3), keepdim=True))
+        spread = raw.std(dim=(0, 2, 3), keepdim=True)
+        features.feature_std.copy_(spread.clamp(min=MIN_SPREAD))
+        layers = {LAYER: features.standardised(raw)}
+        self.padim.gaussian.fit(self.padim.generate_embedding(layers))
 
     def _distance(self, embedding: Tensor) -> Tensor:
         """Mahalanobis distance (N, 1, h, w) of features (N, C, h, w) from the normals."""
@@ -158,7 +190,20 @@ class AnomalyModel(nn.Module):
         return self.padim.anomaly_map_generator.compute_distance(embedding, stats)
 
 
-def fit_anomaly_model(
+@dataclass(frozen=True)
+class Normals:
+    """Raw features of normal crops and of their jittered copies: (copies, N, channels, h, w)."""
+
+    model: AnomalyModel
+    raw: Tensor
+
+    def fitted(self, rows: Any = slice(None)) -> AnomalyModel:
+        """The model, fitted on some of the normal crops and on all copies of these."""
+        self.model.fit(self.raw[:, rows].flatten(0, 1))
+        return self.model
+
+
+def features_of_normals(
     classifier: DefectClassifier,
     normals: Image,
     *,
@@ -167,15 +212,15 @@ def fit_anomaly_model(
     shrinkage: float,
     score_fraction: float,
     seed: int,
-) -> AnomalyModel:
-    """Fit on crops (N, H, W, C) uint8 of normal parts, and on jittered copies of them."""
-    pixels = np.asarray(normals, np.float64)
+) -> Normals:
+    """What is to be fitted: an empty model, and the features of crops (N, H, W, C) uint8."""
     n_channels = _n_channels(kind, classifier, normals)
+    mean, std = _normalisation(kind, classifier, normals)
     settings = AnomalySettings(
         kind=kind,
         size_px=(normals.shape[2], normals.shape[1]),
-        mean=tuple(pixels.mean(axis=(0, 1, 2)).round(3).tolist()),
-        std=tuple((pixels.std(axis=(0, 1, 2)) + 1e-3).round(3).tolist()),
+        mean=mean,
+        std=std,
         n_features=min(n_features, n_channels),
         n_channels=n_channels,
         shrinkage=shrinkage,
@@ -184,18 +229,23 @@ def fit_anomaly_model(
         seed=seed,
     )
     model = AnomalyModel(classifier, settings).eval()
-    batches = [
-        as_tensor(b)
-        for b in np.array_split(_jittered(normals, seed), 1 + len(normals) // 8)
-    ]
+    copies = _jittered(normals, seed)
     with torch.no_grad():
-        _standardise(model.features, batches)
-        model.padim.train()
-        model.features.eval()
-        for batch in batches:
-            model.padim(batch)
-        model.padim.fit()
-    return model.eval()
+        batches = [
+            model.features.raw(as_tensor(copies[start : start + BATCH_SIZE]))
+            for start in range(0, len(copies), BATCH_SIZE)
+        ]
+    return Normals(model, torch.cat(batches).unflatten(0, (-1, len(normals))))
+
+
+def fit_anomaly_model(
+    classifier: DefectClassifier, normals: Image, **settings: Any
+) -> AnomalyModel:
+    """Fit on crops (N, H, W, C) uint8 of normal parts, and on jittered copies of them.
+
+    The settings are those of `features_of_normals`.
+    """
+    return features_of_normals(classifier, normals, **settings).fitted()
 
 
 def best_fit(embedding: Tensor, distance_of: Callable[[Tensor], Tensor]) -> Tensor:
@@ -266,7 +316,33 @@ def _extractor(settings: AnomalySettings, classifier: DefectClassifier) -> nn.Mo
 def _n_channels(kind: str, classifier: DefectClassifier, normals: Image) -> int:
     if kind == "filters":
         return FilterBank.n_channels(normals.shape[3])
-    return sum(classifier.backbone.feature_info.channels())
+    return sum(classifier.backbone.feature_info.channels()[:N_BACKBONE_STAGES])
+
+
+def _normalisation(
+    kind: str, classifier: DefectClassifier, normals: Image
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and spread in grey levels: of the normals, or as a pretrained backbone knows them."""
+    architecture = classifier.architecture
+    if kind == "classifier" and architecture.weights != NONE:
+        return architecture.mean, architecture.std
+    pixels = np.asarray(normals, np.float64)
+    mean = pixels.mean(axis=(0, 1, 2)).round(3)
+    std = (pixels.std(axis=(0, 1, 2)) + MIN_PIXEL_STD).round(3)
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def _directions(settings: AnomalySettings) -> Tensor:
+    """Orthogonal directions (n_features, channels, 1, 1), drawn by the seed."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    drawn = torch.randn(
+        settings.n_channels,
+        settings.n_features,
+        generator=generator,
+        dtype=torch.float64,
+    )
+    orthogonal = torch.linalg.qr(drawn).Q
+    return orthogonal.T.float()[:, :, None, None].contiguous()
 
 
 def _jittered(normals: Image, seed: int) -> Image:
@@ -283,13 +359,6 @@ def _jittered(normals: Image, seed: int) -> Image:
     return np.concatenate(copies)
 
 
-def _standardise(features: CropFeatures, batches: list[Tensor]) -> None:
-    """Set the mean and spread of each feature over all places of the normals."""
-    raw = torch.cat([features.raw(batch) for batch in batches])
-    features.feature_mean.copy_(raw.mean(dim=(0, 2, 3), keepdim=True))
-    features.feature_std.copy_(raw.std(dim=(0, 2, 3), keepdim=True).clamp(min=1e-6))
-
-
 def _padim(features: CropFeatures, settings: AnomalySettings) -> Any:
     """anomalib's PaDiM with our features in the place of the backbone it builds by name."""
     from anomalib.models.image.padim.torch_model import PadimModel
@@ -298,13 +367,8 @@ def _padim(features: CropFeatures, settings: AnomalySettings) -> Any:
         padim = PadimModel(
             PLACEHOLDER_BACKBONE, ["layer1"], pre_trained=False, n_features=1
         )
-    generator = np.random.default_rng(settings.seed)
-    chosen = generator.permutation(settings.n_channels)[: settings.n_features]
     padim.feature_extractor = features  # type: ignore[assignment]
     padim.layers = [LAYER]
-    padim.n_features_original, padim.n_features = (
-        settings.n_channels,
-        settings.n_features,
-    )
-    padim.idx = torch.from_numpy(np.sort(chosen))
+    padim.n_features_original = padim.n_features = settings.n_features
+    padim.idx = torch.arange(settings.n_features)
     return padim

@@ -33,7 +33,7 @@ def layer_names(model: DefectClassifier) -> list[str]:
 
     The names are `stage1` (finest) to `stage3`, and `fused`.
     """
-    return [f"stage{i + 1}" for i in range(len(model.taps) - 1)] + [FUSED]
+    return [f"stage{i + 1}" for i in range(len(model.head.taps) - 1)] + [FUSED]
 
 
 def raw_cams(
@@ -46,7 +46,7 @@ def raw_cams(
     """
     from pytorch_grad_cam.activations_and_gradients import ActivationsAndGradients
 
-    layers = list(model.taps)
+    layers = list(model.head.taps)
     tapped = ActivationsAndGradients(model, layers, None)
     methods = _methods(model)
     names = layer_names(model)
@@ -92,8 +92,10 @@ class ClassifierWithHeat(nn.Module):
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N, classes) and raw heat (N, defects, H / 4, W / 4)."""
         features = self.model.features(crops.permute(0, 3, 1, 2))
-        evidence = self.model.evidence(features)
-        heat = closed_form(self.method, features, evidence, self.model.evidence.weight)
+        evidence = self.model.head.evidence(features)
+        heat = closed_form(
+            self.method, features, evidence, self.model.head.evidence.weight
+        )
         return pooled(evidence), over_crop(heat.clamp(min=0), self.model)
 
 
@@ -159,6 +161,6 @@ def _methods(model: DefectClassifier) -> dict[str, Any]:
     kinds = (GradCAM, GradCAMPlusPlus, LayerCAM, HiResCAM, EigenCAM)
     made = {}
     for name, kind in zip(METHODS, kinds, strict=True):
-        made[name] = kind(model, [model.taps[-1]])
+        made[name] = kind(model, [model.head.taps[-1]])
         made[name].activations_and_grads.release()
     return made

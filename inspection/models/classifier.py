@@ -1,6 +1,7 @@
 """The classifier: a timm backbone, and evidence for each class at each place of the crop."""
 
-import logging
+from collections.abc import Sequence
+from copy import copy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from torch.nn import functional as F
 
 from inspection.errors import InspectionError
 from inspection.line import Frozen
+from inspection.models.weights import NONE, build_backbone
+from inspection.storage import replacing, write_json
 
 # The last stages of the backbone that are fused: strides 8, 16 and 32. The stage before sees too
 # little of the part to tell a dent from its texture, at four times the places.
@@ -21,9 +24,11 @@ N_STAGES = 3
 # only the hottest place learns, and one noisy cell decides. 2 lies between.
 POOL_SHARPNESS = 2.0
 
-# Share of the crop's own brightness that is taken out. At 0 a drifting light moves every crop; at 1
-# a part that is too dark all over cannot be reason from a sound one.
+# Share of the crop's own brightness that is taken out for a network that learns from scratch. At 0
+# a drifting light moves every crop; at 1 a part that is too dark all over looks like a sound one.
 BRIGHTNESS_DAMPING = 0.8
+# The folder, beside a classifier that has seen val, of one that has not.
+BEFORE_VAL = "before_val"
 SIZED = ("vit", "swin", "deit", "beit", "eva", "mvit", "maxvit", "coat")
 NOT_BUILT = (
     RuntimeError,
@@ -34,51 +39,39 @@ NOT_BUILT = (
     LookupError,
 )
 
-log = logging.getLogger("knurl")
-
 
 class Architecture(Frozen):
     """What rebuilds a classifier before its weights are loaded; stored beside them as JSON.
 
-    `size_px` is (width, height) of the crop. `mean` and `std` are of the train fold, in grey
-    levels 0..255, per channel. `centre_fraction` is the part of the crop, along x and y, that is
-    looked at: a preprocessing that keeps the crop's edge from being taken for evidence.
+    `size_px` is (width, height) of the crop. `mean` and `std` are of the images that the backbone
+    has learned from, in grey levels 0..255, per channel; `brightness_damping` is the share of a
+    crop's own brightness that is taken out. `centre_fraction` is the part of the crop, along x and
+    y, that is looked at: a preprocessing that keeps the crop's edge from being taken for evidence.
     """
 
     backbone: str
     backbone_args: dict[str, Any] = Field(default_factory=dict)
+    weights: str = NONE
     classes: tuple[str, ...]
     size_px: tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    brightness_damping: float = BRIGHTNESS_DAMPING
     centre_fraction: tuple[float, float] = (1.0, 1.0)
     dim: int = 64
 
 
-class DefectClassifier(nn.Module):
-    """Crops (N, C, H, W), 0..255, to logits (N, classes); the first class is normal.
+class EvidenceHead(nn.Module):
+    """The backbone's last feature maps, each (N, C, h, w), finest first, to evidence for classes.
 
-    The last three stages of the backbone are projected, brought to the finest of their
-    resolutions and summed; a 1 x 1 convolution gives evidence per class and place. A defect is
-    pooled sharply, since one place suffices; normality is averaged, since it takes every place.
-    `taps` are identity modules on each stage and on the fused features, always (N, C, h, w), so a
-    CAM hooks any architecture, transformers too, in the same way.
+    They are projected, brought to the finest of their resolutions and summed; a 1 x 1 convolution
+    gives evidence per class and place. `taps` are identity modules on each map and on the fused
+    features, so a CAM hooks any architecture, transformers too, in the same way.
     """
 
-    mean: Tensor
-    std: Tensor
-
-    def __init__(
-        self,
-        architecture: Architecture,
-        *,
-        pretrained: bool = False,
-        weights: str | None = None,
-    ) -> None:
+    def __init__(self, architecture: Architecture, channels: Sequence[int]) -> None:
         super().__init__()
         self.architecture = architecture
-        self.backbone = _backbone(architecture, pretrained=pretrained, weights=weights)
-        channels = self.backbone.feature_info.channels()
         dim = architecture.dim
         self.project = nn.ModuleList(
             nn.Conv2d(width, dim, 1, bias=False) for width in channels
@@ -91,12 +84,52 @@ class DefectClassifier(nn.Module):
         )
         self.evidence = nn.Conv2d(dim, len(architecture.classes), 1)
         self.taps = nn.ModuleList(nn.Identity() for _ in range(len(channels) + 1))
+
+    def features(self, stages: Sequence[Tensor]) -> Tensor:
+        """Fused features (N, dim, h, w), none negative."""
+        maps = [tap(m) for tap, m in zip(self.taps[:-1], stages, strict=True)]
+        size = maps[0].shape[-2:]
+        projected = [
+            F.interpolate(
+                norm(project(m)), size=size, mode="bilinear", align_corners=False
+            )
+            for project, norm, m in zip(self.project, self.norms, maps, strict=True)
+        ]
+        return self.taps[-1](self.mix(F.relu(torch.stack(projected).sum(dim=0))))
+
+    def evidence_maps(self, stages: Sequence[Tensor]) -> Tensor:
+        """Evidence per class and place (N, classes, h, w), in logits."""
+        return self.evidence(self.features(stages))
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """Logits (N, classes)."""
+        return pooled(self.evidence_maps(stages))
+
+
+class DefectClassifier(nn.Module):
+    """Crops (N, C, H, W), 0..255, to logits (N, classes); the first class is normal.
+
+    The last three stages of the backbone go through the head. A defect is pooled sharply, since
+    one place suffices; normality is averaged, since it takes every place.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, architecture: Architecture, *, weights: str = NONE) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.backbone = _backbone(architecture, weights)
+        self.head = EvidenceHead(architecture, self.backbone.feature_info.channels())
         shape = (1, len(architecture.mean), 1, 1)
         self.register_buffer("mean", torch.tensor(architecture.mean).reshape(shape))
         self.register_buffer("std", torch.tensor(architecture.std).reshape(shape))
 
     def stages(self, crops: Tensor) -> list[Tensor]:
-        """The backbone's last three feature maps, each (N, C, h, w), finest first."""
+        """The backbone's last three feature maps, each (N, C, h, w), finest first.
+
+        They cover the centre that is looked at.
+        """
         return self.stages_of(self._prepared(crops))
 
     def stages_of(self, standardised: Tensor) -> list[Tensor]:
@@ -109,25 +142,15 @@ class DefectClassifier(nn.Module):
 
     def features(self, crops: Tensor) -> Tensor:
         """Fused features (N, dim, h, w), none negative, over the centre that is looked at."""
-        maps = [
-            tap(m) for tap, m in zip(self.taps[:-1], self.stages(crops), strict=True)
-        ]
-        size = maps[0].shape[-2:]
-        projected = [
-            F.interpolate(
-                norm(project(m)), size=size, mode="bilinear", align_corners=False
-            )
-            for project, norm, m in zip(self.project, self.norms, maps, strict=True)
-        ]
-        return self.taps[-1](self.mix(F.relu(torch.stack(projected).sum(dim=0))))
+        return self.head.features(self.stages(crops))
 
     def evidence_maps(self, crops: Tensor) -> Tensor:
         """Evidence per class and place (N, classes, h, w), in logits."""
-        return self.evidence(self.features(crops))
+        return self.head.evidence_maps(self.stages(crops))
 
     def forward(self, crops: Tensor) -> Tensor:
         """Logits (N, classes)."""
-        return pooled(self.evidence_maps(crops))
+        return self.head(self.stages(crops))
 
     def _prepared(self, crops: Tensor) -> Tensor:
         """The centre of the crop, standardised; most of the light's brightness taken out.
@@ -138,7 +161,8 @@ class DefectClassifier(nn.Module):
         left, top, width, height = centre_of(self.architecture)
         centre = crops[:, :, top : top + height, left : left + width].float()
         brightness = centre.mean(dim=(1, 2, 3), keepdim=True) - self.mean.mean()
-        return (centre - self.mean - BRIGHTNESS_DAMPING * brightness) / self.std
+        damped = self.architecture.brightness_damping * brightness
+        return (centre - self.mean - damped) / self.std
 
 
 def pooled(evidence: Tensor) -> Tensor:
@@ -163,7 +187,7 @@ def centre_of(architecture: Architecture) -> tuple[int, int, int, int]:
 
 
 def new_classifier(
-    architecture: Architecture, *, pretrained: bool, weights: str | None
+    architecture: Architecture, *, weights: str = NONE
 ) -> DefectClassifier:
     """A classifier to be trained, once it has looked at an empty crop.
 
@@ -171,7 +195,7 @@ def new_classifier(
     """
     _, _, width, height = centre_of(architecture)
     try:
-        model = DefectClassifier(architecture, pretrained=pretrained, weights=weights)
+        model = DefectClassifier(architecture, weights=weights)
         with torch.inference_mode():
             model.eval()(
                 torch.zeros(2, len(architecture.mean), *architecture.size_px[::-1])
@@ -187,6 +211,26 @@ def new_classifier(
     return model.train()
 
 
+def with_new_head(model: DefectClassifier) -> DefectClassifier:
+    """A classifier of the same backbone, which is shared, with a head that has learned nothing."""
+    fresh = copy(model)
+    fresh._modules = dict(model._modules)
+    fresh.head = EvidenceHead(
+        model.architecture, model.backbone.feature_info.channels()
+    )
+    return fresh
+
+
+def save_classifier(model: DefectClassifier, folder: Path) -> None:
+    """Write `weights.safetensors` and `architecture.json`, for `load_classifier`."""
+    from safetensors.torch import save_file
+
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    with replacing(folder / "weights.safetensors") as temporary:
+        save_file(weights, temporary)
+    write_json(folder / "architecture.json", model.architecture.model_dump(mode="json"))
+
+
 def load_classifier(folder: Path) -> DefectClassifier:
     """Rebuild a trained classifier from `architecture.json` and `weights.safetensors`."""
     from safetensors.torch import load_file
@@ -197,10 +241,17 @@ def load_classifier(folder: Path) -> DefectClassifier:
     return model.eval()
 
 
-def _backbone(
-    architecture: Architecture, *, pretrained: bool, weights: str | None
-) -> Any:
-    """The backbone, with weights of a local safetensors file, of the hub, or untrained."""
+def load_classifier_before_val(folder: Path) -> DefectClassifier:
+    """The classifier that has not seen val, for what is measured there.
+
+    The deployed one is that, but where it was trained on all parts in the end.
+    """
+    before = folder / BEFORE_VAL
+    return load_classifier(before if before.exists() else folder)
+
+
+def _backbone(architecture: Architecture, weights: str) -> Any:
+    """The backbone's last stages, with the weights asked for."""
     import timm
 
     settings = {
@@ -218,38 +269,7 @@ def _backbone(
             f"params.yaml: train.backbone: timm knows no {architecture.backbone!r}; "
             f"similar names: {similar}"
         )
-    if weights is not None:
-        settings["pretrained_cfg_overlay"] = {"file": _weights_file(weights)}
-        return timm.create_model(architecture.backbone, pretrained=True, **settings)
-    if pretrained:
-        return _from_hub(architecture.backbone, settings)
-    return timm.create_model(architecture.backbone, **settings)
-
-
-def _weights_file(path: str) -> str:
-    if not path.endswith(".safetensors") or not Path(path).is_file():
-        raise InspectionError(
-            f"params.yaml: train.weights: {path!r} is not a safetensors file; give the path of "
-            "one from the project's root, or null to train from scratch"
-        )
-    return path
-
-
-def _from_hub(name: str, settings: dict[str, Any]) -> Any:
-    """The backbone with timm's weights where the hub can be reached, and untrained where not."""
-    import timm
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return timm.create_model(name, pretrained=True, **settings)
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError, RuntimeError) as error:
-        log.warning(
-            "train.pretrained: no weights of %s to be had (%s); training from scratch. Set "
-            "train.pretrained: false to ask no more, or train.weights to a local file.",
-            name,
-            type(error).__name__,
-        )
-        return timm.create_model(name, **settings)
+    return build_backbone(architecture.backbone, weights, settings)
 
 
 def fixed_size(architecture: Architecture) -> tuple[int, int] | None:

@@ -14,12 +14,19 @@ from torch.utils.data import DataLoader, Dataset, WeightedRandomSampler
 
 from inspection.errors import InspectionError
 from inspection.models.augmentations import Augment
-from inspection.models.classifier import DefectClassifier, centre_of, pooled
+from inspection.models.classifier import (
+    Architecture,
+    DefectClassifier,
+    EvidenceHead,
+    centre_of,
+    pooled,
+)
 from inspection.models.crops import TARGET_STRIDE, Crops
+from inspection.models.frozen import FeatureDataset
 from inspection.models.pasting import paste
 from inspection.parts import by_part, macro_f1
 
-Batch = dict[str, Tensor]
+Batch = dict[str, Any]
 OnEpoch = Callable[[int, dict[str, float]], None]
 
 # Macro-F1 per nat of val loss: one part more that is right outweighs any loss below some ten nats,
@@ -116,9 +123,9 @@ class ClassifierTraining(L.LightningModule):
 
     def __init__(
         self,
-        model: DefectClassifier,
+        model: DefectClassifier | EvidenceHead,
         schedule: Schedule,
-        val: Crops,
+        val: Crops | None,
         class_weights: Tensor,
     ) -> None:
         super().__init__()
@@ -140,7 +147,9 @@ class ClassifierTraining(L.LightningModule):
             label_smoothing=self.schedule.label_smoothing,
         )
         if self.schedule.place_weight > 0:
-            wanted = fit_target(batch["target"], self.model, evidence.shape[-2:])
+            wanted = fit_target(
+                batch["target"], self.model.architecture, evidence.shape[-2:]
+            )
             loss = loss + self.schedule.place_weight * place_loss(
                 evidence, wanted, batch["label"], batch["known"]
             )
@@ -158,7 +167,7 @@ class ClassifierTraining(L.LightningModule):
         """
         logits = torch.cat(self._logits)
         self._logits.clear()
-        if len(logits) < len(self.val):
+        if self.val is None or len(logits) < len(self.val):
             return
         if not logits.isfinite().all():
             raise InspectionError(
@@ -208,11 +217,25 @@ class ClassifierTraining(L.LightningModule):
         }
 
 
-class BestWeights(Callback):
-    """Keeps the weights of the best epoch in memory, and reports every epoch."""
+class EachEpoch(Callback):
+    """Reports the numbers of every epoch."""
 
     def __init__(self, on_epoch: OnEpoch) -> None:
         self.on_epoch = on_epoch
+
+    def on_validation_end(
+        self, trainer: L.Trainer, training: L.LightningModule
+    ) -> None:
+        """Report the epoch."""
+        if isinstance(training, ClassifierTraining) and training.history:
+            self.on_epoch(trainer.current_epoch, training.history[-1])
+
+
+class BestWeights(EachEpoch):
+    """Keeps the weights of the best epoch in memory, and reports every epoch."""
+
+    def __init__(self, on_epoch: OnEpoch) -> None:
+        super().__init__(on_epoch)
         self.best_score = float("-inf")
         self.best_epoch = -1
         self.weights: dict[str, Tensor] = {}
@@ -229,7 +252,7 @@ class BestWeights(Callback):
             self.best_epoch = trainer.current_epoch
             state = training.model.state_dict()
             self.weights = {name: value.cpu().clone() for name, value in state.items()}
-        self.on_epoch(trainer.current_epoch, row)
+        super().on_validation_end(trainer, training)
 
 
 def fit_classifier(
@@ -251,29 +274,48 @@ def fit_classifier(
         paste_probability=schedule.paste_probability,
         seed=schedule.seed,
     )
-    labels = np.asarray(train_set.labels)
-    generator = torch.Generator().manual_seed(schedule.seed)
-    loader = DataLoader(
-        train_set,
-        batch_size=min(schedule.batch_size, len(train_set)),
-        sampler=_sampler(labels, schedule.balance, generator),
-        drop_last=True,
-    )
-    val_loader = DataLoader(CropDataset(val, classes), batch_size=VAL_BATCH)
-    weights = _class_weights(labels, len(classes), schedule.balance)
     training = ClassifierTraining(
-        model.to(memory_format=torch.channels_last), schedule, val, weights
+        model.to(memory_format=torch.channels_last),
+        schedule,
+        val,
+        _class_weights(train_set.labels, len(classes), schedule.balance),
     )
     best = BestWeights(on_epoch)
     stop = EarlyStopping("val_score", patience=schedule.patience, mode="max")
-    callbacks: list[Callback] = [best, stop]
-    if show_progress:
-        callbacks.append(TQDMProgressBar())
-    _trainer(schedule, callbacks, show_progress=show_progress).fit(
-        training, loader, val_loader
+    trainer = _trainer(schedule, [best, stop], show_progress=show_progress)
+    trainer.fit(
+        training,
+        _loader(train_set, schedule),
+        DataLoader(CropDataset(val, classes), batch_size=VAL_BATCH),
     )
     model.load_state_dict(best.weights)
     return model.eval().cpu(), training.history, best.best_epoch
+
+
+def fit_head(
+    head: EvidenceHead,
+    train: FeatureDataset,
+    held_out: FeatureDataset | None,
+    schedule: Schedule,
+    *,
+    on_epoch: OnEpoch,
+    show_progress: bool,
+) -> list[dict[str, float]]:
+    """Train a head on a frozen backbone's features, for all epochs; returns the epochs' numbers.
+
+    No epoch is chosen: a choice would rest on what is held out, which is kept for the evidence.
+    """
+    training = ClassifierTraining(
+        head.train(),
+        schedule,
+        held_out.crops if held_out else None,
+        _class_weights(train.labels, len(head.architecture.classes), schedule.balance),
+    )
+    trainer = _trainer(schedule, [EachEpoch(on_epoch)], show_progress=show_progress)
+    val_loader = DataLoader(held_out, batch_size=VAL_BATCH) if held_out else None
+    trainer.fit(training, _loader(train, schedule), val_loader)
+    head.eval().cpu()
+    return training.history
 
 
 def place_loss(
@@ -303,10 +345,10 @@ def place_loss(
     ).sum() / (outside.sum().clamp(min=1)) / max(1, classes - 1)
 
 
-def fit_target(target: Tensor, model: DefectClassifier, size: torch.Size) -> Tensor:
+def fit_target(target: Tensor, architecture: Architecture, size: torch.Size) -> Tensor:
     """Targets (N, H / 4, W / 4) of whole crops as (N, h, w) over the centre that is looked at."""
     left, top, width, height = (
-        value / TARGET_STRIDE for value in centre_of(model.architecture)
+        value / TARGET_STRIDE for value in centre_of(architecture)
     )
     centre = target[
         :, round(top) : round(top + height), round(left) : round(left + width)
@@ -314,18 +356,26 @@ def fit_target(target: Tensor, model: DefectClassifier, size: torch.Size) -> Ten
     return F.adaptive_max_pool2d(centre.unsqueeze(1), list(size)).squeeze(1)
 
 
-def _sampler(
-    labels: Any, balance: str, generator: torch.Generator
-) -> WeightedRandomSampler:
-    counts = np.bincount(labels)
-    weights = 1.0 / counts[labels] if balance == "sampler" else np.ones(len(labels))
-    replacement = balance == "sampler"
-    return WeightedRandomSampler(
-        weights.tolist(), len(labels), replacement=replacement, generator=generator
+def _loader(train: Any, schedule: Schedule) -> DataLoader[Batch]:
+    """Batches drawn at random, each class as often where the schedule balances so."""
+    labels = np.asarray(train.labels)
+    balanced = schedule.balance == "sampler"
+    weights = 1.0 / np.bincount(labels)[labels] if balanced else np.ones(len(labels))
+    sampler = WeightedRandomSampler(
+        weights.tolist(),
+        len(labels),
+        replacement=balanced,
+        generator=torch.Generator().manual_seed(schedule.seed),
+    )
+    return DataLoader(
+        train,
+        batch_size=min(schedule.batch_size, len(train)),
+        sampler=sampler,
+        drop_last=True,
     )
 
 
-def _class_weights(labels: Any, n_classes: int, balance: str) -> Tensor:
+def _class_weights(labels: list[int], n_classes: int, balance: str) -> Tensor:
     if balance != "weights":
         return torch.ones(n_classes)
     counts = np.bincount(labels, minlength=n_classes)
@@ -337,6 +387,8 @@ def _class_weights(labels: Any, n_classes: int, balance: str) -> Tensor:
 def _trainer(
     schedule: Schedule, callbacks: list[Callback], *, show_progress: bool
 ) -> L.Trainer:
+    if show_progress:
+        callbacks = [*callbacks, TQDMProgressBar()]
     return L.Trainer(
         max_epochs=schedule.epochs,
         callbacks=callbacks,

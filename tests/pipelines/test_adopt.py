@@ -16,8 +16,14 @@ clean_labels:
   rules:
     part_disagreement: hold
 train:
+  backbone: resnet10t
+  backbone_args: {channels: [8, 8], stem_width: 8}  # narrow
+  weights: none
+  freeze_backbone: false
+  augmentation: line
   epochs: 3  # few
-  patience: 2
+assemble:
+  max_escape_rate: 0.01
 """
 
 
@@ -69,13 +75,23 @@ def test_a_folder_becomes_the_data_and_stays_as_it_was(
     assert params["line"]["classes"] == {"good": {}, "bent_rod": {"aliases": ["bent rod"]}}
     assert params["validate"]["layout"] == "class_folders"
     assert params["clean_labels"]["rules"]["part_disagreement"] == "hold"
-    assert params["train"] == {"epochs": 200, "patience": 100}
-    assert "epochs: 200  # few" in (project / "params.yaml").read_text(encoding="utf-8")
+    assert params["train"] == {
+        "backbone": "tf_efficientnet_lite0",
+        "backbone_args": None,
+        "weights": "packaged",
+        "freeze_backbone": True,
+        "augmentation": "flip",
+        "epochs": 60,
+    }
+    assert params["assemble"] == {"max_escape_rate": None}
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    assert "epochs: 60  # few" in text
+    assert "backbone_args: null  # narrow" in text
     assert (project / "dvc.log").read_text() == "('add', 'data')\n"
     said = capsys.readouterr().out
     assert "class bent_rod: 6 images, 6 parts, called 'bent rod'" in said
     assert "1 ignored ('Thumbs.db')" in said
-    assert "training: 200 epochs, some 200 steps, patience 100" in said
+    assert "training: 60 epochs, some 60 steps, of a head on tf_efficientnet_lite0" in said
     assert said.endswith("next: dvc repro\n")
 
 

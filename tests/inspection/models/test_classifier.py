@@ -121,11 +121,11 @@ def test_the_backbone_starts_from_the_weights_of_a_local_file(tmp_path: Path) ->
 def test_a_backbone_that_cannot_look_at_the_crops_is_refused_before_it_is_trained() -> None:
     narrow = tiny_architecture(backbone="mobilenetv3_small_050", backbone_args={"channels": [8, 8]})
     with pytest.raises(InspectionError, match=r"train\.backbone: 'mobilenetv3_small_050' .*null"):
-        new_classifier(narrow, pretrained=False, weights=None)
+        new_classifier(narrow)
 
 
 def test_a_new_classifier_is_ready_to_be_trained_and_has_seen_nothing() -> None:
-    model = new_classifier(tiny_architecture(), pretrained=False, weights=None)
+    model = new_classifier(tiny_architecture())
     assert model.training
     tracked = [value for name, value in model.named_buffers() if "num_batches" in name]
     assert tracked

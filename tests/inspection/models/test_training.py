@@ -16,7 +16,7 @@ from inspection.models.training import (
     fit_target,
     place_loss,
 )
-from tests.networks import SCHEDULE, Trained, tiny_classifier
+from tests.networks import SCHEDULE, Trained, tiny_architecture, tiny_classifier
 from tests.squares import CLASSES, draw_crops
 
 BRIGHT = 1
@@ -128,9 +128,9 @@ def test_examples_are_augmented_with_their_place() -> None:
 def test_the_target_is_brought_to_the_grid_of_the_evidence() -> None:
     target = torch.zeros(1, 8, 16)
     target[0, 2, 5] = 1
-    whole = fit_target(target, tiny_classifier(), torch.Size((4, 8)))
+    whole = fit_target(target, tiny_architecture(), torch.Size((4, 8)))
     assert whole.nonzero().tolist() == [[0, 1, 2]]
-    centre = fit_target(target, tiny_classifier(centre_fraction=(0.5, 0.5)), torch.Size((4, 8)))
+    centre = fit_target(target, tiny_architecture(centre_fraction=(0.5, 0.5)), torch.Size((4, 8)))
     assert centre.nonzero().tolist() == [[0, 0, 1]]
 
 

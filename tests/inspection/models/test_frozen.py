@@ -1,0 +1,135 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from inspection.models import frozen
+from inspection.models.classifier import with_new_head
+from inspection.models.frozen import (
+    MAX_KEPT,
+    MIRRORED,
+    FeatureDataset,
+    frozen_features,
+    head_logits,
+)
+from inspection.models.training import fit_head
+from tests.networks import SCHEDULE, tiny_classifier
+from tests.squares import CLASSES, draw_crops
+
+CROPS = draw_crops(4, seed=3)
+
+
+def features(cache: Path, *, mirrored: bool = False, seed: int = 0) -> frozen.Features:
+    model = tiny_classifier(seed)
+    return frozen_features(model, CROPS.images, cache, mirrored=mirrored, show_progress=False)
+
+
+def test_features_are_those_of_the_backbone_to_half_precision(tmp_path: Path) -> None:
+    found = features(tmp_path)
+    with torch.inference_mode():
+        wanted = tiny_classifier().stages(torch.from_numpy(CROPS.images).permute(0, 3, 1, 2))
+    for one, other in zip(found.of(np.arange(len(CROPS))), wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=2e-3, atol=2e-3)
+
+
+def test_the_head_on_features_says_what_the_whole_classifier_says(tmp_path: Path) -> None:
+    model = tiny_classifier()
+    with torch.inference_mode():
+        wanted = model(torch.from_numpy(CROPS.images).permute(0, 3, 1, 2)).numpy()
+    got = head_logits(model.head, features(tmp_path), np.arange(len(CROPS)))
+    np.testing.assert_allclose(got, wanted, atol=0.02)
+
+
+@pytest.mark.parametrize("way", range(4))
+def test_a_mirrored_crop_and_its_target_are_mirrored_alike(tmp_path: Path, way: int) -> None:
+    found = features(tmp_path, mirrored=True)
+    axes = [axis for axis, flipped in zip((2, 1), MIRRORED[way], strict=True) if flipped]
+    images = torch.from_numpy(np.flip(CROPS.images, axes).copy()).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        wanted = tiny_classifier().stages(images)
+    for one, other in zip(found.of(np.arange(len(CROPS)), way), wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=2e-3, atol=2e-3)
+
+    dataset = FeatureDataset(CROPS, found, CLASSES, rows=np.arange(len(CROPS)), seed=0)
+    drawn = [dataset[3] for _ in range(40)]
+    of_this_way = [e for e in drawn if torch.equal(e["image"][0], found.of(3, way)[0])]
+    assert of_this_way
+    target = torch.from_numpy(np.flip(CROPS.targets[3], [a - 1 for a in axes]).copy()) / 255
+    assert all(torch.equal(example["target"], target) for example in of_this_way)
+
+
+def test_features_are_computed_once_until_crops_or_backbone_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = features(tmp_path)
+    monkeypatch.setattr(frozen, "_compute", lambda *_, **__: pytest.fail("computed again"))
+    again = features(tmp_path)
+    assert torch.equal(first.of(0)[0], again.of(0)[0])
+    for changed in ({"mirrored": True}, {"seed": 1}):
+        with pytest.raises(pytest.fail.Exception):
+            features(tmp_path, **changed)
+
+
+def test_a_run_that_was_cut_off_leaves_no_features_that_are_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = frozen._compute
+
+    def cut_off(model: object, images: object, ways: object, folder: Path, **_: object) -> None:
+        (folder / "stage0.npy").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(frozen, "_compute", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        features(tmp_path)
+    monkeypatch.setattr(frozen, "_compute", computed)
+    assert len(features(tmp_path).stages) == 3
+
+
+def test_the_oldest_features_are_forgotten_and_what_is_left_of_yesterday(tmp_path: Path) -> None:
+    for number in range(MAX_KEPT + 2):
+        (tmp_path / f"set{number}").mkdir()
+        os.utime(tmp_path / f"set{number}", (number, number))
+    (tmp_path / ".incoming.dead").mkdir()
+    os.utime(tmp_path / ".incoming.dead", (0, 0))
+    (tmp_path / ".incoming.alive").mkdir()
+    features(tmp_path)
+    names = {one.name for one in tmp_path.iterdir()}
+    assert {"set3", "set4", "set5", ".incoming.alive"} < names
+    assert len(names) == MAX_KEPT + 1
+
+
+def test_a_head_learns_the_squares_from_features_that_nobody_trained(tmp_path: Path) -> None:
+    train, val = draw_crops(20, seed=1), draw_crops(6, fold="val", seed=2)
+    torch.manual_seed(0)
+    model = with_new_head(tiny_classifier())
+    before = {name: value.clone() for name, value in model.backbone.state_dict().items()}
+    sets = [
+        FeatureDataset(
+            crops,
+            frozen_features(model, crops.images, tmp_path, mirrored=False, show_progress=False),
+            CLASSES,
+            rows=np.arange(len(crops)),
+            seed=seed,
+        )
+        for crops, seed in ((train, 0), (val, None))
+    ]
+    reported: list[int] = []
+    history = fit_head(
+        model.head, sets[0], sets[1], SCHEDULE,
+        on_epoch=lambda number, _: reported.append(number), show_progress=False,
+    )  # fmt: skip
+    assert reported == list(range(SCHEDULE.epochs))
+    assert history[-1]["val_loss"] < 0.8 * history[0]["val_loss"]
+    for name, value in model.backbone.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_a_new_head_leaves_the_other_classifier_as_it_is() -> None:
+    model = tiny_classifier()
+    fresh = with_new_head(model)
+    assert fresh.backbone is model.backbone
+    assert fresh.head is not model.head
+    assert not torch.equal(fresh.head.evidence.weight, model.head.evidence.weight)
