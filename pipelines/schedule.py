@@ -75,7 +75,7 @@ class Worker:
 
     def start(self) -> None:
         """Start it, once runs that nobody works at any longer are marked as crashed."""
-        _mark_orphans(self._environment)
+        _prepare_pool(self._environment)
         words = ("worker", "start", "--pool", POOL, "--name", "knurl")
         self._process = _begun(words, self._environment, self._log)
 
@@ -94,7 +94,7 @@ class Worker:
         _ended([*([_handle(self._process.pid)]), *runs])
         self._process.wait()
         with suppress(InspectionError):  # the server may be gone as well
-            _mark_orphans(self._environment)
+            _prepare_pool(self._environment)
 
 
 @contextmanager
@@ -113,20 +113,11 @@ def scheduling(port: int) -> Iterator[Worker]:
         )
         stack.callback(_end_server, server)
         _wait_for(server, port)
-        _run(
-            "work-pool",
-            "create",
-            POOL,
-            "--type",
-            "process",
-            "--overwrite",
-            **environment,
-        )
-        _run("--no-prompt", "deploy", "--all", **environment)
-
         worker = Worker(environment, HOME / "worker.log")
         stack.callback(worker.stop)
         worker.start()
+        # while the worker starts: both take some seconds
+        _run("--no-prompt", "deploy", "--all", **environment)
         yield worker
 
 
@@ -213,10 +204,13 @@ def _wait_for(server: subprocess.Popen[bytes], port: int) -> None:
     )
 
 
-def _mark_orphans(environment: Mapping[str, str]) -> None:
-    """Mark runs as crashed that nobody works at, in a process that speaks to this server."""
+def _prepare_pool(environment: Mapping[str, str]) -> None:
+    """Make the pool, and mark runs as crashed that nobody works at.
+
+    In a process of its own: Prefect reads its settings when it is imported.
+    """
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.runs.orphans", POOL],
+        [sys.executable, "-m", "pipelines.runs.pool", POOL],
         env=dict(environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -224,7 +218,7 @@ def _mark_orphans(environment: Mapping[str, str]) -> None:
         check=False,
     )
     if done.returncode:
-        raise InspectionError(f"orphaned runs: {done.stdout.strip()[-500:]}")
+        raise InspectionError(f"work pool: {done.stdout.strip()[-500:]}")
     if done.stdout.strip():
         _say(done.stdout.strip())
 

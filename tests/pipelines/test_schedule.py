@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "pipelines.schedule")
 # what the README promises: a run of a one-minute cron within three minutes of `make schedule`
 PROMISE_S = 180.0
+# of what nothing is promised, on a machine that is busy with other tests
+PATIENCE_S = 600.0
 
 
 class Scheduled:
@@ -112,15 +114,15 @@ def test_the_runs_of_a_killed_worker_are_marked_as_crashed_and_the_next_one_begi
 ) -> None:
     waits = "test -f go || { touch begun; sleep 600; }; cat in.txt in.txt > double.txt"
     change(project, "cat in.txt in.txt > double.txt", waits)
-    scheduled.wait_for_run("RUNNING", "retrain", PROMISE_S)
-    deadline = time.monotonic() + 60
+    scheduled.wait_for_run("RUNNING", "retrain", PATIENCE_S)
+    deadline = time.monotonic() + PATIENCE_S
     while not (project / "begun").exists() and time.monotonic() < deadline:
         time.sleep(0.5)
 
     (project / "go").touch()
     scheduled.worker().kill()
-    scheduled.wait_for_run("CRASHED", "retrain", 60)
-    scheduled.wait_for_run("COMPLETED", "retrain", PROMISE_S)
+    scheduled.wait_for_run("CRASHED", "retrain", PATIENCE_S)
+    scheduled.wait_for_run("COMPLETED", "retrain", PATIENCE_S)
 
 
 def test_an_occupied_port_is_one_line(project: Path, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
-"""Mark as crashed the runs of a work pool that nobody works at, so that they block no other.
+"""Make a work pool where there is none, and mark as crashed its runs that nobody works at.
 
-For `make schedule`, while no worker runs. A killed worker leaves its runs as running for ever.
+For `make schedule`, while no worker runs. A killed worker leaves its runs as running for ever, and
+they would block those that come after them.
 """
 
 import argparse
 import sys
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterState,
@@ -15,17 +17,34 @@ from prefect.client.schemas.filters import (
     WorkPoolFilterName,
 )
 from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
+from prefect.workers.process import ProcessWorker
 
 AT_WORK = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
 def main() -> None:
-    """Mark them, and name each in a line."""
+    """Make the pool, mark the runs, and name each of these in a line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pool", help="name of the work pool")
-    for name in mark(parser.parse_args().pool):
+    pool = parser.parse_args().pool
+    make(pool)
+    for name in mark(pool):
         sys.stdout.write(f"run {name}: marked as crashed, nobody works at it\n")
+
+
+def make(pool: str) -> None:
+    """Make a pool whose runs are processes beside the worker, unless it is there."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(pool)
+        except ObjectNotFound:
+            template = ProcessWorker.get_default_base_job_template()
+            made = WorkPoolCreate(
+                name=pool, type=ProcessWorker.type, base_job_template=template
+            )
+            client.create_work_pool(made)
 
 
 def mark(pool: str) -> list[str]:
