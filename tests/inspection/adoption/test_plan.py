@@ -2,6 +2,7 @@
 
 import pytest
 
+from inspection.adoption.training import epochs_for
 from inspection.errors import InspectionError
 from tests.inspection.adoption.listed import planned
 
@@ -65,5 +66,9 @@ def test_a_part_with_two_labels_is_held_unless_parts_are_only_inferred() -> None
 
 
 def test_training_follows_the_number_of_views() -> None:
-    found = planned(FOLDERS)
-    assert (found.epochs, found.patience) == (200, 100)
+    few, more = (
+        planned(FOLDERS),
+        planned([f"{at}/{n}.png" for at in ("good", "bad") for n in range(300)]),
+    )
+    assert few.epochs == epochs_for(len(few.photos))
+    assert more.epochs == epochs_for(600) < few.epochs
