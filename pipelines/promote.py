@@ -157,7 +157,7 @@ def _decided(
     """Move the alias or not, under the lock, by what the registry says now."""
     _say(_uses(registry, judgement, params))
     if dry_run:
-        _record(registry, "dry run", judgement, challenger, champion, by, "")
+        registry.append(**_entry("dry run", judgement, challenger, champion, by, ""))
         return "dry run"
     if registry.aliases().get(tracking.CHAMPION) != champion:
         return _superseded(registry, judgement, challenger, champion, by)
@@ -165,7 +165,9 @@ def _decided(
     stopped = failures(judgement.rules)
     if stopped and not override:
         registry.tag(challenger, gate="refused", gate_reason=stopped)
-        _record(registry, "refused", judgement, challenger, champion, by, stopped)
+        registry.append(
+            **_entry("refused", judgement, challenger, champion, by, stopped)
+        )
         _say(f"version {challenger} is refused: {stopped}")
         return "refused"
 
@@ -185,7 +187,7 @@ def _superseded(
 ) -> str:
     now = registry.aliases().get(tracking.CHAMPION)
     reason = f"version {now} became champion meanwhile"
-    _record(registry, "superseded", judgement, challenger, champion, by, reason)
+    registry.append(**_entry("superseded", judgement, challenger, champion, by, reason))
     _say(f"version {challenger}: superseded, {reason}; run it again to compare anew")
     return "superseded"
 
@@ -201,18 +203,6 @@ def _uses(registry: Registry, judgement: Judgement, params: GateParams) -> str:
     if n <= limit:
         return said
     return f"warning: {said}; add parts, or change split.seed and train anew"
-
-
-def _record(
-    registry: Registry,
-    outcome: str,
-    judgement: Judgement,
-    number: str,
-    champion: str | None,
-    by: str,
-    why: str,
-) -> None:
-    registry.append(**_entry(outcome, judgement, number, champion, by, why))
 
 
 def _entry(

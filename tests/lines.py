@@ -27,6 +27,19 @@ SQUARES: dict[str, Any] = {
 }
 
 
+# One region, which is classified and watched, and one defect that shows in it.
+DENTED_LINE = Line.model_validate(
+    {
+        "name": "line",
+        "normal": "normal",
+        "classes": {"normal": {}, "dent": {}},
+        "regions": {"knurling": {"size_px": [32, 32], "shows": ["dent"]}},
+        "classify": "knurling",
+        "detect_anomalies": "knurling",
+    }
+)
+
+
 def squares_line(**changes: Any) -> Line:
     """The line of tests/squares.py."""
     return Line.model_validate(SQUARES | changes)

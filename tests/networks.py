@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from inspection.models.augmentations import build_augmentation
 from inspection.models.classifier import Architecture, DefectClassifier
@@ -60,16 +58,6 @@ def tiny_classifier(seed: int = 0, **changes: Any) -> DefectClassifier:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return DefectClassifier(tiny_architecture(**changes)).eval()
-
-
-def save_classifier(model: DefectClassifier, folder: Path) -> Path:
-    """Write a classifier as the stage does, to be loaded by `load_classifier`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, folder / "weights.safetensors")
-    text = model.architecture.model_dump_json()
-    (folder / "architecture.json").write_text(text, encoding="utf-8")
-    return folder
 
 
 @cache

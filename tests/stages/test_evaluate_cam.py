@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from inspection.models.cam import EXPORTABLE, METHODS
-from inspection.models.classifier import DefectClassifier
+from inspection.models.classifier import DefectClassifier, save_classifier
 from inspection.models.crops import Crops, save_crops
 from stages import evaluate_cam
 from tests.lines import run_stage
-from tests.networks import save_classifier, train_on_squares
+from tests.networks import train_on_squares
 from tests.squares import draw_crops
 
 

@@ -9,12 +9,12 @@ import pytest
 from inspection.errors import InspectionError
 from inspection.evaluation.part_scores import OUT_OF_FOLD, out_of_fold_table, read_out_of_fold
 from inspection.models.anomaly import anomalies, load_anomaly_model
-from inspection.models.classifier import load_classifier
+from inspection.models.classifier import load_classifier, save_classifier
 from inspection.models.crops import Crops, save_crops
 from inspection.storage import write_table
 from stages import fit_anomaly
 from tests.lines import run_stage, squares_line
-from tests.networks import save_classifier, tiny_classifier
+from tests.networks import tiny_classifier
 from tests.squares import draw_crops, joined
 
 LINE = squares_line()

@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inspection.boxes import LabelledBox, boxes_cell
 from inspection.curation import label_issues
 from inspection.curation.label_issues import (
     box_features,
@@ -14,26 +13,10 @@ from inspection.curation.label_issues import (
 )
 from inspection.curation.label_rules import Conflict
 from inspection.curation.textures import fitted_sizes, texture_features
-from inspection.geometry import Box
-from inspection.line import Line
+from tests.lines import DENTED_LINE as LINE
 from tests.pictures import part
 
-LINE = Line.model_validate(
-    {
-        "name": "line",
-        "normal": "normal",
-        "classes": {"normal": {}, "dent": {}},
-        "regions": {"knurling": {"size_px": [32, 32], "shows": ["dent"]}},
-        "classify": "knurling",
-        "detect_anomalies": "knurling",
-    }
-)
-
 SIZES = fitted_sizes({"c": [(0, 0, 64, 48)]})
-
-
-def boxed(category: str, *edges: float) -> str:
-    return boxes_cell([LabelledBox(category, Box(*edges), "coco")])
 
 
 def drawn(n_parts: int = 24) -> tuple[pd.DataFrame, np.ndarray]:

@@ -5,20 +5,8 @@ from inspection.boxes import LabelledBox, boxes_cell
 from inspection.curation import textures
 from inspection.curation.textures import fitted_sizes, texture_features, windows
 from inspection.geometry import Box
-from inspection.line import Line
+from tests.lines import DENTED_LINE as LINE
 from tests.pictures import part
-
-LINE = Line.model_validate(
-    {
-        "name": "line",
-        "normal": "normal",
-        "classes": {"normal": {}, "dent": {}},
-        "regions": {"knurling": {"size_px": [32, 32], "shows": ["dent"]}},
-        "classify": "knurling",
-        "detect_anomalies": "knurling",
-    }
-)
-
 
 SIZES = fitted_sizes({"c": [(0, 0, 64, 48)]})
 
