@@ -40,7 +40,7 @@ demo: $(READY) data  ## from nothing to a verdict: install, draw the sample line
 setup: $(READY)  ## make .venv with the pinned, hashed requirements
 
 test: $(READY)  ## the whole test suite, fast and slow
-	pytest
+	pytest --numprocesses 2
 
 test-fast: $(READY)  ## the tests that take seconds
 	pytest -m "not slow" --numprocesses 2
