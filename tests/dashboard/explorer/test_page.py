@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 pytestmark = pytest.mark.filterwarnings("default")
 
-APP = Path(__file__).parents[2] / "dashboard/app.py"
+APP = Path(__file__).parents[3] / "dashboard/app.py"
 
 
 @pytest.fixture
