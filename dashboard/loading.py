@@ -5,10 +5,22 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from dashboard.evidence import Evidence, measure, stored
 from dashboard.explorer.views import views_of
-from dashboard.places import BUNDLE, FOLDS, MANIFEST, RELEASES, stamp, stamp_or_none
+from dashboard.places import (
+    ANOMALY,
+    BUNDLE,
+    CLASSIFIER,
+    DATA,
+    FOLDS,
+    KEPT,
+    MANIFEST,
+    RELEASES,
+    stamp,
+    stamp_or_none,
+)
 from dashboard.versions import Version, versions
-from inspection.runtime.bundle import CARD
+from inspection.runtime.bundle import CARD, Card
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import POINTER
 from inspection.storage import read_table
@@ -36,6 +48,23 @@ def clean_manifest() -> pd.DataFrame:
 def views() -> pd.DataFrame:
     """The views that have a fold, in the order of parts and paths."""
     return _views(stamp(MANIFEST), stamp(FOLDS))
+
+
+def evidence_at_hand(card: Card) -> Evidence | None:
+    """Scores of parts that the assembled bundle has not seen; None before val is measured."""
+    folders = {"classifier": CLASSIFIER, "anomaly": ANOMALY}
+    return stored(views(), card, folders, KEPT, card.version)
+
+
+def measure_val() -> None:
+    """Measure val by the assembled bundle, with a bar that shows how far it is."""
+    bar = st.progress(0.0, "Measuring val")
+
+    def progress(share: float) -> None:
+        bar.progress(share, "Measuring val")
+
+    measure(inspector(BUNDLE), views(), DATA, KEPT, progress)
+    bar.empty()
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

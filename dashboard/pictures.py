@@ -31,8 +31,7 @@ def marked_frame(
     Green: a labelled defect; blue: a labelled region; orange: a predicted defect; grey: where the
     crops were cut. `labelled` is the manifest's JSON list of boxes.
     """
-    is_colour = frame.ndim == 3
-    picture = frame.copy() if is_colour else np.repeat(frame[:, :, None], 3, axis=2)
+    picture = rgb(frame).copy()
     longer_side = max(frame.shape[:2])
     thickness = max(1, round(longer_side / FRAME_PX_PER_LINE_PX))
 
@@ -47,6 +46,20 @@ def marked_frame(
     for found in verdict.boxes:
         _draw(picture, found.box, ORANGE, thickness)
     return picture
+
+
+def rgb(picture: Image) -> Image:
+    """A picture (H, W) or (H, W, 1 or 3) as (H, W, 3)."""
+    planes = picture if picture.ndim == 3 else picture[:, :, None]
+    return np.repeat(planes, 3, axis=2) if planes.shape[2] == 1 else planes
+
+
+def beside(first: Image, second: Image) -> Image:
+    """Two pictures of one size, wide ones above each other, tall ones side by side."""
+    height_px, width_px = first.shape[:2]
+    stack = np.vstack if width_px > height_px else np.hstack
+    both: Image = stack([first, second])
+    return both
 
 
 def heat_scale(width_px: int = 256, height_px: int = 12) -> Image:

@@ -1,30 +1,15 @@
 """The review desk: a queue of doubtful labels, decided by keys, written to reviews/labels.csv."""
 
+import unicodedata
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
-import cv2
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import address, evidence, loading
-from dashboard.pictures import heat_scale, marked_frame
-from dashboard.places import (
-    ANOMALY,
-    BUNDLE,
-    CLASSIFIER,
-    CROPS,
-    DATA,
-    ISSUES,
-    KEPT,
-    RAW_MANIFEST,
-    VERDICTS,
-    content,
-    stamp,
-)
-from dashboard.review.alike import Atlas, atlas_of, embedding_of, load_atlas, save_atlas
+from dashboard import address, loading
+from dashboard.places import BUNDLE, DATA, ISSUES, RAW_MANIFEST, VERDICTS, stamp
+from dashboard.review import looks
 from dashboard.review.effects import effects
 from dashboard.review.journal import VAGUE, Journal, Places, Vote, read_rows
 from dashboard.review.queue import (
@@ -41,13 +26,9 @@ from dashboard.review.queue import (
 from dashboard.versions import Version
 from inspection.curation.reviews import EXCLUDED
 from inspection.errors import InspectionError
-from inspection.images import decode
 from inspection.line import Line
-from inspection.models.crops import load_crops
 from inspection.runtime.bundle import read_card
-from inspection.runtime.heat import overlay
 from inspection.runtime.pictures import now
-from inspection.runtime.verdict import ViewVerdict, judge_part
 from inspection.runtime.verdict_log import (
     FILE,
     Feedback,
@@ -55,15 +36,11 @@ from inspection.runtime.verdict_log import (
     read_feedback,
     read_parts,
 )
-from inspection.runtime.views import View, ViewOutputs
 from inspection.storage import read_table
 
 PLACES = Places()
 ALL = "all"
 TO_DO, DECIDED, EVERYTHING = "to decide", "decided", "everything"
-N_ALIKE = 6
-# Pictures beside each other are this wide at most: enough to see a dent in a crop.
-STRIP_PX = 220
 
 
 def main() -> None:
@@ -85,6 +62,7 @@ def _desk() -> None:
 
     with st.sidebar:
         reviewer, chosen = _choice(items, votes)
+        _offer_errors()
     _progress(items, votes, reviewer)
     if not reviewer:
         st.info(
@@ -112,26 +90,22 @@ def _items(line: Line, manifest: pd.DataFrame) -> list[Item]:
 def _errors(manifest: pd.DataFrame) -> list[Item]:
     """Errors on parts that the assembled bundle has not seen, where they have been measured."""
     card = read_card(BUNDLE)
-    views = loading.views()
-    folders = {"classifier": CLASSIFIER, "anomaly": ANOMALY}
-    found = evidence.stored(views, card, folders, KEPT, card.version)
-    if found is not None:
-        return from_errors(found, card, manifest, DATA)
+    found = loading.evidence_at_hand(card)
+    return [] if found is None else from_errors(found, card, manifest, DATA)
 
-    n_views = int((views["fold"] == "val").sum())
-    with st.sidebar:
-        asked = st.button(
-            f"Look for errors on val ({n_views} views)",
-            help="Measures the val fold by the assembled bundle, once; adds escapes and overkill.",
-        )
+
+def _offer_errors() -> None:
+    """Where there are no scores out of fold: measure val by the assembled bundle, once."""
+    if loading.evidence_at_hand(read_card(BUNDLE)) is not None:
+        return
+    n_views = int((loading.views()["fold"] == "val").sum())
+    asked = st.button(
+        f"Look for errors on val ({n_views} views)",
+        help="Measures the val fold by the assembled bundle, once; adds escapes and overkill.",
+    )
     if asked:
-        bar = st.progress(0.0, "Measuring val")
-        inspector = loading.inspector(BUNDLE)
-        evidence.measure(
-            inspector, views, DATA, KEPT, lambda s: bar.progress(s, "Measuring val")
-        )
+        loading.measure_val()
         st.rerun()
-    return []
 
 
 def _choice(
@@ -180,9 +154,7 @@ def _progress(
         state(votes.get(one.image_sha256, [])) == "disputed" for one in items
     )
     asked = f"; {disputed} ask for another person" if disputed else ""
-    st.progress(
-        done / len(items), f"{done} of {len(items)} need nothing more from you{asked}"
-    )
+    st.progress(done / len(items), f"{done} of {len(items)} done{asked}")
 
 
 def _nothing_left(items: Sequence[Item]) -> None:
@@ -207,19 +179,29 @@ def _current(chosen: Sequence[Item]) -> Item:
     def named(sha256: str) -> str:
         one = by_id[sha256]
         place = 1 + ids.index(sha256)
-        return (
-            f"{place} of {len(ids)}: part {one.part_id}, {one.label}, {one.path.name}"
-        )
+        name = unicodedata.normalize("NFC", one.path.name)
+        return f"{place} of {len(ids)}: part {one.part_id}, {one.label}, {name}"
 
-    back, forward, field = st.columns([1, 1, 6], vertical_alignment="bottom")
     place = ids.index(st.session_state["item"])
-    back.button("Back", shortcut="Left", on_click=_go, args=(ids, place - 1), width="stretch",
-                disabled=place == 0)  # fmt: skip
-    forward.button("Next", shortcut="Right", on_click=_go, args=(ids, place + 1), width="stretch",
-                   disabled=place == len(ids) - 1)  # fmt: skip
-    field.selectbox(
-        "View", ids, format_func=named, key="item", label_visibility="collapsed"
-    )
+    is_first, is_last = place == 0, place == len(ids) - 1
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button(
+            "Back",
+            shortcut="Left",
+            on_click=_go,
+            args=(ids, place - 1),
+            disabled=is_first,
+        )
+        st.button(
+            "Next",
+            shortcut="Right",
+            on_click=_go,
+            args=(ids, place + 1),
+            disabled=is_last,
+        )
+        st.selectbox(
+            "View", ids, format_func=named, key="item", label_visibility="collapsed"
+        )
     address.note("item")
     return by_id[st.session_state["item"]]
 
@@ -240,10 +222,10 @@ def _show(
         st.markdown(f"**Said so far:** {_plain(spoken(votes))}")
     _show_keys(item, journal, version.card.line, reviewer)
 
-    outputs, judged = _measured(item.path, version)
-    _show_pictures(item, judged, outputs, version)
+    outputs, judged = looks.measured(item.path, version)
+    looks.show_pictures(item, judged, outputs, version)
     if not item.request_id:
-        _show_alike(item, outputs, version)
+        looks.show_alike(item, outputs, version)
 
 
 def _show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
@@ -318,92 +300,6 @@ def _undo(journal: Journal, reviewer: str) -> None:
     st.session_state["done"] = "taken back" if sha256 else "nothing to take back"
 
 
-def _show_pictures(
-    item: Item, judged: ViewVerdict, outputs: ViewOutputs, version: Version
-) -> None:
-    card = version.card
-    left, right = st.columns([5, 6])
-    channels, bit_depth = card.line.channels, card.line.bit_depth
-    frame = decode(content(item.path), channels=channels, bit_depth=bit_depth)
-    left.image(marked_frame(frame, item.boxes, judged, card), width="stretch",
-               output_format="JPEG")  # fmt: skip
-    left.caption("Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
-                 ":gray[crops]")  # fmt: skip
-    said = f"{judged.label}: {judged.verdict}"
-    left.caption(f"{version}: {said}; " + "; ".join(judged.reasons))
-
-    with right.container(horizontal=True):
-        for name, detector in card.detectors.items():
-            region = detector.region
-            if region not in outputs.crops:
-                st.info(f"{region}: not found in this frame")
-                continue
-            crop, heat = outputs.crops[region], judged.heat[name]
-            both = np.vstack([_rgb(crop), overlay(crop, heat)])
-            st.image(both, caption=f"{region}, and {name} {judged.scores[name]:.2f}",
-                     width=min(2 * STRIP_PX, crop.shape[1] * 2), output_format="JPEG")  # fmt: skip
-    right.image(heat_scale(), caption="heat 0 (as normal parts) to 1", width=STRIP_PX)
-
-
-def _show_alike(item: Item, outputs: ViewOutputs, version: Version) -> None:
-    """The other views of the part, and the most similar ones of other parts, with their labels."""
-    manifest = loading.clean_manifest()
-    of_part = manifest[manifest["part_id"] == item.part_id]
-    others = of_part[of_part["image_sha256"] != item.image_sha256]
-    if len(others):
-        st.markdown("**Other views of this part**")
-        _strip(others, version)
-
-    st.markdown("**Most similar views of other parts**")
-    atlas = _atlas(version)
-    if atlas is None:
-        return
-    embedding = embedding_of(outputs.detectors, version.card)
-    if embedding is None:
-        st.caption("Not compared: the classified region was not found in this view.")
-        return
-    near = atlas.nearest(embedding, N_ALIKE, set(of_part["image_sha256"]))
-    rows = manifest.drop_duplicates("image_sha256").set_index("image_sha256")
-    found = rows.loc[[sha256 for sha256 in near if sha256 in rows.index]].reset_index()
-    counts = found["label"].value_counts()
-    st.caption("Labelled " + ", ".join(f"{n} x {name}" for name, n in counts.items()))
-    _strip(found, version)
-
-
-def _strip(rows: pd.DataFrame, version: Version) -> None:
-    with st.container(horizontal=True):
-        for row in rows.head(N_ALIKE).to_dict("records"):
-            held = ", held" if row["held"] else ""
-            caption = f"{row['label']}{held} · part {row['part_id']}"
-            st.image(_thumbnail(str(DATA / row["path"]), version), caption=caption,
-                     width=STRIP_PX, output_format="JPEG")  # fmt: skip
-
-
-def _atlas(version: Version) -> Atlas | None:
-    """The embeddings of all views; made once a model, when somebody asks."""
-    region = version.card.classifier.region
-    path = (
-        KEPT / f"atlas-{version.card.version}-{stamp(CROPS / f'{region}.parquet')}.npz"
-    )
-    atlas = load_atlas(path)
-    if atlas is not None:
-        return atlas
-    if not st.button("Find them (embeds every view once)"):
-        return None
-
-    bar = st.progress(0.0, "Embedding the views")
-    manifest = loading.clean_manifest()
-    regions = {one.region for one in version.card.detectors.values()}
-    loaded = {name: load_crops(CROPS, name) for name in regions}
-    crops = {name: (one.index, one.images) for name, one in loaded.items()}
-    images = dict(zip(manifest["view_id"], manifest["image_sha256"], strict=True))
-    atlas = atlas_of(crops, images, version.card, version.folder,
-                     lambda share: bar.progress(share, "Embedding the views"))  # fmt: skip
-    save_atlas(path, atlas)
-    bar.empty()
-    return atlas
-
-
 def _show_effects(raw: pd.DataFrame, manifest: pd.DataFrame, line: Line) -> None:
     found = effects(raw, manifest, read_rows(PLACES.table), line)
     with st.expander(f"The next `dvc repro` changes: {found}"):
@@ -419,13 +315,6 @@ def _show_effects(raw: pd.DataFrame, manifest: pd.DataFrame, line: Line) -> None
         st.text("\n".join(lines))
 
 
-def _measured(path: Path, version: Version) -> tuple[ViewOutputs, ViewVerdict]:
-    inspector = loading.inspector(version.folder)
-    outputs = inspector.measure(View(path.name, content(path)))
-    (judged,) = judge_part([outputs], version.card).views
-    return outputs, judged
-
-
 @st.cache_data(max_entries=1, show_spinner=False)
 def _issues(stamp: int) -> pd.DataFrame:
     return pd.read_csv(
@@ -433,25 +322,11 @@ def _issues(stamp: int) -> pd.DataFrame:
     )
 
 
-@st.cache_data(max_entries=500, show_spinner=False)
-def _thumbnail(path: str, _version: Version) -> np.ndarray:
-    line = _version.card.line
-    frame = decode(
-        content(Path(path)), channels=line.channels, bit_depth=line.bit_depth
-    )
-    scale = 2 * STRIP_PX / frame.shape[1]
-    return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-
-
 def _by_image(votes: Sequence[Vote]) -> dict[str, list[Vote]]:
     found: dict[str, list[Vote]] = {}
     for vote in votes:
         found.setdefault(vote.image_sha256, []).append(vote)
     return found
-
-
-def _rgb(crop: np.ndarray) -> np.ndarray:
-    return np.repeat(crop, 3, axis=2) if crop.shape[2] == 1 else crop
 
 
 def _plain(text: str) -> str:

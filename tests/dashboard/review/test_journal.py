@@ -111,9 +111,7 @@ def test_a_row_by_hand_counts_as_its_reviewers_word(journal: Journal, places: Pl
     assert as_the_stage_reads_it(places) == {A: "normal", B: "slide"}
 
 
-def test_rows_by_hand_about_other_images_stay_as_they_are(
-    journal: Journal, places: Places
-) -> None:
+def test_rows_by_hand_about_other_images_stay_as_they_are(journal: Journal, places: Places) -> None:
     row = (B, "Good", "Kim", "a, b")
     with places.table.open("a", encoding="utf-8") as file:
         file.write(f'{B},Good,Kim,"a, b"\n')
