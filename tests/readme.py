@@ -50,6 +50,10 @@ RUN_BY = {
     "::test_a_champion_of_before_there_were_keys_is_signed_by_the_command",
     "export KNURL_SIGNING_KEY=line.key": "tests/pipelines/test_promote.py"
     "::test_what_is_promoted_and_rolled_back_to_is_signed_where_a_key_is_named",
+    "make bento": "tests/pipelines/test_promote.py"
+    "::test_the_flow_packs_what_it_has_promoted_with_its_card",
+    "bentoml build": "tests/pipelines/test_bento.py"
+    "::test_it_is_small_and_its_readme_is_the_model_card",
     "make registry": "tests/test_end_to_end.py::test_the_registry_opens",
     "make adopt": "tests/pipelines/test_adopt.py"
     "::test_the_real_dvc_tracks_the_data_and_brings_the_old_back",
@@ -83,6 +87,8 @@ NOT_RUN = {
     "make audit": "asks a database of vulnerabilities over the network",
     "make demo": "installs anew; the programs it calls are run, with 40 parts, end to end",
     "make test-fast": "a part of `make test`",
+    "export BENTOML_HOME=$PWD/.state/bentoml": "as bentoml containerize",
+    "bentoml containerize": "wants Docker; the Dockerfile that it builds is checked by a test",
     "make lock": "asks the package registry for every version there is",
     "export PREFECT_API_URL=http://127.0.0.1:4200/api": "as prefect",
     "prefect": "wants a Prefect server and a worker; what it would deploy is loaded by a test",
