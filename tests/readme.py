@@ -52,6 +52,10 @@ RUN_BY = {
     "::test_what_is_promoted_and_rolled_back_to_is_signed_where_a_key_is_named",
     "make bento": "tests/pipelines/test_promote.py"
     "::test_the_flow_packs_what_it_has_promoted_with_its_card",
+    "python -m pipelines.runs.pool docker": "tests/pipelines/test_pools.py"
+    "::test_a_run_in_docker_gets_the_image_and_the_checkout",
+    "KNURL_PROJECT=$PWD prefect": "tests/pipelines/test_pools.py"
+    "::test_both_work_where_the_checkout_is_mounted",
     "bentoml build": "tests/pipelines/test_bento.py"
     "::test_it_is_small_and_its_readme_is_the_model_card",
     "make registry": "tests/test_end_to_end.py::test_the_registry_opens",
@@ -89,6 +93,7 @@ NOT_RUN = {
     "make test-fast": "a part of `make test`",
     "export BENTOML_HOME=$PWD/.state/bentoml": "as bentoml containerize",
     "bentoml containerize": "wants Docker; the Dockerfile that it builds is checked by a test",
+    "docker build": "wants Docker; tests/pipelines/test_pools.py checks what the image must have",
     "make lock": "asks the package registry for every version there is",
     "export PREFECT_API_URL=http://127.0.0.1:4200/api": "as prefect",
     "prefect": "wants a Prefect server and a worker; what it would deploy is loaded by a test",

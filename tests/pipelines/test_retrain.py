@@ -280,7 +280,10 @@ def test_the_deployments_name_their_flows_and_retrain_runs_weekly_one_at_a_time(
     flows: list[Any] = [load_flow_from_entrypoint(one["entrypoint"]) for one in deployments]
     named = [f"{flow.name}/{one['name']}" for flow, one in zip(flows, deployments, strict=True)]
 
-    assert named == ["retrain/weekly", "watch/hourly", "promote/by-hand", "rollback/by-hand"]
+    assert named == [
+        "retrain/weekly", "watch/hourly", "promote/by-hand", "rollback/by-hand",
+        "retrain/docker", "retrain/kubernetes",
+    ]  # fmt: skip
     assert deployments[0]["schedules"][0]["cron"] == "0 2 * * 0"
     assert deployments[0]["concurrency_limit"]["limit"] == 1
 
