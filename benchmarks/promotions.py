@@ -19,8 +19,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from benchmarks.serving import N_CLIENTS, body_of, ours, post
 from benchmarks.servers import Server
+from benchmarks.serving import N_CLIENTS, body_of, ours, post
 from inspection.runtime.bundle import read_card, write_card
 from inspection.runtime.detectors import Thresholds
 from inspection.runtime.releases import champion, promote, release
@@ -156,7 +156,9 @@ def release_of(content: bytes, marks: Mapping[str, tuple[str, str]]) -> str:
         answer = _Answer.model_validate_json(content)
     except ValidationError:
         return ""
-    found = {(answer.model.card_sha256, _text(view.thresholds)) for view in answer.views}
+    found = {
+        (answer.model.card_sha256, _text(view.thresholds)) for view in answer.views
+    }
     is_whole = found == {marks.get(answer.model.release)}
     return answer.model.release if is_whole else ""
 
