@@ -84,9 +84,7 @@ def test_a_run_in_kubernetes_is_a_job_with_the_checkout_as_a_volume(
     assert (manifest["apiVersion"], manifest["kind"]) == ("batch/v1", "Job")
     assert manifest["metadata"]["namespace"] == "knurl"
     assert (container["image"], pod["restartPolicy"]) == ("registry.example/knurl:1", "Never")
-    assert pod["volumes"] == [
-        {"name": "project", "persistentVolumeClaim": {"claimName": "knurl"}}
-    ]
+    assert pod["volumes"] == [{"name": "project", "persistentVolumeClaim": {"claimName": "knurl"}}]
     assert container["volumeMounts"] == [{"name": "project", "mountPath": "/knurl"}]
     assert container["resources"]["limits"]["memory"] == "8Gi"
 
