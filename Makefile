@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit
+.PHONY: help demo setup test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -66,6 +66,9 @@ adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [DRY=1] [REPLACE=1]
 serve: $(READY)  ## the inspection service on http://127.0.0.1:3000
 	bentoml serve serving.service:Inspection --host 127.0.0.1 --port 3000
 
+bento: $(READY)  ## a Bento of the champion: service, release and pinned requirements, without torch and MLflow
+	@python -m pipelines.shipping.bento
+
 flow: $(READY)  ## run the Prefect flow `retrain` once
 	python -m pipelines.retrain
 
@@ -106,6 +109,8 @@ sheet: $(READY) data  ## the contact sheet of the sample line
 lock: $(READY)  ## pin and hash requirements.in into requirements.txt, and the versions into libraries.yaml
 	.venv/bin/python -m uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header requirements.in -o requirements.txt
+	.venv/bin/python -m uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header -c requirements.txt serving/requirements.in -o serving/requirements.txt
 	.venv/bin/python -m stages.dependencies
 
 $(READY): requirements.txt

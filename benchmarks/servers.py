@@ -58,14 +58,23 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str], port: int, folder: Path, variables: dict[str, str]
+    command: Sequence[str],
+    port: int,
+    folder: Path,
+    variables: dict[str, str],
+    cwd: Path | None = None,
 ) -> Iterator[Server]:
     """Start a server and wait until it is ready; its output goes to `folder/log`."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"BENTOML_HOME": str(folder / "bentoml")} | variables
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=cwd,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     server = Server(f"http://127.0.0.1:{port}", port, process.pid)
     try:

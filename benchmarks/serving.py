@@ -72,13 +72,13 @@ def loaded(
 ) -> Load:
     """Send `n_requests` of one view by `n_clients`; `read` notes which release answered."""
     load, lock = Load(), threading.Lock()
-    body = _body(picture)
+    body = body_of(picture)
 
     def send(n_mine: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=70)
         for _ in range(n_mine):
             began_s = time.monotonic()
-            status, content = _post(connection, body)
+            status, content = post(connection, body)
             waited_s = time.monotonic() - began_s
             if status == 429:
                 # as the service asks of its clients
@@ -103,7 +103,8 @@ def loaded(
     return load
 
 
-def _body(picture: bytes) -> bytes:
+def body_of(picture: bytes) -> bytes:
+    """The body of a request with one view."""
     head = (
         f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="views"; filename="a.jpg"\r\n'
         "content-type: image/jpeg\r\n\r\n"
@@ -111,7 +112,8 @@ def _body(picture: bytes) -> bytes:
     return head.encode() + picture + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
-def _post(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, bytes]:
+def post(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, bytes]:
+    """Ask for a verdict; the status and the content of the answer."""
     kind = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
     connection.request("POST", "/inspect", body, kind)
     response = connection.getresponse()

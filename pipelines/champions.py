@@ -77,6 +77,10 @@ class Registry:
         for name, value in tags.items():
             self.client.set_model_version_tag(self.line, number, name, value)
 
+    def description(self, number: str) -> str:
+        """The model card of a version, Markdown."""
+        return str(self.client.get_model_version(self.line, number).description or "")
+
     def released(self, number: str) -> Path:
         """The whole release of a version, fetched from the registry where it is not there."""
         tags = self.tags(number)

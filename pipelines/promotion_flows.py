@@ -1,11 +1,14 @@
 """The flows `promote` and `rollback`: the commands, with their parameters in Prefect's page."""
 
+import sys
+
 from prefect import flow
 
 from inspection.errors import InspectionError
 from pipelines import alerts
 from pipelines import promote as gate
 from pipelines import rollback as back
+from pipelines.shipping.bento import of_champion
 
 
 @flow(
@@ -15,16 +18,21 @@ from pipelines import rollback as back
     persist_result=False,
     result_serializer="json",
 )
-def promote(by: str, dry_run: bool = False, override: str = "") -> str:
+def promote(
+    by: str, dry_run: bool = False, override: str = "", bento: bool = True
+) -> str:
     """Hold the challenger against the champion; a run whose challenger is refused fails.
 
-    `override`, a reason, promotes in spite of the gate.
+    `override`, a reason, promotes in spite of the gate. `bento` packs what then serves.
     """
     outcome = gate.promote(dry_run=dry_run, override=override, by=by)
     if outcome in ("refused", "superseded"):
         raise InspectionError(
             f"promote: the challenger is {outcome}; see `python -m pipelines.status`"
         )
+    if bento and not dry_run:
+        # when it serves already: a Bento that cannot be built keeps no part waiting
+        sys.stdout.write(of_champion() + "\n")
     return outcome
 
 

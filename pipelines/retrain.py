@@ -30,6 +30,7 @@ from pipelines import promote as gate
 from pipelines.dvc_process import PassingError
 from pipelines.runs import branch, dvc_pool, records
 from pipelines.runs.overrides import overridden
+from pipelines.shipping.bento import of_champion
 
 LOCK = Path(".state/locks/retrain.lock")
 SERVER_START_S = 180  # a busy machine takes longer than the 20 s that Prefect grants
@@ -198,6 +199,8 @@ def _promoted(by: str) -> str:
         alerts.tell(
             f"retrain: the challenger is {outcome}; `python -m pipelines.status`"
         )
+    else:
+        get_run_logger().info("%s", of_champion())
     return outcome
 
 

@@ -23,9 +23,11 @@ import psutil
 
 from inspection.errors import InspectionError
 from inspection.processes import die_with_parent
+from stages.sections import read_yaml
 
 ROOT = Path(__file__).parents[1]
 HOME = Path(".state/prefect")
+DEPLOYMENTS = Path("prefect.yaml")
 HOST = "127.0.0.1"
 PORT = 4200  # Prefect's own
 POOL = "line"
@@ -117,8 +119,16 @@ def scheduling(port: int) -> Iterator[Worker]:
         stack.callback(worker.stop)
         worker.start()
         # while the worker starts: both take some seconds
-        _run("--no-prompt", "deploy", "--all", **environment)
+        names = [word for name in _deployments() for word in ("--name", name)]
+        _run("--no-prompt", "deploy", *names, **environment)
         yield worker
+
+
+def _deployments() -> list[str]:
+    """The names in prefect.yaml that are of this pool; others want machinery that is not here."""
+    deployments = read_yaml(DEPLOYMENTS)["deployments"]
+    names = [one["name"] for one in deployments if one["work_pool"]["name"] == POOL]
+    return list(dict.fromkeys(names))
 
 
 def _environment(port: int) -> dict[str, str]:

@@ -6,6 +6,9 @@ KNURL_TOKEN              bearer tokens, by commas; with two, clients can move fr
 KNURL_VERDICTS           the folder of the verdict log and the pictures (verdicts)
 KNURL_KEEP_PASS_PERCENT  how many of the passed pictures are kept (2); of the others all are
 KNURL_PICTURES_MB        how much room the pictures may take, the oldest leave first (2048)
+
+A path that is not absolute starts in the folder above `serving/`, the project's or the Bento's:
+the processes of `bentoml serve` do not all work in the folder in which it was called.
 """
 
 import os
@@ -21,8 +24,9 @@ from serving.recorder import KeepingPolicy
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-RELEASES = Path("models/releases")
-VERDICTS = Path("verdicts")
+ROOT = Path(__file__).resolve().parent.parent
+RELEASES = "models/releases"
+VERDICTS = "verdicts"
 # One passed part in fifty: on a line of 5,000 parts a day a hundred a day, enough to see drift.
 KEEP_PASS_PERCENT = 2.0
 # Some 10,000 pictures of 200 kB: weeks of rejects, and little beside a disk of today.
@@ -52,11 +56,11 @@ def from_environment(variables: Mapping[str, str] = os.environ) -> Settings:
     public_key = variables.get("KNURL_PUBLIC_KEY")
 
     return Settings(
-        releases=Path(variables.get("KNURL_RELEASES") or RELEASES),
+        releases=ROOT / (variables.get("KNURL_RELEASES") or RELEASES),
         tokens=tuple(token.strip() for token in tokens if token.strip()),
-        verdicts=Path(variables.get("KNURL_VERDICTS") or VERDICTS),
+        verdicts=ROOT / (variables.get("KNURL_VERDICTS") or VERDICTS),
         policy=KeepingPolicy(percent / 100, round(megabytes * 1e6)),
-        public_key=read_public_key(Path(public_key)) if public_key else None,
+        public_key=read_public_key(ROOT / public_key) if public_key else None,
     )
 
 

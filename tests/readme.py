@@ -36,6 +36,8 @@ RUN_BY = {
     "::test_the_service_survives_every_attack",
     "python -m benchmarks.serving": "tests/benchmarks/test_serving.py"
     "::test_the_whole_comparison_runs",
+    "python -m benchmarks.promotions": "tests/benchmarks/test_promotions.py"
+    "::test_nothing_is_dropped_or_mixed_while_two_are_promoted_and_one_is_rolled_back_to",
     "make repro": "tests/pipelines/test_dvc_state.py"
     "::test_dvc_goes_on_after_a_power_cut_and_computes_nothing_twice",
     "make sbom": "tests/pipelines/test_supply_chain.py"
@@ -50,6 +52,14 @@ RUN_BY = {
     "::test_a_champion_of_before_there_were_keys_is_signed_by_the_command",
     "export KNURL_SIGNING_KEY=line.key": "tests/pipelines/test_promote.py"
     "::test_what_is_promoted_and_rolled_back_to_is_signed_where_a_key_is_named",
+    "make bento": "tests/pipelines/test_promote.py"
+    "::test_the_flow_packs_what_it_has_promoted_with_its_card",
+    "python -m pipelines.runs.pool docker": "tests/pipelines/test_pools.py"
+    "::test_a_run_in_docker_gets_the_image_and_the_checkout",
+    "KNURL_PROJECT=$PWD prefect": "tests/pipelines/test_pools.py"
+    "::test_both_work_where_the_checkout_is_mounted",
+    "bentoml build": "tests/pipelines/test_bento.py"
+    "::test_it_is_small_and_its_readme_is_the_model_card",
     "make registry": "tests/test_end_to_end.py::test_the_registry_opens",
     "make adopt": "tests/pipelines/test_adopt.py"
     "::test_the_real_dvc_tracks_the_data_and_brings_the_old_back",
@@ -83,6 +93,9 @@ NOT_RUN = {
     "make audit": "asks a database of vulnerabilities over the network",
     "make demo": "installs anew; the programs it calls are run, with 40 parts, end to end",
     "make test-fast": "a part of `make test`",
+    "export BENTOML_HOME=$PWD/.state/bentoml": "as bentoml containerize",
+    "bentoml containerize": "wants Docker; the Dockerfile that it builds is checked by a test",
+    "docker build": "wants Docker; tests/pipelines/test_pools.py checks what the image must have",
     "make lock": "asks the package registry for every version there is",
     "export PREFECT_API_URL=http://127.0.0.1:4200/api": "as prefect",
     "prefect": "wants a Prefect server and a worker; what it would deploy is loaded by a test",

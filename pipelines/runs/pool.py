@@ -1,11 +1,18 @@
 """Make a work pool where there is none, and mark as crashed its runs that nobody works at.
 
-For `make schedule`, while no worker runs. A killed worker leaves its runs as running for ever, and
-they would block those that come after them.
+    python -m pipelines.runs.pool docker
+    python -m pipelines.runs.pool kubernetes
+
+Pools of these two names are of that type. Of the others runs are processes beside the worker, and
+are marked: for `make schedule`, while no worker runs. A killed worker leaves its runs as running
+for ever, and they would block those that come after them.
 """
 
 import argparse
 import sys
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -21,30 +28,63 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
+# The types of Prefect's that run containers; a pool of such a name is of that type.
+IN_CONTAINERS = ("docker", "kubernetes")
+# Where the checkout lies in a container: Dockerfile and prefect.yaml say so, too.
+MOUNTED = "/knurl"
 AT_WORK = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
 def main() -> None:
     """Make the pool, mark the runs, and name each of these in a line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("pool", help="name of the work pool")
     pool = parser.parse_args().pool
     make(pool)
+    if pool in IN_CONTAINERS:
+        # these runs end without us, and there may be a worker that knows of them
+        return
     for name in mark(pool):
         sys.stdout.write(f"run {name}: marked as crashed, nobody works at it\n")
 
 
 def make(pool: str) -> None:
-    """Make a pool whose runs are processes beside the worker, unless it is there."""
+    """Make a pool, unless it is there."""
     with get_client(sync_client=True) as client:
         try:
             client.read_work_pool(pool)
         except ObjectNotFound:
-            template = ProcessWorker.get_default_base_job_template()
-            made = WorkPoolCreate(
-                name=pool, type=ProcessWorker.type, base_job_template=template
-            )
+            kind = pool if pool in IN_CONTAINERS else ProcessWorker.type
+            template = job_template(kind, client.read_worker_metadata())
+            made = WorkPoolCreate(name=pool, type=kind, base_job_template=template)
             client.create_work_pool(made)
+
+
+def job_template(kind: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Prefect's template of a type's jobs; for Kubernetes with the volume of the checkout.
+
+    `metadata` are the types that a server knows, by the package of each.
+    """
+    (known,) = [types[kind] for types in metadata.values() if kind in types]
+    template: dict[str, Any] = deepcopy(known["default_base_job_configuration"])
+    if kind == "kubernetes":
+        _mount(template)
+    return template
+
+
+def _mount(template: dict[str, Any]) -> None:
+    """Prefect's job has no volumes: give it one, whose claim is a variable like its image."""
+    template["variables"]["properties"]["claim"] = {
+        "title": "Claim",
+        "description": "The persistent volume claim that holds the checkout.",
+        "type": "string",
+        "default": "knurl",
+    }
+    pod = template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    claim = {"claimName": "{{ claim }}"}
+    pod["volumes"] = [{"name": "project", "persistentVolumeClaim": claim}]
+    (container,) = pod["containers"]
+    container["volumeMounts"] = [{"name": "project", "mountPath": MOUNTED}]
 
 
 def mark(pool: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a run of `retrain` shows in Prefect's page: stages, verdicts, confusion, links."""
+"""What a run of `retrain` shows in Prefect's page: stages, verdicts, pictures, links."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,16 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_image_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 
 from inspection.runtime.bundle import CARD, read_card
 from inspection.storage import read_json
+from pipelines.runs.pictures import confusion_picture, gallery_picture
 from pipelines.summary import summary
 
 TEST_METRICS = Path("metrics/assemble.json")
 BUNDLE = Path("models/bundle")
 CONFUSION = Path("artifacts/test_fold/confusion.csv")
 RECEIPT = Path("artifacts/receipt.json")
+GALLERY = Path("artifacts/cam/gallery")
 REPORT = Path("reports/index.html")
 
 
@@ -33,11 +39,9 @@ def publish_results() -> None:
             rows, key="retrain-metrics", description=f"From {TEST_METRICS}"
         )
     if CONFUSION.is_file():
-        create_table_artifact(
-            confusion(pd.read_csv(CONFUSION)),
-            key="retrain-confusion",
-            description="Test fold by part: rows are the actual classes",
-        )
+        _publish_confusion(confusion(pd.read_csv(CONFUSION)))
+    if (GALLERY / "index.json").is_file():
+        _publish_gallery()
     if (BUNDLE / CARD).is_file():
         text = f"```text\n{summary(read_card(BUNDLE)).strip()}\n```\n\n{_links()}"
         create_markdown_artifact(
@@ -82,6 +86,26 @@ def flat(metrics: Any, prefix: str = "") -> Iterator[dict[str, str]]:
         yield {"metric": prefix, "value": f"{metrics:.4g}"}
     else:
         yield {"metric": prefix, "value": json.dumps(metrics, ensure_ascii=False)}
+
+
+def _publish_confusion(rows: list[dict[str, Any]]) -> None:
+    """As a table to read, and as a picture to see."""
+    said = "Test fold by part: rows are the actual classes, columns the predicted ones"
+    create_table_artifact(rows, key="retrain-confusion", description=said)
+    if rows:
+        create_image_artifact(
+            confusion_picture(rows), key="retrain-confusion-picture", description=said
+        )
+
+
+def _publish_gallery() -> None:
+    picture = gallery_picture(GALLERY)
+    if picture is not None:
+        create_image_artifact(
+            picture,
+            key="retrain-gallery",
+            description="Where the model looks: parts of val with their heatmaps",
+        )
 
 
 def _links() -> str:

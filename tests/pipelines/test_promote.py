@@ -9,15 +9,18 @@ import pytest
 from ruamel.yaml import YAML
 
 from inspection.errors import InspectionError
+from inspection.runtime.bundle import CARD
 from inspection.runtime.releases import champion
 from inspection.runtime.signatures import make_keys, read_public_key
 from inspection.storage import write_text
+from pipelines import promotion_flows
 from pipelines.champions import HISTORY, RELEASES, Registry
 from pipelines.evidence import judge
 from pipelines.promote import opened, promote, sync
 from pipelines.rollback import rollback
 from pipelines.status import status
 from stages import tracking
+from tests.architecture import ROOT
 from tests.registering import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -264,3 +267,19 @@ def test_a_line_without_a_version_says_what_to_do(
     monkeypatch.chdir(project.root)
     with pytest.raises(InspectionError, match="has no challenger of this line; run `dvc repro`"):
         promote(by="Ada")
+
+
+def test_the_flow_packs_what_it_has_promoted_with_its_card(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("serving", "inspection", "bentofile.yaml", "LICENSE"):
+        (project.root / name).symlink_to(ROOT / name)
+    monkeypatch.setenv("BENTOML_HOME", "bentos-of-a-test")
+    project.register(monkeypatch, "a")
+
+    assert promotion_flows.promote.fn(by="Ada") == "promoted"
+
+    (readme,) = project.root.glob("bentos-of-a-test/bentos/knurl/*/README.md")
+    assert readme.read_text().startswith(f"# {project.line.name}, bundle a\n")
+    packed = champion(readme.parent / "src" / RELEASES)
+    assert (packed / CARD).read_bytes() == (champion(RELEASES) / CARD).read_bytes()

@@ -1,5 +1,8 @@
+import base64
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -10,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
 from inspection.errors import InspectionError
-from inspection.storage import locked, write_json
+from inspection.storage import locked, write_json, write_text
 from tests.pipelines.conftest import change, make_fail
 
 pytestmark = [
@@ -36,21 +40,25 @@ with locked(Path(".state/locks/retrain.lock"), "flow retrain"):
 
 @pytest.fixture
 def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
-    """The tables that a run published, by their key."""
-    from prefect.artifacts import create_table_artifact
+    """The tables and pictures that a run published, by their key, as the server has them."""
+    from prefect.artifacts import create_image_artifact, create_table_artifact
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterId
 
     published: dict[str, list[Any]] = {}
 
-    def create_and_read_back(table: Any, *, key: str, description: str) -> None:
-        made: Any = create_table_artifact(table, key, description)
-        wanted = ArtifactFilter(id=ArtifactFilterId(any_=[made]))
-        with get_client(sync_client=True) as client:
-            (found,) = client.read_artifacts(artifact_filter=wanted)
-        published.setdefault(key, []).append(found.data)
+    def reading_back(create: Any) -> Any:
+        def create_and_read_back(content: Any, *, key: str, description: str) -> None:
+            made = create(content, key=key, description=description)
+            wanted = ArtifactFilter(id=ArtifactFilterId(any_=[made]))
+            with get_client(sync_client=True) as client:
+                (found,) = client.read_artifacts(artifact_filter=wanted)
+            published.setdefault(key, []).append(found.data)
 
-    monkeypatch.setattr("pipelines.runs.records.create_table_artifact", create_and_read_back)
+        return create_and_read_back
+
+    for create in (create_table_artifact, create_image_artifact):
+        monkeypatch.setattr(f"pipelines.runs.records.{create.__name__}", reading_back(create))
     return published
 
 
@@ -72,6 +80,46 @@ def test_a_run_brings_every_stage_up_to_date_and_publishes_what_it_did(
     assert "0.05512" in str(artifacts["retrain-metrics"][0])
 
 
+def test_confusion_and_gallery_are_published_as_pictures_that_need_no_server(
+    project: Path, artifacts: dict[str, list[Any]]
+) -> None:
+    from pipelines.retrain import retrain
+
+    leave_pictures(project)
+    retrain()
+
+    confusion = picture_in(artifacts["retrain-confusion-picture"][0]).decode()
+    assert re.findall(r">([^<>]+)</text>", confusion) == [
+        "a&amp;b", "ok", "a&amp;b", "1", "1", "ok", "0", "2",
+    ]  # fmt: skip
+    assert confusion.count("rgba(200,0,0,0.50)") == 1
+    with Image.open(io.BytesIO(picture_in(artifacts["retrain-gallery"][0]))) as sheet:
+        assert sheet.size == (4 * 224, 240)
+        red, green, blue = (sheet.getpixel((x, 100)) for x in (100, 324, 548))
+    assert red[0] > 200 > 60 > red[1]
+    assert green[1] > 100 > 60 > green[0]
+    assert blue[2] > 200 > 60 > blue[0]
+
+
+def leave_pictures(project: Path) -> None:
+    """What the stages leave of confusion and gallery."""
+    table = "actual,predicted\na&b,a&b\na&b,ok\nok,ok\nok,ok\n"
+    write_text(project / "artifacts/test_fold/confusion.csv", table)
+    gallery = project / "artifacts/cam/gallery"
+    gallery.mkdir(parents=True)
+    shown = [("red", "dent"), ("blue", "dent"), ("green", "ok")]
+    for colour, _ in shown:
+        Image.new("RGB", (256, 256), colour).save(gallery / f"{colour}.png")
+    write_json(gallery / "index.json", [{"file": f"{colour}.png", "label": label}
+                                        for colour, label in shown])  # fmt: skip
+
+
+def picture_in(data: str) -> bytes:
+    head, _, content = data.partition(";base64,")
+    assert head.startswith("data:image/")
+    return base64.b64decode(content)
+
+
 def test_a_stage_that_is_wrong_is_tried_once_fails_the_run_and_stops_what_follows(
     project: Path, artifacts: dict[str, list[Any]]
 ) -> None:
@@ -79,13 +127,14 @@ def test_a_stage_that_is_wrong_is_tried_once_fails_the_run_and_stops_what_follow
 
     make_fail(project)
     write_json(project / "metrics/assemble.json", {"of": "the run before"})
+    leave_pictures(project)
     with pytest.raises(InspectionError, match=r"(?s)stage double: .*the camera is gone"):
         retrain()
     assert (project / "tries.txt").read_text() == "try\n"
     assert not (project / "report.txt").exists()
     assert '"failed"' in str(artifacts["retrain-stages"][-1])
     assert '"not begun"' in str(artifacts["retrain-stages"][-1])
-    assert "retrain-metrics" not in artifacts
+    assert set(artifacts) == {"retrain-stages"}
 
 
 def test_a_stage_that_was_killed_is_tried_again(
@@ -231,7 +280,10 @@ def test_the_deployments_name_their_flows_and_retrain_runs_weekly_one_at_a_time(
     flows: list[Any] = [load_flow_from_entrypoint(one["entrypoint"]) for one in deployments]
     named = [f"{flow.name}/{one['name']}" for flow, one in zip(flows, deployments, strict=True)]
 
-    assert named == ["retrain/weekly", "watch/hourly", "promote/by-hand", "rollback/by-hand"]
+    assert named == [
+        "retrain/weekly", "watch/hourly", "promote/by-hand", "rollback/by-hand",
+        "retrain/docker", "retrain/kubernetes",
+    ]  # fmt: skip
     assert deployments[0]["schedules"][0]["cron"] == "0 2 * * 0"
     assert deployments[0]["concurrency_limit"]["limit"] == 1
 

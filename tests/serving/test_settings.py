@@ -6,11 +6,12 @@ from inspection.errors import InspectionError
 from inspection.runtime.signatures import make_keys
 from serving.recorder import KeepingPolicy
 from serving.settings import Settings, from_environment
+from tests.architecture import ROOT
 
 DEFAULTS = Settings(
-    releases=Path("models/releases"),
+    releases=ROOT / "models/releases",
     tokens=(),
-    verdicts=Path("verdicts"),
+    verdicts=ROOT / "verdicts",
     policy=KeepingPolicy(pass_fraction=0.02, max_bytes=2_048_000_000),
 )
 NAMES = (

@@ -1,0 +1,104 @@
+"""Pictures of a run for Prefect's page: addresses that hold the picture themselves."""
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from inspection.storage import read_json
+
+# Of a cell of the confusion table, and of the margin with the names of the classes.
+CELL_PX, ROW_PX, MARGIN_PX = 96, 36, 130
+# Of the gallery: as many pictures as one sees at a glance, and their height beside each other.
+N_PICTURES, N_COLUMNS, PICTURE_PX, CAPTION_PX = 8, 4, 224, 16
+# Below this a JPEG of a heatmap shows blocks; above it only the size grows.
+JPEG_QUALITY = 85
+
+
+def confusion_picture(rows: Sequence[dict[str, Any]]) -> str:
+    """The address of a picture of counts: a row per actual class, a column per predicted one.
+
+    `rows` are those of `records.confusion`. The diagonal is green, errors are red, each as strong
+    as its share of the row.
+    """
+    names = [name for name in rows[0] if name != "actual"]
+    width, height = MARGIN_PX + CELL_PX * len(names), ROW_PX * (len(rows) + 1)
+    cells = [
+        _text(MARGIN_PX + CELL_PX * column + CELL_PX / 2, ROW_PX / 2, name)
+        for column, name in enumerate(names)
+    ]
+    for number, row in enumerate(rows, start=1):
+        cells.append(_text(MARGIN_PX / 2, ROW_PX * number + ROW_PX / 2, row["actual"]))
+        total = max(1, sum(row[name] for name in names))
+        for column, name in enumerate(names):
+            hue = "0,128,0" if name == row["actual"] else "200,0,0"
+            place = (MARGIN_PX + CELL_PX * column, ROW_PX * number)
+            cells.append(
+                _cell(*place, row[name], f"rgba({hue},{row[name] / total:.2f})")
+            )
+
+    picture = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'font-family="sans-serif" font-size="13">'
+        f'<rect width="100%" height="100%" fill="#fff"/>{"".join(cells)}</svg>'
+    )
+    return _address("image/svg+xml", picture.encode("utf-8"))
+
+
+def gallery_picture(folder: Path) -> str | None:
+    """The address of a picture with the first of the gallery, in turn of each class; None if empty.
+
+    `folder` holds the pictures and `index.json`, as stage evaluate_cam writes them.
+    """
+    chosen = in_turn(read_json(folder / "index.json"))[:N_PICTURES]
+    if not chosen:
+        return None
+
+    n_rows = -(-len(chosen) // N_COLUMNS)
+    step = (PICTURE_PX, PICTURE_PX + CAPTION_PX)
+    sheet = Image.new("RGB", (N_COLUMNS * step[0], n_rows * step[1]), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, entry in enumerate(chosen):
+        x, y = number % N_COLUMNS * step[0], number // N_COLUMNS * step[1]
+        with Image.open(folder / entry["file"]) as picture:
+            picture.thumbnail((PICTURE_PX, PICTURE_PX))
+            sheet.paste(picture, (x, y + CAPTION_PX))
+        draw.text((x + 2, y + 2), entry["label"], fill="black")
+
+    content = io.BytesIO()
+    sheet.save(content, "JPEG", quality=JPEG_QUALITY)
+    return _address("image/jpeg", content.getvalue())
+
+
+def in_turn(entries: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """The entries reordered: the first of each label, then the second of each, and so on.
+
+    >>> [one["file"] for one in in_turn([{"label": "a", "file": "1"}, {"label": "a", "file": "2"},
+    ...                                  {"label": "b", "file": "3"}])]
+    ['1', '3', '2']
+    """
+    seen: dict[str, int] = {}
+    ranked = []
+    for entry in entries:
+        rank = seen[entry["label"]] = seen.get(entry["label"], -1) + 1
+        ranked.append((rank, entry))
+    return [entry for _, entry in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def _address(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _cell(x: float, y: float, count: int, colour: str) -> str:
+    box = f'<rect x="{x}" y="{y}" width="{CELL_PX}" height="{ROW_PX}" fill="{colour}" '
+    middle = (x + CELL_PX / 2, y + ROW_PX / 2)
+    return f'{box}stroke="#ccc"/>{_text(*middle, str(count))}'
+
+
+def _text(x: float, y: float, text: str) -> str:
+    where = f'x="{x}" y="{y}" text-anchor="middle" dominant-baseline="central"'
+    return f"<text {where}>{escape(text)}</text>"
