@@ -1,5 +1,6 @@
 """The models at hand: the champion, other releases, and the bundle that was assembled last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def versions(releases: Path, bundle: Path) -> list[Version]:
     return sorted(found, key=lambda one: order.get(one.role, len(order)))
 
 
-def named(found: list[Version], name: str) -> Version:
+def named(found: Sequence[Version], name: str) -> Version:
     """The version of this name or role; the first of all where there is none such."""
     for one in found:
         if name in (one.name, one.role):

@@ -1,11 +1,13 @@
-"""The CAM explorer: what a model sees in the views of a part, and where it errs."""
+"""The CAM explorer: what a model sees in all views of a part, its verdict, and where it errs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from dashboard import address, loading
 from dashboard.explorer.views import (
     ALL,
     FOLDS,
@@ -14,9 +16,11 @@ from dashboard.explorer.views import (
     mistakes,
     score_table,
     selected,
-    views_of,
 )
 from dashboard.pictures import heat_scale, marked_frame
+from dashboard.places import DATA, content, stamp
+from dashboard.places import FOLDS as FOLDS_TABLE
+from dashboard.versions import Version, named
 from inspection.errors import InspectionError
 from inspection.images import decode
 from inspection.parts import part_label
@@ -25,73 +29,126 @@ from inspection.runtime.heat import overlay
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
-from inspection.storage import read_table
 
-DATA = Path("data")
-BUNDLE = Path("models/bundle")
-MANIFEST = Path("artifacts/labels/manifest.parquet")
-FOLDS_TABLE = Path("artifacts/folds/folds.parquet")
 NO_JUMP = "-"
 COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
 # Crops wider than this, as width over height, fill their column; others would tower
 # over the page and get NARROW_PX pixels of it.
 WIDE_ASPECT = 1.3
 NARROW_PX = 224
+# Views of a part beside each other, at this width: three fit beside the sidebar at 1024 px.
+STRIP_PX = 200
+# Measured views that are kept: those of some dozen parts, 2 MB each with their heat.
+MAX_MEASURED = 64
 
 
 def main() -> None:
     """Draw the page."""
     try:
-        inspector = _inspector(_stamp(BUNDLE / CARD))
-        views = _views((_stamp(MANIFEST), _stamp(FOLDS_TABLE)))
-        part = _choose(views, inspector)
-        _show_part(part, inspector)
+        _explore()
     except InspectionError as error:
         st.error(str(error))
 
 
-def _choose(views: pd.DataFrame, inspector: Inspector) -> pd.Series:
-    """The sidebar: fold, class, part and view; and the jump to an error."""
-    card = inspector.card
+def _explore() -> None:
     with st.sidebar:
         st.header("CAM explorer")
-        st.caption(f"{card.line.name}, model {card.version}")
-        fold = st.selectbox("Fold", FOLDS, key="fold")
-        if fold == "test":
-            st.warning("Test fold: look, but choose nothing by it.")
+        version = choose_version(loading.models(), "model", "Model")
+        views = loading.views()
+        of_part = _choose_part(views, version)
+    inspector = loading.inspector(version.folder)
+    outputs = [_measured(str(version.folder), path, stamp(version.folder / CARD), inspector)
+               for path in of_part["path"]]  # fmt: skip
+    verdict = judge_part(outputs, version.card)
+    path = _choose_view(list(of_part["path"]), verdict)
 
-        # before the widgets below: a jump sets what they show
-        in_fold = views[views["fold"] == fold]
-        _offer_errors(in_fold, inspector, fold)
-
-        label = st.selectbox("Class", labels_in(in_fold, card), key="label")
-        kept = selected(views, fold=fold, label=label)
-        if kept.empty:
-            raise InspectionError(f"fold {fold}: has no views; choose another fold")
-        return _chosen_view(kept)
+    label = part_label(list(of_part["label"]), version.card.line.normal)
+    _show_verdict(verdict, label, version)
+    if len(of_part) > 1:
+        _show_strip(of_part, verdict, version.card)
+    number = list(of_part["path"]).index(path)
+    row = of_part.iloc[number]
+    _show_view(row, path, outputs[number], verdict.views[number], version.card)
 
 
-def _chosen_view(kept: pd.DataFrame) -> pd.Series:
+def choose_version(found: Sequence[Version], key: str, title: str) -> Version:
+    """A choice of the models at hand, by name in the address."""
+    names: list[str] = [one.name for one in found]
+    address.recall(key, names)
+    st.selectbox(
+        title, names, format_func=lambda name: str(named(found, str(name))), key=key
+    )
+    address.note(key)
+    return named(found, st.session_state[key])
+
+
+def _choose_part(views: pd.DataFrame, version: Version) -> pd.DataFrame:
+    """The sidebar: fold, class and part, and the jump to an error; the views of the part."""
+    address.recall("fold", FOLDS)
+    fold = st.selectbox("Fold", FOLDS, key="fold")
+    if fold == "test":
+        st.warning("Test fold: look, but choose nothing by it.")
+
+    # before the widgets below: a jump sets what they show
+    in_fold = views[views["fold"] == fold]
+    _offer_errors(in_fold, version, fold)
+
+    labels = labels_in(in_fold, version.card)
+    address.recall("label", labels)
+    label = st.selectbox("Class", labels, key="label")
+    kept = selected(views, fold=fold, label=label)
+    if kept.empty:
+        raise InspectionError(f"fold {fold}: has no views; choose another fold")
+
     part_ids = list(dict.fromkeys(kept["part_id"]))
+    address.recall("part", part_ids)
     part_id = st.selectbox("Part", part_ids, key="part")
+    place = part_ids.index(part_id)
+    with st.container(horizontal=True):
+        st.button(
+            "Back", shortcut="Left", on_click=_go, args=("part", part_ids, place - 1)
+        )
+        st.button(
+            "Next", shortcut="Right", on_click=_go, args=("part", part_ids, place + 1)
+        )
+    address.note("fold", "label", "part")
+    return in_fold[in_fold["part_id"] == part_id]
 
-    of_part = kept[kept["part_id"] == part_id].set_index("path")
-    path = st.selectbox("View", list(of_part.index), key="view")
-    view: pd.Series = of_part.loc[path].copy()
-    view["path"] = path
-    return view
+
+def _choose_view(paths: list[str], verdict: PartVerdict) -> str:
+    """The view that is shown large; the deciding one unless another is asked for."""
+    address.recall("view", paths, verdict.worst_view)
+    with st.sidebar:
+        path = st.selectbox(
+            "View", paths, key="view", format_func=lambda one: Path(one).name
+        )
+        place = paths.index(path)
+        with st.container(horizontal=True):
+            st.button(
+                "Up", shortcut="Up", on_click=_go, args=("view", paths, place - 1)
+            )
+            st.button(
+                "Down", shortcut="Down", on_click=_go, args=("view", paths, place + 1)
+            )
+    address.note("view")
+    return str(path)
 
 
-def _offer_errors(in_fold: pd.DataFrame, inspector: Inspector, fold: str) -> None:
+def _go(key: str, options: Sequence[str], place: int) -> None:
+    if 0 <= place < len(options):
+        st.session_state[key] = options[place]
+
+
+def _offer_errors(in_fold: pd.DataFrame, version: Version, fold: str) -> None:
     st.divider()
-    asked = f"errors of {fold}"
+    asked = f"errors of {fold} by {version.name}"
     if st.button(f"Find the worst errors ({len(in_fold)} views)"):
         st.session_state[asked] = True
     if not st.session_state.get(asked):
         return
 
-    stamps = (_stamp(BUNDLE / CARD), _stamp(FOLDS_TABLE))
-    found = _mistakes(stamps, fold, in_fold, inspector)
+    stamps = (str(version.folder), stamp(version.folder / CARD), stamp(FOLDS_TABLE))
+    found = _mistakes(stamps, fold, in_fold, loading.inspector(version.folder))
     st.caption(f"{len(found)} parts judged wrongly, the worst first")
 
     def named(option: str | int) -> str:
@@ -119,34 +176,42 @@ def _jump(found: list[Mistake]) -> None:
     st.session_state["view"] = mistake.worst_view
 
 
-def _show_part(view: pd.Series, inspector: Inspector) -> None:
-    card = inspector.card
-    path = view["path"]
-    content = _content(path)
-    outputs = inspector.measure(View(path, content))
-    verdict = judge_part([outputs], card)
-    (judged,) = verdict.views
-    _show_verdict(verdict, view["label"])
-
-    frame = decode(content, channels=card.line.channels, bit_depth=card.line.bit_depth)
-    marked = marked_frame(frame, view["boxes"], judged, card)
-    left, middle, right = st.columns([5, 4, 4])
-    with left:
-        st.image(marked, width="stretch")
-        st.caption(
-            "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
-            ":gray[crops]"
-        )
-        _show_scores(judged, card)
-    _show_crops(outputs, verdict, card, middle, right)
-
-
-def _show_verdict(verdict: PartVerdict, label: str) -> None:
+def _show_verdict(verdict: PartVerdict, label: str, version: Version) -> None:
     colour = COLOURS[verdict.verdict]
     cause = f" ({verdict.cause})" if verdict.cause else ""
     st.subheader(
         f":{colour}[{verdict.verdict}]: {verdict.label}{cause}; labelled {label}"
     )
+    n_views = len(verdict.views)
+    decides = "" if n_views == 1 else f", decided by {Path(verdict.worst_view).name}"
+    st.caption(f"Verdict on the part from {n_views} views by {version}{decides}")
+
+
+def _show_strip(of_part: pd.DataFrame, verdict: PartVerdict, card: Card) -> None:
+    """All views of the part; the deciding one is marked."""
+    with st.container(horizontal=True):
+        for boxes, view in zip(of_part["boxes"], verdict.views, strict=True):
+            marked = marked_frame(_frame(view.name, card), boxes, view, card)
+            decides = " **decides**" if view.name == verdict.worst_view else ""
+            colour = COLOURS[view.verdict]
+            caption = f":{colour}[{view.verdict}]: {view.label}{decides}"
+            st.image(marked, caption=caption, width=STRIP_PX, output_format="JPEG")
+
+
+def _show_view(
+    row: pd.Series, path: str, outputs: ViewOutputs, judged: ViewVerdict, card: Card
+) -> None:
+    st.markdown(f"**{Path(path).name}**, labelled {row['label']}")
+    left, middle, right = st.columns([5, 4, 4])
+    with left:
+        marked = marked_frame(_frame(path, card), row["boxes"], judged, card)
+        st.image(marked, width="stretch", output_format="JPEG")
+        st.caption(
+            "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
+            ":gray[crops]"
+        )
+        _show_scores(judged, card)
+    _show_crops(outputs, judged, card, middle, right)
 
 
 def _show_scores(view: ViewVerdict, card: Card) -> None:
@@ -158,11 +223,11 @@ def _show_scores(view: ViewVerdict, card: Card) -> None:
 
 
 def _show_crops(
-    outputs: ViewOutputs, verdict: PartVerdict, card: Card, crops: Any, heated: Any
+    outputs: ViewOutputs, judged: ViewVerdict, card: Card, crops: Any, heated: Any
 ) -> None:
     for name, detector in card.detectors.items():
         region = detector.region
-        heat = verdict.views[0].heat.get(name)
+        heat = judged.heat.get(name)
         if heat is None:
             crops.info(f"{region}: not found in this frame")
             continue
@@ -182,48 +247,38 @@ def _show_crops(
     )
 
 
-@st.cache_resource(max_entries=1, show_spinner="Loading the bundle")
-def _inspector(stamp: int) -> Inspector:  # the stamp is the cache's key
-    return Inspector(BUNDLE, threads=2)
+@st.cache_resource(max_entries=MAX_MEASURED, show_spinner=False)
+def _measured(folder: str, path: str, stamp: int, _inspector: Inspector) -> ViewOutputs:
+    """What a model measures in a view; the folder and its card's time are the cache's key."""
+    return _inspector.measure(View(path, content(DATA / path)))
 
 
-@st.cache_data(max_entries=1)
-def _views(stamps: tuple[int, int]) -> pd.DataFrame:
-    return views_of(read_table(MANIFEST), read_table(FOLDS_TABLE))
+def _frame(path: str, card: Card) -> Any:
+    line = card.line
+    return decode(
+        content(DATA / path), channels=line.channels, bit_depth=line.bit_depth
+    )
 
 
 @st.cache_data(max_entries=6, show_spinner=False)
 def _mistakes(
-    stamps: tuple[int, int], fold: str, _in_fold: pd.DataFrame, _inspector: Inspector
+    stamps: tuple[str, int, int],
+    fold: str,
+    _in_fold: pd.DataFrame,
+    _inspector: Inspector,
 ) -> list[Mistake]:
     card = _inspector.card
     bar = st.progress(0.0, "Inspecting the fold")
     parts: list[tuple[str, str, PartVerdict]] = []
     groups = _in_fold.groupby("part_id", sort=False)
     for number, (part_id, of_part) in enumerate(groups, start=1):
-        views = [View(path, _content(path)) for path in of_part["path"]]
+        views = [View(path, content(DATA / path)) for path in of_part["path"]]
         verdict = _inspector.inspect(views)
         label = part_label(list(of_part["label"]), card.line.normal)
         parts.append((str(part_id), label, verdict))
         bar.progress(number / len(groups), "Inspecting the fold")
     bar.empty()
     return mistakes(parts, card)
-
-
-def _content(path: str) -> bytes:
-    try:
-        return (DATA / path).read_bytes()
-    except FileNotFoundError as error:
-        raise InspectionError(
-            f"{DATA / path}: not found; fetch the data again"
-        ) from error
-
-
-def _stamp(path: Path) -> int:
-    """When a file was last written: what is cached from it holds as long as this."""
-    if not path.is_file():
-        raise InspectionError(f"{path}: not found; run `dvc repro` to make it")
-    return path.stat().st_mtime_ns
 
 
 if __name__ == "__main__":

@@ -4,6 +4,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from inspection.runtime.bundle import read_card, write_card
+from inspection.runtime.detectors import Thresholds
+from inspection.runtime.releases import promote, release
+from tests.bundles import changed_detector, draw_jpeg, make_bundle
+
 pytestmark = pytest.mark.filterwarnings("default")
 
 APP = Path(__file__).parents[3] / "dashboard/app.py"
@@ -22,6 +27,11 @@ def headline(app: AppTest) -> str:
     assert not app.exception
     assert not app.error
     return str(app.subheader[0].value)
+
+
+def find_errors(app: AppTest) -> None:
+    (button,) = [one for one in app.button if one.label.startswith("Find the worst errors")]
+    button.click().run()
 
 
 def test_it_opens_on_the_val_fold_and_shows_a_verdict(app: AppTest) -> None:
@@ -51,7 +61,7 @@ def test_the_test_fold_is_shown_as_such(app: AppTest) -> None:
 
 def test_the_worst_errors_are_listed_and_can_be_jumped_to(app: AppTest) -> None:
     app.run()
-    app.button[0].click().run()
+    find_errors(app)
     options = app.selectbox(key="jump").options
     assert [option.split(" (")[0] for option in options] == [
         "-",
@@ -75,7 +85,7 @@ def test_a_part_has_the_label_that_the_numbers_count_it_by(app: AppTest, line_fo
     fold = pd.DataFrame({"view_id": ["73"], "fold": ["val"]})
     pd.concat([pd.read_parquet(folds), fold]).to_parquet(folds, index=False)
     app.run()
-    app.button[0].click().run()
+    find_errors(app)
     options = app.selectbox(key="jump").options
     assert "wrong defect: part 7, slide, said dent" in [o.split(" (")[0] for o in options]
 
@@ -91,6 +101,46 @@ def test_what_is_missing_is_named_with_its_remedy(
     assert not app.exception
     assert missing in app.error[0].value
     assert "not found" in app.error[0].value
+
+
+def test_the_verdict_is_the_parts_whichever_of_its_views_is_shown(
+    app: AppTest, line_folder: Path
+) -> None:
+    """Of part 2 one view is replaced by one that shows no defect."""
+    (line_folder / "data/images/2_1.jpg").write_bytes(draw_jpeg("normal", seed=1))
+    app.query_params["part"] = "2"
+    app.run()
+    assert app.selectbox(key="view").value == "images/2_2.jpg"
+    assert "decided by 2_2.jpg" in app.caption[0].value
+    app.selectbox(key="view").select("images/2_1.jpg").run()
+    assert headline(app).startswith(":red[reject]: dent")
+    (scores,) = [t.value for t in app.dataframe if "detector" in t.value]
+    assert list(scores["verdict"]) == ["pass", "pass"]
+
+
+def test_the_champion_judges_unless_another_version_is_chosen(
+    app: AppTest, line_folder: Path
+) -> None:
+    """The champion rejects nothing; the bundle that was assembled last does."""
+    releases, bundle = line_folder / "models/releases", line_folder / "models/bundle"
+    card = make_bundle(line_folder / "mild", version="mild")
+    thresholds = Thresholds(accept_below=2.0, reject_above=3.0)
+    write_card(line_folder / "mild", changed_detector(card, "classifier", thresholds=thresholds))
+    release(line_folder / "mild", releases, "test-line-1")
+    promote(releases, "test-line-1")
+    app.query_params["part"] = "2"
+    app.run()
+    assert headline(app) == ":green[pass]: normal; labelled dent"
+    assert "test-line-1 (champion)" in app.caption[0].value
+    app.selectbox(key="model").select(read_card(bundle).version).run()
+    assert headline(app).startswith(":red[reject]: dent")
+
+
+def test_the_address_holds_what_is_shown(app: AppTest) -> None:
+    app.query_params.update({"fold": "test", "part": "9", "view": "images/9_2.jpg"})
+    app.run()
+    assert app.selectbox(key="view").value == "images/9_2.jpg"
+    assert app.query_params["fold"] in ("test", ["test"])
 
 
 def test_a_bundle_that_changes_is_loaded_anew(app: AppTest, line_folder: Path) -> None:
