@@ -32,7 +32,7 @@ from inspection.runtime.views import View, ViewOutputs
 NO_JUMP = "-"
 COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
 # Views of a part beside each other, at this width: three fit beside the sidebar at 1024 px.
-STRIP_PX = 200
+STRIP_PX = 165
 # Measured views that are kept: those of some dozen parts, 2 MB each with their heat.
 MAX_MEASURED = 64
 

@@ -58,7 +58,7 @@ def _show_versions(found: list[Version]) -> None:
         }
         rows.append(row | {"code": str(made.get("git_revision", "-"))[:8]})
     table = pd.DataFrame(rows).set_index("version").T
-    st.dataframe(table.map(_short), width="content")
+    st.dataframe(table.map(_short), width="content", height="content")
     st.caption(
         "Test fold by part, read once per version; rates with one-sided 95 % bounds."
     )
@@ -77,11 +77,16 @@ def _compare(found: list[Version]) -> None:
         st.info("Choose two different versions.")
         return
 
-    left, right = st.columns(2)
-    left.markdown("**Measured** (each on its own test fold)")
-    left.dataframe(compared(old.card, new.card), hide_index=True)
-    right.markdown("**Data, code, parameters, thresholds**")
-    right.dataframe(differing(old.card, new.card), hide_index=True)
+    st.markdown("**Measured** (each on its own test fold)")
+    st.dataframe(
+        compared(old.card, new.card), hide_index=True, height="content", width="content"
+    )
+    st.markdown("**Code, data, parameters, thresholds, models**")
+    differences = differing(old.card, new.card)
+    st.dataframe(differences, hide_index=True, height="content", width="content")
+    st.caption(
+        "Not listed: reviews of labels, which a card does not name; git shows reviews/labels.csv."
+    )
     _offer_verdicts(old, new)
 
 
@@ -149,7 +154,7 @@ def _show_log() -> None:
         return
     st.dataframe(log_table(found), hide_index=True)
     with st.expander(f"What the gate found last ({found[0].get('outcome', '')})"):
-        st.dataframe(rules_table(found[0]), hide_index=True)
+        st.dataframe(rules_table(found[0]), hide_index=True, height="content")
 
 
 def _offer_gate() -> None:
@@ -165,7 +170,7 @@ def _offer_gate() -> None:
         with st.spinner("The gate judges both models on the same parts"):
             is_well, said = dry_run(by)
         (st.success if is_well else st.error)("ended well" if is_well else "stopped")
-        st.code(said, language=None)
+        st.code(said, language=None, wrap_lines=True)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
