@@ -127,6 +127,9 @@ def _looks(view: LoggedView) -> dict[str, float]:
         found[f"place of {region} across (px)"] = look.x_px + look.width_px / 2
         found[f"place of {region} down (px)"] = look.y_px + look.height_px / 2
         found[f"size of {region} (px)"] = (look.width_px * look.height_px) ** 0.5
+    # the classifier's logits and the mean heat of each defect, in the order of the verdict log
+    for number, value in enumerate(view.embedding, start=1):
+        found[f"embedding {number}"] = value
     return found
 
 
