@@ -215,14 +215,16 @@ def _tried_once(
 
 
 def set_aside(quarantine: pd.DataFrame, new: Sequence[str]) -> dict[str, str]:
-    """The new files that are in the quarantine list, with all reasons of each.
+    """The new files that the data would not use, by the quarantine list, with all reasons of each.
 
-    >>> rows = [["a.jpg", "cut_off", "is cut off", False], ["b.jpg", "no_box", "has none", True]]
+    >>> rows = [["a.jpg", "truncated", "is cut off", False], ["b.jpg", "no_box", "none", True],
+    ...         ["c.txt", "ignored", "no image", True]]
     >>> table = pd.DataFrame(rows, columns=["path", "reason", "detail", "view_kept"])
-    >>> set_aside(table, ["a.jpg", "b.jpg", "c.jpg"])
-    {'a.jpg': 'cut_off: is cut off'}
+    >>> set_aside(table, ["a.jpg", "b.jpg", "c.txt", "d.jpg"])
+    {'a.jpg': 'truncated: is cut off', 'c.txt': 'ignored: no image'}
     """
-    gone = quarantine[~quarantine["view_kept"] & quarantine["path"].isin(new)]
+    unused = ~quarantine["view_kept"] | (quarantine["reason"] == "ignored")
+    gone = quarantine[unused & quarantine["path"].isin(new)]
     reasons: dict[str, list[str]] = {}
     for path, reason, detail in gone[["path", "reason", "detail"]].itertuples(
         index=False
