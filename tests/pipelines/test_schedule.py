@@ -78,7 +78,8 @@ def scheduled(project: Path, tmp_path: Path) -> Iterator[Scheduled]:
     text = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
     for deployment in YAML(typ="safe").load(text)["deployments"]:
         for schedule in deployment.get("schedules", []):
-            text = text.replace(schedule["cron"], "* * * * *")
+            # with its quotes: one may be the end of another
+            text = text.replace(f'"{schedule["cron"]}"', '"* * * * *"')
     (project / "prefect.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "home").mkdir()
 
