@@ -96,9 +96,10 @@ def test_a_run_of_the_clock_completes_within_three_minutes_and_all_ends_with_ctr
     assert time.monotonic() - scheduled.began < PROMISE_S
     assert (project / "report.txt").read_text() == "7\n7\n"
     scheduled.wait_for_run("COMPLETED", "watch", PROMISE_S)
+    scheduled.wait_for_run("COMPLETED", "inbox", PROMISE_S)
 
     deployments = scheduled.asked("deployments/filter", {})
-    assert {one["name"] for one in deployments} == {"weekly", "hourly", "by-hand"}
+    assert {one["name"] for one in deployments} == {"weekly", "hourly", "half-past", "by-hand"}
     assert str(project) not in str(deployments)  # so that a checkout can be moved
     assert str(ROOT) not in str(deployments)
 
