@@ -7,6 +7,7 @@ modules beside it that do not import streamlit.
 import streamlit as st
 
 from dashboard.explorer import page as explorer
+from dashboard.models import page as models
 from dashboard.review import page as review
 
 
@@ -16,6 +17,7 @@ def main() -> None:
     pages = [
         st.Page(explorer.main, title="CAM explorer", url_path="explorer", default=True),
         st.Page(review.main, title="Review desk", url_path="review"),
+        st.Page(models.main, title="Models", url_path="models"),
     ]
     st.navigation(pages).run()
 

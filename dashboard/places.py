@@ -1,5 +1,6 @@
 """Where what the pages show lies, from the project's root, and what to run where it is missing."""
 
+import unicodedata
 from pathlib import Path
 
 from inspection.errors import InspectionError
@@ -25,6 +26,11 @@ def content(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise InspectionError(f"{path}: not found; fetch the data again") from error
+
+
+def file_name(path: str | Path) -> str:
+    """A file's name to be read: Hangul composed, which fonts know better."""
+    return unicodedata.normalize("NFC", Path(path).name)
 
 
 def stamp(path: Path) -> int:

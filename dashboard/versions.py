@@ -37,18 +37,17 @@ def versions(releases: Path, bundle: Path) -> list[Version]:
         reverse=True,
     )
     digests = {folder: sha256_of(folder / CARD) for folder in folders}
+    has_bundle = (bundle / CARD).is_file()
+    assembled = sha256_of(bundle / CARD) if has_bundle else ""
     found: list[Version] = []
     for folder in folders:
-        role = CHAMPION if folder == serving else ""
+        role = ASSEMBLED if digests[folder] == assembled else ""
+        role = CHAMPION if folder == serving else role
         found.append(Version(folder.name, role, folder, read_card(folder)))
 
-    if (bundle / CARD).is_file():
+    if has_bundle and assembled not in digests.values():
         card = read_card(bundle)
-        twins = [
-            one for one, digest in digests.items() if digest == sha256_of(bundle / CARD)
-        ]
-        if not twins:
-            found.append(Version(card.version, ASSEMBLED, bundle, card))
+        found.append(Version(card.version, ASSEMBLED, bundle, card))
     if not found:
         raise InspectionError(
             f"{bundle / CARD}: not found; run `dvc repro` to make a model, then "

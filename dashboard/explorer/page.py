@@ -1,7 +1,6 @@
 """The CAM explorer: what a model sees in all views of a part, its verdict, and where it errs."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,8 +16,8 @@ from dashboard.explorer.views import (
     score_table,
     selected,
 )
-from dashboard.pictures import heat_scale, marked_frame
-from dashboard.places import DATA, content, stamp
+from dashboard.pictures import beside, heat_scale, marked_frame, rgb
+from dashboard.places import DATA, content, file_name, stamp
 from dashboard.places import FOLDS as FOLDS_TABLE
 from dashboard.versions import Version, named
 from inspection.errors import InspectionError
@@ -32,12 +31,8 @@ from inspection.runtime.views import View, ViewOutputs
 
 NO_JUMP = "-"
 COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
-# Crops wider than this, as width over height, fill their column; others would tower
-# over the page and get NARROW_PX pixels of it.
-WIDE_ASPECT = 1.3
-NARROW_PX = 224
 # Views of a part beside each other, at this width: three fit beside the sidebar at 1024 px.
-STRIP_PX = 200
+STRIP_PX = 165
 # Measured views that are kept: those of some dozen parts, 2 MB each with their heat.
 MAX_MEASURED = 64
 
@@ -119,9 +114,7 @@ def _choose_view(paths: list[str], verdict: PartVerdict) -> str:
     """The view that is shown large; the deciding one unless another is asked for."""
     address.recall("view", paths, verdict.worst_view)
     with st.sidebar:
-        path = st.selectbox(
-            "View", paths, key="view", format_func=lambda one: Path(one).name
-        )
+        path = st.selectbox("View", paths, key="view", format_func=file_name)
         place = paths.index(path)
         with st.container(horizontal=True):
             st.button(
@@ -183,7 +176,7 @@ def _show_verdict(verdict: PartVerdict, label: str, version: Version) -> None:
         f":{colour}[{verdict.verdict}]: {verdict.label}{cause}; labelled {label}"
     )
     n_views = len(verdict.views)
-    decides = "" if n_views == 1 else f", decided by {Path(verdict.worst_view).name}"
+    decides = "" if n_views == 1 else f", decided by {file_name(verdict.worst_view)}"
     st.caption(f"Verdict on the part from {n_views} views by {version}{decides}")
 
 
@@ -201,17 +194,17 @@ def _show_strip(of_part: pd.DataFrame, verdict: PartVerdict, card: Card) -> None
 def _show_view(
     row: pd.Series, path: str, outputs: ViewOutputs, judged: ViewVerdict, card: Card
 ) -> None:
-    st.markdown(f"**{Path(path).name}**, labelled {row['label']}")
-    left, middle, right = st.columns([5, 4, 4])
-    with left:
-        marked = marked_frame(_frame(path, card), row["boxes"], judged, card)
-        st.image(marked, width="stretch", output_format="JPEG")
-        st.caption(
-            "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
-            ":gray[crops]"
-        )
-        _show_scores(judged, card)
-    _show_crops(outputs, judged, card, middle, right)
+    st.markdown(f"**{file_name(path)}**, labelled {row['label']}")
+    left, right = st.columns([3, 2])
+    marked = marked_frame(_frame(path, card), row["boxes"], judged, card)
+    left.image(marked, width="stretch", output_format="JPEG")
+    left.caption(
+        "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
+        ":gray[crops]"
+    )
+    with right:
+        _show_crops(outputs, judged, card)
+    _show_scores(judged, card)
 
 
 def _show_scores(view: ViewVerdict, card: Card) -> None:
@@ -222,27 +215,22 @@ def _show_scores(view: ViewVerdict, card: Card) -> None:
         st.write(reason)
 
 
-def _show_crops(
-    outputs: ViewOutputs, judged: ViewVerdict, card: Card, crops: Any, heated: Any
-) -> None:
+def _show_crops(outputs: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
+    """Each crop with its heat."""
     for name, detector in card.detectors.items():
         region = detector.region
         heat = judged.heat.get(name)
         if heat is None:
-            crops.info(f"{region}: not found in this frame")
+            st.info(f"{region}: not found in this frame")
             continue
 
         crop = outputs.crops[region]
-        height_px, width_px = crop.shape[:2]
-        is_wide = width_px > WIDE_ASPECT * height_px
-        width = "stretch" if is_wide else NARROW_PX
-
         is_turned = outputs.windows[region].turned
         turned = ", turned by 180 degrees" if is_turned else ""
-        crops.image(crop, caption=f"{region}{turned}", width=width)
-        caption = f"{name}: peak heat {heat.max():.2f}"
-        heated.image(overlay(crop, heat), caption=caption, width=width)
-    heated.image(
+        caption = f"{region}{turned}; {name}: peak heat {heat.max():.2f}"
+        both = beside(rgb(crop), overlay(crop, heat))
+        st.image(both, caption=caption, width="stretch", output_format="JPEG")
+    st.image(
         heat_scale(), caption="heat 0 (as normal parts) to 1, the same for every part"
     )
 

@@ -1,6 +1,5 @@
 """The review desk: a queue of doubtful labels, decided by keys, written to reviews/labels.csv."""
 
-import unicodedata
 from collections.abc import Sequence
 from functools import partial
 
@@ -8,7 +7,15 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import address, loading
-from dashboard.places import BUNDLE, DATA, ISSUES, RAW_MANIFEST, VERDICTS, stamp
+from dashboard.places import (
+    BUNDLE,
+    DATA,
+    ISSUES,
+    RAW_MANIFEST,
+    VERDICTS,
+    file_name,
+    stamp,
+)
 from dashboard.review import looks
 from dashboard.review.effects import effects
 from dashboard.review.journal import VAGUE, Journal, Places, Vote, read_rows
@@ -179,7 +186,7 @@ def _current(chosen: Sequence[Item]) -> Item:
     def named(sha256: str) -> str:
         one = by_id[sha256]
         place = 1 + ids.index(sha256)
-        name = unicodedata.normalize("NFC", one.path.name)
+        name = file_name(one.path)
         return f"{place} of {len(ids)}: part {one.part_id}, {one.label}, {name}"
 
     place = ids.index(st.session_state["item"])
@@ -268,7 +275,7 @@ def _decide(item: Item, journal: Journal, reviewer: str, answer: str) -> None:
         st.session_state["problem"] = str(error)
         return
     st.session_state["note"] = ""
-    st.session_state["done"] = f"{item.path.name}: {answer}"
+    st.session_state["done"] = f"{file_name(item.path)}: {answer}"
     ids = st.session_state.get("ids", [])
     place = ids.index(item.image_sha256) if item.image_sha256 in ids else 0
     _go(ids, place + 1)

@@ -37,6 +37,18 @@ def test_a_newer_bundle_and_older_releases_follow(folders: tuple[Path, Path]) ->
     assert named(found, "gone").name == "line-1"
 
 
+def test_a_release_of_the_bundle_is_named_as_the_one_assembled_last(
+    folders: tuple[Path, Path],
+) -> None:
+    releases, bundle = folders
+    for number in (1, 2):
+        make_bundle(bundle, version=f"v{number}")
+        release(bundle, releases, f"line-{number}")
+    promote(releases, "line-1")
+    found = versions(releases, bundle)
+    assert [str(one) for one in found] == ["line-1 (champion)", "line-2 (assembled last)"]
+
+
 def test_without_a_champion_the_bundle_leads(folders: tuple[Path, Path]) -> None:
     releases, bundle = folders
     make_bundle(bundle)
