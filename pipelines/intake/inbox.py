@@ -36,7 +36,7 @@ INBOX = Path("inbox")
 DATA = Path("data")
 STEPS = Path("reviews/inbox")
 LOCK = Path(".state/locks/inbox.lock")
-TRIALS = Path(".state")
+TRIALS, TRIAL = Path(".state"), "inbox-"
 REFUSED = "refused"
 REASONS = "reasons.csv"
 # A file that is being copied was changed just now; cameras and network shares pause for seconds.
@@ -63,11 +63,11 @@ def main() -> None:
     with PlainErrors("inbox"):
         if given.undo:
             said = undo(given.inbox)
+        elif given.dry_run:
+            said = text_of(sorted_out(given.inbox)).rstrip("\n")
         else:
-            found = sorted_out(given.inbox)
-            said = text_of(found)
-            if not given.dry_run:
-                said += take(given.inbox, found)
+            found, done = take_new(given.inbox)
+            said = text_of(found) + done
     sys.stdout.write(said + "\n")
 
 
@@ -105,20 +105,34 @@ def sorted_out(inbox: Path = INBOX) -> Sorted:
     return Sorted([one for one in new if one not in found], refused | found)
 
 
+def take_new(inbox: Path = INBOX) -> tuple[Sorted, str]:
+    """Take what has arrived; returns what that was, and what was done, in a line.
+
+    Raises InspectionError: two such steps never overlap, and the stage may be at work elsewhere.
+    """
+    with locked(LOCK, holder="the inbox"):
+        for left in TRIALS.glob(f"{TRIAL}*"):  # of a step that was killed
+            shutil.rmtree(left)
+        found = sorted_out(inbox)
+        return found, take(inbox, found)
+
+
 def take(inbox: Path, found: Sorted) -> str:
-    """Move the files to where they belong; returns what was done and how to go on, in a line."""
+    """Move the files to where they belong; returns what was done and how to go on, in a line.
+
+    The caller sees to it that no other step is under way.
+    """
     if not found.accepted and not found.refused:
         return "nothing new"
 
-    with locked(LOCK, holder="the inbox"):
-        stamp = now().replace(":", "")
-        _refuse(inbox, found.refused, stamp)
-        files = {name: sha256_of(inbox / name) for name in found.accepted}
-        if files:
-            # first what undoes it: a step that was cut short can be taken back as a whole one
-            write_json(STEPS / f"{stamp}.json", {"files": files, "trained": False})
-        for name in files:
-            _move(inbox / name, DATA / name)
+    stamp = now().replace(":", "")
+    _refuse(inbox, found.refused, stamp)
+    files = {name: sha256_of(inbox / name) for name in found.accepted}
+    if files:
+        # first what undoes it: a step that was cut short can be taken back as a whole one
+        write_json(STEPS / f"{stamp}.json", {"files": files, "trained": False})
+    for name in files:
+        _move(inbox / name, DATA / name)
     return (
         f"{len(files)} files into {DATA}, {len(found.refused)} into {inbox / REFUSED}; now "
         "`dvc repro`. To take it back: `python -m pipelines.intake.inbox --undo`"
@@ -188,7 +202,7 @@ def _tried(inbox: Path, new: Sequence[str]) -> dict[str, str]:
     TRIALS.mkdir(parents=True, exist_ok=True)
     refused: dict[str, str] = {}
     while left := [one for one in new if one not in refused]:
-        with tempfile.TemporaryDirectory(prefix="inbox-", dir=TRIALS) as name:
+        with tempfile.TemporaryDirectory(prefix=TRIAL, dir=TRIALS) as name:
             stopped, aside = _tried_once(inbox, left, Path(name))
         refused |= aside
         if not stopped:

@@ -30,8 +30,7 @@ def inbox(
     Once `retrain_after` files wait that no run has trained on, every stage is brought up to date;
     None leaves that to others. With `promote` the gate is asked then, in the name of `by`.
     """
-    found = intake.sorted_out(Path(folder))
-    said = intake.take(Path(folder), found)
+    found, said = intake.take_new(Path(folder))
     get_run_logger().info("%s%s", intake.text_of(found), said)
     if found.refused:
         _tell(folder, found.refused)

@@ -10,15 +10,18 @@ import pytest
 from ruamel.yaml import YAML
 
 from inspection.errors import InspectionError
+from inspection.storage import locked
 from pipelines.intake.inbox import (
     DATA,
     INBOX,
+    LOCK,
     STEPS,
     Sorted,
     arrived,
     mark_trained,
     sorted_out,
     take,
+    take_new,
     undo,
     waiting,
 )
@@ -94,14 +97,14 @@ def test_good_files_enter_the_data_others_are_kept_with_the_reason_and_all_can_b
     other = put(INBOX, "images/Ch00_1_dent_1.jpg", seed=99)
     arrived_all = below(INBOX)
 
-    found = sorted_out()
-    assert below(DATA) == before  # tried on the side
+    (Path(".state") / "inbox-of-a-step-that-was-killed").mkdir(parents=True)
+    found, said = take_new()
+    assert [path.name for path in Path(".state").iterdir()] == ["locks"]
     assert found.accepted == [good]
     assert set(found.refused) == {cut, nobody, same, other}
     assert found.refused[same] == "is in the data already"
     assert "is another file" in found.refused[other]
 
-    said = take(INBOX, found)
     assert said.startswith("1 files into data, 4 into inbox/refused; now `dvc repro`")
     assert set(below(DATA)) == {*before, good}
     assert waiting() == 1
@@ -142,10 +145,19 @@ def test_what_was_changed_in_the_data_since_is_not_taken_back(project: Path) -> 
     assert (DATA / name).read_bytes() == b"edited"
 
 
-def test_an_empty_inbox_is_no_step(project: Path) -> None:
-    assert sorted_out() == Sorted([], {})
-    assert take(INBOX, sorted_out()) == "nothing new"
+def test_an_empty_inbox_or_none_is_no_step(project: Path) -> None:
+    assert take_new() == (Sorted([], {}), "nothing new")
+    INBOX.rmdir()
+    assert take_new() == (Sorted([], {}), "nothing new")
     assert not STEPS.exists()
+
+
+def test_two_steps_never_overlap(project: Path) -> None:
+    with (
+        locked(LOCK, holder="the inbox"),
+        pytest.raises(InspectionError, match=r"inbox\.lock: the inbox is running already"),
+    ):
+        take_new()
 
 
 @pytest.mark.slow
