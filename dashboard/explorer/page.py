@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import address, loading
+from dashboard.explorer.compare import show_comparison
 from dashboard.explorer.views import (
     ALL,
     FOLDS,
@@ -64,6 +65,7 @@ def _explore() -> None:
     number = list(of_part["path"]).index(path)
     row = of_part.iloc[number]
     _show_view(row, path, outputs[number], verdict.views[number], version.card)
+    show_comparison(path, outputs[number], version, loading.models())
 
 
 def choose_version(found: Sequence[Version], key: str, title: str) -> Version:
