@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard.explorer import page as explorer
 from dashboard.models import page as models
 from dashboard.operating import page as operating
+from dashboard.own import page as own
 from dashboard.review import page as review
 
 
@@ -17,6 +18,7 @@ def main() -> None:
     st.set_page_config(page_title="Knurl", layout="wide")
     pages = [
         st.Page(explorer.main, title="CAM explorer", url_path="explorer", default=True),
+        st.Page(own.main, title="Own pictures", url_path="own"),
         st.Page(review.main, title="Review desk", url_path="review"),
         st.Page(operating.main, title="Line report", url_path="report"),
         st.Page(models.main, title="Models", url_path="models"),
