@@ -145,7 +145,7 @@ def _environment(port: int) -> dict[str, str]:
 
 def _looks(port: int) -> str:
     return (
-        f"scheduled: retrain each Sunday at two, watch each hour\n"
+        f"scheduled: retrain each Sunday at two, watch each hour, the inbox at half past\n"
         f"  page     http://{HOST}:{port}\n"
         f"  logs     {HOME}/server.log, {HOME}/worker.log\n"
         f"  by hand  export PREFECT_API_URL=http://{HOST}:{port}/api, then\n"

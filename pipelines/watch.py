@@ -22,8 +22,9 @@ from inspection.monitoring.outcomes import (
     escape_rate,
     overkill_rate,
 )
+from inspection.monitoring.reference import Reference
 from inspection.monitoring.watching import Alarm, alarms
-from inspection.runtime.bundle import read_card
+from inspection.runtime.bundle import Card, read_card
 from inspection.runtime.pictures import now
 from inspection.runtime.releases import champion
 from inspection.runtime.verdict_log import read_feedback, read_parts
@@ -102,14 +103,22 @@ def watched(
     Raises InspectionError.
     """
     _check(parts_a_day, false_alarms_a_day)
-    line = read_card(champion(RELEASES)).line
-    since = _accepted_at(folder)
+    release = champion(RELEASES)
+    card = read_card(release)
+    line, accepted = card.line, _accepted(folder)
+    since = accepted.get("at", "")
     parts = [part for part in read_parts(folder, since=since) if part.line == line.name]
     return Watched(
         n_parts=len(parts),
         since=since,
         alarms=alarms(
-            parts, false_alarms_a_day=false_alarms_a_day, parts_a_day=parts_a_day
+            parts,
+            false_alarms_a_day=false_alarms_a_day,
+            parts_a_day=parts_a_day,
+            # what somebody accepts of a release is its usual level, whatever its card says
+            reference=None
+            if accepted.get("release") == release.name
+            else _reference(release.name, card),
         ),
         checked=checked_parts(parts, read_feedback(folder), normal=line.normal),
     )
@@ -117,7 +126,8 @@ def watched(
 
 def accept(folder: Path, *, why: str, by: str) -> None:
     """Note that what is seen from now on is the usual, and who says so; lines are added only."""
-    entry = {"at": now(), "who": by, "why": why}
+    release = champion(RELEASES).name
+    entry = {"at": now(), "who": by, "why": why, "release": release}
     text = json.dumps(entry, ensure_ascii=False) + "\n"
     # one write to a file opened for appending: two people at once add a line each
     with (folder / ACCEPTED).open("a", encoding="utf-8") as file:
@@ -192,12 +202,26 @@ def _check(parts_a_day: int, false_alarms_a_day: float) -> None:
         )
 
 
-def _accepted_at(folder: Path) -> str:
+def _accepted(folder: Path) -> dict[str, str]:
+    """The last that somebody accepted; empty where nobody has."""
     path = folder / ACCEPTED
     if not path.is_file():
-        return ""
+        return {}
     lines = path.read_text(encoding="utf-8").splitlines()
-    return str(json.loads(lines[-1])["at"]) if lines else ""
+    return dict(json.loads(lines[-1])) if lines else {}
+
+
+def _reference(release: str, card: Card) -> Reference | None:
+    """What the card says of verdicts; None where it counts none, as cards of tests."""
+    verdicts = card.metrics.get("verdicts")
+    if not verdicts or "defect_rate" not in card.costs:
+        return None
+    return Reference(
+        release=release,
+        verdicts=verdicts,
+        normal=card.line.normal,
+        defect_rate=card.costs["defect_rate"],
+    )
 
 
 def _name(alarm: Alarm) -> str:

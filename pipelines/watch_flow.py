@@ -1,16 +1,25 @@
 """The flow `watch`: the command, with artifacts and an event for each new alarm."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_image_artifact, create_table_artifact
 from prefect.events import emit_event
 
-from inspection.runtime.verdict_log import FILE
+from inspection.images import decode
+from inspection.monitoring.watching import NO_CAMERA, Alarm
+from inspection.runtime.bundle import read_card
+from inspection.runtime.pictures import picture_path
+from inspection.runtime.releases import champion
+from inspection.runtime.verdict_log import FILE, LoggedPart, read_parts
 from pipelines import alerts
 from pipelines import watch as watching
+from pipelines.champions import RELEASES
+from pipelines.runs.pictures import N_COLUMNS, sheet
 
 ALARM = "knurl.alarm"
 
@@ -46,6 +55,9 @@ def watch(
     if rows:
         create_table_artifact(rows, key="watch-alarms", description="What has changed")
     for alarm in watching.tell_new(folder, found.alarms):
+        picture = before_and_after(folder, alarm)
+        if picture is not None:
+            create_image_artifact(picture, key="watch-pictures", description=alarm.text)
         emit_event(
             event=ALARM,
             resource={
@@ -56,3 +68,42 @@ def watch(
         )
     log.info("%s", watching.text_of(found))
     return rows
+
+
+def before_and_after(folder: Path, alarm: Alarm) -> str | None:
+    """The address of a picture: a row of the last that were kept before, a row of the first since.
+
+    They are of the alarm's camera; None where none was kept.
+    """
+    parts = [
+        part
+        for part in read_parts(folder)
+        if (part.release, part.camera or NO_CAMERA) == (alarm.release, alarm.camera)
+    ]
+    before = _kept(folder, [p for p in parts if p.answered_at < alarm.since])
+    after = _kept(folder, [p for p in parts if p.answered_at >= alarm.since])
+    if not before and not after:
+        return None
+
+    # a row of its own for each, also where fewer than a row were kept
+    blank = ("", Image.new("RGB", (1, 1), "white"))
+    first = [_shown(path, at) for path, at in before[-N_COLUMNS:]]
+    first += [blank] * (N_COLUMNS - len(first))
+    return sheet([*first, *(_shown(path, at) for path, at in after[:N_COLUMNS])])
+
+
+def _kept(folder: Path, parts: Sequence[LoggedPart]) -> list[tuple[Path, str]]:
+    """The pictures of these parts that were kept, with the time of each."""
+    views = [
+        (picture_path(folder, view.sha256), part.answered_at)
+        for part in parts
+        for view in part.views
+    ]
+    return [(path, at) for path, at in views if path.is_file()]
+
+
+def _shown(path: Path, at: str) -> tuple[str, Image.Image]:
+    """A kept picture, grey as the line has it, with its time."""
+    bit_depth = read_card(champion(RELEASES)).line.bit_depth
+    pixels = decode(path.read_bytes(), channels=1, bit_depth=bit_depth)
+    return at[:19], Image.fromarray(pixels).convert("RGB")

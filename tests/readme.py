@@ -73,8 +73,9 @@ RUN_BY = {
     "::test_a_lamp_that_is_30_percent_dimmer_is_noticed_within_100_parts_and_not_before",
     "python -m pipelines.take_feedback": "tests/pipelines/test_take_feedback.py"
     "::test_a_picture_and_its_label_stand_in_the_next_manifest_and_can_be_taken_back",
-    "make dashboard": "tests/dashboard/test_app.py"
-    "::test_it_opens_on_the_val_fold_and_shows_a_verdict",
+    "make dashboard": "tests/dashboard/test_app.py::test_the_app_opens_on_the_explorer",
+    "python -m pipelines.intake.inbox": "tests/pipelines/test_inbox.py"
+    "::test_good_files_enter_the_data_others_are_kept_with_the_reason_and_all_can_be_taken_back",
     "make sheet": "tests/samples/test_contact_sheet.py::test_the_sheet_fits_into_a_readme",
     "python -m pipelines.promote": "tests/pipelines/test_promote.py"
     "::test_a_dry_run_moves_nothing_and_counts_as_a_use_of_the_fold",

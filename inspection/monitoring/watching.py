@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from inspection.monitoring.drift import first_change, threshold_for, unlike_before
+from inspection.monitoring.reference import Reference, bands, outside
 from inspection.runtime.verdict_log import LoggedPart, LoggedView
 
 # Fewer parts of a lot tell nothing at the levels that are asked for.
 MIN_LOT_PARTS = 8
-# Half of the false alarms that are allowed go to the streams, half to the lots.
-SHARE = 0.5
+# Of the false alarms that are allowed half go to the streams, a quarter each to the lots and to
+# what the card says: a stream has thirty tests, and what it notices is the most.
+OF_STREAMS, OF_LOTS, OF_CARD = 0.5, 0.25, 0.25
 NO_CAMERA = "-"
 
 
@@ -51,13 +53,18 @@ class Seen:
 
 
 def alarms(
-    parts: Iterable[LoggedPart], *, false_alarms_a_day: float, parts_a_day: int
+    parts: Iterable[LoggedPart],
+    *,
+    false_alarms_a_day: float,
+    parts_a_day: int,
+    reference: Reference | None = None,
 ) -> list[Alarm]:
-    """What changed, in parts in the order of time.
+    """What changed, in parts in the order of time, and what does not fit the reference, if any.
 
     A release and a camera have a stream each: another model gives other scores. In a day of
     `parts_a_day` parts of each stream, all streams together raise a false alarm with a probability
-    of at most half of `false_alarms_a_day`; all lots together, ever, with the other half.
+    of at most half of `false_alarms_a_day`; all lots together, ever, and all that is held against
+    the reference, ever, with a quarter each.
     """
     streams: dict[tuple[str, str], list[Seen]] = defaultdict(list)
     for part in parts:
@@ -71,13 +78,15 @@ def alarms(
         for key, seen in streams.items()
     }
     n_tests = sum(map(len, names.values()))
-    allowed = SHARE * false_alarms_a_day
+    allowed = OF_STREAMS * false_alarms_a_day
 
     found: list[Alarm] = []
+    if reference is not None:
+        found += _by_card(streams, reference, OF_CARD * false_alarms_a_day)
     for key, seen in streams.items():
         for name in names[key]:
             found += _of_stream(key, name, seen, allowed, parts_a_day, n_tests)
-    return found + _of_lots(streams, names, allowed)
+    return found + _of_lots(streams, names, OF_LOTS * false_alarms_a_day)
 
 
 def measures(part: LoggedPart) -> dict[str, float]:
@@ -118,6 +127,9 @@ def _looks(view: LoggedView) -> dict[str, float]:
         found[f"place of {region} across (px)"] = look.x_px + look.width_px / 2
         found[f"place of {region} down (px)"] = look.y_px + look.height_px / 2
         found[f"size of {region} (px)"] = (look.width_px * look.height_px) ** 0.5
+    # the classifier's logits and the mean heat of each defect, in the order of the verdict log
+    for number, value in enumerate(view.embedding, start=1):
+        found[f"embedding {number}"] = value
     return found
 
 
@@ -153,6 +165,40 @@ def _of_stream(
             n_parts=len(having),
         )
     ]
+
+
+def _by_card(
+    streams: Mapping[tuple[str, str], Sequence[Seen]],
+    reference: Reference,
+    allowed: float,
+) -> list[Alarm]:
+    """Rates of verdicts that the card does not explain, of the cameras of its release."""
+    mine = {key: seen for key, seen in streams.items() if key[0] == reference.release}
+    n_rates = len(bands(reference, confidence=0.5))
+    if not mine or not n_rates:
+        return []
+
+    # two sides of each rate of each camera; half of the risk is that of the band itself
+    alpha = allowed / (2 * n_rates * len(mine)) / 2
+    found = []
+    for key, seen in mine.items():
+        for name, band in bands(reference, confidence=1 - alpha).items():
+            excess = outside([one.measures[name] for one in seen], band, alpha=alpha)
+            if excess is not None:
+                side = "at most" if excess.rate > excess.bound else "at least"
+                found.append(
+                    Alarm(
+                        *key,
+                        lot="",
+                        measure=f"{name}, by the card {side}",
+                        before=excess.bound,
+                        after=excess.rate,
+                        since=seen[0].at,
+                        noticed=seen[excess.noticed_at].at,
+                        n_parts=len(seen),
+                    )
+                )
+    return found
 
 
 def _of_lots(

@@ -58,19 +58,28 @@ def gallery_picture(folder: Path) -> str | None:
     if not chosen:
         return None
 
-    n_rows = -(-len(chosen) // N_COLUMNS)
-    step = (PICTURE_PX, PICTURE_PX + CAPTION_PX)
-    sheet = Image.new("RGB", (N_COLUMNS * step[0], n_rows * step[1]), "white")
-    draw = ImageDraw.Draw(sheet)
-    for number, entry in enumerate(chosen):
-        x, y = number % N_COLUMNS * step[0], number // N_COLUMNS * step[1]
+    shown = []
+    for entry in chosen:
         with Image.open(folder / entry["file"]) as picture:
-            picture.thumbnail((PICTURE_PX, PICTURE_PX))
-            sheet.paste(picture, (x, y + CAPTION_PX))
-        draw.text((x + 2, y + 2), entry["label"], fill="black")
+            shown.append((entry["label"], picture.convert("RGB")))
+    return sheet(shown)
+
+
+def sheet(shown: Sequence[tuple[str, Image.Image]]) -> str:
+    """The address of one picture with these in rows, each below its caption."""
+    n_rows = -(-len(shown) // N_COLUMNS)
+    step = (PICTURE_PX, PICTURE_PX + CAPTION_PX)
+    paper = Image.new("RGB", (N_COLUMNS * step[0], n_rows * step[1]), "white")
+    draw = ImageDraw.Draw(paper)
+    for number, (caption, picture) in enumerate(shown):
+        x, y = number % N_COLUMNS * step[0], number // N_COLUMNS * step[1]
+        small = picture.copy()
+        small.thumbnail((PICTURE_PX, PICTURE_PX))
+        paper.paste(small, (x, y + CAPTION_PX))
+        draw.text((x + 2, y + 2), caption, fill="black")
 
     content = io.BytesIO()
-    sheet.save(content, "JPEG", quality=JPEG_QUALITY)
+    paper.save(content, "JPEG", quality=JPEG_QUALITY)
     return _address("image/jpeg", content.getvalue())
 
 

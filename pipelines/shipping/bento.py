@@ -87,6 +87,8 @@ def build(releases: Path, card: str, variables: Mapping[str, str] = os.environ) 
         tempfile.TemporaryDirectory(prefix="knurl-bento-") as staging,
         tempfile.TemporaryDirectory(prefix="building-", dir=home) as storing,
     ):
+        for left in set(home.glob("building-*")) - {Path(storing)}:
+            shutil.rmtree(left)  # of a build that was killed
         # apart from each other: BentoML packs no file below a hidden folder, as `home` mostly is,
         # and only a folder on the same disk is put in its place by one step
         staged, store = Path(staging), Path(storing)

@@ -1,10 +1,14 @@
+import hashlib
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from inspection.boxes import LabelledBox, boxes_cell
-from tests.bundles import RIVET, ROD, draw_jpeg, make_bundle
+from inspection.curation.label_issues import ISSUE_COLUMNS
+from inspection.curation.reviews import REVIEW_COLUMNS
+from tests.bundles import FRAME_SIZE_PX, RIVET, ROD, draw_jpeg, make_bundle
 
 PARTS = {  # part: (what is drawn, what the label says, fold)
     "1": ("normal", "normal", "val"),
@@ -30,7 +34,14 @@ def line_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for part in PARTS
         for number in range(1, N_VIEWS + 1)
     ]
-    save(tmp_path / "artifacts/labels/manifest.parquet", pd.DataFrame(rows))
+    save(tmp_path / "artifacts/manifest/manifest.parquet", pd.DataFrame(rows))
+    clean = pd.DataFrame(rows).assign(
+        label_source="file", held=False, held_reason="", near_duplicate_group=""
+    )
+    save(tmp_path / "artifacts/labels/manifest.parquet", clean)
+    write_issues(tmp_path / "artifacts/labels/issues.csv", rows)
+    (tmp_path / "reviews").mkdir()
+    (tmp_path / "reviews/labels.csv").write_text(",".join(REVIEW_COLUMNS) + "\n", encoding="utf-8")
     folds = pd.DataFrame(
         {
             "view_id": [row["view_id"] for row in rows],
@@ -41,19 +52,40 @@ def line_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write_view(data: Path, part: str, number: int) -> dict[str, str]:
+def write_view(data: Path, part: str, number: int) -> dict[str, Any]:
     drawn, label, _ = PARTS[part]
     path = f"images/{part}_{number}.jpg"
     (data / "images").mkdir(parents=True, exist_ok=True)
-    (data / path).write_bytes(draw_jpeg(drawn, seed=10 * int(part) + number))
+    content = draw_jpeg(drawn, seed=10 * int(part) + number)
+    (data / path).write_bytes(content)
     boxes = [LabelledBox("rod", ROD, "drawn"), LabelledBox("rivet", RIVET, "drawn")]
     return {
         "view_id": f"{part}{number}",
         "path": path,
+        "image_sha256": hashlib.sha256(content).hexdigest(),
+        "copies": "[]",
+        "width_px": FRAME_SIZE_PX[0],
+        "height_px": FRAME_SIZE_PX[1],
         "part_id": part,
         "label": label,
         "boxes": boxes_cell(boxes),
     }
+
+
+def write_issues(path: Path, rows: list[dict[str, Any]]) -> None:
+    """The first views of parts 5 and 6 are suspects: each looks like what was drawn."""
+    suspects = []
+    for row in rows:
+        drawn, label, _ = PARTS[row["part_id"]]
+        if row["view_id"] in ("51", "61"):
+            reason = f"looks like {drawn} (0.90)"
+            identity = {name: row[name] for name in ("view_id", "path", "part_id")}
+            suspects.append(
+                identity | {"label": label, "suggested": drawn, "score": 0.9, "reason": reason}
+            )
+    table = pd.DataFrame(suspects)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.assign(rank=table.index + 1)[list(ISSUE_COLUMNS)].to_csv(path, index=False)
 
 
 def save(path: Path, table: pd.DataFrame) -> None:

@@ -1,102 +1,33 @@
+import tomllib
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.architecture import ROOT, closure
+
 pytestmark = pytest.mark.filterwarnings("default")
 
-APP = Path(__file__).parents[2] / "dashboard/app.py"
 
-
-@pytest.fixture
-def app(line_folder: Path) -> AppTest:
-    import streamlit as st
-
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    return AppTest.from_file(str(APP), default_timeout=60)
-
-
-def headline(app: AppTest) -> str:
+def test_the_app_opens_on_the_explorer(line_folder: Path) -> None:
+    app = AppTest.from_file(str(ROOT / "dashboard/app.py"), default_timeout=60).run()
     assert not app.exception
-    assert not app.error
-    return str(app.subheader[0].value)
-
-
-def test_it_opens_on_the_val_fold_and_shows_a_verdict(app: AppTest) -> None:
-    app.run()
     assert app.selectbox(key="fold").value == "val"
-    assert headline(app) == ":green[pass]: normal; labelled normal"
-    assert not app.warning
 
 
-def test_class_part_and_view_can_be_chosen(app: AppTest) -> None:
-    app.run()
-    app.selectbox(key="label").select("dent").run()
-    assert app.selectbox(key="part").options == ["2", "6"]
-    app.selectbox(key="view").select("images/2_2.jpg").run()
-    assert headline(app) == ":red[reject]: dent (the part fell in transfer); labelled dent"
-    (scores,) = [t.value for t in app.dataframe if "detector" in t.value]
-    assert list(scores["verdict"]) == ["reject", "pass"]
+def test_it_listens_on_the_loopback_device_and_refuses_forged_and_huge_requests() -> None:
+    server = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())["server"]
+    assert server["address"] == "127.0.0.1"
+    assert server["enableXsrfProtection"]
+    assert server["maxUploadSize"] <= 64
 
 
-def test_the_test_fold_is_shown_as_such(app: AppTest) -> None:
-    app.run()
-    app.selectbox(key="fold").select("test").run()
-    assert "choose nothing by it" in app.warning[0].value
-    assert app.selectbox(key="part").options == ["9"]
-    headline(app)
-
-
-def test_the_worst_errors_are_listed_and_can_be_jumped_to(app: AppTest) -> None:
-    app.run()
-    app.button[0].click().run()
-    options = app.selectbox(key="jump").options
-    assert [option.split(" (")[0] for option in options] == [
-        "-",
-        "escape: part 6, dent passed",
-        "overkill: part 5, normal, said dent",
-        "wrong defect: part 7, slide, said dent",
-    ]
-    app.selectbox(key="label").select("under_press").run()
-    app.selectbox(key="jump").select(2).run()
-    assert app.selectbox(key="part").value == "7"
-    assert headline(app) == ":red[reject]: dent (the part fell in transfer); labelled slide"
-
-
-def test_a_part_has_the_label_that_the_numbers_count_it_by(app: AppTest, line_folder: Path) -> None:
-    """Two views say slide and one says dent: as in the metrics, the most frequent defect."""
-    manifest = line_folder / "artifacts/labels/manifest.parquet"
-    folds = line_folder / "artifacts/folds/folds.parquet"
-    views = pd.read_parquet(manifest)
-    third = views[views["view_id"] == "71"].assign(view_id="73", label="dent")
-    pd.concat([views, third]).to_parquet(manifest, index=False)
-    fold = pd.DataFrame({"view_id": ["73"], "fold": ["val"]})
-    pd.concat([pd.read_parquet(folds), fold]).to_parquet(folds, index=False)
-    app.run()
-    app.button[0].click().run()
-    options = app.selectbox(key="jump").options
-    assert "wrong defect: part 7, slide, said dent" in [o.split(" (")[0] for o in options]
-
-
-@pytest.mark.parametrize(
-    "missing", ["models/bundle/card.json", "artifacts/folds/folds.parquet", "data/images/1_1.jpg"]
-)
-def test_what_is_missing_is_named_with_its_remedy(
-    app: AppTest, line_folder: Path, missing: str
-) -> None:
-    (line_folder / missing).unlink()
-    app.run()
-    assert not app.exception
-    assert missing in app.error[0].value
-    assert "not found" in app.error[0].value
-
-
-def test_a_bundle_that_changes_is_loaded_anew(app: AppTest, line_folder: Path) -> None:
-    app.run()
-    headline(app)
-    (line_folder / "models/bundle/anomaly.onnx").write_bytes(b"broken")
-    (line_folder / "models/bundle/card.json").touch()
-    app.run()
-    assert "its hash is not the one on the card" in app.error[0].value
+@pytest.mark.parametrize("page", ["review", "models", "explorer"])
+def test_the_plain_logic_of_a_page_reaches_no_screen(page: str) -> None:
+    shown = {"page.py", "looks.py"}
+    modules = [p for p in (ROOT / "dashboard" / page).glob("*.py") if p.name not in shown]
+    assert modules
+    for path in modules:
+        reached = {name for name in closure(path) if name.startswith("dashboard/")}
+        texts = [(ROOT / name).read_text(encoding="utf-8") for name in reached]
+        assert not any("import streamlit" in text for text in texts), path

@@ -129,6 +129,7 @@ def built(releases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
+        (home / "building-that-was-killed").mkdir()
         folder = bento.build(releases, CARD, os.environ | {"BENTOML_HOME": str(home)})
         latest = folder.parent / "latest"
         assert bento.tag_of(folder) == f"knurl:{latest.read_text()}"

@@ -125,5 +125,5 @@ def test_make_schedule_deploys_what_its_own_pool_runs(monkeypatch: pytest.Monkey
     monkeypatch.chdir(ROOT)
     all_names = {one["name"] for one in read_yaml(ROOT / "prefect.yaml")["deployments"]}
 
-    assert _deployments() == ["weekly", "hourly", "by-hand"]
+    assert _deployments() == ["weekly", "hourly", "half-past", "by-hand"]
     assert all_names - set(_deployments()) == {"docker", "kubernetes"}

@@ -1,5 +1,8 @@
 """The verdict log of a real service, watched: replayed parts, a dimmer lamp, and feedback."""
 
+import base64
+import io
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simplejpeg
+from PIL import Image
 from starlette.testclient import TestClient
 
 from inspection.errors import InspectionError
+from inspection.monitoring.watching import Alarm
 from inspection.runtime.releases import promote, release
 from pipelines.watch import accept, tell_new, text_of, watched
+from pipelines.watch_flow import before_and_after
 from serving.api import create_app
 from serving.champion import Champion
 from serving.recorder import KeepingPolicy, Recorder
@@ -64,6 +70,9 @@ def test_a_lamp_that_is_30_percent_dimmer_is_noticed_within_100_parts_and_not_be
     for alarm in brightness.values():
         assert alarm.after / alarm.before == pytest.approx(0.7, abs=0.05)
 
+    above, below = rows_of(before_and_after(VERDICTS, next(iter(brightness.values()))))
+    assert below / above == pytest.approx(0.7, abs=0.1)
+
     # said once; accepted, it is the usual
     assert len(tell_new(VERDICTS, found.alarms)) == len(found.alarms)
     assert tell_new(VERDICTS, found.alarms) == []
@@ -71,6 +80,25 @@ def test_a_lamp_that_is_30_percent_dimmer_is_noticed_within_100_parts_and_not_be
     replay(client, N_PARTS + 100, 50, lamp=0.7)
     assert watched().alarms == []
     assert watched().n_parts == 50
+
+
+def rows_of(address: str | None) -> tuple[float, float]:
+    """The mean brightness of the upper and the lower row of pictures, without their captions."""
+    assert address is not None
+    content = base64.b64decode(address.partition(";base64,")[2])
+    with Image.open(io.BytesIO(content)) as picture:
+        pixels = np.asarray(picture.convert("L"), float)
+    half = len(pixels) // 2
+    # drawn parts are 320 x 256 pixels: of a place of 224 x 224 they fill the upper 179
+    return pixels[20:190].mean(), pixels[half + 20 : half + 190].mean()
+
+
+def test_without_kept_pictures_an_alarm_shows_none(client: TestClient) -> None:
+    replay(client, 0, 3, lamp=1.0)
+    shutil.rmtree(VERDICTS / "pictures")
+    alarm = Alarm("1", "Ch00", "", "brightness of rod", 1.0, 0.7, "2000", "2001", 3)
+
+    assert before_and_after(VERDICTS, alarm) is None
 
 
 def test_feedback_makes_running_rates(client: TestClient) -> None:

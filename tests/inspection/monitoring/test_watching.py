@@ -14,6 +14,7 @@ def logged(
     verdict: str = "pass",
     release: str = "one",
     lot: str = "",
+    logit: float = 0.0,
 ) -> LoggedPart:
     """A part with two views; its looks and scores vary as those of a line do."""
     random = np.random.default_rng(number)
@@ -30,7 +31,8 @@ def logged(
         return LoggedView(
             name=name, sha256="00", width_px=320, height_px=256, verdict=verdict, label="normal",
             scores={"classifier": float(random.normal()), "anomaly": float(random.normal())},
-            thresholds={}, probabilities={}, regions={"rod": look}, embedding=[],
+            thresholds={}, probabilities={}, regions={"rod": look},
+            embedding=[float(random.normal(logit, 1)), 0.0],
         )  # fmt: skip
 
     return LoggedPart(
@@ -54,6 +56,15 @@ def test_a_dimmer_lamp_of_one_camera_is_noticed_there_and_nowhere_else() -> None
     assert 600 <= int(alarm.noticed.partition("T")[2]) < 700
     assert alarm.after / alarm.before < 0.8
     assert "camera Ch01: brightness of rod" in alarm.text
+
+
+def test_an_embedding_that_moves_is_noticed_where_nothing_else_does() -> None:
+    usual = [logged(n) for n in range(300)]
+    other = [logged(n, logit=3.0) for n in range(300, 400)]
+    assert alarms(usual, **LEVEL) == []
+
+    (alarm,) = alarms([*usual, *other], **LEVEL)
+    assert (alarm.measure, alarm.n_parts) == ("embedding 1", 400)
 
 
 def test_more_rejects_are_noticed() -> None:

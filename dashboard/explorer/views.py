@@ -2,31 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
-from inspection.boxes import parse_boxes
 from inspection.errors import InspectionError
-from inspection.geometry import Box, Floats, Image
 from inspection.runtime.bundle import Card
-from inspection.runtime.heat import overlay
 from inspection.runtime.verdict import PartVerdict, ViewVerdict
 
 FOLDS = ("val", "train", "test")
 ALL = "all"
-# Red, green and blue; they can be told apart on bright metal and on black.
-GREEN = (0, 200, 83)
-BLUE = (66, 165, 245)
-ORANGE = (255, 109, 0)
-GREY = (140, 140, 140)
-# Grey level beneath the scale of heat: about that of metal in a dark field.
-MID_GREY = 90
-# Lines are one pixel per so many of the frame's longer side: they stay visible when the
-# frame is shrunk to a column of the page.
-FRAME_PX_PER_LINE_PX = 400
 KINDS = ("escape", "overkill", "wrong defect")
 
 
@@ -74,40 +59,6 @@ def labels_in(views: pd.DataFrame, card: Card) -> list[str]:
     found = set(views["label"])
     known = [label for label in card.line.classes if label in found]
     return [ALL, *known, *sorted(found - set(known))]
-
-
-def marked_frame(
-    frame: Image, labelled: str, verdict: ViewVerdict, card: Card
-) -> Image:
-    """The frame (H, W) or (H, W, 3) as RGB with its boxes, in frame pixels.
-
-    Green: a labelled defect; blue: a labelled region; orange: a predicted defect; grey: where the
-    crops were cut. `labelled` is the manifest's JSON list of boxes.
-    """
-    is_colour = frame.ndim == 3
-    picture = frame.copy() if is_colour else np.repeat(frame[:, :, None], 3, axis=2)
-    longer_side = max(frame.shape[:2])
-    thickness = max(1, round(longer_side / FRAME_PX_PER_LINE_PX))
-
-    for window in verdict.windows.values():
-        box = Box(window.x_px, window.y_px, window.width_px, window.height_px)
-        _draw(picture, box, GREY, 1)
-
-    for one in parse_boxes(labelled):
-        is_region = one.category in card.line.regions
-        _draw(picture, one.box, BLUE if is_region else GREEN, thickness)
-
-    for found in verdict.boxes:
-        _draw(picture, found.box, ORANGE, thickness)
-    return picture
-
-
-def heat_scale(width_px: int = 256, height_px: int = 12) -> Image:
-    """The colours of heat from 0 on the left to 1 on the right, over a mid-grey crop."""
-    grey = np.full((height_px, width_px, 1), MID_GREY, np.uint8)
-    ramp = np.linspace(0, 1, width_px, dtype=np.float32)
-    heat: Floats = np.tile(ramp, (height_px, 1))
-    return overlay(grey, heat)
 
 
 def score_table(view: ViewVerdict, card: Card) -> pd.DataFrame:
@@ -200,12 +151,3 @@ def _scores(verdicts: Sequence[PartVerdict]) -> Iterator[tuple[str, float]]:
     for verdict in verdicts:
         for view in verdict.views:
             yield from view.scores.items()
-
-
-def _draw(picture: Any, box: Box, colour: tuple[int, int, int], thickness: int) -> None:
-    left, top = round(box.x_px), round(box.y_px)
-    right, bottom = round(box.right_px), round(box.bottom_px)
-    corner = (left, top)
-    # OpenCV draws the last row and column as well
-    opposite = (right - 1, bottom - 1)
-    cv2.rectangle(picture, corner, opposite, colour, thickness)

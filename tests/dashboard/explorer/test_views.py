@@ -2,23 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.explorer import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    heat_scale,
+from dashboard.explorer.views import (
     labels_in,
-    marked_frame,
     mistakes,
     score_table,
     selected,
     views_of,
 )
-from inspection.boxes import LabelledBox, boxes_cell
 from inspection.errors import InspectionError
-from inspection.geometry import Box
 from inspection.runtime.bundle import Card
-from inspection.runtime.defect_boxes import DefectBox
 from inspection.runtime.verdict import PartVerdict, ViewVerdict
 from tests.bundles import make_bundle
 
@@ -63,34 +55,6 @@ def test_views_are_chosen_by_fold_and_label() -> None:
 def test_labels_stand_in_the_order_of_the_card_and_unknown_ones_last(card: Card) -> None:
     views = pd.DataFrame({"label": ["scratch", "slide", "dent", "normal"]})
     assert labels_in(views, card) == ["all", "normal", "dent", "slide", "scratch"]
-
-
-def test_each_box_is_drawn_in_its_colour_at_its_place(card: Card) -> None:
-    def box(category: str, x: int) -> LabelledBox:
-        return LabelledBox(category, Box(x, 10, 20, 20), "drawn")
-
-    verdict = part_verdict("reject", "dent", 1.0).views[0]
-    verdict.boxes.append(DefectBox(Box(70, 10, 20, 20), "rod", "classifier", 1.0))
-    labelled = boxes_cell([box("rod", 10), box("dent", 40)])
-    picture = marked_frame(np.zeros((50, 100), np.uint8), labelled, verdict, card)
-    for x, colour in ((10, BLUE), (40, GREEN), (70, ORANGE)):
-        assert tuple(picture[10, x]) == colour
-        assert tuple(picture[20, x + 19]) == colour
-        assert tuple(picture[20, x + 10]) == (0, 0, 0)
-
-
-def test_the_frame_itself_is_not_drawn_on(card: Card) -> None:
-    frame = np.zeros((50, 100, 3), np.uint8)
-    verdict = part_verdict("reject", "dent", 1.0).views[0]
-    verdict.boxes.append(DefectBox(Box(70, 10, 20, 20), "rod", "classifier", 1.0))
-    marked_frame(frame, "[]", verdict, card)
-    assert not frame.any()
-
-
-def test_the_scale_of_heat_is_grey_when_cold_and_coloured_when_hot() -> None:
-    spread = np.ptp(heat_scale().astype(int), axis=2).mean(axis=0)
-    assert spread[0] == 0
-    assert spread[-1] > 50
 
 
 def test_scores_stand_beside_their_thresholds(card: Card) -> None:

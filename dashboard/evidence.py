@@ -1,0 +1,137 @@
+"""What was measured of parts by models that have not seen them: never the test fold.
+
+Where stage train kept scores out of fold, those; else the val fold, measured once by the assembled
+bundle and kept. What is kept has the form of the tables out of fold.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from inspection.evaluation.part_scores import (
+    OUT_OF_FOLD,
+    Parts,
+    out_of_fold_parts,
+    out_of_fold_table,
+    part_scores,
+    read_out_of_fold,
+)
+from inspection.parts import labels_of_parts
+from inspection.runtime.bundle import Settings
+from inspection.runtime.detectors import (
+    ANOMALY,
+    CLASSIFIER,
+    DETECTORS,
+    Calibration,
+    Scores,
+)
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.verdict import decide
+from inspection.runtime.views import View
+from inspection.storage import write_table
+
+DIGEST_DIGITS = 12  # no outcome: it names a folder of a cache
+
+Progress = Callable[[float], object]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Parts with what each detector gives for their views, and the label of each part.
+
+    `source` is `out_of_fold` (train and val, each part by models without it) or `val`.
+    """
+
+    parts: Parts
+    labels: dict[str, str]
+    source: str
+
+    def scores(self, settings: Settings) -> Scores:
+        """Scores (parts, detectors) of the worst view, as the card calibrates them."""
+        return part_scores(self.parts, calibrations(settings))
+
+    def verdicts(self, settings: Settings) -> list[str]:
+        """The verdict on each part by the card's thresholds."""
+        limits = [one.thresholds for one in settings.detectors.values()]
+        return decide(self.scores(settings), limits)
+
+    def deciding_view(self, part_id: str, settings: Settings) -> str:
+        """The path of the view that lies furthest above a threshold, in spreads of that score."""
+        spreads = np.nanstd(self.scores(settings), axis=0)
+        distances: dict[str, float] = {}
+        for view in self.parts[part_id]:
+            found = [-np.inf]
+            for (name, detector), spread in zip(
+                settings.detectors.items(), spreads, strict=True
+            ):
+                if name in view.detectors:
+                    score = detector.score(view.detectors[name])
+                    distance = score - detector.thresholds.accept_below
+                    found.append(distance / (spread or 1.0))
+            distances[view.name] = max(found)
+        return max(distances, key=lambda name: distances[name])
+
+
+def calibrations(settings: Settings) -> Mapping[str, Calibration]:
+    """How each detector's scores are calibrated, by its name."""
+    return {name: one.calibration for name, one in settings.detectors.items()}
+
+
+def stored(
+    views: pd.DataFrame,
+    settings: Settings,
+    folders: Mapping[str, Path],
+    kept: Path,
+    version: str,
+) -> Evidence | None:
+    """The evidence that lies there, or None where val has to be measured first.
+
+    `views` are those of the clean manifest with their `fold`, `folders` the detectors' artifacts.
+    """
+    tables = {name: read_out_of_fold(folder) for name, folder in folders.items()}
+    source, wanted = "out_of_fold", views[views["fold"] != "test"]
+    if any(table is None for table in tables.values()):
+        source, wanted = "val", views[views["fold"] == "val"]
+        place = kept / _digest(wanted, version)
+        tables = {name: read_out_of_fold(place / name) for name in DETECTORS}
+
+    known = {name: table for name, table in tables.items() if table is not None}
+    if len(known) < len(DETECTORS):
+        return None
+    labels = labels_of_parts(wanted, settings.line.normal)
+    return Evidence(out_of_fold_parts(wanted, known), labels, source)
+
+
+def measure(
+    inspector: Inspector,
+    views: pd.DataFrame,
+    data: Path,
+    kept: Path,
+    progress: Progress = lambda share: None,
+) -> None:
+    """Measure the views of val by the exported models, and keep what they give."""
+    val = views[views["fold"] == "val"].reset_index(drop=True)
+    rows: dict[str, list[int]] = {CLASSIFIER: [], ANOMALY: []}
+    values: dict[str, list[object]] = {CLASSIFIER: [], ANOMALY: []}
+    for number, path in enumerate(val["path"]):
+        outputs = inspector.measure(View(path, (data / path).read_bytes()))
+        for name, output in outputs.detectors.items():
+            rows[name].append(number)
+            values[name].append(output.values)
+        progress((number + 1) / len(val))
+
+    place = kept / _digest(val, inspector.card.version)
+    for name in DETECTORS:
+        index = val.iloc[rows[name]].reset_index(drop=True)
+        table = out_of_fold_table(index, np.array(values[name]))
+        write_table(place / name / OUT_OF_FOLD, table)
+
+
+def _digest(views: pd.DataFrame, version: str) -> str:
+    """What names the measurements of these images by this model."""
+    rows = "\n".join([version, *sorted(views["image_sha256"] + views["part_id"])])
+    return "val-" + hashlib.sha256(rows.encode()).hexdigest()[:DIGEST_DIGITS]

@@ -1,0 +1,273 @@
+"""The CAM explorer: what a model sees in all views of a part, its verdict, and where it errs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import address, loading
+from dashboard.explorer.views import (
+    ALL,
+    FOLDS,
+    Mistake,
+    labels_in,
+    mistakes,
+    score_table,
+    selected,
+)
+from dashboard.pictures import beside, heat_scale, marked_frame, rgb
+from dashboard.places import DATA, content, file_name, stamp
+from dashboard.places import FOLDS as FOLDS_TABLE
+from dashboard.versions import Version, named
+from inspection.errors import InspectionError
+from inspection.images import decode
+from inspection.parts import part_label
+from inspection.runtime.bundle import CARD, Card
+from inspection.runtime.heat import overlay
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
+from inspection.runtime.views import View, ViewOutputs
+
+NO_JUMP = "-"
+COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
+# Views of a part beside each other, at this width: three fit beside the sidebar at 1024 px.
+STRIP_PX = 165
+# Measured views that are kept: those of some dozen parts, 2 MB each with their heat.
+MAX_MEASURED = 64
+
+
+def main() -> None:
+    """Draw the page."""
+    try:
+        _explore()
+    except InspectionError as error:
+        st.error(str(error))
+
+
+def _explore() -> None:
+    with st.sidebar:
+        st.header("CAM explorer")
+        version = choose_version(loading.models(), "model", "Model")
+        views = loading.views()
+        of_part = _choose_part(views, version)
+    inspector = loading.inspector(version.folder)
+    outputs = [_measured(str(version.folder), path, stamp(version.folder / CARD), inspector)
+               for path in of_part["path"]]  # fmt: skip
+    verdict = judge_part(outputs, version.card)
+    path = _choose_view(list(of_part["path"]), verdict)
+
+    label = part_label(list(of_part["label"]), version.card.line.normal)
+    _show_verdict(verdict, label, version)
+    if len(of_part) > 1:
+        _show_strip(of_part, verdict, version.card)
+    number = list(of_part["path"]).index(path)
+    row = of_part.iloc[number]
+    _show_view(row, path, outputs[number], verdict.views[number], version.card)
+
+
+def choose_version(found: Sequence[Version], key: str, title: str) -> Version:
+    """A choice of the models at hand, by name in the address."""
+    names: list[str] = [one.name for one in found]
+    address.recall(key, names)
+    st.selectbox(
+        title, names, format_func=lambda name: str(named(found, str(name))), key=key
+    )
+    address.note(key)
+    return named(found, st.session_state[key])
+
+
+def _choose_part(views: pd.DataFrame, version: Version) -> pd.DataFrame:
+    """The sidebar: fold, class and part, and the jump to an error; the views of the part."""
+    address.recall("fold", FOLDS)
+    fold = st.selectbox("Fold", FOLDS, key="fold")
+    if fold == "test":
+        st.warning("Test fold: look, but choose nothing by it.")
+
+    # before the widgets below: a jump sets what they show
+    in_fold = views[views["fold"] == fold]
+    _offer_errors(in_fold, version, fold)
+
+    labels = labels_in(in_fold, version.card)
+    address.recall("label", labels)
+    label = st.selectbox("Class", labels, key="label")
+    kept = selected(views, fold=fold, label=label)
+    if kept.empty:
+        raise InspectionError(f"fold {fold}: has no views; choose another fold")
+
+    part_ids = list(dict.fromkeys(kept["part_id"]))
+    address.recall("part", part_ids)
+    part_id = st.selectbox("Part", part_ids, key="part")
+    place = part_ids.index(part_id)
+    with st.container(horizontal=True):
+        st.button(
+            "Back", shortcut="Left", on_click=_go, args=("part", part_ids, place - 1)
+        )
+        st.button(
+            "Next", shortcut="Right", on_click=_go, args=("part", part_ids, place + 1)
+        )
+    address.note("fold", "label", "part")
+    return in_fold[in_fold["part_id"] == part_id]
+
+
+def _choose_view(paths: list[str], verdict: PartVerdict) -> str:
+    """The view that is shown large; the deciding one unless another is asked for."""
+    address.recall("view", paths, verdict.worst_view)
+    with st.sidebar:
+        path = st.selectbox("View", paths, key="view", format_func=file_name)
+        place = paths.index(path)
+        with st.container(horizontal=True):
+            st.button(
+                "Up", shortcut="Up", on_click=_go, args=("view", paths, place - 1)
+            )
+            st.button(
+                "Down", shortcut="Down", on_click=_go, args=("view", paths, place + 1)
+            )
+    address.note("view")
+    return str(path)
+
+
+def _go(key: str, options: Sequence[str], place: int) -> None:
+    if 0 <= place < len(options):
+        st.session_state[key] = options[place]
+
+
+def _offer_errors(in_fold: pd.DataFrame, version: Version, fold: str) -> None:
+    st.divider()
+    asked = f"errors of {fold} by {version.name}"
+    if st.button(f"Find the worst errors ({len(in_fold)} views)"):
+        st.session_state[asked] = True
+    if not st.session_state.get(asked):
+        return
+
+    stamps = (str(version.folder), stamp(version.folder / CARD), stamp(FOLDS_TABLE))
+    found = _mistakes(stamps, fold, in_fold, loading.inspector(version.folder))
+    st.caption(f"{len(found)} parts judged wrongly, the worst first")
+
+    def named(option: str | int) -> str:
+        return NO_JUMP if isinstance(option, str) else str(found[option])
+
+    numbers = range(len(found))
+    st.selectbox(
+        "Jump to",
+        [NO_JUMP, *numbers],
+        format_func=named,
+        key="jump",
+        on_change=_jump,
+        args=(found,),
+    )
+    st.divider()
+
+
+def _jump(found: list[Mistake]) -> None:
+    chosen = st.session_state["jump"]
+    if chosen == NO_JUMP:
+        return
+    mistake = found[chosen]
+    st.session_state["label"] = ALL
+    st.session_state["part"] = mistake.part_id
+    st.session_state["view"] = mistake.worst_view
+
+
+def _show_verdict(verdict: PartVerdict, label: str, version: Version) -> None:
+    colour = COLOURS[verdict.verdict]
+    cause = f" ({verdict.cause})" if verdict.cause else ""
+    st.subheader(
+        f":{colour}[{verdict.verdict}]: {verdict.label}{cause}; labelled {label}"
+    )
+    n_views = len(verdict.views)
+    decides = "" if n_views == 1 else f", decided by {file_name(verdict.worst_view)}"
+    st.caption(f"Verdict on the part from {n_views} views by {version}{decides}")
+
+
+def _show_strip(of_part: pd.DataFrame, verdict: PartVerdict, card: Card) -> None:
+    """All views of the part; the deciding one is marked."""
+    with st.container(horizontal=True):
+        for boxes, view in zip(of_part["boxes"], verdict.views, strict=True):
+            marked = marked_frame(_frame(view.name, card), boxes, view, card)
+            decides = " **decides**" if view.name == verdict.worst_view else ""
+            colour = COLOURS[view.verdict]
+            caption = f":{colour}[{view.verdict}]: {view.label}{decides}"
+            st.image(marked, caption=caption, width=STRIP_PX, output_format="JPEG")
+
+
+def _show_view(
+    row: pd.Series, path: str, outputs: ViewOutputs, judged: ViewVerdict, card: Card
+) -> None:
+    st.markdown(f"**{file_name(path)}**, labelled {row['label']}")
+    left, right = st.columns([3, 2])
+    marked = marked_frame(_frame(path, card), row["boxes"], judged, card)
+    left.image(marked, width="stretch", output_format="JPEG")
+    left.caption(
+        "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
+        ":gray[crops]"
+    )
+    with right:
+        _show_crops(outputs, judged, card)
+    _show_scores(judged, card)
+
+
+def _show_scores(view: ViewVerdict, card: Card) -> None:
+    st.dataframe(score_table(view, card), hide_index=True)
+    if view.probabilities:
+        st.dataframe(pd.DataFrame([view.probabilities]), hide_index=True)
+    for reason in view.reasons:
+        st.write(reason)
+
+
+def _show_crops(outputs: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
+    """Each crop with its heat."""
+    for name, detector in card.detectors.items():
+        region = detector.region
+        heat = judged.heat.get(name)
+        if heat is None:
+            st.info(f"{region}: not found in this frame")
+            continue
+
+        crop = outputs.crops[region]
+        is_turned = outputs.windows[region].turned
+        turned = ", turned by 180 degrees" if is_turned else ""
+        caption = f"{region}{turned}; {name}: peak heat {heat.max():.2f}"
+        both = beside(rgb(crop), overlay(crop, heat))
+        st.image(both, caption=caption, width="stretch", output_format="JPEG")
+    st.image(
+        heat_scale(), caption="heat 0 (as normal parts) to 1, the same for every part"
+    )
+
+
+@st.cache_resource(max_entries=MAX_MEASURED, show_spinner=False)
+def _measured(folder: str, path: str, stamp: int, _inspector: Inspector) -> ViewOutputs:
+    """What a model measures in a view; the folder and its card's time are the cache's key."""
+    return _inspector.measure(View(path, content(DATA / path)))
+
+
+def _frame(path: str, card: Card) -> Any:
+    line = card.line
+    return decode(
+        content(DATA / path), channels=line.channels, bit_depth=line.bit_depth
+    )
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def _mistakes(
+    stamps: tuple[str, int, int],
+    fold: str,
+    _in_fold: pd.DataFrame,
+    _inspector: Inspector,
+) -> list[Mistake]:
+    card = _inspector.card
+    bar = st.progress(0.0, "Inspecting the fold")
+    parts: list[tuple[str, str, PartVerdict]] = []
+    groups = _in_fold.groupby("part_id", sort=False)
+    for number, (part_id, of_part) in enumerate(groups, start=1):
+        views = [View(path, content(DATA / path)) for path in of_part["path"]]
+        verdict = _inspector.inspect(views)
+        label = part_label(list(of_part["label"]), card.line.normal)
+        parts.append((str(part_id), label, verdict))
+        bar.progress(number / len(groups), "Inspecting the fold")
+    bar.empty()
+    return mistakes(parts, card)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""What several pages load, kept in memory as long as the files stay as they are."""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.evidence import Evidence, measure, stored
+from dashboard.explorer.views import views_of
+from dashboard.places import (
+    ANOMALY,
+    BUNDLE,
+    CLASSIFIER,
+    DATA,
+    FOLDS,
+    KEPT,
+    MANIFEST,
+    RELEASES,
+    stamp,
+    stamp_or_none,
+)
+from dashboard.versions import Version, versions
+from inspection.runtime.bundle import CARD, Card
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.releases import POINTER
+from inspection.storage import read_table
+
+# Two models side by side, and the one before them.
+MAX_INSPECTORS = 3
+
+
+def models() -> list[Version]:
+    """The models at hand, the champion first. Raises InspectionError where there is none."""
+    cards = [BUNDLE / CARD, RELEASES / POINTER, *sorted(RELEASES.glob(f"*/{CARD}"))]
+    return _models(tuple((str(path), stamp_or_none(path)) for path in cards))
+
+
+def inspector(folder: Path) -> Inspector:
+    """The models of a folder at work; loaded anew when its card changes."""
+    return _inspector(str(folder), stamp(folder / CARD))
+
+
+def clean_manifest() -> pd.DataFrame:
+    """The manifest of stage clean_labels: every view, those held included."""
+    return _table(str(MANIFEST), stamp(MANIFEST))
+
+
+def views() -> pd.DataFrame:
+    """The views that have a fold, in the order of parts and paths."""
+    return _views(stamp(MANIFEST), stamp(FOLDS))
+
+
+def evidence_at_hand(card: Card) -> Evidence | None:
+    """Scores of parts that the assembled bundle has not seen; None before val is measured."""
+    folders = {"classifier": CLASSIFIER, "anomaly": ANOMALY}
+    return stored(views(), card, folders, KEPT, card.version)
+
+
+def measure_val() -> None:
+    """Measure val by the assembled bundle, with a bar that shows how far it is."""
+    bar = st.progress(0.0, "Measuring val")
+
+    def progress(share: float) -> None:
+        bar.progress(share, "Measuring val")
+
+    measure(inspector(BUNDLE), views(), DATA, KEPT, progress)
+    bar.empty()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _models(stamps: tuple[tuple[str, int], ...]) -> list[Version]:
+    return versions(RELEASES, BUNDLE)
+
+
+@st.cache_resource(max_entries=MAX_INSPECTORS, show_spinner="Loading the model")
+def _inspector(folder: str, stamp: int) -> Inspector:  # the stamp is the cache's key
+    return Inspector(Path(folder), threads=2)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _table(path: str, stamp: int) -> pd.DataFrame:
+    return read_table(Path(path))
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def _views(manifest: int, folds: int) -> pd.DataFrame:
+    return views_of(read_table(MANIFEST), read_table(FOLDS))

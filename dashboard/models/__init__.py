@@ -1,0 +1,1 @@
+"""The models page: what serves, what was promoted when, and what changed between two versions."""

@@ -1,0 +1,156 @@
+"""What differs between two versions: measured numbers, parameters, data, code, thresholds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from inspection.parts import labels_of_parts
+from inspection.runtime.bundle import Card
+from inspection.runtime.verdict import VERDICTS, PartVerdict
+
+# What a version is judged by first, as it stands in the card's metrics of the test fold.
+HEADLINES = {
+    "escapes": ("totals", "escapes"),
+    "of defective parts": ("totals", "n_defective"),
+    "escape rate, at most": ("totals", "escape_upper_bound"),
+    "overkill": ("totals", "overkill"),
+    "of normal parts": ("totals", "n_normal"),
+    "overkill rate, at most": ("totals", "overkill_upper_bound"),
+    "sent to review": ("totals", "reviewed"),
+    "expected cost a part": ("cost", "line", "value"),
+    "cost to review all": ("cost", "review_all"),
+    "macro-F1": ("classifier", "macro_f1"),
+    "anomaly AUROC": ("anomaly_auroc",),
+    "heat on the defect (pointing)": ("cam", "pointing"),
+}
+DECIMALS = 3
+
+
+def headlines(card: Card) -> dict[str, float | None]:
+    """The numbers of the test fold that a version is judged by; None where one was not measured."""
+    return {name: _at(card.metrics, keys) for name, keys in HEADLINES.items()}
+
+
+def compared(old: Card, new: Card) -> pd.DataFrame:
+    """The headlines of two versions side by side, with what changed."""
+    before, after = headlines(old), headlines(new)
+    rows = []
+    for name in HEADLINES:
+        first, second = before[name], after[name]
+        change = None if first is None or second is None else second - first
+        rows.append(
+            {"measured": name, "before": first, "after": second, "change": change}
+        )
+    table = pd.DataFrame(rows).astype(
+        {"before": float, "after": float, "change": float}
+    )
+    return table.round(DECIMALS)
+
+
+def differing(old: Card, new: Card) -> pd.DataFrame:
+    """Parameters, thresholds, data, code and models that are not the same, one row each."""
+    before, after = _described(old), _described(new)
+    rows = [
+        {"what": name, "before": before.get(name, "-"), "after": after.get(name, "-")}
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
+    return pd.DataFrame(rows, columns=["what", "before", "after"])
+
+
+def changed_verdicts(
+    views: pd.DataFrame,
+    before: Mapping[str, PartVerdict],
+    after: Mapping[str, PartVerdict],
+    normal: str,
+) -> pd.DataFrame:
+    """The parts on which two versions differ, what became worse first.
+
+    A row holds part, label, both verdicts, whether it became `better`, `worse` or `other`, and
+    the deciding view of the one that is stricter.
+    """
+    labels = labels_of_parts(views, normal)
+    rows = []
+    for part_id, old in before.items():
+        new = after[part_id]
+        if (old.verdict, old.label) == (new.verdict, new.label):
+            continue
+        stricter = max(old, new, key=lambda one: VERDICTS.index(one.verdict))
+        rows.append(
+            {
+                "part": part_id,
+                "label": labels[part_id],
+                "before": f"{old.verdict}: {old.label}",
+                "after": f"{new.verdict}: {new.label}",
+                "became": _became(old, new, is_good=labels[part_id] == normal),
+                "view": stricter.worst_view,
+            }
+        )
+    columns = ["part", "label", "before", "after", "became", "view"]
+    table = pd.DataFrame(rows, columns=columns)
+    order = {"worse": 0, "other": 1, "better": 2}
+    return table.sort_values("became", key=lambda one: one.map(order), kind="stable")
+
+
+def _became(old: PartVerdict, new: PartVerdict, *, is_good: bool) -> str:
+    """A good part should pass, a defective one should not: the level alone tells."""
+    step = VERDICTS.index(new.verdict) - VERDICTS.index(old.verdict)
+    if step == 0:
+        return "other"
+    return "better" if (step < 0) == is_good else "worse"
+
+
+def _described(card: Card) -> dict[str, str]:
+    """All that may differ, as texts by name."""
+    lineage = card.lineage
+    found = {
+        "code (git revision)": str(lineage.get("git_revision", "-"))[:8],
+        "data (data.dvc)": _entry(lineage.get("data", ""), "md5"),
+        "data, files": _entry(lineage.get("data", ""), "nfiles"),
+        "run that trained it": str(lineage.get("mlflow_run", "-"))[:8],
+    }
+    for name, detector in card.detectors.items():
+        limits = detector.thresholds
+        found[f"{name}: passes below"] = f"{limits.accept_below:.4g}"
+        found[f"{name}: rejected above"] = f"{limits.reject_above:.4g}"
+    for key, value in _flat(_params(lineage.get("params", ""))).items():
+        found[f"params: {key}"] = str(value)
+    return found | {
+        f"model {name}": digest[:8] for name, digest in sorted(card.files.items())
+    }
+
+
+def _params(text: str) -> Any:
+    try:
+        return YAML(typ="safe").load(text) or {}
+    except YAMLError:
+        return {}
+
+
+def _entry(data_dvc: str, key: str) -> str:
+    """A value of data.dvc, which is YAML with one output."""
+    outs = _flat(_params(data_dvc))
+    return str(outs.get(f"outs.0.{key}", "-"))[:12]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Every leaf by its dotted name."""
+    if isinstance(value, dict):
+        pairs = [(str(key), one) for key, one in value.items()]
+    elif isinstance(value, list):
+        pairs = [(str(number), one) for number, one in enumerate(value)]
+    else:
+        return {prefix: value}
+    found: dict[str, Any] = {}
+    for key, one in pairs:
+        found |= _flat(one, f"{prefix}.{key}" if prefix else key)
+    return found
+
+
+def _at(metrics: Any, keys: tuple[str, ...]) -> float | None:
+    for key in keys:
+        metrics = metrics.get(key) if isinstance(metrics, dict) else None
+    return float(metrics) if isinstance(metrics, int | float) else None

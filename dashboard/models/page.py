@@ -1,0 +1,204 @@
+"""The models page: what serves, what changed between two versions, and what the gate would say."""
+
+from collections.abc import Hashable
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import address, loading
+from dashboard.explorer.page import choose_version
+from dashboard.models.changes import changed_verdicts, compared, differing, headlines
+from dashboard.models.history import dry_run, entries, log_table, rules_table
+from dashboard.pictures import marked_frame
+from dashboard.places import DATA, RELEASES, content, file_name, stamp
+from dashboard.places import FOLDS as FOLDS_TABLE
+from dashboard.versions import Version
+from inspection.errors import InspectionError
+from inspection.images import decode
+from inspection.runtime.bundle import CARD
+from inspection.runtime.verdict import PartVerdict, judge_part
+from inspection.runtime.views import View
+
+# Parts that are shown with pictures: more are in the table.
+MAX_SHOWN = 12
+
+
+def main() -> None:
+    """Draw the page."""
+    try:
+        _models()
+    except InspectionError as error:
+        st.error(str(error))
+
+
+def _models() -> None:
+    found = loading.models()
+    st.header("Models")
+    _show_versions(found)
+    st.subheader("What changed between two versions")
+    if len(found) < 2:
+        st.info(
+            "There is one version only. Change something (a label at the review desk, a "
+            "parameter), run `dvc repro`, and compare here what it did."
+        )
+    else:
+        _compare(found)
+    _show_log()
+    _offer_gate()
+
+
+def _show_versions(found: list[Version]) -> None:
+    rows = []
+    for one in found:
+        made = one.card.lineage
+        row = {
+            "version": one.name,
+            "role": one.role or "release",
+            **headlines(one.card),
+        }
+        rows.append(row | {"code": str(made.get("git_revision", "-"))[:8]})
+    table = pd.DataFrame(rows).set_index("version").T
+    st.dataframe(table.map(_short), width="content", height="content")
+    st.caption(
+        "Test fold by part, read once per version; rates with one-sided 95 % bounds."
+    )
+
+
+def _compare(found: list[Version]) -> None:
+    names = [one.name for one in found]
+    if "before" not in st.session_state and "before" not in st.query_params:
+        st.session_state["before"], st.session_state["after"] = names[0], names[1]
+    left, right = st.columns(2)
+    with left:
+        old = choose_version(found, "before", "Before")
+    with right:
+        new = choose_version(found, "after", "After")
+    if old.name == new.name:
+        st.info("Choose two different versions.")
+        return
+
+    st.markdown("**Measured** (each on its own test fold)")
+    st.dataframe(
+        compared(old.card, new.card), hide_index=True, height="content", width="content"
+    )
+    st.markdown("**Code, data, parameters, thresholds, models**")
+    differences = differing(old.card, new.card)
+    st.dataframe(differences, hide_index=True, height="content", width="content")
+    st.caption(
+        "Not listed: reviews of labels, which a card does not name; git shows reviews/labels.csv."
+    )
+    _offer_verdicts(old, new)
+
+
+def _offer_verdicts(old: Version, new: Version) -> None:
+    """The parts of val whose verdict changed; the test fold is the gate's alone."""
+    views = loading.views()
+    val = views[views["fold"] == "val"]
+    n_parts = val["part_id"].nunique()
+    asked = f"{old.name} and {new.name}"
+    if st.button(f"Judge the {n_parts} parts of val by both"):
+        st.session_state["judged"] = asked
+    if st.session_state.get("judged") != asked:
+        return
+
+    before, after = (_judged_val(str(one.folder), stamp(one.folder / CARD), stamp(FOLDS_TABLE),
+                                 one) for one in (old, new))  # fmt: skip
+    normal = new.card.line.normal
+    table = changed_verdicts(val, before, after, normal)
+    counts = table["became"].value_counts()
+    said = ", ".join(f"{n} {name}" for name, n in counts.items())
+    st.markdown(
+        f"**{len(table)} of {n_parts} parts changed**" + (f": {said}" if said else "")
+    )
+    if table.empty:
+        return
+    st.dataframe(table.drop(columns="view"), hide_index=True)
+    st.caption(
+        "Val may hold parts that the older version was trained on: it is then flattered."
+    )
+    boxes = dict(zip(val["path"], val["boxes"], strict=True))
+    with st.container(horizontal=True):
+        for row in table.head(MAX_SHOWN).to_dict("records"):
+            _show_part(row, boxes, before, after, new)
+
+
+def _show_part(
+    row: dict[Hashable, str],
+    boxes: dict[str, str],
+    before: dict[str, PartVerdict],
+    after: dict[str, PartVerdict],
+    version: Version,
+) -> None:
+    path, line = row["view"], version.card.line
+    frame = decode(
+        content(DATA / path), channels=line.channels, bit_depth=line.bit_depth
+    )
+    verdicts = [after[row["part"]], before[row["part"]]]
+    view = next(v for verdict in verdicts for v in verdict.views if v.name == path)
+    st.image(
+        marked_frame(frame, boxes[path], view, version.card),
+        caption=f"{row['became']}: part {row['part']}, labelled {row['label']}, "
+        f"{row['before']} became {row['after']} ({file_name(path)})",
+        width=260,
+        output_format="JPEG",
+    )
+
+
+def _show_log() -> None:
+    st.subheader("Promotion log")
+    found = entries(RELEASES)
+    if not found:
+        st.info(
+            "Nothing was promoted yet: `python -m pipelines.promote` asks the gate."
+        )
+        return
+    st.dataframe(log_table(found), hide_index=True)
+    with st.expander(f"What the gate found last ({found[0].get('outcome', '')})"):
+        st.dataframe(rules_table(found[0]), hide_index=True, height="content")
+
+
+def _offer_gate() -> None:
+    st.subheader("Ask the gate")
+    st.write(
+        "A dry run holds the challenger against the champion, rule by rule, and moves nothing. It "
+        "counts as one use of the test fold. To promote: `python -m pipelines.promote`."
+    )
+    address.recall_text("by")
+    by = st.text_input("Who asks", key="by", width=260).strip()
+    address.note("by")
+    if st.button("Dry run of the gate", disabled=not by):
+        with st.spinner("The gate judges both models on the same parts"):
+            is_well, said = dry_run(by)
+        (st.success if is_well else st.error)("ended well" if is_well else "stopped")
+        st.code(said, language=None, wrap_lines=True)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _judged_val(
+    folder: str, card: int, folds: int, _version: Version
+) -> dict[str, PartVerdict]:
+    """The verdict on every part of val; folder and times are the cache's key."""
+    inspector = loading.inspector(_version.folder)
+    views = loading.views()
+    groups = views[views["fold"] == "val"].groupby("part_id", sort=False)
+    bar = st.progress(0.0, f"Judging val by {_version.name}")
+    verdicts = {}
+    for number, (part_id, of_part) in enumerate(groups, start=1):
+        outputs = [
+            inspector.measure(View(path, content(DATA / path)))
+            for path in of_part["path"]
+        ]
+        verdicts[str(part_id)] = judge_part(outputs, _version.card)
+        bar.progress(number / len(groups), f"Judging val by {_version.name}")
+    bar.empty()
+    return verdicts
+
+
+def _short(value: object) -> str:
+    if value is None or value != value:  # NaN is not itself
+        return "-"
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Pictures that several pages show: a frame with its boxes, the scale of heat."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from inspection.boxes import parse_boxes
+from inspection.geometry import Box, Floats, Image
+from inspection.runtime.bundle import Card
+from inspection.runtime.heat import overlay
+from inspection.runtime.verdict import ViewVerdict
+
+# Red, green and blue; they can be told apart on bright metal and on black.
+GREEN = (0, 200, 83)
+BLUE = (66, 165, 245)
+ORANGE = (255, 109, 0)
+GREY = (140, 140, 140)
+# Grey level beneath the scale of heat: about that of metal in a dark field.
+MID_GREY = 90
+# Lines are one pixel per so many of the frame's longer side: they stay visible when the
+# frame is shrunk to a column of the page.
+FRAME_PX_PER_LINE_PX = 400
+
+
+def marked_frame(
+    frame: Image, labelled: str, verdict: ViewVerdict, card: Card
+) -> Image:
+    """The frame (H, W) or (H, W, 3) as RGB with its boxes, in frame pixels.
+
+    Green: a labelled defect; blue: a labelled region; orange: a predicted defect; grey: where the
+    crops were cut. `labelled` is the manifest's JSON list of boxes.
+    """
+    picture = rgb(frame).copy()
+    longer_side = max(frame.shape[:2])
+    thickness = max(1, round(longer_side / FRAME_PX_PER_LINE_PX))
+
+    for window in verdict.windows.values():
+        box = Box(window.x_px, window.y_px, window.width_px, window.height_px)
+        _draw(picture, box, GREY, 1)
+
+    for one in parse_boxes(labelled):
+        is_region = one.category in card.line.regions
+        _draw(picture, one.box, BLUE if is_region else GREEN, thickness)
+
+    for found in verdict.boxes:
+        _draw(picture, found.box, ORANGE, thickness)
+    return picture
+
+
+def rgb(picture: Image) -> Image:
+    """A picture (H, W) or (H, W, 1 or 3) as (H, W, 3)."""
+    planes = picture if picture.ndim == 3 else picture[:, :, None]
+    return np.repeat(planes, 3, axis=2) if planes.shape[2] == 1 else planes
+
+
+def beside(first: Image, second: Image) -> Image:
+    """Two pictures of one size, wide ones above each other, tall ones side by side."""
+    height_px, width_px = first.shape[:2]
+    stack = np.vstack if width_px > height_px else np.hstack
+    both: Image = stack([first, second])
+    return both
+
+
+def heat_scale(width_px: int = 256, height_px: int = 12) -> Image:
+    """The colours of heat from 0 on the left to 1 on the right, over a mid-grey crop."""
+    grey = np.full((height_px, width_px, 1), MID_GREY, np.uint8)
+    ramp = np.linspace(0, 1, width_px, dtype=np.float32)
+    heat: Floats = np.tile(ramp, (height_px, 1))
+    return overlay(grey, heat)
+
+
+def _draw(picture: Any, box: Box, colour: tuple[int, int, int], thickness: int) -> None:
+    left, top = round(box.x_px), round(box.y_px)
+    right, bottom = round(box.right_px), round(box.bottom_px)
+    corner = (left, top)
+    # OpenCV draws the last row and column as well
+    opposite = (right - 1, bottom - 1)
+    cv2.rectangle(picture, corner, opposite, colour, thickness)

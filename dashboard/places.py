@@ -1,0 +1,45 @@
+"""Where what the pages show lies, from the project's root, and what to run where it is missing."""
+
+import unicodedata
+from pathlib import Path
+
+from inspection.errors import InspectionError
+
+DATA = Path("data")
+BUNDLE = Path("models/bundle")
+RELEASES = Path("models/releases")
+RAW_MANIFEST = Path("artifacts/manifest/manifest.parquet")
+MANIFEST = Path("artifacts/labels/manifest.parquet")
+ISSUES = Path("artifacts/labels/issues.csv")
+FOLDS = Path("artifacts/folds/folds.parquet")
+CROPS = Path("artifacts/crops")
+CLASSIFIER = Path("artifacts/classifier")
+ANOMALY = Path("artifacts/anomaly")
+VERDICTS = Path("verdicts")
+# What the pages compute once and keep; safe to delete at any time.
+KEPT = Path(".state/dashboard")
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a picture; one that is not there is an InspectionError."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InspectionError(f"{path}: not found; fetch the data again") from error
+
+
+def file_name(path: str | Path) -> str:
+    """A file's name to be read: Hangul composed, which fonts know better."""
+    return unicodedata.normalize("NFC", Path(path).name)
+
+
+def stamp(path: Path) -> int:
+    """When a file was last written: what is cached from it holds as long as this."""
+    if not path.is_file():
+        raise InspectionError(f"{path}: not found; run `dvc repro` to make it")
+    return path.stat().st_mtime_ns
+
+
+def stamp_or_none(path: Path) -> int:
+    """When a file was last written; 0 where there is none, which is no error."""
+    return path.stat().st_mtime_ns if path.is_file() else 0

@@ -1,0 +1,1 @@
+"""The review desk: people decide about labels, one view at a time."""

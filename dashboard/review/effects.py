@@ -1,0 +1,100 @@
+"""What the next `dvc repro` will change by the decisions that stand in reviews/labels.csv."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from inspection.curation.label_rules import conflicts, with_holds
+from inspection.curation.reviews import REVIEW_COLUMNS, read_reviews, with_reviews
+from inspection.line import Line
+
+# The rules that stage clean_labels knows.
+RULES = ("box_conflict", "part_disagreement", "duplicate_conflict")
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What changes beside the clean manifest that lies there.
+
+    `labels` are views whose label changes (path, before, after), `left_out` paths that go,
+    `released` paths that were held and no longer are, `counts` views to learn from by class.
+    """
+
+    labels: list[tuple[str, str, str]]
+    left_out: list[str]
+    released: list[str]
+    held: list[str]
+    counts: pd.DataFrame
+
+    def __bool__(self) -> bool:
+        return bool(self.labels or self.left_out or self.released or self.held)
+
+    def __str__(self) -> str:
+        if not self:
+            return "nothing: no decision changes what the next run learns from"
+        found = (
+            (len(self.labels), "labels change"),
+            (len(self.left_out), "views are left out"),
+            (len(self.released), "held views return"),
+            (len(self.held), "views are held"),
+        )
+        return ", ".join(f"{n} {what}" for n, what in found if n)
+
+
+def effects(
+    raw: pd.DataFrame, clean: pd.DataFrame, rows: Sequence[Sequence[str]], line: Line
+) -> Effects:
+    """Compare the clean manifest with the one that these rows of reviews will make.
+
+    `raw` is the manifest of stage validate. Near-duplicates are those of the last run; the rules
+    are those that held a view in it. Raises InspectionError where the stage would refuse the rows.
+    """
+    table = pd.DataFrame(list(rows), columns=list(REVIEW_COLUMNS))
+    after = with_reviews(raw, read_reviews(table, raw, line))
+    groups = clean.set_index("view_id")["near_duplicate_group"]
+    after["near_duplicate_group"] = after["view_id"].map(groups).fillna("")
+    rules = _holding_rules(clean)
+    actions = {rule: "hold" if rule in rules else "off" for rule in RULES}
+    after = with_holds(after, conflicts(after, line, actions), rules=rules)
+
+    now, then = clean.set_index("view_id"), after.set_index("view_id")
+    both = now.index.intersection(then.index)
+    old, new = now.loc[both], then.loc[both]
+    changed = old["label"] != new["label"]
+    labels = zip(
+        old["path"][changed], old["label"][changed], new["label"][changed], strict=True
+    )
+    gone = now.index.difference(then.index)
+    return Effects(
+        labels=[(str(path), str(before), str(after)) for path, before, after in labels],
+        left_out=sorted(now.loc[gone, "path"]),
+        released=sorted(new["path"][old["held"] & ~new["held"]]),
+        held=sorted(new["path"][~old["held"] & new["held"]]),
+        counts=_counts(clean, after, line),
+    )
+
+
+def _holding_rules(clean: pd.DataFrame) -> list[str]:
+    """The rules that hold views, as the reasons of held views name them."""
+    reasons = clean.loc[clean["held"], "held_reason"]
+    return sorted(
+        {
+            part.partition(":")[0]
+            for reason in reasons
+            for part in str(reason).split("; ")
+            if part.partition(":")[0] in RULES
+        }
+    )
+
+
+def _counts(clean: pd.DataFrame, after: pd.DataFrame, line: Line) -> pd.DataFrame:
+    """Views to learn from by class, now and then."""
+    names = list(line.classes)
+    found = {
+        head: table[~table["held"]]["label"].value_counts().reindex(names, fill_value=0)
+        for head, table in (("now", clean), ("after", after))
+    }
+    counts = pd.DataFrame(found)
+    counts.index.name = "class"
+    return counts.assign(change=counts["after"] - counts["now"]).reset_index()

@@ -1,0 +1,132 @@
+"""What a reviewer looks at: the frame with its boxes, crops with heat, and similar views."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import loading
+from dashboard.pictures import beside, heat_scale, marked_frame, rgb
+from dashboard.places import CROPS, DATA, KEPT, content, stamp
+from dashboard.review.alike import Atlas, atlas_of, embedding_of, load_atlas, save_atlas
+from dashboard.review.queue import Item
+from dashboard.versions import Version
+from inspection.errors import InspectionError
+from inspection.images import decode
+from inspection.models.crops import load_crops
+from inspection.runtime.heat import overlay
+from inspection.runtime.verdict import ViewVerdict, judge_part
+from inspection.runtime.views import View, ViewOutputs
+
+N_ALIKE = 6
+# Pictures beside each other are this wide at most: enough to see a dent in a crop.
+STRIP_PX = 220
+
+
+def measured(path: Path, version: Version) -> tuple[ViewOutputs, ViewVerdict]:
+    inspector = loading.inspector(version.folder)
+    outputs = inspector.measure(View(path.name, content(path)))
+    (judged,) = judge_part([outputs], version.card).views
+    return outputs, judged
+
+
+def show_pictures(
+    item: Item, judged: ViewVerdict, outputs: ViewOutputs, version: Version
+) -> None:
+    card = version.card
+    left, right = st.columns([3, 2])
+    channels, bit_depth = card.line.channels, card.line.bit_depth
+    frame = decode(content(item.path), channels=channels, bit_depth=bit_depth)
+    left.image(marked_frame(frame, item.boxes, judged, card), width="stretch",
+               output_format="JPEG")  # fmt: skip
+    left.caption("Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
+                 ":gray[crops]")  # fmt: skip
+    said = f"{judged.label}: {judged.verdict}"
+    left.caption(f"{version}: {said}; " + "; ".join(judged.reasons))
+
+    with right:
+        for name, detector in card.detectors.items():
+            region = detector.region
+            if region not in outputs.crops:
+                st.info(f"{region}: not found in this frame")
+                continue
+            crop, heat = outputs.crops[region], judged.heat[name]
+            both = beside(rgb(crop), overlay(crop, heat))
+            caption = f"{region}, and heat of {name}: score {judged.scores[name]:.2f}"
+            st.image(both, caption=caption, width="stretch", output_format="JPEG")
+        st.image(heat_scale(), caption="heat 0 (as normal parts) to 1", width=STRIP_PX)
+
+
+def show_alike(item: Item, outputs: ViewOutputs, version: Version) -> None:
+    """The other views of the part, and the most similar ones of other parts, with their labels."""
+    manifest = loading.clean_manifest()
+    of_part = manifest[manifest["part_id"] == item.part_id]
+    others = of_part[of_part["image_sha256"] != item.image_sha256]
+    if len(others):
+        st.markdown("**Other views of this part**")
+        _strip(others, version)
+
+    st.markdown("**Most similar views of other parts**")
+    try:
+        atlas = _atlas(version)
+    except InspectionError as error:  # labels can be decided without
+        st.caption(str(error))
+        return
+    if atlas is None:
+        return
+    embedding = embedding_of(outputs.detectors, version.card)
+    if embedding is None:
+        st.caption("Not compared: the classified region was not found in this view.")
+        return
+    near = atlas.nearest(embedding, N_ALIKE, set(of_part["image_sha256"]))
+    rows = manifest.drop_duplicates("image_sha256").set_index("image_sha256")
+    found = rows.loc[[sha256 for sha256 in near if sha256 in rows.index]].reset_index()
+    counts = found["label"].value_counts()
+    st.caption("Labelled " + ", ".join(f"{n} x {name}" for name, n in counts.items()))
+    _strip(found, version)
+
+
+def _strip(rows: pd.DataFrame, version: Version) -> None:
+    with st.container(horizontal=True):
+        for row in rows.head(N_ALIKE).to_dict("records"):
+            held = ", held" if row["held"] else ""
+            caption = f"{row['label']}{held} · part {row['part_id']}"
+            st.image(_thumbnail(str(DATA / row["path"]), version), caption=caption,
+                     width=STRIP_PX, output_format="JPEG")  # fmt: skip
+
+
+def _atlas(version: Version) -> Atlas | None:
+    """The embeddings of all views; made once a model, when somebody asks."""
+    region = version.card.classifier.region
+    path = (
+        KEPT / f"atlas-{version.card.version}-{stamp(CROPS / f'{region}.parquet')}.npz"
+    )
+    atlas = load_atlas(path)
+    if atlas is not None:
+        return atlas
+    if not st.button("Find them (embeds every view once)"):
+        return None
+
+    bar = st.progress(0.0, "Embedding the views")
+    manifest = loading.clean_manifest()
+    regions = {one.region for one in version.card.detectors.values()}
+    loaded = {name: load_crops(CROPS, name) for name in regions}
+    crops = {name: (one.index, one.images) for name, one in loaded.items()}
+    images = dict(zip(manifest["view_id"], manifest["image_sha256"], strict=True))
+    atlas = atlas_of(crops, images, version.card, version.folder,
+                     lambda share: bar.progress(share, "Embedding the views"))  # fmt: skip
+    save_atlas(path, atlas)
+    bar.empty()
+    return atlas
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def _thumbnail(path: str, _version: Version) -> np.ndarray:
+    line = _version.card.line
+    frame = decode(
+        content(Path(path)), channels=line.channels, bit_depth=line.bit_depth
+    )
+    scale = 2 * STRIP_PX / frame.shape[1]
+    return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

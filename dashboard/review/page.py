@@ -1,0 +1,347 @@
+"""The review desk: a queue of doubtful labels, decided by keys, written to reviews/labels.csv."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import address, loading
+from dashboard.places import (
+    BUNDLE,
+    DATA,
+    ISSUES,
+    RAW_MANIFEST,
+    VERDICTS,
+    file_name,
+    stamp,
+)
+from dashboard.review import looks
+from dashboard.review.effects import effects
+from dashboard.review.journal import VAGUE, Journal, Places, Vote, read_rows
+from dashboard.review.queue import (
+    KINDS,
+    Item,
+    from_errors,
+    from_issues,
+    from_log,
+    merged,
+    spoken,
+    state,
+    waits_for,
+)
+from dashboard.versions import Version
+from inspection.curation.reviews import EXCLUDED
+from inspection.errors import InspectionError
+from inspection.line import Line
+from inspection.runtime.bundle import read_card
+from inspection.runtime.pictures import now
+from inspection.runtime.verdict_log import (
+    FILE,
+    Feedback,
+    VerdictLog,
+    read_feedback,
+    read_parts,
+)
+from inspection.storage import read_table
+
+PLACES = Places()
+ALL = "all"
+TO_DO, DECIDED, EVERYTHING = "to decide", "decided", "everything"
+
+
+def main() -> None:
+    """Draw the page."""
+    try:
+        _desk()
+    except InspectionError as error:
+        st.error(str(error))
+
+
+def _desk() -> None:
+    version = loading.models()[0]
+    line = version.card.line
+    manifest = loading.clean_manifest()
+    raw = read_table(RAW_MANIFEST)
+    journal = Journal(line, set(raw["image_sha256"]), PLACES)
+    items = _items(line, manifest)
+    votes = _by_image(journal.votes())
+
+    with st.sidebar:
+        reviewer, chosen = _choice(items, votes)
+        _offer_errors()
+    _progress(items, votes, reviewer)
+    if not reviewer:
+        st.info(
+            "Say who decides: your name stands beside every decision. Field *Reviewer*, left."
+        )
+    if not chosen:
+        _nothing_left(items)
+    else:
+        item = _current(chosen)
+        _show(item, votes.get(item.image_sha256, []), journal, version, reviewer)
+    _show_effects(raw, manifest, line)
+
+
+def _items(line: Line, manifest: pd.DataFrame) -> list[Item]:
+    """Everything that waits for a person."""
+    found = from_issues(_issues(stamp(ISSUES)), manifest, DATA)
+    found += _errors(manifest)
+    if (VERDICTS / FILE).is_file():
+        known = dict.fromkeys(manifest["image_sha256"], "")
+        said = read_feedback(VERDICTS)
+        found += from_log(read_parts(VERDICTS), said, line, known, VERDICTS)
+    return merged(found)
+
+
+def _errors(manifest: pd.DataFrame) -> list[Item]:
+    """Errors on parts that the assembled bundle has not seen, where they have been measured."""
+    card = read_card(BUNDLE)
+    found = loading.evidence_at_hand(card)
+    return [] if found is None else from_errors(found, card, manifest, DATA)
+
+
+def _offer_errors() -> None:
+    """Where there are no scores out of fold: measure val by the assembled bundle, once."""
+    if loading.evidence_at_hand(read_card(BUNDLE)) is not None:
+        return
+    n_views = int((loading.views()["fold"] == "val").sum())
+    asked = st.button(
+        f"Look for errors on val ({n_views} views)",
+        help="Measures the val fold by the assembled bundle, once; adds escapes and overkill.",
+    )
+    if asked:
+        loading.measure_val()
+        st.rerun()
+
+
+def _choice(
+    items: Sequence[Item], votes: dict[str, list[Vote]]
+) -> tuple[str, list[Item]]:
+    """The sidebar: who decides, and which items are shown."""
+    st.header("Review desk")
+    address.recall_text("reviewer")
+    reviewer = " ".join(st.text_input("Reviewer", key="reviewer").split())
+
+    shows = [TO_DO, DECIDED, EVERYTHING]
+    address.recall("show", shows)
+    show = st.segmented_control("Show", shows, key="show", required=True)
+    kinds = [ALL, *(kind for kind in KINDS if any(one.kind == kind for one in items))]
+    address.recall("kind", kinds)
+
+    def to_do(item: Item) -> bool:
+        return waits_for(reviewer, votes.get(item.image_sha256, []))
+
+    def named(kind: str) -> str:
+        of_kind = [one for one in items if kind in (ALL, one.kind)]
+        n = sum(to_do(one) for one in of_kind)
+        return f"{KINDS.get(kind, 'All')} ({n} of {len(of_kind)} to decide)"
+
+    kind = st.selectbox("Reason", kinds, format_func=named, key="kind")
+    address.note("reviewer", "show", "kind")
+
+    keep = {
+        TO_DO: to_do,
+        DECIDED: lambda one: not to_do(one),
+        EVERYTHING: lambda one: True,
+    }
+    of_kind = [one for one in items if kind in (ALL, one.kind)]
+    return reviewer, [one for one in of_kind if keep[str(show)](one)]
+
+
+def _progress(
+    items: Sequence[Item], votes: dict[str, list[Vote]], reviewer: str
+) -> None:
+    if not items:
+        return
+    done = sum(
+        not waits_for(reviewer, votes.get(one.image_sha256, [])) for one in items
+    )
+    disputed = sum(
+        state(votes.get(one.image_sha256, [])) == "disputed" for one in items
+    )
+    asked = f"; {disputed} ask for another person" if disputed else ""
+    st.progress(done / len(items), f"{done} of {len(items)} done{asked}")
+
+
+def _nothing_left(items: Sequence[Item]) -> None:
+    if items:
+        st.success(
+            "Nothing left to decide here. Choose another reason, or run `dvc repro`."
+        )
+    else:
+        st.success(
+            "No label is doubted. `dvc repro clean_labels` lists suspects of new data; "
+            "`make serve` logs verdicts, and those sent to review wait here."
+        )
+
+
+def _current(chosen: Sequence[Item]) -> Item:
+    """The item that the address names, or the first."""
+    by_id = {one.image_sha256: one for one in chosen}
+    ids = list(by_id)
+    address.recall("item", ids)
+    st.session_state["ids"] = ids
+
+    def named(sha256: str) -> str:
+        one = by_id[sha256]
+        place = 1 + ids.index(sha256)
+        name = file_name(one.path)
+        return f"{place} of {len(ids)}: part {one.part_id}, {one.label}, {name}"
+
+    place = ids.index(st.session_state["item"])
+    is_first, is_last = place == 0, place == len(ids) - 1
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button(
+            "Back",
+            shortcut="Left",
+            on_click=_go,
+            args=(ids, place - 1),
+            disabled=is_first,
+        )
+        st.button(
+            "Next",
+            shortcut="Right",
+            on_click=_go,
+            args=(ids, place + 1),
+            disabled=is_last,
+        )
+        st.selectbox(
+            "View", ids, format_func=named, key="item", label_visibility="collapsed"
+        )
+    address.note("item")
+    return by_id[st.session_state["item"]]
+
+
+def _go(ids: Sequence[str], place: int) -> None:
+    if 0 <= place < len(ids):
+        st.session_state["item"] = ids[place]
+
+
+def _show(
+    item: Item, votes: Sequence[Vote], journal: Journal, version: Version, reviewer: str
+) -> None:
+    against = f", {item.suggested}?" if item.suggested not in ("", item.label) else ""
+    held = " · held until decided" if item.held else ""
+    st.subheader(f"{KINDS[item.kind]}: labelled {item.label}{against}")
+    st.markdown(f"{_plain(item.reason)}{held}")
+    if votes:
+        st.markdown(f"**Said so far:** {_plain(spoken(votes))}")
+    _show_keys(item, journal, version.card.line, reviewer)
+
+    outputs, judged = looks.measured(item.path, version)
+    looks.show_pictures(item, judged, outputs, version)
+    if not item.request_id:
+        looks.show_alike(item, outputs, version)
+
+
+def _show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
+    """What can be decided, each by a key of its own."""
+    decide = partial(_decide, item, journal, reviewer)
+    off = not reviewer
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        keep = f"Keep {item.label}" if item.label in line.classes else "Keep"
+        st.button(keep, shortcut="K", type="primary", on_click=decide, args=(item.label,),
+                  disabled=off or item.label not in line.classes)  # fmt: skip
+        for number, name in enumerate(line.classes, start=1):
+            if name != item.label:
+                key = str(number) if number < 10 else None
+                st.button(name, shortcut=key, on_click=decide, args=(name,), disabled=off,
+                          key=f"relabel {name}")  # fmt: skip
+        st.button("Vague", shortcut="V", on_click=decide, args=(VAGUE,), disabled=off,
+                  help="Nobody can tell from this picture. Another person is asked; two who say "
+                  "so leave the view out.")  # fmt: skip
+        st.button(
+            "Leave out", shortcut="X", on_click=decide, args=(EXCLUDED,), disabled=off
+        )
+        st.button(
+            "Undo", shortcut="U", on_click=_undo, args=(journal, reviewer), disabled=off
+        )
+    st.text_input("Note", key="note", placeholder="Note to the next decision (optional)",
+                  label_visibility="collapsed")  # fmt: skip
+    if problem := st.session_state.pop("problem", ""):
+        st.error(problem)
+    if done := st.session_state.pop("done", ""):
+        st.toast(done)
+
+
+def _decide(item: Item, journal: Journal, reviewer: str, answer: str) -> None:
+    note = st.session_state.get("note", "")
+    try:
+        if item.request_id and answer not in (VAGUE, EXCLUDED):
+            _give_feedback(item, answer, reviewer, note)
+        journal.decide(item.image_sha256, answer, reviewer, note)
+    except InspectionError as error:
+        st.session_state["problem"] = str(error)
+        return
+    st.session_state["note"] = ""
+    st.session_state["done"] = f"{file_name(item.path)}: {answer}"
+    ids = st.session_state.get("ids", [])
+    place = ids.index(item.image_sha256) if item.image_sha256 in ids else 0
+    _go(ids, place + 1)
+
+
+def _give_feedback(item: Item, answer: str, reviewer: str, note: str) -> None:
+    """The answer about a picture that is not in the data: `take_feedback` brings both there."""
+    log = VerdictLog(VERDICTS)
+    try:
+        log.add_feedback(
+            Feedback(given_at=now(), request_id=item.request_id, part_id=None, label=answer,
+                     reviewer=reviewer, note=note)
+        )  # fmt: skip
+    finally:
+        log.close()
+
+
+def _undo(journal: Journal, reviewer: str) -> None:
+    try:
+        sha256 = journal.undo(reviewer)
+    except InspectionError as error:
+        st.session_state["problem"] = str(error)
+        return
+    if sha256:
+        st.session_state["item"] = sha256
+        st.session_state["show"] = (
+            EVERYTHING if st.session_state["show"] == DECIDED else TO_DO
+        )
+    st.session_state["done"] = "taken back" if sha256 else "nothing to take back"
+
+
+def _show_effects(raw: pd.DataFrame, manifest: pd.DataFrame, line: Line) -> None:
+    found = effects(raw, manifest, read_rows(PLACES.table), line)
+    with st.expander(f"The next `dvc repro` changes: {found}"):
+        if not found:
+            return
+        st.dataframe(found.counts, hide_index=True, width="content")
+        lines = [
+            f"{path}: {before} becomes {after}" for path, before, after in found.labels
+        ]
+        lines += [f"{path}: left out" for path in found.left_out]
+        lines += [f"{path}: no longer held" for path in found.released]
+        lines += [f"{path}: held" for path in found.held]
+        st.text("\n".join(lines))
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def _issues(stamp: int) -> pd.DataFrame:
+    return pd.read_csv(
+        ISSUES, dtype={"view_id": str, "part_id": str}, keep_default_na=False
+    )
+
+
+def _by_image(votes: Sequence[Vote]) -> dict[str, list[Vote]]:
+    found: dict[str, list[Vote]] = {}
+    for vote in votes:
+        found.setdefault(vote.image_sha256, []).append(vote)
+    return found
+
+
+def _plain(text: str) -> str:
+    """Text from outside, with nothing in it that Markdown reads."""
+    return "".join(
+        f"\\{one}" if one in "\\`*_{}[]()<>#+!|$~:-" else one for one in text
+    )
+
+
+if __name__ == "__main__":
+    main()

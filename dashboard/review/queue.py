@@ -1,0 +1,203 @@
+"""What waits for a person: suspects, conflicts, errors on unseen parts, doubts of the service."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dashboard.evidence import Evidence
+from dashboard.review.journal import VAGUE, Vote, settled
+from inspection.line import Line
+from inspection.runtime.bundle import Settings
+from inspection.runtime.pictures import picture_path
+from inspection.runtime.verdict_log import Feedback, LoggedPart
+
+# Kinds in the order of what an answer moves: an error on an unseen part moves a threshold; a view
+# in conflict is held and returns to training; a suspect is one label among many; what the service
+# saw enters with the next lot of feedback.
+KINDS = {
+    "escape": "Escapes",
+    "overkill": "Overkill",
+    "box_conflict": "Box against label",
+    "duplicate_conflict": "Near-duplicates disagree",
+    "part_disagreement": "Views of a part disagree",
+    "suspect": "Looks like another class",
+    "feedback": "Feedback against the verdict",
+    "service_review": "Sent to review by the service",
+}
+STATES = ("open", "disputed", "settled")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A view to decide about, and why. `score` 0..1 is how likely its label is wrong.
+
+    `suggested` is the class that speaks against the label, '' without one. `request_id` names the
+    service's verdict where the picture is not in the data; its answer becomes feedback.
+    """
+
+    image_sha256: str
+    path: Path
+    part_id: str
+    label: str
+    kind: str
+    reason: str
+    score: float
+    suggested: str = ""
+    boxes: str = "[]"
+    held: bool = False
+    request_id: str = ""
+
+
+def from_issues(issues: pd.DataFrame, manifest: pd.DataFrame, data: Path) -> list[Item]:
+    """The label suspects of stage clean_labels; the first rule in the reason is the kind."""
+    rows = {row.view_id: row for row in manifest.itertuples()}
+    found = []
+    for issue in issues.to_dict("records"):
+        row = rows.get(issue["view_id"])
+        if row is None:
+            continue
+        rule = str(issue["reason"]).partition(":")[0]
+        item = _item(
+            row,
+            data,
+            kind=rule if rule in KINDS else "suspect",
+            reason=str(issue["reason"]),
+            score=float(issue["score"]),
+        )
+        found.append(replace(item, suggested=str(issue["suggested"])))
+    return found
+
+
+def from_errors(
+    evidence: Evidence, settings: Settings, manifest: pd.DataFrame, data: Path
+) -> list[Item]:
+    """Escapes and overkill among parts that the models have not seen: the view that decides."""
+    rows = {row.path: row for row in manifest.itertuples()}
+    normal = settings.line.normal
+    where = "out of fold" if evidence.source == "out_of_fold" else "on val"
+    found = []
+    for part_id, verdict in zip(
+        evidence.parts, evidence.verdicts(settings), strict=True
+    ):
+        label = evidence.labels[part_id]
+        kind = _error(label, verdict, normal)
+        path = evidence.deciding_view(part_id, settings)
+        if kind and path in rows:
+            what = "passed" if kind == "escape" else "rejected"
+            reason = f"{kind} {where}: part {part_id}, labelled {label}, is {what}"
+            found.append(_item(rows[path], data, kind=kind, reason=reason, score=0.5))
+    return found
+
+
+def from_log(
+    parts: Iterable[LoggedPart],
+    feedback: Sequence[Feedback],
+    line: Line,
+    known: Mapping[str, str],
+    verdicts: Path,
+) -> list[Item]:
+    """Parts that the service sent to review, and those of which people said otherwise.
+
+    Only pictures that were kept and are not in the data (`known`, by hash): the view that decided.
+    """
+    said: dict[str, Feedback] = {}
+    for one in feedback:
+        said[
+            f"request {one.request_id}" if one.request_id else f"part {one.part_id}"
+        ] = one
+
+    found = []
+    for part in parts:
+        words = said.get(f"request {part.request_id}") or said.get(
+            f"part {part.part_id}"
+        )
+        kind, reason = _doubt(part, words, line.normal)
+        view = next((v for v in part.views if v.name == part.worst_view), None)
+        if not kind or view is None or part.line != line.name or view.sha256 in known:
+            continue
+        path = picture_path(verdicts, view.sha256)
+        if path.is_file():
+            label = words.label if words else part.label
+            found.append(
+                Item(view.sha256, path, part.part_id or part.request_id, label, kind, reason,
+                     0.5, request_id=part.request_id)
+            )  # fmt: skip
+    return found
+
+
+def merged(items: Iterable[Item]) -> list[Item]:
+    """One item per image: of the kind that moves most, with all its reasons; in that order."""
+    order = list(KINDS)
+    by_image: dict[str, Item] = {}
+    for item in sorted(items, key=lambda one: (order.index(one.kind), -one.score)):
+        first = by_image.setdefault(item.image_sha256, item)
+        if first is not item and item.reason not in first.reason:
+            by_image[item.image_sha256] = replace(
+                first,
+                reason=f"{first.reason}; {item.reason}",
+                suggested=first.suggested or item.suggested,
+                score=max(first.score, item.score),
+            )
+    return list(by_image.values())
+
+
+def state(votes: Sequence[Vote]) -> str:
+    """What the votes on one image come to: open, disputed (another person is asked), settled."""
+    if not votes:
+        return "open"
+    return "settled" if settled(votes) else "disputed"
+
+
+def waits_for(reviewer: str, votes: Sequence[Vote]) -> bool:
+    """Whether this reviewer should decide: it is not settled, and they have not spoken."""
+    own = any(vote.reviewer.casefold() == reviewer.casefold() for vote in votes)
+    return state(votes) != "settled" and not own
+
+
+def spoken(votes: Sequence[Vote]) -> str:
+    """Who said what, in words."""
+    names = {"-": "leave out", VAGUE: VAGUE}
+    return ", ".join(
+        f"{vote.reviewer}: {names.get(vote.answer, vote.answer)}"
+        + (f" ({vote.note})" if vote.note else "")
+        for vote in votes
+    )
+
+
+def _item(row: Any, data: Path, *, kind: str, reason: str, score: float) -> Item:
+    return Item(
+        image_sha256=str(row.image_sha256),
+        path=data / str(row.path),
+        part_id=str(row.part_id),
+        label=str(row.label),
+        kind=kind,
+        reason=reason,
+        score=score,
+        boxes=str(row.boxes),
+        held=bool(row.held),
+    )
+
+
+def _error(label: str, verdict: str, normal: str) -> str:
+    if label == normal:
+        return "overkill" if verdict == "reject" else ""
+    return "escape" if verdict == "pass" else ""
+
+
+def _doubt(part: LoggedPart, said: Feedback | None, normal: str) -> tuple[str, str]:
+    """The kind and the reason for which a person should look at what the service judged."""
+    when = part.answered_at[:16].replace("T", " ")
+    if said is not None:
+        against = (said.label == normal) != (part.verdict == "pass")
+        reason = (
+            f"{said.reviewer} says {said.label}, the verdict was {part.verdict}, {when}"
+        )
+        return (
+            ("feedback", reason) if against and part.verdict != "review" else ("", "")
+        )
+    if part.verdict == "review":
+        return "service_review", f"sent to review as {part.label}, {when}"
+    return "", ""

@@ -1,0 +1,152 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from inspection.runtime.bundle import read_card, write_card
+from inspection.runtime.detectors import Thresholds
+from inspection.runtime.releases import promote, release
+from tests.bundles import changed_detector, draw_jpeg, make_bundle
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+APP = Path(__file__).parents[3] / "dashboard/app.py"
+
+
+@pytest.fixture
+def app(line_folder: Path) -> AppTest:
+    import streamlit as st
+
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    return AppTest.from_file(str(APP), default_timeout=60)
+
+
+def headline(app: AppTest) -> str:
+    assert not app.exception
+    assert not app.error
+    return str(app.subheader[0].value)
+
+
+def find_errors(app: AppTest) -> None:
+    (button,) = [one for one in app.button if one.label.startswith("Find the worst errors")]
+    button.click().run()
+
+
+def test_it_opens_on_the_val_fold_and_shows_a_verdict(app: AppTest) -> None:
+    app.run()
+    assert app.selectbox(key="fold").value == "val"
+    assert headline(app) == ":green[pass]: normal; labelled normal"
+    assert not app.warning
+
+
+def test_class_part_and_view_can_be_chosen(app: AppTest) -> None:
+    app.run()
+    app.selectbox(key="label").select("dent").run()
+    assert app.selectbox(key="part").options == ["2", "6"]
+    app.selectbox(key="view").select("images/2_2.jpg").run()
+    assert headline(app) == ":red[reject]: dent (the part fell in transfer); labelled dent"
+    (scores,) = [t.value for t in app.dataframe if "detector" in t.value]
+    assert list(scores["verdict"]) == ["reject", "pass"]
+
+
+def test_the_test_fold_is_shown_as_such(app: AppTest) -> None:
+    app.run()
+    app.selectbox(key="fold").select("test").run()
+    assert "choose nothing by it" in app.warning[0].value
+    assert app.selectbox(key="part").options == ["9"]
+    headline(app)
+
+
+def test_the_worst_errors_are_listed_and_can_be_jumped_to(app: AppTest) -> None:
+    app.run()
+    find_errors(app)
+    options = app.selectbox(key="jump").options
+    assert [option.split(" (")[0] for option in options] == [
+        "-",
+        "escape: part 6, dent passed",
+        "overkill: part 5, normal, said dent",
+        "wrong defect: part 7, slide, said dent",
+    ]
+    app.selectbox(key="label").select("under_press").run()
+    app.selectbox(key="jump").select(2).run()
+    assert app.selectbox(key="part").value == "7"
+    assert headline(app) == ":red[reject]: dent (the part fell in transfer); labelled slide"
+
+
+def test_a_part_has_the_label_that_the_numbers_count_it_by(app: AppTest, line_folder: Path) -> None:
+    """Two views say slide and one says dent: as in the metrics, the most frequent defect."""
+    manifest = line_folder / "artifacts/labels/manifest.parquet"
+    folds = line_folder / "artifacts/folds/folds.parquet"
+    views = pd.read_parquet(manifest)
+    third = views[views["view_id"] == "71"].assign(view_id="73", label="dent")
+    pd.concat([views, third]).to_parquet(manifest, index=False)
+    fold = pd.DataFrame({"view_id": ["73"], "fold": ["val"]})
+    pd.concat([pd.read_parquet(folds), fold]).to_parquet(folds, index=False)
+    app.run()
+    find_errors(app)
+    options = app.selectbox(key="jump").options
+    assert "wrong defect: part 7, slide, said dent" in [o.split(" (")[0] for o in options]
+
+
+@pytest.mark.parametrize(
+    "missing", ["models/bundle/card.json", "artifacts/folds/folds.parquet", "data/images/1_1.jpg"]
+)
+def test_what_is_missing_is_named_with_its_remedy(
+    app: AppTest, line_folder: Path, missing: str
+) -> None:
+    (line_folder / missing).unlink()
+    app.run()
+    assert not app.exception
+    assert missing in app.error[0].value
+    assert "not found" in app.error[0].value
+
+
+def test_the_verdict_is_the_parts_whichever_of_its_views_is_shown(
+    app: AppTest, line_folder: Path
+) -> None:
+    """Of part 2 one view is replaced by one that shows no defect."""
+    (line_folder / "data/images/2_1.jpg").write_bytes(draw_jpeg("normal", seed=1))
+    app.query_params["part"] = "2"
+    app.run()
+    assert app.selectbox(key="view").value == "images/2_2.jpg"
+    assert "decided by 2_2.jpg" in app.caption[0].value
+    app.selectbox(key="view").select("images/2_1.jpg").run()
+    assert headline(app).startswith(":red[reject]: dent")
+    (scores,) = [t.value for t in app.dataframe if "detector" in t.value]
+    assert list(scores["verdict"]) == ["pass", "pass"]
+
+
+def test_the_champion_judges_unless_another_version_is_chosen(
+    app: AppTest, line_folder: Path
+) -> None:
+    """The champion rejects nothing; the bundle that was assembled last does."""
+    releases, bundle = line_folder / "models/releases", line_folder / "models/bundle"
+    card = make_bundle(line_folder / "mild", version="mild")
+    thresholds = Thresholds(accept_below=2.0, reject_above=3.0)
+    write_card(line_folder / "mild", changed_detector(card, "classifier", thresholds=thresholds))
+    release(line_folder / "mild", releases, "test-line-1")
+    promote(releases, "test-line-1")
+    app.query_params["part"] = "2"
+    app.run()
+    assert headline(app) == ":green[pass]: normal; labelled dent"
+    assert "test-line-1 (champion)" in app.caption[0].value
+    app.selectbox(key="model").select(read_card(bundle).version).run()
+    assert headline(app).startswith(":red[reject]: dent")
+
+
+def test_the_address_holds_what_is_shown(app: AppTest) -> None:
+    app.query_params.update({"fold": "test", "part": "9", "view": "images/9_2.jpg"})
+    app.run()
+    assert app.selectbox(key="view").value == "images/9_2.jpg"
+    assert app.query_params["fold"] in ("test", ["test"])
+
+
+def test_a_bundle_that_changes_is_loaded_anew(app: AppTest, line_folder: Path) -> None:
+    app.run()
+    headline(app)
+    (line_folder / "models/bundle/anomaly.onnx").write_bytes(b"broken")
+    (line_folder / "models/bundle/card.json").touch()
+    app.run()
+    assert "its hash is not the one on the card" in app.error[0].value

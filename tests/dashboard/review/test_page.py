@@ -1,0 +1,226 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.review.journal import read_rows
+from inspection.models.crops import Crops, save_crops
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.pictures import picture_path
+from inspection.runtime.verdict_log import (
+    Feedback,
+    LoggedPart,
+    LoggedView,
+    VerdictLog,
+    read_feedback,
+)
+from inspection.runtime.views import View
+from tests.bundles import draw_jpeg
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+PAGE = Path(__file__).parents[3] / "dashboard/review/page.py"
+TABLE = Path("reviews/labels.csv")
+
+
+@pytest.fixture
+def desk(line_folder: Path) -> AppTest:
+    import streamlit as st
+
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    return AppTest.from_file(str(PAGE), default_timeout=60)
+
+
+def of(reviewer: str, desk: AppTest) -> AppTest:
+    desk.query_params["reviewer"] = reviewer
+    desk.run()
+    assert not desk.exception
+    assert [one.value for one in desk.error] == []
+    return desk
+
+
+def press(desk: AppTest, label: str) -> None:
+    (button,) = [one for one in desk.button if one.label == label]
+    button.click().run()
+    assert not desk.exception
+    assert [one.value for one in desk.error] == []
+
+
+def headline(desk: AppTest) -> str:
+    return str(desk.subheader[0].value)
+
+
+def image_of(path: str) -> str:
+    manifest = pd.read_parquet("artifacts/labels/manifest.parquet").set_index("path")
+    return str(manifest.loc[path, "image_sha256"])
+
+
+def write_crops(folder: Path) -> None:
+    """The crops of every view, as stage crop keeps them."""
+    inspector = Inspector(folder / "models/bundle")
+    manifest = pd.read_parquet(folder / "artifacts/labels/manifest.parquet")
+    seen = [
+        inspector.measure(View(path, (folder / "data" / path).read_bytes())).crops
+        for path in manifest["path"]
+    ]
+    for region in ("rod", "rivet"):
+        images = np.stack([crops[region] for crops in seen])
+        targets = np.zeros((len(images), 1, 1), np.uint8)
+        save_crops(folder / "artifacts/crops", region, Crops(images, targets, manifest))
+
+
+def log_part(verdict: str, content: bytes, sha256: str) -> None:
+    log = VerdictLog(Path("verdicts"))
+    view = LoggedView(
+        name="a.jpg", sha256=sha256, width_px=320, height_px=256, verdict=verdict, label="dent",
+        scores={}, thresholds={}, probabilities={}, regions={}, embedding=[],
+    )  # fmt: skip
+    log.record(
+        LoggedPart(
+            request_id="r1", part_id="A-17", camera=None, taken_at=None,
+            answered_at="2026-01-02T03:04:05.000", latency_ms=1.0, line="test-line", release="v1",
+            card_sha256="", verdict=verdict, label="dent", worst_view="a.jpg", views=[view],
+        )
+    )  # fmt: skip
+    log.close()
+    kept = picture_path(Path("verdicts"), sha256)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(content)
+
+
+def test_without_a_name_nothing_can_be_decided(desk: AppTest) -> None:
+    desk.run()
+    assert not desk.exception
+    assert "Say who decides" in desk.info[0].value
+    assert all(one.disabled for one in desk.button if one.label in ("Keep normal", "dent", "Undo"))
+
+
+def test_a_suspect_is_shown_with_its_reason_and_the_next_follows_a_decision(desk: AppTest) -> None:
+    of("Grace", desk)
+    assert headline(desk) == "Looks like another class: labelled normal, dent?"
+    press(desk, "dent")
+    assert headline(desk) == "Looks like another class: labelled dent, normal?"
+    press(desk, "Keep dent")
+    assert "Nothing left to decide" in desk.success[0].value
+    assert read_rows(TABLE) == [
+        (image_of("images/5_1.jpg"), "dent", "Grace", ""),
+        (image_of("images/6_1.jpg"), "dent", "Grace", ""),
+    ]
+
+
+def test_it_says_what_the_next_run_changes(desk: AppTest) -> None:
+    of("Grace", desk)
+    assert "nothing" in desk.expander[0].label
+    press(desk, "dent")
+    press(desk, "Leave out")
+    assert desk.expander[0].label.endswith("1 labels change, 1 views are left out")
+
+
+def test_undo_brings_the_view_back_and_takes_its_row(desk: AppTest) -> None:
+    of("Grace", desk)
+    press(desk, "dent")
+    press(desk, "Undo")
+    assert headline(desk) == "Looks like another class: labelled normal, dent?"
+    assert read_rows(TABLE) == []
+
+
+def test_the_note_goes_with_one_decision(desk: AppTest) -> None:
+    of("Grace", desk)
+    desk.text_input(key="note").set_value("seen twice")
+    press(desk, "dent")
+    press(desk, "Keep dent")
+    assert [row[3] for row in read_rows(TABLE)] == ["seen twice", ""]
+
+
+def test_what_two_disagree_on_waits_for_a_third(desk: AppTest) -> None:
+    of("Grace", desk)
+    press(desk, "dent")
+    desk.text_input(key="reviewer").set_value("Ada").run()
+    desk.segmented_control(key="show").select("everything").run()
+    desk.selectbox(key="item").select(image_of("images/5_1.jpg")).run()
+    press(desk, "Keep normal")
+    assert read_rows(TABLE) == []
+
+    desk.text_input(key="reviewer").set_value("Kim").run()
+    desk.segmented_control(key="show").select("to decide").run()
+    desk.selectbox(key="item").select(image_of("images/5_1.jpg")).run()
+    assert "Grace" in desk.markdown[1].value
+    assert "Ada" in desk.markdown[1].value
+    press(desk, "dent")
+    assert {row[:3] for row in read_rows(TABLE)} == {
+        (image_of("images/5_1.jpg"), "dent", name) for name in ("Grace", "Kim")
+    }
+
+
+def test_the_address_holds_who_what_and_which(desk: AppTest) -> None:
+    desk.query_params["item"] = image_of("images/6_1.jpg")
+    of("Grace", desk)
+    assert headline(desk) == "Looks like another class: labelled dent, normal?"
+    assert desk.query_params["reviewer"] in ("Grace", ["Grace"])
+    assert desk.query_params["show"] in ("to decide", ["to decide"])
+
+
+def test_errors_on_val_are_measured_once_and_join_the_queue(desk: AppTest) -> None:
+    """Part 5 is drawn with a dent and labelled normal, part 6 the other way round."""
+    of("Grace", desk)
+    press(desk, "Look for errors on val (14 views)")
+    assert headline(desk) == "Overkill: labelled normal, dent?"
+    assert "overkill on val: part 5" in desk.markdown[0].value.replace("\\", "")
+    desk.selectbox(key="kind").select("escape").run()
+    assert headline(desk).startswith("Escapes: labelled dent")
+    assert not [one for one in desk.button if one.label.startswith("Look for errors")]
+
+
+def test_a_part_that_the_service_sent_to_review_gets_feedback(desk: AppTest) -> None:
+    log_part("review", draw_jpeg("dent", seed=999), "f" * 64)
+    desk.query_params["kind"] = "service_review"
+    of("Grace", desk)
+    assert headline(desk) == "Sent to review by the service: labelled dent"
+    press(desk, "slide")
+    (said,) = read_feedback(Path("verdicts"))
+    assert (said.request_id, said.label, said.reviewer) == ("r1", "slide", "Grace")
+    assert read_rows(TABLE) == []
+
+
+def test_feedback_against_a_verdict_asks_for_a_look(desk: AppTest) -> None:
+    log_part("pass", draw_jpeg("dent", seed=999), "f" * 64)
+    log = VerdictLog(Path("verdicts"))
+    log.add_feedback(
+        Feedback(given_at="2026-01-02", request_id="r1", part_id=None, label="slide",
+                 reviewer="Kim")
+    )  # fmt: skip
+    log.close()
+    desk.query_params["kind"] = "feedback"
+    of("Grace", desk)
+    assert headline(desk) == "Feedback against the verdict: labelled slide"
+
+
+def test_similar_views_of_other_parts_are_shown_with_their_labels(
+    desk: AppTest, line_folder: Path
+) -> None:
+    """The dented part that is called normal is most like the other dented ones, 2 and 7."""
+    write_crops(line_folder)
+    of("Grace", desk)
+    press(desk, "Find them (embeds every view once)")
+    (near,) = [one.value for one in desk.caption if one.value.startswith("Labelled")]
+    assert "2 x slide" in near
+    assert near.startswith("Labelled 4 x dent")
+    desk.run()
+    assert not [one for one in desk.button if one.label.startswith("Find them")]
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["models/bundle/card.json", "artifacts/labels/issues.csv", "reviews/labels.csv"],
+)
+def test_what_is_missing_is_named_with_its_remedy(
+    desk: AppTest, line_folder: Path, missing: str
+) -> None:
+    (line_folder / missing).unlink()
+    desk.run()
+    assert not desk.exception
+    assert missing in desk.error[0].value
+    assert "not found" in desk.error[0].value

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from dashboard.pictures import BLUE, GREEN, ORANGE, heat_scale, marked_frame
+from inspection.boxes import LabelledBox, boxes_cell
+from inspection.geometry import Box
+from inspection.runtime.bundle import Card
+from inspection.runtime.defect_boxes import DefectBox
+from inspection.runtime.verdict import ViewVerdict
+from tests.bundles import make_bundle
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
+    return make_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture
+def verdict() -> ViewVerdict:
+    return ViewVerdict(
+        name="a", sha256="", verdict="reject", label="dent", scores={}, verdicts={},
+        probabilities={}, boxes=[], reasons=[],
+    )  # fmt: skip
+
+
+def test_each_box_is_drawn_in_its_colour_at_its_place(card: Card, verdict: ViewVerdict) -> None:
+    def box(category: str, x: int) -> LabelledBox:
+        return LabelledBox(category, Box(x, 10, 20, 20), "drawn")
+
+    verdict.boxes.append(DefectBox(Box(70, 10, 20, 20), "rod", "classifier", 1.0))
+    labelled = boxes_cell([box("rod", 10), box("dent", 40)])
+    picture = marked_frame(np.zeros((50, 100), np.uint8), labelled, verdict, card)
+    for x, colour in ((10, BLUE), (40, GREEN), (70, ORANGE)):
+        assert tuple(picture[10, x]) == colour
+        assert tuple(picture[20, x + 19]) == colour
+        assert tuple(picture[20, x + 10]) == (0, 0, 0)
+
+
+def test_the_frame_itself_is_not_drawn_on(card: Card, verdict: ViewVerdict) -> None:
+    frame = np.zeros((50, 100, 3), np.uint8)
+    verdict.boxes.append(DefectBox(Box(70, 10, 20, 20), "rod", "classifier", 1.0))
+    marked_frame(frame, "[]", verdict, card)
+    assert not frame.any()
+
+
+def test_the_scale_of_heat_is_grey_when_cold_and_coloured_when_hot() -> None:
+    spread = np.ptp(heat_scale().astype(int), axis=2).mean(axis=0)
+    assert spread[0] == 0
+    assert spread[-1] > 50
