@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard.explorer import page as explorer
 from dashboard.models import page as models
+from dashboard.operating import page as operating
 from dashboard.review import page as review
 
 
@@ -17,6 +18,7 @@ def main() -> None:
     pages = [
         st.Page(explorer.main, title="CAM explorer", url_path="explorer", default=True),
         st.Page(review.main, title="Review desk", url_path="review"),
+        st.Page(operating.main, title="Line report", url_path="report"),
         st.Page(models.main, title="Models", url_path="models"),
     ]
     st.navigation(pages).run()

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import address, loading
+from dashboard.explorer.compare import show_comparison
 from dashboard.explorer.views import (
     ALL,
     FOLDS,
@@ -64,6 +65,7 @@ def _explore() -> None:
     number = list(of_part["path"]).index(path)
     row = of_part.iloc[number]
     _show_view(row, path, outputs[number], verdict.views[number], version.card)
+    show_comparison(path, outputs[number], version, loading.models())
 
 
 def choose_version(found: Sequence[Version], key: str, title: str) -> Version:
@@ -142,7 +144,9 @@ def _offer_errors(in_fold: pd.DataFrame, version: Version, fold: str) -> None:
 
     stamps = (str(version.folder), stamp(version.folder / CARD), stamp(FOLDS_TABLE))
     found = _mistakes(stamps, fold, in_fold, loading.inspector(version.folder))
-    st.caption(f"{len(found)} parts judged wrongly, the worst first")
+    st.caption(
+        f"{len(found)} parts judged wrongly, or for the wrong reason; the worst first"
+    )
 
     def named(option: str | int) -> str:
         return NO_JUMP if isinstance(option, str) else str(found[option])
@@ -266,7 +270,8 @@ def _mistakes(
         parts.append((str(part_id), label, verdict))
         bar.progress(number / len(groups), "Inspecting the fold")
     bar.empty()
-    return mistakes(parts, card)
+    boxes = dict(zip(_in_fold["path"], _in_fold["boxes"], strict=True))
+    return mistakes(parts, card, boxes)
 
 
 if __name__ == "__main__":

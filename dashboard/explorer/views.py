@@ -1,23 +1,32 @@
 """What the CAM explorer shows, without the screen: views, pictures with boxes, worst errors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from inspection.boxes import boxes_of, defect_boxes, parse_boxes
 from inspection.errors import InspectionError
+from inspection.geometry import Box
 from inspection.runtime.bundle import Card
+from inspection.runtime.detectors import CLASSIFIER
+from inspection.runtime.heat import GRID_PX
 from inspection.runtime.verdict import PartVerdict, ViewVerdict
 
 FOLDS = ("val", "train", "test")
 ALL = "all"
-KINDS = ("escape", "overkill", "wrong defect")
+KINDS = ("escape", "overkill", "wrong defect", "wrong reason")
+# Crop pixels by which the hottest place may miss a labelled box: the grid that heat lies on.
+MISS_PX = GRID_PX
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A part on which label and verdict disagree; `kind` is one of KINDS.
+    """A part on which label and verdict disagree, or agree for the wrong reason.
+
+    `kind` is one of KINDS. The reason is wrong where the classifier's heat in the deciding view
+    peaks off every box of a labelled defect.
 
     `suspicion` is the score furthest above its detector's lower threshold, in spreads of that
     detector's scores over the fold; below 0 all detectors let it pass.
@@ -35,6 +44,8 @@ class Mistake:
         what = f"{self.label}, said {self.said}"
         if self.kind == "escape":
             what = f"{self.label} passed"
+        if self.kind == "wrong reason":
+            what = f"{self.label}, hottest off the labelled box"
         return f"{self.kind}: part {self.part_id}, {what} ({self.suspicion:+.2f})"
 
 
@@ -78,11 +89,14 @@ def score_table(view: ViewVerdict, card: Card) -> pd.DataFrame:
 
 
 def mistakes(
-    parts: Sequence[tuple[str, str, PartVerdict]], card: Card
+    parts: Sequence[tuple[str, str, PartVerdict]],
+    card: Card,
+    boxes: Mapping[str, str] | None = None,
 ) -> list[Mistake]:
     """The mistakes among parts (part_id, label, verdict): escapes first, the worst of a kind first.
 
     The worst escape is the least suspicious one, the worst overkill the most suspicious one.
+    `boxes` holds the manifest's list of boxes by view, for what is right for the wrong reason.
     """
     verdicts = [verdict for _, _, verdict in parts]
     spread = _spreads(verdicts)
@@ -90,6 +104,8 @@ def mistakes(
     found = []
     for part_id, label, verdict in parts:
         kind = _kind(label, verdict, card)
+        if not kind and looks_elsewhere(verdict, card, boxes or {}):
+            kind = "wrong reason"
         if not kind:
             continue
 
@@ -104,6 +120,34 @@ def mistakes(
         )
         found.append(mistake)
     return sorted(found, key=_rank)
+
+
+def looks_elsewhere(verdict: PartVerdict, card: Card, boxes: Mapping[str, str]) -> bool:
+    """Whether the classifier's heat in the deciding view peaks off every labelled defect.
+
+    Only where that view is held back, its region was found, and a defect that shows there is boxed.
+    """
+    view = next(one for one in verdict.views if one.name == verdict.worst_view)
+    window = view.windows.get(card.classifier.region)
+    heat = view.heat.get(CLASSIFIER)
+    labelled = defect_boxes(parse_boxes(boxes.get(view.name, "[]")), card.line)
+    shown = card.line.regions[card.classifier.region].shows
+    places = boxes_of(labelled, shown)
+    if verdict.verdict == "pass" or window is None or heat is None or not places:
+        return False
+
+    width_px, height_px = window.size_px
+    row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
+    x = (column + 0.5) * width_px / heat.shape[1]
+    y = (row + 0.5) * height_px / heat.shape[0]
+    return not any(_holds(window.to_crop(place), x, y) for place in places)
+
+
+def _holds(box: Box, x: float, y: float) -> bool:
+    """Whether a place (crop pixels) lies in a box, or misses it by no more than the grid."""
+    in_width = box.x_px - MISS_PX <= x <= box.right_px + MISS_PX
+    in_height = box.y_px - MISS_PX <= y <= box.bottom_px + MISS_PX
+    return in_width and in_height
 
 
 def _rank(mistake: Mistake) -> tuple[int, float]:

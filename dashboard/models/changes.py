@@ -24,7 +24,7 @@ HEADLINES = {
     "cost to review all": ("cost", "review_all"),
     "macro-F1": ("classifier", "macro_f1"),
     "anomaly AUROC": ("anomaly_auroc",),
-    "heat on the defect (pointing)": ("cam", "pointing"),
+    "heat on the defect": ("cam", "pointing"),
 }
 DECIMALS = 3
 

@@ -11,6 +11,7 @@ from dashboard.places import (
     BUNDLE,
     DATA,
     ISSUES,
+    MANIFEST,
     RAW_MANIFEST,
     VERDICTS,
     file_name,
@@ -85,7 +86,7 @@ def _desk() -> None:
 
 def _items(line: Line, manifest: pd.DataFrame) -> list[Item]:
     """Everything that waits for a person."""
-    found = from_issues(_issues(stamp(ISSUES)), manifest, DATA)
+    found = list(_of_data(stamp(ISSUES), stamp(MANIFEST), manifest))
     found += _errors(manifest)
     if (VERDICTS / FILE).is_file():
         known = dict.fromkeys(manifest["image_sha256"], "")
@@ -320,6 +321,12 @@ def _show_effects(raw: pd.DataFrame, manifest: pd.DataFrame, line: Line) -> None
         lines += [f"{path}: no longer held" for path in found.released]
         lines += [f"{path}: held" for path in found.held]
         st.text("\n".join(lines))
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _of_data(issues: int, stamp: int, _manifest: pd.DataFrame) -> tuple[Item, ...]:
+    """The suspects and conflicts of the last run; the times of both files are the cache's key."""
+    return tuple(from_issues(_issues(issues), _manifest, DATA))
 
 
 @st.cache_data(max_entries=1, show_spinner=False)

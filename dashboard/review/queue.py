@@ -84,8 +84,10 @@ def from_errors(
     ):
         label = evidence.labels[part_id]
         kind = _error(label, verdict, normal)
+        if not kind:
+            continue
         path = evidence.deciding_view(part_id, settings)
-        if kind and path in rows:
+        if path in rows:
             what = "passed" if kind == "escape" else "rejected"
             reason = f"{kind} {where}: part {part_id}, labelled {label}, is {what}"
             found.append(_item(rows[path], data, kind=kind, reason=reason, score=0.5))

@@ -41,6 +41,8 @@ N_DIGEST, N_RELEASE = 8, 54
 BUILD_S = 300
 
 SERVE = """
+The artifacts lie with this version in the registry. The card is here, too: `src/models/releases/`.
+
 ## Serve it
 
 In the folder of this Bento, with Python 3.11; `KNURL_VERDICTS` is the folder of the verdict log.

@@ -5,7 +5,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from inspection.runtime.bundle import read_card, write_card
-from inspection.runtime.detectors import Thresholds
+from inspection.runtime.detectors import HeatScale, Thresholds
 from inspection.runtime.releases import promote, release
 from tests.bundles import changed_detector, draw_jpeg, make_bundle
 
@@ -134,6 +134,36 @@ def test_the_champion_judges_unless_another_version_is_chosen(
     assert "test-line-1 (champion)" in app.caption[0].value
     app.selectbox(key="model").select(read_card(bundle).version).run()
     assert headline(app).startswith(":red[reject]: dent")
+
+
+def test_two_models_stand_side_by_side_with_what_changed(app: AppTest, line_folder: Path) -> None:
+    """The other model's scale of heat is twice as wide, so its heat is lower at the same place."""
+    releases = line_folder / "models/releases"
+    card = make_bundle(line_folder / "other", version="other")
+    wide = HeatScale(cold=-2.0, hot=8.0, box_threshold=0.5)
+    write_card(line_folder / "other", changed_detector(card, "classifier", heat=wide))
+    release(line_folder / "other", releases, "test-line-1")
+    app.query_params["part"] = "2"
+    app.run()
+    assert app.selectbox(key="heat").value == "test-1, as deployed"
+    assert app.selectbox(key="beside").value == "test-line-1, as deployed"
+    (change,) = [one.value for one in app.caption if one.value.startswith("From left to right")]
+    assert "moves by 0 px" in change
+    assert "heat by -0.4" in change
+    app.selectbox(key="beside").select("test-1, as deployed").run()
+    assert not [one for one in app.caption if one.value.startswith("From left to right")]
+
+
+def test_the_threshold_says_what_is_boxed(app: AppTest) -> None:
+    def n_boxes() -> set[str]:
+        return {c.value.split(", ")[1] for c in app.caption if c.value.startswith("peak")}
+
+    app.query_params["part"] = "2"
+    app.run()
+    assert n_boxes() == {"1 boxes"}
+    app.selectbox(key="of").select("slide").run()
+    app.slider[0].set_value(1.0).run()
+    assert n_boxes() == {"0 boxes"}
 
 
 def test_the_address_holds_what_is_shown(app: AppTest) -> None:

@@ -1,15 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from dashboard.explorer.views import (
     labels_in,
+    looks_elsewhere,
     mistakes,
     score_table,
     selected,
     views_of,
 )
+from inspection.boxes import LabelledBox, boxes_cell
 from inspection.errors import InspectionError
+from inspection.geometry import Box, CropWindow
 from inspection.runtime.bundle import Card
 from inspection.runtime.verdict import PartVerdict, ViewVerdict
 from tests.bundles import make_bundle
@@ -88,3 +93,31 @@ def test_escapes_come_first_and_the_worst_of_each_kind_leads(card: Card) -> None
     ]
     assert found[0].suspicion < 0 < found[2].suspicion
     assert str(found[0]).startswith("escape: part worse escape, dent passed (-")
+
+
+@pytest.mark.parametrize(
+    ("x_px", "elsewhere"),
+    [(100, False), (62, False), (60, True), (20, True)],
+)
+def test_a_verdict_is_right_for_the_wrong_reason_where_the_heat_peaks_off_the_box(
+    card: Card, x_px: int, elsewhere: bool
+) -> None:
+    """The crop lies in the frame from (50, 40) on; the heat's cell of 8 px peaks at 68 of it."""
+    heat = np.zeros((10, 20), np.float32)
+    heat[5, 8] = 1  # pixels 64 to 72 and 40 to 48 of the crop: 118 and 84 of the frame
+    window = CropWindow(50, 40, 160, 80, (160, 80), turned=False)
+    view = replace(
+        part_verdict("reject", "dent", 1.0).views[0],
+        windows={"rod": window},
+        heat={"classifier": heat},
+    )
+    verdict = PartVerdict("reject", "dent", "", "a", [view])
+    box = LabelledBox("dent", Box(x_px, 70, 52, 30), "drawn")
+    assert looks_elsewhere(verdict, card, {"a": boxes_cell([box])}) is elsewhere
+    parts = [("1", "dent", verdict)]
+    kinds = [one.kind for one in mistakes(parts, card, {"a": boxes_cell([box])})]
+    assert kinds == (["wrong reason"] if elsewhere else [])
+
+
+def test_without_a_labelled_box_no_reason_is_wrong(card: Card) -> None:
+    assert mistakes([("1", "dent", part_verdict("reject", "dent", 1.0))], card) == []

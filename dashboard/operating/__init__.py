@@ -1,0 +1,1 @@
+"""The line report: what would pass, be reviewed and be rejected at other costs."""

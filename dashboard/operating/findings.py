@@ -1,0 +1,66 @@
+"""What is known about data and labels, in words; and what the service's log counts."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from inspection.runtime.verdict import VERDICTS
+from inspection.runtime.verdict_log import LoggedPart
+
+# A shortcut is named where one number of the frame tells the class this much better than chance:
+# below, it lies within what some hundred parts scatter by.
+MIN_SHORTCUT = 0.05
+
+
+def sentences(split: dict[str, Any], labels: dict[str, Any]) -> list[str]:
+    """Label doubts, the price of leakage and shortcuts, as stages split and clean_labels found."""
+    found = [
+        f"{labels['n_issues']} labels are doubted, {labels['n_held']} of {labels['n_views']} views "
+        f"are held until somebody decides, {labels['n_reviewed']} were reviewed."
+    ]
+    leakage = split.get("leakage") or {}
+    if leakage.get("price") is not None:
+        found.append(
+            f"A random split by image would claim a macro-F1 of {leakage['random_macro_f1']:.3f} "
+            f"where parts kept together show {leakage['grouped_macro_f1']:.3f} (HOG on whole "
+            f"frames): the price of leakage is {leakage['price']:.3f}."
+        )
+    shortcuts = dict(split.get("shortcuts") or {})
+    chance = shortcuts.pop("chance", None)
+    if chance is not None:
+        told = {
+            n: v
+            for n, v in shortcuts.items()
+            if v is not None and v > chance + MIN_SHORTCUT
+        }
+        if told:
+            names = ", ".join(
+                f"{name} ({value:.2f})" for name, value in sorted(told.items())
+            )
+            found.append(
+                f"Shortcuts: the class can be told from {names} alone, chance {chance:.2f}. A "
+                "model may read these instead of the defect."
+            )
+        else:
+            found.append(
+                "No shortcut: camera, size, brightness and contrast of a frame tell its class no "
+                f"better than chance ({chance:.2f})."
+            )
+    return found
+
+
+def running(parts: Iterable[LoggedPart], line: str) -> pd.DataFrame:
+    """Verdicts by day and release, as the service logged them; the latest day first."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for part in parts:
+        if part.line == line:
+            key = (part.answered_at[:10], part.release)
+            counts.setdefault(key, Counter())[part.verdict] += 1
+    rows = [
+        {"day": day, "release": release, "parts": sum(found.values())}
+        | {verdict: found[verdict] for verdict in VERDICTS}
+        for (day, release), found in sorted(counts.items(), reverse=True)
+    ]
+    return pd.DataFrame(rows, columns=["day", "release", "parts", *VERDICTS])

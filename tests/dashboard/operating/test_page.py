@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+PAGE = Path(__file__).parents[3] / "dashboard/operating/page.py"
+
+
+@pytest.fixture
+def page(line_folder: Path) -> AppTest:
+    import streamlit as st
+
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    labels = {"n_issues": 2, "n_held": 0, "n_views": 18, "n_reviewed": 0}
+    (line_folder / "metrics").mkdir()
+    (line_folder / "metrics/clean_labels.json").write_text(json.dumps(labels))
+    (line_folder / "metrics/split.json").write_text("{}")
+    return AppTest.from_file(str(PAGE), default_timeout=60)
+
+
+def measured(page: AppTest) -> AppTest:
+    page.run()
+    assert "No scores are kept" in page.info[0].value
+    page.button[0].click().run()
+    assert not page.exception
+    assert [one.value for one in page.error] == []
+    return page
+
+
+def metrics(page: AppTest) -> dict[str, str]:
+    return {one.label: one.value for one in page.metric}
+
+
+def test_val_is_measured_once_and_its_verdicts_are_counted(page: AppTest) -> None:
+    measured(page)
+    found = metrics(page)
+    assert sum(int(found[f"{verdict}, of 7"]) for verdict in ("pass", "review", "reject")) == 7
+    assert not [one for one in page.button if one.label.startswith("Measure val")]
+    assert "reviewing every part 0.300" in page.markdown[0].value
+
+
+def test_a_slider_shows_at_once_what_would_happen_and_stands_in_the_address(
+    page: AppTest,
+) -> None:
+    """Where a review costs next to nothing and an escape a fortune, nothing passes."""
+    measured(page)
+    page.select_slider(key="escape").set_value("1000")
+    page.select_slider(key="review").set_value("0.01")
+    page.select_slider(key="limit").set_value("0.001").run()
+    assert metrics(page)["pass, of 7"] == "0"
+    assert page.query_params["escape"] in ("1000", ["1000"])
+    (button,) = [one for one in page.button if one.label == "As on the card"]
+    button.click().run()
+    assert page.select_slider(key="escape").value == "100"
+
+
+def test_a_link_opens_the_same_point(page: AppTest) -> None:
+    measured(page)
+    other = AppTest.from_file(str(PAGE), default_timeout=60)
+    other.query_params["defects"] = "0.5"
+    other.run()
+    assert other.select_slider(key="defects").value == "0.5"
+    assert other.select_slider(key="escape").value == "100"
