@@ -192,7 +192,8 @@ def _fit(
     maps = np.zeros(judged.targets.shape, np.float32)
     for fitted, held_out in tqdm(training.folds(), desc=kind, disable=None):
         model = normals.fitted(fitted)
-        scores[held_out], maps[held_out] = anomalies(model, judged.images[held_out])
+        images = judged.images[held_out]
+        scores[held_out], maps[held_out] = anomalies(model, images, normals.raw_of)
 
     is_normal = training.is_normal(line)
     mean = float(scores[is_normal].mean())

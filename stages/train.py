@@ -25,18 +25,14 @@ from inspection.models.classifier import (
     DefectClassifier,
     new_classifier,
     save_classifier,
-    with_new_head,
 )
 from inspection.models.crops import Crops, load_crops
-from inspection.models.frozen import (
-    FeatureDataset,
-    Features,
-    frozen_features,
-    head_logits,
-)
-from inspection.models.training import OnEpoch, Schedule, fit_classifier, fit_head
+from inspection.models.cross_validation import FrozenTraining, cross_validate, fit_on
+from inspection.models.frozen import frozen_features
+from inspection.models.training import OnEpoch, Schedule, fit_classifier
 from inspection.models.weights import HUB, NONE, PACKAGED, normalisation
 from inspection.parts import by_part, macro_f1
+from inspection.runtime.detectors import probabilities_of
 from inspection.storage import write_json, write_table
 from stages import program, sections, tracking
 
@@ -216,8 +212,7 @@ def learn_head(
 ) -> Learned:
     """Train the head alone: once without each cross-validation fold, and once on all of them.
 
-    The features of the frozen backbone are computed once for all. A head without a fold gives the
-    scores out of fold that thresholds rest on; the one on all parts but test is deployed.
+    The features of the frozen backbone are computed once for all.
     """
     seen = crops.rows(np.flatnonzero(crops.index["cv_fold"] != NEVER_HELD_OUT))
     features = frozen_features(
@@ -227,81 +222,33 @@ def learn_head(
         mirrored="flip" in AUGMENTATIONS[params.augmentation].steps,
         show_progress=sys.stderr.isatty(),
     )
-    fold_of = seen.index["cv_fold"].to_numpy()
-    histories, before_val = [], None
-    logits = np.zeros((len(seen), len(model.architecture.classes)), np.float32)
-    for fold in np.unique(fold_of):
-        rest, held_out = (
-            np.flatnonzero(fold_of != fold),
-            np.flatnonzero(fold_of == fold),
-        )
-        fitted, history = _fitted_head(
-            model, seen, features, params, rest, held_out, run.of_fold(int(fold))
-        )
-        histories.append(history)
-        logits[held_out] = head_logits(fitted.head, features, held_out)
-        before_val = fitted if fold == VAL_FOLD else before_val
-
-    everything = np.arange(len(seen))
-    deployed, _ = _fitted_head(
-        model, seen, features, params, everything, None, run.epoch
-    )
-    history = _averaged(histories)
-    for number, row in enumerate(history):
-        run.epoch(number, row)
-    return Learned(
-        model=deployed,
-        history=history,
-        metrics=_out_of_fold_metrics(logits, seen, model.architecture.classes),
-        before_val=before_val,
-        out_of_fold=out_of_fold_table(seen.index, logits),
-    )
-
-
-def _fitted_head(
-    model: DefectClassifier,
-    crops: Crops,
-    features: Features,
-    params: TrainParams,
-    rows: Any,
-    held_out: Any,
-    on_epoch: OnEpoch,
-) -> tuple[DefectClassifier, list[dict[str, float]]]:
-    """A copy of the classifier whose head has learned some of the crops, and its epochs."""
-    import torch
-
-    torch.manual_seed(params.seed)
-    fitted = with_new_head(model)
-    classes = model.architecture.classes
-    train_set = FeatureDataset(crops, features, classes, rows=rows, seed=params.seed)
-    held_out_set = None
-    if held_out is not None:
-        held_out_set = FeatureDataset(crops, features, classes, rows=held_out)
-    history = fit_head(
-        fitted.head,
-        train_set,
-        held_out_set,
+    training = FrozenTraining(
+        model,
+        seen,
+        features,
         _schedule(params),
-        on_epoch=on_epoch,
+        seed=params.seed,
         show_progress=sys.stderr.isatty(),
     )
-    return fitted, history
-
-
-def _averaged(histories: list[list[dict[str, float]]]) -> list[dict[str, float]]:
-    """The numbers of each epoch, averaged over the folds; folds that had none are left out."""
-    return [
-        {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-        for rows in zip(*(one for one in histories if one), strict=True)
-    ]
+    validated = cross_validate(training, run.of_fold)
+    deployed, _ = fit_on(training, np.arange(len(seen)), on_epoch=run.epoch)
+    for number, row in enumerate(validated.history):
+        run.epoch(number, row)
+    classes = model.architecture.classes
+    return Learned(
+        model=deployed,
+        history=validated.history,
+        metrics=_out_of_fold_metrics(validated.logits, seen, classes),
+        before_val=validated.without[VAL_FOLD],
+        out_of_fold=out_of_fold_table(seen.index, validated.logits),
+    )
 
 
 def _out_of_fold_metrics(
     logits: Any, crops: Crops, classes: tuple[str, ...]
 ) -> dict[str, float]:
     """What the scores out of fold are worth, by part."""
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    parts = by_part(crops.index, shares / shares.sum(axis=1, keepdims=True), classes)
+    parts = by_part(crops.index, probabilities_of(logits, temperature=1.0), classes)
     return {
         "n_out_of_fold_crops": len(crops),
         "out_of_fold_macro_f1": macro_f1(

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from inspection.geometry import Floats, Image
 from inspection.line import Frozen
-from inspection.models.cam import as_tensor
 from inspection.models.classifier import DefectClassifier, fixed_size
+from inspection.models.compiled import Compute, compiled
 from inspection.models.crops import TARGET_STRIDE
 from inspection.models.filters import FilterBank
 from inspection.models.weights import NONE
@@ -30,8 +30,8 @@ KINDS = ("filters", "classifier")
 # cell of stride 32 sees most of a crop, and tells the part rather than the place.
 N_BACKBONE_STAGES = 2
 
-# no outcome: crops whose features are computed at once; more only take memory
-BATCH_SIZE = 16
+# no outcome: crops that are judged at once; more only take memory
+BATCH_SIZE = 32
 
 MIN_SPREAD = (
     1e-6  # no outcome: keeps a channel that never changes from dividing by nothing
@@ -164,12 +164,17 @@ class AnomalyModel(nn.Module):
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Raw scores and raw maps."""
-        images = crops.permute(0, 3, 1, 2).float()
-        embedding = self.padim.generate_embedding(self.features(images))
+        return self.of_raw(self.features.raw(crops.permute(0, 3, 1, 2)))
+
+    def of_raw(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw scores and raw maps of crops by their raw features (N, channels, h, w)."""
+        layers = {LAYER: self.features.standardised(raw)}
+        embedding = self.padim.generate_embedding(layers)
         distance = best_fit(embedding, self._distance)
 
+        width, height = self.settings.size_px
         generator = self.padim.anomaly_map_generator
-        enlarged = generator.up_sample(distance, images.shape[-2:])
+        enlarged = generator.up_sample(distance, (height, width))
         maps = F.avg_pool2d(generator.smooth_anomaly_map(enlarged), TARGET_STRIDE)
         hottest = maps.flatten(1).topk(self.n_hottest, dim=1).values
         return hottest.mean(dim=1), maps.squeeze(1)
@@ -192,10 +197,14 @@ class AnomalyModel(nn.Module):
 
 @dataclass(frozen=True)
 class Normals:
-    """Raw features of normal crops and of their jittered copies: (copies, N, channels, h, w)."""
+    """Raw features of normal crops and of their jittered copies: (copies, N, channels, h, w).
+
+    `raw_of` gives those of other crops.
+    """
 
     model: AnomalyModel
     raw: Tensor
+    raw_of: Compute
 
     def fitted(self, rows: Any = slice(None)) -> AnomalyModel:
         """The model, fitted on some of the normal crops and on all copies of these."""
@@ -230,12 +239,9 @@ def features_of_normals(
     )
     model = AnomalyModel(classifier, settings).eval()
     copies = _jittered(normals, seed)
-    with torch.no_grad():
-        batches = [
-            model.features.raw(as_tensor(copies[start : start + BATCH_SIZE]))
-            for start in range(0, len(copies), BATCH_SIZE)
-        ]
-    return Normals(model, torch.cat(batches).unflatten(0, (-1, len(normals))))
+    raw_of = compiled(model.features, "raw", settings.size_px)
+    raw = raw_of(copies)[0].unflatten(0, (-1, len(normals)))
+    return Normals(model, raw, raw_of)
 
 
 def fit_anomaly_model(
@@ -273,11 +279,20 @@ def shifted(maps: Tensor, dy: int, dx: int) -> Tensor:
 
 
 @torch.inference_mode()
-def anomalies(model: AnomalyModel, crops: Image) -> tuple[Floats, Floats]:
-    """Raw scores (N,) and raw maps (N, H / 4, W / 4) of crops (N, H, W, C) uint8."""
+def anomalies(
+    model: AnomalyModel, crops: Image, raw_of: Compute | None = None
+) -> tuple[Floats, Floats]:
+    """Raw scores (N,) and raw maps (N, H / 4, W / 4) of crops (N, H, W, C) uint8.
+
+    `raw_of` computes their features; without it torch does, as slow and as it is.
+    """
     scores, maps = [], []
-    for start in range(0, len(crops), 32):
-        score, anomaly_map = model(torch.tensor(crops[start : start + 32]))
+    for start in range(0, len(crops), BATCH_SIZE):
+        batch = crops[start : start + BATCH_SIZE]
+        if raw_of is None:
+            score, anomaly_map = model(torch.tensor(batch))
+        else:
+            score, anomaly_map = model.of_raw(raw_of(batch)[0])
         scores.append(score.numpy())
         maps.append(anomaly_map.numpy())
     return np.concatenate(scores), np.concatenate(maps)

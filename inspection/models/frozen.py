@@ -22,11 +22,12 @@ from tqdm import tqdm
 
 from inspection.geometry import Image
 from inspection.models.classifier import DefectClassifier, EvidenceHead
+from inspection.models.compiled import compiled
 from inspection.models.crops import Crops
 
 Example = dict[str, Tensor | list[Tensor]]
 
-# no outcome: 16 crops fill the cores, more only the memory; a head takes less of it
+# no outcome: crops that are written at once, and those that a head takes at once
 BATCH_SIZE = 16
 HEAD_BATCH = 64
 
@@ -136,7 +137,6 @@ def head_logits(head: EvidenceHead, features: Features, rows: Any) -> Any:
     return np.concatenate([head(features.of(batch)).numpy() for batch in batches])
 
 
-@torch.inference_mode()
 def _compute(
     model: DefectClassifier,
     images: Image,
@@ -146,7 +146,7 @@ def _compute(
     show_progress: bool,
 ) -> None:
     """Write the features of the crops, mirrored in each of the ways, stage by stage."""
-    model.eval()
+    stages_of = compiled(model, "stages", model.architecture.size_px)
     stages: list[Any] = []
     progress = tqdm(
         total=len(ways) * len(images), desc="features", disable=not show_progress
@@ -154,7 +154,7 @@ def _compute(
     for way, mirror in enumerate(ways):
         for start in range(0, len(images), BATCH_SIZE):
             batch = _mirrored(images[start : start + BATCH_SIZE], mirror)
-            maps = model.stages(_as_batch(batch))
+            maps = stages_of(batch)
             if not stages:
                 stages = [
                     _file(folder, number, one, len(ways), len(images))
@@ -180,11 +180,6 @@ def _mirrored(images: Image, way: tuple[bool, bool]) -> Image:
     if left_right:
         images = images[:, :, ::-1]
     return images[:, ::-1] if top_bottom else images
-
-
-def _as_batch(images: Image) -> Tensor:
-    """Crops (N, H, W, C) uint8 as a tensor (N, C, H, W)."""
-    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)
 
 
 def _key(
