@@ -272,6 +272,8 @@ def _values(found: Plan) -> list[tuple[str, str, str]]:
         ("train", "epochs", str(found.epochs)),
         # nobody has asked for a limit yet: what escapes cost decides
         ("assemble", "max_escape_rate", "null"),
+        # nor stated the takt of the line: the gate tells the time a part and refuses none by it
+        ("gate", "max_ms_per_part", "null"),
     ]
 
 

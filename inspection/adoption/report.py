@@ -53,6 +53,7 @@ def understood(plan: Plan) -> Iterator[str]:
     yield (
         "escapes: what they cost decides; assemble.max_escape_rate in params.yaml sets a limit"
     )
+    yield "takt: not stated; gate.max_ms_per_part in params.yaml sets a limit"
 
 
 def _classes(plan: Plan) -> Iterator[str]:

@@ -46,8 +46,9 @@ class GateParams(Frozen):
     max_quarantined_fraction: float = Field(default=0.1, ge=0, le=1)
     """Share of the image files that may have been set aside."""
 
-    max_ms_per_part: float = Field(default=500.0, gt=0)
-    """Median time a part, on the machine that gates, one thread: the takt of the line."""
+    max_ms_per_part: float | None = Field(default=500.0, gt=0)
+    """Median time a part, on the machine that gates, one thread: the takt of the line. null
+    switches the rule off, for a line whose takt nobody has stated."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def standing_rules(facts: Facts, params: GateParams) -> list[Rule]:
             params.max_quarantined_fraction,
             "",
         ),
-        _at_most("latency", facts.ms_per_part, params.max_ms_per_part, " ms a part"),
+        _latency(facts.ms_per_part, params.max_ms_per_part),
     ]
 
 
@@ -289,6 +290,13 @@ def _cam_edge(edge: float | None, limit: float | None) -> Rule:
     if limit is None:
         return Rule("heat on the crop's edge", True, "not asked for", "off in params")
     return _at_most("heat on the crop's edge", edge, limit, "")
+
+
+def _latency(ms_per_part: float | None, limit: float | None) -> Rule:
+    if limit is not None:
+        return _at_most("latency", ms_per_part, limit, " ms a part")
+    found = "missing" if ms_per_part is None else f"{ms_per_part:.4g} ms a part"
+    return Rule("latency", ms_per_part is not None, found, "off in params")
 
 
 def _at_most(name: str, value: float | None, limit: float, unit: str) -> Rule:

@@ -24,6 +24,8 @@ train:
   epochs: 3  # few
 assemble:
   max_escape_rate: 0.01
+gate:
+  max_ms_per_part: 500
 """
 
 
@@ -84,6 +86,7 @@ def test_a_folder_becomes_the_data_and_stays_as_it_was(
         "epochs": 60,
     }
     assert params["assemble"] == {"max_escape_rate": None}
+    assert params["gate"] == {"max_ms_per_part": None}
     text = (project / "params.yaml").read_text(encoding="utf-8")
     assert "epochs: 60  # few" in text
     assert "backbone_args: null  # narrow" in text

@@ -205,6 +205,13 @@ def test_the_rule_on_heat_can_be_switched_off_in_writing() -> None:
     assert all(rule.passed for rule in standing_rules(replace(GOOD, cam_edge=None), off))
 
 
+def test_without_a_stated_takt_the_time_is_told_and_stops_none() -> None:
+    rules = standing_rules(replace(GOOD, ms_per_part=9000.0), GateParams(max_ms_per_part=None))
+
+    assert all(rule.passed for rule in rules)
+    assert ("9000 ms a part", "off in params") in [(rule.found, rule.limit) for rule in rules]
+
+
 @pytest.mark.parametrize(
     ("expected", "verdict", "passes"),
     [
