@@ -100,14 +100,7 @@ def _choose_part(views: pd.DataFrame, version: Version) -> pd.DataFrame:
     part_ids = list(dict.fromkeys(kept["part_id"]))
     address.recall("part", part_ids)
     part_id = st.selectbox("Part", part_ids, key="part")
-    place = part_ids.index(part_id)
-    with st.container(horizontal=True):
-        st.button(
-            "Back", shortcut="Left", on_click=_go, args=("part", part_ids, place - 1)
-        )
-        st.button(
-            "Next", shortcut="Right", on_click=_go, args=("part", part_ids, place + 1)
-        )
+    _offer_neighbours("part", part_ids, back=("Back", "Left"), forth=("Next", "Right"))
     address.note("fold", "label", "part")
     return in_fold[in_fold["part_id"] == part_id]
 
@@ -117,16 +110,20 @@ def _choose_view(paths: list[str], verdict: PartVerdict) -> str:
     address.recall("view", paths, verdict.worst_view)
     with st.sidebar:
         path = st.selectbox("View", paths, key="view", format_func=file_name)
-        place = paths.index(path)
-        with st.container(horizontal=True):
-            st.button(
-                "Up", shortcut="Up", on_click=_go, args=("view", paths, place - 1)
-            )
-            st.button(
-                "Down", shortcut="Down", on_click=_go, args=("view", paths, place + 1)
-            )
+        _offer_neighbours("view", paths, back=("Up", "Up"), forth=("Down", "Down"))
     address.note("view")
     return str(path)
+
+
+def _offer_neighbours(
+    key: str, options: Sequence[str], *, back: tuple[str, str], forth: tuple[str, str]
+) -> None:
+    """Buttons to the options beside the chosen one; of each its title and its key."""
+    place = list(options).index(st.session_state[key])
+    with st.container(horizontal=True):
+        for (title, pressed), step in ((back, -1), (forth, 1)):
+            there = (key, options, place + step)
+            st.button(title, shortcut=pressed, on_click=_go, args=there)
 
 
 def _go(key: str, options: Sequence[str], place: int) -> None:
