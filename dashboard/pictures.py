@@ -7,6 +7,7 @@ import numpy as np
 
 from inspection.boxes import parse_boxes
 from inspection.geometry import Box, Floats, Image
+from inspection.images import decode
 from inspection.runtime.bundle import Card
 from inspection.runtime.heat import overlay
 from inspection.runtime.verdict import ViewVerdict
@@ -46,6 +47,17 @@ def marked_frame(
     for found in verdict.boxes:
         _draw(picture, found.box, ORANGE, thickness)
     return picture
+
+
+def frame_of(content: bytes, card: Card) -> Image:
+    """The frame (H, W, C) of a file, read as the card's line reads its frames."""
+    line = card.line
+    return decode(content, channels=line.channels, bit_depth=line.bit_depth)
+
+
+def crop_and_heat(crop: Image, heat: Floats) -> Image:
+    """A crop (H, W, C) as RGB, beside it the same with its heat (h, w) laid over it."""
+    return beside(rgb(crop), overlay(crop, heat))
 
 
 def rgb(picture: Image) -> Image:

@@ -17,15 +17,13 @@ from dashboard.explorer.views import (
     score_table,
     selected,
 )
-from dashboard.pictures import beside, heat_scale, marked_frame, rgb
+from dashboard.pictures import crop_and_heat, frame_of, heat_scale, marked_frame
 from dashboard.places import DATA, content, file_name, stamp
 from dashboard.places import FOLDS as FOLDS_TABLE
 from dashboard.versions import Version, named
 from inspection.errors import InspectionError
-from inspection.images import decode
 from inspection.parts import part_label
 from inspection.runtime.bundle import CARD, Card
-from inspection.runtime.heat import overlay
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
@@ -229,7 +227,7 @@ def _show_crops(outputs: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
         is_turned = outputs.windows[region].turned
         turned = ", turned by 180 degrees" if is_turned else ""
         caption = f"{region}{turned}; {name}: peak heat {heat.max():.2f}"
-        both = beside(rgb(crop), overlay(crop, heat))
+        both = crop_and_heat(crop, heat)
         st.image(both, caption=caption, width="stretch", output_format="JPEG")
     st.image(
         heat_scale(), caption="heat 0 (as normal parts) to 1, the same for every part"
@@ -243,10 +241,7 @@ def _measured(folder: str, path: str, stamp: int, _inspector: Inspector) -> View
 
 
 def _frame(path: str, card: Card) -> Any:
-    line = card.line
-    return decode(
-        content(DATA / path), channels=line.channels, bit_depth=line.bit_depth
-    )
+    return frame_of(content(DATA / path), card)
 
 
 @st.cache_data(max_entries=6, show_spinner=False)

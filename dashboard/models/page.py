@@ -9,12 +9,11 @@ from dashboard import address, loading
 from dashboard.explorer.page import choose_version
 from dashboard.models.changes import changed_verdicts, compared, differing, headlines
 from dashboard.models.history import dry_run, entries, log_table, rules_table
-from dashboard.pictures import marked_frame
+from dashboard.pictures import frame_of, marked_frame
 from dashboard.places import DATA, RELEASES, content, file_name, stamp
 from dashboard.places import FOLDS as FOLDS_TABLE
 from dashboard.versions import Version
 from inspection.errors import InspectionError
-from inspection.images import decode
 from inspection.runtime.bundle import CARD
 from inspection.runtime.verdict import PartVerdict, judge_part
 from inspection.runtime.views import View
@@ -129,10 +128,8 @@ def _show_part(
     after: dict[str, PartVerdict],
     version: Version,
 ) -> None:
-    path, line = row["view"], version.card.line
-    frame = decode(
-        content(DATA / path), channels=line.channels, bit_depth=line.bit_depth
-    )
+    path = row["view"]
+    frame = frame_of(content(DATA / path), version.card)
     verdicts = [after[row["part"]], before[row["part"]]]
     view = next(v for verdict in verdicts for v in verdict.views if v.name == path)
     st.image(

@@ -5,11 +5,9 @@ import streamlit as st
 from dashboard import loading
 from dashboard.explorer.page import COLOURS, choose_version
 from dashboard.explorer.views import score_table
-from dashboard.pictures import beside, heat_scale, marked_frame, rgb
+from dashboard.pictures import crop_and_heat, frame_of, heat_scale, marked_frame
 from inspection.errors import InspectionError
-from inspection.images import decode
 from inspection.runtime.bundle import Card
-from inspection.runtime.heat import overlay
 from inspection.runtime.verdict import ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
 
@@ -53,8 +51,7 @@ def _judge() -> None:
         st.markdown(f"**{judged.verdict}: {judged.label}{decides}**")
         st.text(view.name)
         left, right = st.columns([3, 2])
-        line = card.line
-        frame = decode(view.content, channels=line.channels, bit_depth=line.bit_depth)
+        frame = frame_of(view.content, card)
         marked = marked_frame(frame, "[]", judged, card)
         left.image(marked, width="stretch", output_format="JPEG")
         left.caption("Boxes: :orange[found defect], :gray[crops]")
@@ -69,7 +66,7 @@ def _judge() -> None:
 def _show_heat(seen: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
     for name, heat in judged.heat.items():
         region = card.detectors[name].region
-        both = beside(rgb(seen.crops[region]), overlay(seen.crops[region], heat))
+        both = crop_and_heat(seen.crops[region], heat)
         caption = f"{region}, and heat of {name}"
         st.image(both, caption=caption, width="stretch", output_format="JPEG")
 

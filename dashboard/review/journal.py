@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from inspection.curation.reviews import EXCLUDED, REVIEW_COLUMNS
 from inspection.errors import InspectionError
 from inspection.line import Line, fold_name
+from inspection.runtime.pictures import now
 from inspection.storage import locked, plain_cell, write_text
 from inspection.texts import read_text
 
@@ -152,7 +152,7 @@ class Journal:
         found = []
         for sha256, label, reviewer, note in rows:
             answer = answers.get(fold_name(label), label)
-            one = Decision(0, _now(), sha256, answer, reviewer or BY_HAND, note)
+            one = Decision(0, now(), sha256, answer, reviewer or BY_HAND, note)
             if _key(one) not in said:
                 found.append(one)
         return found
@@ -301,7 +301,7 @@ class _Said:
         return cls(one.image_sha256, one.answer, one.reviewer, one.note)
 
     def line(self, number: int) -> str:
-        entry = {"number": number, "at": _now(), **self.__dict__}
+        entry = {"number": number, "at": now(), **self.__dict__}
         return json.dumps(entry, ensure_ascii=False)
 
 
@@ -340,7 +340,3 @@ def _csv(rows: Sequence[Sequence[str]]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -8,15 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import loading
-from dashboard.pictures import beside, heat_scale, marked_frame, rgb
+from dashboard.pictures import crop_and_heat, frame_of, heat_scale, marked_frame
 from dashboard.places import CROPS, DATA, KEPT, content, stamp
 from dashboard.review.alike import Atlas, atlas_of, embedding_of, load_atlas, save_atlas
 from dashboard.review.queue import Item
 from dashboard.versions import Version
 from inspection.errors import InspectionError
-from inspection.images import decode
 from inspection.models.crops import load_crops
-from inspection.runtime.heat import overlay
 from inspection.runtime.verdict import ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
 
@@ -37,8 +35,7 @@ def show_pictures(
 ) -> None:
     card = version.card
     left, right = st.columns([3, 2])
-    channels, bit_depth = card.line.channels, card.line.bit_depth
-    frame = decode(content(item.path), channels=channels, bit_depth=bit_depth)
+    frame = frame_of(content(item.path), card)
     left.image(marked_frame(frame, item.boxes, judged, card), width="stretch",
                output_format="JPEG")  # fmt: skip
     left.caption("Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
@@ -53,7 +50,7 @@ def show_pictures(
                 st.info(f"{region}: not found in this frame")
                 continue
             crop, heat = outputs.crops[region], judged.heat[name]
-            both = beside(rgb(crop), overlay(crop, heat))
+            both = crop_and_heat(crop, heat)
             caption = f"{region}, and heat of {name}: score {judged.scores[name]:.2f}"
             st.image(both, caption=caption, width="stretch", output_format="JPEG")
         st.image(heat_scale(), caption="heat 0 (as normal parts) to 1", width=STRIP_PX)
@@ -124,9 +121,6 @@ def _atlas(version: Version) -> Atlas | None:
 
 @st.cache_data(max_entries=500, show_spinner=False)
 def _thumbnail(path: str, _version: Version) -> np.ndarray:
-    line = _version.card.line
-    frame = decode(
-        content(Path(path)), channels=line.channels, bit_depth=line.bit_depth
-    )
+    frame = frame_of(content(Path(path)), _version.card)
     scale = 2 * STRIP_PX / frame.shape[1]
     return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
