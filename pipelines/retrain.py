@@ -28,11 +28,12 @@ from inspection.storage import locked
 from pipelines import alerts
 from pipelines import promote as gate
 from pipelines.dvc_process import PassingError
+from pipelines.intake.steps import RETRAINING
 from pipelines.runs import branch, dvc_pool, records
 from pipelines.runs.overrides import overridden
 from pipelines.shipping.bento import of_champion
 
-LOCK = Path(".state/locks/retrain.lock")
+LOCK = RETRAINING
 SERVER_START_S = 180  # a busy machine takes longer than the 20 s that Prefect grants
 # evaluate_cam and fit_anomaly need the same stages and not each other; more never run at once
 MAX_SIDE_BY_SIDE = 2

@@ -8,7 +8,6 @@ import argparse
 import csv
 import hashlib
 import io
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,9 +19,9 @@ from pydantic import ConfigDict
 from inspection.curation.reviews import REVIEW_COLUMNS
 from inspection.dataset.layouts import FROM_FILES, Layout, raw_label
 from inspection.dataset.names import fullmatch, nfc, take_apart
-from inspection.errors import InspectionError, first_three
+from inspection.errors import InspectionError, first_three, raise_all
 from inspection.line import Line, fold_name
-from inspection.runtime.pictures import now, picture_path
+from inspection.runtime.pictures import picture_path
 from inspection.runtime.verdict_log import (
     Feedback,
     LoggedPart,
@@ -37,6 +36,7 @@ from inspection.storage import (
     write_json,
     write_text,
 )
+from pipelines.intake import steps
 from stages import sections
 
 VERDICTS = Path("verdicts")
@@ -55,6 +55,8 @@ SUFFIXES = {
 }
 # of the hash that names a part: among ten thousand taken parts two are the same with 1 %
 ID_DIGITS = 8
+# of a part that is inspected again and again, each time with another picture
+MAX_SHOTS = 100
 
 
 class LayoutOfData(Layout):
@@ -147,21 +149,22 @@ def take(plan: Plan) -> str:
     if not plan.pictures:
         return "nothing new to take"
 
-    with locked(LOCK, holder="take_feedback"):
-        step = TAKEN / f"{now().replace(':', '')}.json"
-        files = {one.path: one.sha256 for one in plan.pictures if one.path}
-        rows = [one.row for one in plan.pictures]
+    _check_kept(plan.pictures)
+    with locked(LOCK, holder="take_feedback"), steps.changing_data():
+        # what another process has taken since the plan was made is not taken again
+        reviewed = {row["image_sha256"] for row in _rows(REVIEWS)}
+        pictures = [one for one in plan.pictures if one.sha256 not in reviewed]
+        if not pictures:
+            return "nothing new to take"
+
+        step = steps.new_step(TAKEN)
+        files = {one.path: one.sha256 for one in pictures if one.path}
+        rows = [one.row for one in pictures]
         # first what undoes it: a step that was cut short can be taken back as a whole one
         write_json(step, {"files": files, "rows": [list(row) for row in rows]})
-        for one in plan.pictures:
+        for one in pictures:
             if one.path:
-                target = DATA / one.path
-                shutil.copyfile(one.kept, target)
-                if sha256_of(target) != one.sha256:
-                    raise InspectionError(
-                        f"{one.kept}: is not the picture that was judged; run --undo, and "
-                        "remove it"
-                    )
+                steps.copy_whole(one.kept, DATA / one.path)
         write_text(
             REVIEWS,
             REVIEWS.read_text(encoding="utf-8").rstrip("\n") + "\n" + _text(rows),
@@ -174,11 +177,9 @@ def take(plan: Plan) -> str:
 
 def undo() -> str:
     """Take the last step back: its pictures, where they are still its own, and its rows."""
-    with locked(LOCK, holder="take_feedback"):
-        steps = sorted(TAKEN.glob("*.json"))
-        if not steps:
-            raise InspectionError(f"{TAKEN}: holds no step to take back")
-        step = read_json(steps[-1])
+    with locked(LOCK, holder="take_feedback"), steps.changing_data():
+        last = steps.last_step(TAKEN)
+        step = read_json(last)
         for path, digest in step["files"].items():
             target = DATA / path
             if target.is_file() and sha256_of(target) == digest:
@@ -187,7 +188,7 @@ def undo() -> str:
         rows = [tuple(row[name] for name in REVIEW_COLUMNS) for row in _rows(REVIEWS)]
         kept = [row for row in rows if row not in gone]
         write_text(REVIEWS, _text([REVIEW_COLUMNS, *kept]))
-        steps[-1].unlink()
+        last.unlink()
     counts = f"{len(step['files'])} pictures, {len(rows) - len(kept)} rows"
     return f"taken back: {counts}; now `dvc repro`"
 
@@ -204,15 +205,24 @@ class Names:
     def for_view(self, part: LoggedPart, label: str, number: int, kept: Path) -> str:
         """A free name under the data folder that says this label; '' where none can be made."""
         digest = hashlib.sha256((part.part_id or part.request_id).encode("utf-8"))
-        groups = {"part": f"fb{digest.hexdigest()[:ID_DIGITS]}", "view": str(number)}
+        groups = {"part": f"fb{digest.hexdigest()[:ID_DIGITS]}"}
         if part.camera:
             groups["camera"] = part.camera
-        for path in self._like(label):
-            name = self._renamed(path, groups, kept)
-            if name not in self._given and self._says(name, label):
-                self._given.add(name)
-                return name
+        likes = list(self._like(label))
+        for shot in range(number, number + MAX_SHOTS):
+            for path in likes:
+                name = self._renamed(path, groups | {"view": str(shot)}, kept)
+                if self._is_free(name, kept) and self._says(name, label):
+                    self._given.add(name)
+                    return name
         return ""
+
+    def _is_free(self, name: str, kept: Path) -> bool:
+        """Whether no other picture has this name; a step that was cut off may have used it."""
+        if name in self._given:
+            return False
+        there = DATA / name
+        return not there.exists() or sha256_of(there) == sha256_of(kept)
 
     def _like(self, label: str) -> Iterator[str]:
         """Images whose own name or folder says this label."""
@@ -242,6 +252,15 @@ class Names:
         return self._line.class_by_alias.get(fold_name(raw)) == label
 
 
+def _check_kept(pictures: Sequence[Picture]) -> None:
+    """Refuse a picture that is no longer the one that was judged, before anything is taken."""
+    raise_all(
+        f"{one.kept}: is not the picture that was judged; remove it"
+        for one in pictures
+        if one.path and sha256_of(one.kept) != one.sha256
+    )
+
+
 def _check(layout: Layout) -> None:
     if layout.layout in FROM_FILES:
         raise InspectionError(
@@ -257,13 +276,14 @@ def _check(layout: Layout) -> None:
 
 def _found(verdicts: Path, line: Line) -> list[tuple[LoggedPart, Feedback]]:
     """Every verdict that somebody spoke about, with the last that was said."""
-    by_request: dict[str, Feedback] = {}
-    by_part: dict[str, Feedback] = {}
-    for said in read_feedback(verdicts):
+    by_request: dict[str, tuple[int, Feedback]] = {}
+    by_part: dict[str, tuple[int, Feedback]] = {}
+    # numbered as people spoke: the time of a word may be that of a clock which was set back since
+    for number, said in enumerate(read_feedback(verdicts)):
         if said.request_id is not None:
-            by_request[said.request_id] = said
+            by_request[said.request_id] = number, said
         elif said.part_id is not None:
-            by_part[said.part_id] = said
+            by_part[said.part_id] = number, said
 
     found = []
     for part in read_parts(verdicts):
@@ -272,7 +292,8 @@ def _found(verdicts: Path, line: Line) -> list[tuple[LoggedPart, Feedback]]:
             one for one in (by_request.get(part.request_id), of_part) if one is not None
         ]
         if words and part.line == line.name:
-            found.append((part, max(words, key=lambda one: one.given_at)))
+            _, last = max(words, key=lambda one: one[0])
+            found.append((part, last))
     return found
 
 

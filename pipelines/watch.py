@@ -27,7 +27,7 @@ from inspection.monitoring.watching import Alarm, alarms
 from inspection.runtime.bundle import Card, read_card
 from inspection.runtime.pictures import now
 from inspection.runtime.releases import champion
-from inspection.runtime.verdict_log import read_feedback, read_parts
+from inspection.runtime.verdict_log import last_request, read_feedback, read_parts
 from inspection.storage import read_json, write_json
 from pipelines import alerts
 from pipelines.champions import RELEASES
@@ -107,7 +107,12 @@ def watched(
     card = read_card(release)
     line, accepted = card.line, _accepted(folder)
     since = accepted.get("at", "")
-    parts = [part for part in read_parts(folder, since=since) if part.line == line.name]
+    after = accepted.get("after", "")
+    parts = [
+        part
+        for part in read_parts(folder, after=after, since=since)
+        if part.line == line.name
+    ]
     return Watched(
         n_parts=len(parts),
         since=since,
@@ -127,7 +132,9 @@ def watched(
 def accept(folder: Path, *, why: str, by: str) -> None:
     """Note that what is seen from now on is the usual, and who says so; lines are added only."""
     release = champion(RELEASES).name
-    entry = {"at": now(), "who": by, "why": why, "release": release}
+    # by the last part, not by the time alone: a clock that is set back would hide what follows
+    after = last_request(folder)
+    entry = {"at": now(), "after": after, "who": by, "why": why, "release": release}
     text = json.dumps(entry, ensure_ascii=False) + "\n"
     # one write to a file opened for appending: two people at once add a line each
     with (folder / ACCEPTED).open("a", encoding="utf-8") as file:

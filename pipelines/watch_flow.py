@@ -80,8 +80,9 @@ def before_and_after(folder: Path, alarm: Alarm) -> str | None:
         for part in read_parts(folder)
         if (part.release, part.camera or NO_CAMERA) == (alarm.release, alarm.camera)
     ]
-    before = _kept(folder, [p for p in parts if p.answered_at < alarm.since])
-    after = _kept(folder, [p for p in parts if p.answered_at >= alarm.since])
+    times = [part.answered_at for part in parts]
+    first = times.index(alarm.since) if alarm.since in times else len(times)
+    before, after = _kept(folder, parts[:first]), _kept(folder, parts[first:])
     if not before and not after:
         return None
 

@@ -1,7 +1,8 @@
 """The verdict log: what was judged, on what grounds, and what the part really was. One sqlite file.
 
 The service writes it and anything may read it meanwhile (write-ahead log). A row that was written
-survives the death of the process. Rows are added and never changed: triggers refuse it.
+survives the death of the process. Rows are added and never changed: triggers refuse it. Their order
+is that in which they were added; times are only told, for a clock may be set back.
 """
 
 import json
@@ -175,7 +176,7 @@ class VerdictLog:
 
     def kept(self) -> list[tuple[str, int]]:
         """Hash and size of each picture that is kept, oldest first."""
-        query = "SELECT sha256, n_bytes FROM pictures ORDER BY kept_at, rowid"
+        query = "SELECT sha256, n_bytes FROM pictures ORDER BY rowid"
         with self._lock:
             rows = self._connection.execute(query).fetchall()
         return [(str(row["sha256"]), int(row["n_bytes"])) for row in rows]
@@ -197,17 +198,36 @@ class VerdictLog:
             self._connection.execute("DELETE FROM pictures WHERE sha256 = ?", [sha256])
 
 
-def read_parts(folder: Path, *, since: str = "") -> Iterator[LoggedPart]:
-    """The verdicts from a time on (ISO 8601, UTC), oldest first; for readers beside the service.
+def read_parts(
+    folder: Path, *, after: str = "", since: str = ""
+) -> Iterator[LoggedPart]:
+    """The verdicts after that on the request `after`, oldest first; read beside the service.
+
+    Where the log does not hold this request, those from the time `since` on (ISO 8601, UTC). Raises
+    InspectionError where there is no log.
+    """
+    number = "SELECT rowid FROM parts WHERE request_id = ?"
+    with closing(_read_only(folder)) as connection:
+        row = connection.execute(number, [after]).fetchone()
+        if row is not None:
+            yield from _parts(connection, "rowid > ?", [row["rowid"]])
+        else:
+            yield from _parts(connection, "answered_at >= ?", [since])
+
+
+def last_request(folder: Path) -> str:
+    """The request of the last verdict, '' where there is none yet.
 
     Raises InspectionError where there is no log.
     """
+    query = "SELECT request_id FROM parts ORDER BY rowid DESC LIMIT 1"
     with closing(_read_only(folder)) as connection:
-        yield from _parts(connection, "answered_at >= ?", [since])
+        row = connection.execute(query).fetchone()
+    return "" if row is None else str(row["request_id"])
 
 
 def read_feedback(folder: Path, *, since: str = "") -> list[Feedback]:
-    """What people said from a time on (ISO 8601, UTC), oldest first."""
+    """What people said from a time on (ISO 8601, UTC), in the order in which they said it."""
     query = (
         "SELECT given_at, request_id, part_id, label, reviewer, note FROM feedback "
         "WHERE given_at >= ? ORDER BY number"
@@ -284,7 +304,7 @@ def _flat(view: LoggedView) -> dict[str, Any]:
 def _parts(
     connection: sqlite3.Connection, where: str, values: Sequence[Any]
 ) -> Iterator[LoggedPart]:
-    query = f"SELECT * FROM parts WHERE {where} ORDER BY answered_at, rowid"
+    query = f"SELECT * FROM parts WHERE {where} ORDER BY rowid"
     for row in connection.execute(query, values):
         views = connection.execute(
             "SELECT * FROM views WHERE request_id = ? ORDER BY number",

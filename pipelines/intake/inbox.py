@@ -23,7 +23,6 @@ import pandas as pd
 
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
-from inspection.runtime.pictures import now
 from inspection.storage import (
     locked,
     read_json,
@@ -31,6 +30,7 @@ from inspection.storage import (
     write_json,
     write_table,
 )
+from pipelines.intake import steps
 
 INBOX = Path("inbox")
 DATA = Path("data")
@@ -41,6 +41,8 @@ REFUSED = "refused"
 REASONS = "reasons.csv"
 # A file that is being copied was changed just now; cameras and network shares pause for seconds.
 SETTLED_S = 60.0
+# A retraining, or a step whose stage `validate` reads all the data: an hour where they are many.
+PATIENCE_S = 3600.0
 # What a stage says that finds another run of itself: the files are not to blame.
 BUSY = "is running already"
 
@@ -105,19 +107,20 @@ def sorted_out(inbox: Path = INBOX) -> Sorted:
     return Sorted([one for one in new if one not in found], refused | found)
 
 
-def take_new(inbox: Path = INBOX) -> tuple[Sorted, str]:
+def take_new(inbox: Path = INBOX, *, wait_s: float = 0.0) -> tuple[Sorted, str]:
     """Take what has arrived; returns what that was, and what was done, in a line.
 
-    Raises InspectionError: two such steps never overlap, and the stage may be at work elsewhere.
+    Raises InspectionError: two such steps never overlap, the stage may be at work elsewhere, and a
+    retraining may last longer than `wait_s`.
     """
     with locked(LOCK, holder="the inbox"):
         for left in TRIALS.glob(f"{TRIAL}*"):  # of a step that was killed
             shutil.rmtree(left)
         found = sorted_out(inbox)
-        return found, take(inbox, found)
+        return found, take(inbox, found, wait_s=wait_s)
 
 
-def take(inbox: Path, found: Sorted) -> str:
+def take(inbox: Path, found: Sorted, *, wait_s: float = 0.0) -> str:
     """Move the files to where they belong; returns what was done and how to go on, in a line.
 
     The caller sees to it that no other step is under way.
@@ -125,14 +128,15 @@ def take(inbox: Path, found: Sorted) -> str:
     if not found.accepted and not found.refused:
         return "nothing new"
 
-    stamp = now().replace(":", "")
-    _refuse(inbox, found.refused, stamp)
+    step = steps.new_step(STEPS)
+    _refuse(inbox, found.refused, step.stem)
     files = {name: sha256_of(inbox / name) for name in found.accepted}
     if files:
-        # first what undoes it: a step that was cut short can be taken back as a whole one
-        write_json(STEPS / f"{stamp}.json", {"files": files, "trained": False})
-    for name in files:
-        _move(inbox / name, DATA / name)
+        with steps.changing_data(wait_s):
+            # first what undoes it: a step that was cut short can be taken back as a whole one
+            write_json(step, {"files": files, "trained": False})
+            for name in files:
+                steps.move_whole(inbox / name, DATA / name)
     return (
         f"{len(files)} files into {DATA}, {len(found.refused)} into {inbox / REFUSED}; now "
         "`dvc repro`. To take it back: `python -m pipelines.intake.inbox --undo`"
@@ -141,19 +145,17 @@ def take(inbox: Path, found: Sorted) -> str:
 
 def undo(inbox: Path = INBOX) -> str:
     """Bring the files of the last step back into the inbox, where they are still its own."""
-    with locked(LOCK, holder="the inbox"):
-        steps = sorted(STEPS.glob("*.json"))
-        if not steps:
-            raise InspectionError(f"{STEPS}: holds no step to take back")
-        files: dict[str, str] = read_json(steps[-1])["files"]
+    with locked(LOCK, holder="the inbox"), steps.changing_data():
+        last = steps.last_step(STEPS)
+        files: dict[str, str] = read_json(last)["files"]
         mine = [
             name
             for name, digest in files.items()
             if (DATA / name).is_file() and sha256_of(DATA / name) == digest
         ]
         for name in mine:
-            _move(DATA / name, inbox / name)
-        steps[-1].unlink()
+            steps.move_whole(DATA / name, inbox / name)
+        last.unlink()
     return (
         f"taken back: {len(mine)} of {len(files)} files, into {inbox}; now `dvc repro`"
     )
@@ -161,14 +163,21 @@ def undo(inbox: Path = INBOX) -> str:
 
 def waiting() -> int:
     """How many files have been taken that no run has trained on since."""
-    return sum(len(step["files"]) for step in _steps().values() if not step["trained"])
+    return sum(len(step["files"]) for step in untrained().values())
 
 
-def mark_trained() -> None:
-    """Note that a run has trained on all that has been taken."""
-    for path, step in _steps().items():
-        if not step["trained"]:
-            write_json(path, step | {"trained": True})
+def untrained() -> dict[Path, dict[str, Any]]:
+    """The steps that no run has trained on since, by their files."""
+    found = {path: read_json(path) for path in sorted(STEPS.glob("*.json"))}
+    return {path: step for path, step in found.items() if not step["trained"]}
+
+
+def mark_trained(before: Mapping[Path, dict[str, Any]]) -> None:
+    """Note that a run has trained on what had been taken before it; what came since still waits."""
+    with locked(LOCK, holder="the inbox", wait_s=PATIENCE_S):
+        for path, step in before.items():
+            if path.is_file():  # it may have been taken back meanwhile
+                write_json(path, step | {"trained": True})
 
 
 def text_of(found: Sorted) -> str:
@@ -178,10 +187,6 @@ def text_of(found: Sorted) -> str:
         f"refuse   {name}: {why}\n" for name, why in sorted(found.refused.items())
     ]
     return "".join(lines)
-
-
-def _steps() -> dict[Path, dict[str, Any]]:
-    return {path: read_json(path) for path in sorted(STEPS.glob("*.json"))}
 
 
 def _taken_name(new: Path, there: Path) -> str:
@@ -270,20 +275,16 @@ def _link(source: str | Path, target: str | Path) -> None:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def _move(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(source, target)
-
-
 def _refuse(inbox: Path, refused: Mapping[str, str], stamp: str) -> None:
     """Move files where the inbox does not look, with a table of the reasons."""
     if not refused:
         return
     folder = inbox / REFUSED / stamp
-    for name in refused:
-        _move(inbox / name, folder / name)
     rows = sorted(refused.items())
+    # first why: a step that is cut short leaves no file there without its reason
     write_table(folder / REASONS, pd.DataFrame(rows, columns=["path", "reason"]))
+    for name in refused:
+        steps.move_whole(inbox / name, folder / name)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def inbox(
     Once `retrain_after` files wait that no run has trained on, every stage is brought up to date;
     None leaves that to others. With `promote` the gate is asked then, in the name of `by`.
     """
-    found, said = intake.take_new(Path(folder))
+    found, said = intake.take_new(Path(folder), wait_s=intake.PATIENCE_S)
     get_run_logger().info("%s%s", intake.text_of(found), said)
     if found.refused:
         _tell(folder, found.refused)
@@ -38,9 +38,10 @@ def inbox(
     n_waiting = intake.waiting()
     trains = retrain_after is not None and n_waiting >= max(1, retrain_after)
     if trains:
+        before = intake.untrained()
         retrain(promote=promote, by=by)
-        intake.mark_trained()
-        n_waiting = 0
+        intake.mark_trained(before)
+        n_waiting = intake.waiting()
     return {
         "taken": len(found.accepted),
         "refused": len(found.refused),

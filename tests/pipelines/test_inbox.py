@@ -1,7 +1,10 @@
 """From the inbox to the data and back; what may not enter is kept with its reason."""
 
 import os
+import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +26,10 @@ from pipelines.intake.inbox import (
     take,
     take_new,
     undo,
+    untrained,
     waiting,
 )
+from pipelines.intake.steps import RETRAINING, move_whole
 from stages import sections
 from tests.architecture import ROOT
 from tests.bundles import draw_jpeg, sample_line
@@ -145,6 +150,22 @@ def test_what_was_changed_in_the_data_since_is_not_taken_back(project: Path) -> 
     assert (DATA / name).read_bytes() == b"edited"
 
 
+def test_the_last_step_is_taken_back_also_where_the_clock_was_set_back(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"images/Ch01_{number}_dent_1.jpg" for number in range(3)]
+    for name, hour in zip(names, ("12", "11", "11"), strict=True):
+        at = f"2026-11-25T{hour}:00:00.000+00:00"
+        monkeypatch.setattr("pipelines.intake.steps.now", lambda at=at: at)
+        take(INBOX, Sorted([put(INBOX, name)]))
+    assert waiting() == 3
+
+    for name in reversed(names):
+        undo()
+        assert (INBOX / name).is_file()
+        assert not (DATA / name).exists()
+
+
 def test_an_empty_inbox_or_none_is_no_step(project: Path) -> None:
     assert take_new() == (Sorted([], {}), "nothing new")
     INBOX.rmdir()
@@ -187,5 +208,58 @@ def test_a_retraining_begins_once_as_many_files_wait_as_the_policy_says(
     assert done == {"taken": 0, "refused": 0, "waiting": n_waiting, "retrained": n_runs == 1}
     assert begun == [{"promote": True, "by": "Ada"}] * n_runs
     assert waiting() == n_waiting
-    mark_trained()
+    mark_trained(untrained())
     assert waiting() == 0
+
+
+def test_what_comes_while_a_run_trains_still_waits(project: Path) -> None:
+    take(INBOX, Sorted([put(INBOX, "images/Ch01_90_dent_1.jpg")]))
+    before = untrained()
+    take(INBOX, Sorted([put(INBOX, "images/Ch01_91_dent_1.jpg", seed=1)]))
+    mark_trained(before)
+
+    assert waiting() == 1
+
+
+def test_the_data_stay_as_they_are_while_a_retraining_reads_them(project: Path) -> None:
+    new = put(INBOX, "images/Ch01_90_dent_1.jpg")
+    with (
+        locked(RETRAINING, holder="flow retrain"),
+        pytest.raises(InspectionError, match="flow retrain is running already"),
+    ):
+        take(INBOX, Sorted([new]))
+
+    assert (INBOX / new).is_file()
+    assert not (DATA / new).exists()
+    assert not STEPS.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no second file system")
+def test_a_file_of_another_file_system_is_in_the_data_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A share of the network, say: somebody looks at the data while 64 MB are brought over."""
+    n_bytes = 64 * 2**20
+    target = tmp_path / "data/a.bin"
+    sizes: set[int] = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            with suppress(FileNotFoundError):
+                sizes.add(target.stat().st_size)
+
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", delete=False) as file:
+        file.write(bytes(n_bytes))
+    if os.stat(file.name).st_dev == tmp_path.stat().st_dev:
+        pytest.skip("/dev/shm is no second file system")
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        move_whole(Path(file.name), target)
+        time.sleep(0.05)
+    finally:
+        done.set()
+        watcher.join()
+        Path(file.name).unlink(missing_ok=True)
+
+    assert sizes == {n_bytes}
+    assert [path.name for path in target.parent.iterdir()] == ["a.bin"]

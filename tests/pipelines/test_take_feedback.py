@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 from starlette.testclient import TestClient
 
 from inspection.errors import InspectionError
-from pipelines.take_feedback import DATA, MANIFEST, REVIEWS, planned, take, undo
+from inspection.runtime.pictures import picture_path
+from pipelines.take_feedback import DATA, MANIFEST, REVIEWS, TAKEN, planned, take, undo
 from serving.api import create_app
 from serving.champion import Champion
 from serving.recorder import KeepingPolicy, Recorder
@@ -121,6 +122,21 @@ def test_a_picture_and_its_label_stand_in_the_next_manifest_and_can_be_taken_bac
         undo()
 
 
+def test_the_last_word_counts_also_where_the_clock_was_set_back(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said of the part at twelve, and then of the request, by a clock that shows eleven."""
+    content = draw_jpeg("dent", seed=77)
+    monkeypatch.setattr("serving.feedback.now", lambda: "2026-11-25T12:00:00.000+00:00")
+    digest = judged(client, content, part="A_17", label="slide")
+    monkeypatch.setattr("serving.feedback.now", lambda: "2026-11-25T11:00:00.000+00:00")
+    (verdict,) = client.get("/parts/A_17").json()["verdicts"]
+    words = {"request_id": verdict["request_id"], "label": "dent", "reviewer": "Kim"}
+    client.post("/feedback", json=words).raise_for_status()
+
+    assert [one.row[:2] for one in planned().pictures] == [(digest, "dent")]
+
+
 def test_a_label_of_a_picture_that_is_in_the_data_is_only_reviewed(client: TestClient) -> None:
     inside = next(iter(DATA.rglob("*dent*")))
     content = (inside if inside.is_file() else next(inside.iterdir())).read_bytes()
@@ -130,6 +146,40 @@ def test_a_label_of_a_picture_that_is_in_the_data_is_only_reviewed(client: TestC
 
     assert len(list(DATA.rglob("*.jpg"))) == n_files
     assert ",slide,Kim," in REVIEWS.read_text()
+
+
+def test_two_who_take_the_same_at_once_take_it_once(client: TestClient) -> None:
+    judged(client, draw_jpeg("dent", seed=77), part="A1", label="slide")
+    mine, theirs = planned(), planned()
+
+    assert take(mine).startswith("1 pictures into data")
+    assert take(theirs) == "nothing new to take"
+    assert REVIEWS.read_text().count(",slide,Kim,") == 1
+
+
+def test_a_part_that_is_inspected_again_does_not_replace_its_picture(client: TestClient) -> None:
+    """Twice before a run has read the first: its manifest does not name that picture yet."""
+    first = judged(client, draw_jpeg("dent", seed=77), part="A1", label="slide")
+    take(planned())
+    second = judged(client, draw_jpeg("dent", seed=78), part="A1", label="slide")
+    take(planned())
+
+    held = {hashlib.sha256(path.read_bytes()).hexdigest() for path in DATA.rglob("*.jpg")}
+    assert {first, second} <= held
+
+
+def test_a_picture_that_is_not_the_one_that_was_judged_is_refused_before_anything_is_taken(
+    client: TestClient,
+) -> None:
+    judged(client, draw_jpeg("dent", seed=76), part="A1", label="slide")
+    digest = judged(client, draw_jpeg("dent", seed=77), part="A2", label="slide")
+    picture_path(VERDICTS, digest).write_bytes(b"another")
+    before = sorted(DATA.rglob("*"))
+    with pytest.raises(InspectionError, match="is not the picture that was judged"):
+        take(planned())
+
+    assert sorted(DATA.rglob("*")) == before
+    assert not TAKEN.exists()
 
 
 def test_what_cannot_be_taken_is_said(client: TestClient) -> None:

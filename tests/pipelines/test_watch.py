@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,24 @@ def test_a_lamp_that_is_30_percent_dimmer_is_noticed_within_100_parts_and_not_be
     replay(client, N_PARTS + 100, 50, lamp=0.7)
     assert watched().alarms == []
     assert watched().n_parts == 50
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-400), timedelta(days=400)])
+def test_a_clock_that_jumps_hides_no_part_from_the_watch(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    replay(client, 0, 3, lamp=1.0)
+    accept(VERDICTS, why="new lamp", by="Kim")
+    jumped = (datetime.now(UTC) + jump).isoformat(timespec="milliseconds")
+    with monkeypatch.context() as patch:
+        patch.setattr("serving.recorder.now", lambda: jumped)
+        patch.setattr("pipelines.watch.now", lambda: jumped)
+        replay(client, 3, 2, lamp=1.0)
+        assert watched().n_parts == 2
+        accept(VERDICTS, why="another", by="Kim")
+    replay(client, 5, 1, lamp=1.0)
+
+    assert watched().n_parts == 1
 
 
 def rows_of(address: str | None) -> tuple[float, float]:

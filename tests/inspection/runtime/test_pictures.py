@@ -64,6 +64,20 @@ def test_the_oldest_pictures_make_room_and_that_is_logged(log: VerdictLog, tmp_p
     assert pictures.n_evicted == 2
 
 
+def test_with_a_clock_that_is_set_back_the_first_kept_still_leave_first(
+    log: VerdictLog, tmp_path: Path
+) -> None:
+    first, second, third = view(1), view(2), view(3)
+    for (sha256, one), at in ((first, "2026-11-25T12:00"), (second, "2026-11-25T11:00")):
+        path = picture_path(tmp_path, sha256)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(one.content)
+        log.note_picture(sha256, at, "reject", len(one.content))
+    Pictures(tmp_path, log, pass_fraction=0, max_bytes=250).keep("reject", *third)
+
+    assert kept_files(tmp_path) == {second[0], third[0]}
+
+
 @pytest.mark.parametrize(("max_bytes", "kept"), [(100, True), (99, False)])
 def test_a_picture_larger_than_all_the_room_is_not_kept(
     log: VerdictLog, tmp_path: Path, max_bytes: int, kept: bool

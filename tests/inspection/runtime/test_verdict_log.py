@@ -19,6 +19,7 @@ from inspection.runtime.verdict_log import (
     RegionLook,
     UnknownPartError,
     VerdictLog,
+    last_request,
     read_feedback,
     read_parts,
 )
@@ -92,6 +93,37 @@ def test_a_reader_may_begin_at_a_time(log: VerdictLog, tmp_path: Path) -> None:
 
     since = "2026-11-25T10:00:01.000+00:00"
     assert [part.request_id for part in read_parts(tmp_path, since=since)] == ["r1", "r2"]
+
+
+def test_a_clock_that_is_set_back_reorders_and_hides_nothing(
+    log: VerdictLog, tmp_path: Path
+) -> None:
+    for number, second in enumerate((30, 40, 10, 20)):
+        log.record(logged(f"r{number}", second=second))
+    for number, at in enumerate(("12:00", "11:00")):
+        note = {"given_at": f"2026-11-25T{at}:00.000+00:00", "note": str(number)}
+        log.add_feedback(said(part_id="A1").model_copy(update=note))
+
+    assert [part.request_id for part in read_parts(tmp_path)] == ["r0", "r1", "r2", "r3"]
+    assert [part.request_id for part in log.parts_of("A1")] == ["r0", "r1", "r2", "r3"]
+    since = "2026-11-25T10:00:40.000+00:00"
+    later = read_parts(tmp_path, after="r1", since=since)
+    assert [part.request_id for part in later] == ["r2", "r3"]
+    assert [one.note for one in log.feedback_on("A1")] == ["0", "1"]
+    assert last_request(tmp_path) == "r3"
+
+
+def test_after_a_request_of_another_log_the_time_counts(log: VerdictLog, tmp_path: Path) -> None:
+    for second in range(3):
+        log.record(logged(f"r{second}", second=second))
+
+    since = "2026-11-25T10:00:01.000+00:00"
+    later = read_parts(tmp_path, after="gone with the old log", since=since)
+    assert [part.request_id for part in later] == ["r1", "r2"]
+
+
+def test_before_the_first_verdict_there_is_no_last_request(log: VerdictLog, tmp_path: Path) -> None:
+    assert last_request(tmp_path) == ""
 
 
 def test_feedback_on_a_part_or_on_a_request_belongs_to_the_part(
