@@ -136,6 +136,9 @@ def _environment(port: int) -> dict[str, str]:
         "PREFECT_HOME": str(HOME.absolute()),
         "PREFECT_API_URL": f"http://{HOST}:{port}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # by itself it lets the pages of any site read what runs here, and begin runs
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
         # flows are modules of this checkout, and their stages programs of its environment
         "PYTHONPATH": str(ROOT),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",

@@ -47,9 +47,19 @@ class Scheduled:
 
     def asked(self, path: str, body: dict[str, Any]) -> Any:
         try:
-            return httpx.post(f"{self.api}/{path}", json=body).raise_for_status().json()
+            headers = self.token()
+            return (
+                httpx.post(f"{self.api}/{path}", json=body, headers=headers)
+                .raise_for_status()
+                .json()
+            )
         except httpx.HTTPError:
             return []
+
+    def token(self) -> dict[str, str]:
+        """What Prefect's own pages and programs show with each request that may change anything."""
+        asked = httpx.get(f"{self.api}/csrf-token", params={"client": "test"}).raise_for_status()
+        return {"Prefect-Csrf-Token": asked.json()["token"], "Prefect-Csrf-Client": "test"}
 
     def wait_for_run(self, state: str, flow: str, within_s: float) -> dict[str, Any]:
         deadline = time.monotonic() + within_s
@@ -103,12 +113,23 @@ def test_a_run_of_the_clock_completes_within_three_minutes_and_all_ends_with_ctr
     assert str(project) not in str(deployments)  # so that a checkout can be moved
     assert str(ROOT) not in str(deployments)
 
+    check_pages_of_other_sites(scheduled.api)
     below = psutil.Process(scheduled.process.pid).children(recursive=True)
     said = scheduled.stopped()
     assert scheduled.process.returncode == 0, said
     assert f"page     http://127.0.0.1:{scheduled.port}" in said
     assert not [one for one in below if one.is_running() and one.status() != "zombie"]
     assert list((tmp_path / "home").rglob("*.db")) == []  # all of it lies in the project
+
+
+def check_pages_of_other_sites(api: str) -> None:
+    """A page of another site can neither read what runs here nor begin a run, unasked by a form."""
+    foreign = {"Origin": "http://evil.example", "Content-Type": "text/plain"}
+    assert httpx.post(f"{api}/deployments/filter", content="{}", headers=foreign).status_code == 403
+    for path in ("csrf-token?client=evil", "health"):
+        answer = httpx.get(f"{api}/{path}", headers=foreign)
+        assert answer.status_code == 200
+        assert "access-control-allow-origin" not in answer.headers
 
 
 def test_the_runs_of_a_killed_worker_are_marked_as_crashed_and_the_next_one_begins(
