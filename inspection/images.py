@@ -38,9 +38,10 @@ PNG_BIT_DEPTH_AT = 24
 DEEPEST = 16
 # grey levels: at common qualities a JPEG rings by up to some 30 around an edge from 0 to 255
 JPEG_RINGING = 32
-# a progressive JPEG of a camera or of libjpeg has about 10 scans; each costs the time of a whole
-# decode, so thousands in a small file would hold the service for minutes
-MAX_SCANS = 100
+# A progressive JPEG of a camera or of libjpeg has about 10 scans, and this leaves room for those
+# of previews in it. Each costs the time of a whole decode, be it of a few bytes: at 64 megapixels
+# 25 take some 2 s, 100 took 8 s from a file of 260 kB.
+MAX_SCANS = 25
 START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 PLUGINS: dict[bytes, type[ImageFile]] = {
     b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
@@ -173,7 +174,9 @@ def _decode_jpeg(content: bytes, *, channels: int, max_pixels: int) -> np.ndarra
     n_scans = content.count(START_OF_SCAN)
     if n_scans > MAX_SCANS:
         raise ImageError(
-            "corrupt", f"{n_scans} scans in a JPEG; no camera writes such a file"
+            "corrupt",
+            f"{n_scans} scans in a JPEG, more than {MAX_SCANS}, which no camera writes; save it "
+            "anew",
         )
     space = "GRAY" if channels == 1 else "RGB"
     try:

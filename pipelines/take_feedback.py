@@ -19,7 +19,7 @@ from pydantic import ConfigDict
 
 from inspection.curation.reviews import REVIEW_COLUMNS
 from inspection.dataset.layouts import FROM_FILES, Layout, raw_label
-from inspection.dataset.names import nfc, take_apart
+from inspection.dataset.names import fullmatch, nfc, take_apart
 from inspection.errors import InspectionError, first_three
 from inspection.line import Line, fold_name
 from inspection.runtime.pictures import now, picture_path
@@ -222,7 +222,7 @@ class Names:
     def _renamed(self, path: str, groups: dict[str, str], kept: Path) -> str:
         """The path with other values in the places of the pattern's groups."""
         old = PurePosixPath(nfc(path))
-        found = self._layout.regex.fullmatch(old.stem)
+        found = fullmatch(self._layout.regex, old.stem)
         stem = old.stem
         spans = {} if found is None else {
             name: found.span(name) for name in groups if name in found.re.groupindex

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from inspection.errors import InspectionError
-from inspection.runtime.bundle import CARD
+from inspection.runtime.bundle import CARD, Card
 from inspection.runtime.inspector import Inspector
-from inspection.runtime.releases import POINTER, champion
-from inspection.storage import sha256_of
+from inspection.runtime.releases import POINTER, champion_card
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -77,7 +78,7 @@ class Champion:
     def start(self) -> None:
         """Load the champion, then follow the pointer. Raises InspectionError, OSError."""
         self._pointer = self._read_pointer()
-        self._served = load(champion(self._releases, self._public_key))
+        self._served = load(*champion_card(self._releases, self._public_key))
         self._n_taken_up = 1
 
         self._stopping.clear()
@@ -129,12 +130,11 @@ class Champion:
             self.look()
 
     def _take_up(self) -> None:
-        folder = champion(self._releases, self._public_key)
+        folder, card = champion_card(self._releases, self._public_key)
         served = self.current()
-        named = (folder.name, sha256_of(folder / CARD))
 
-        if named != (served.release, served.card_sha256):
-            loaded = load(folder)
+        if (folder.name, card) != (served.release, served.card_json):
+            loaded = load(folder, card)
             # before the swap: who sees the new release sees no problem of the old pointer
             self._problem = ""
             self._served = loaded
@@ -158,10 +158,16 @@ class Champion:
             return b""
 
 
-def load(folder: Path) -> Served:
-    """A release with its models loaded and checked. Raises InspectionError, OSError."""
-    card = (folder / CARD).read_bytes()
+def load(folder: Path, card: bytes) -> Served:
+    """A release with its models loaded and checked. Raises InspectionError, OSError.
+
+    `card` is what was read of its card and found to be promoted.
+    """
     inspector = Inspector(folder)
+    if not _is(inspector.card, card):
+        raise InspectionError(
+            f"{folder / CARD}: was changed while it was loaded; promote a release again"
+        )
     inspector.self_check()
 
     return Served(
@@ -170,3 +176,11 @@ def load(folder: Path) -> Served:
         card_json=card,
         card_sha256=hashlib.sha256(card).hexdigest(),
     )
+
+
+def _is(loaded: Card, content: bytes) -> bool:
+    """Whether a card that was read a second time says what these bytes say."""
+    try:
+        return loaded == Card.model_validate_json(content)
+    except ValidationError:
+        return False

@@ -50,7 +50,7 @@ def before_the_start() -> None:
     """
     close_control_ports()
     try:
-        load(shelf.champion(SETTINGS.releases, SETTINGS.public_key))
+        load(*shelf.champion_card(SETTINGS.releases, SETTINGS.public_key))
     except InspectionError as error:
         raise SystemExit(f"service: not started\n{error}") from error
 

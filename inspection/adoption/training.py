@@ -7,12 +7,14 @@ TRANSFER = {
     "backbone_args": "null",
     "weights": "packaged",
     "freeze_backbone": "true",
+    "head_dim": "32",
+    "mirror_average": "true",
     "augmentation": "flip",
 }
 
-# By steps, since epochs are of any size: so many were ten epochs of the magnetic tiles, with which
-# the recipe was measured.
-WANTED_STEPS = 500
+# By steps, since epochs are of any size. Twice as many steps gave the magnetic tiles 0.01 more of
+# AUROC up to here, and 0.005 from here on.
+WANTED_STEPS = 1000
 CROPS_A_STEP = 16
 
 # Of the views, what is trained on while a fold is held out: test takes a quarter, and each of five
@@ -24,10 +26,10 @@ EPOCHS = (5, 60)
 
 
 def epochs_for(n_views: int) -> int:
-    """Enough epochs for some 500 steps of 16 crops, where six of ten views are trained on.
+    """Enough epochs for some 1000 steps of 16 crops, where six of ten views are trained on.
 
     >>> [epochs_for(n) for n in (50, 400, 1344, 20000)]
-    [60, 33, 10, 5]
+    [60, 60, 20, 5]
     """
     least, most = EPOCHS
     return min(most, max(least, round(WANTED_STEPS / _steps_an_epoch(n_views))))

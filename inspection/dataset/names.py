@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
+import regex
 from pydantic import Field, model_validator
 
+from inspection.errors import InspectionError
 from inspection.line import Frozen
 
 # years of a date in a name: since there are digital cameras; other digits in its place are no date
@@ -17,6 +19,9 @@ YEARS = range(1990, 2100)
 # digits of a date and a time of day: year, month, day, hour, minute, second
 MOMENT_DIGITS = 14
 GROUPS = ("camera", "part", "label", "view")
+# A name takes some 30 us. A pattern that tries every way to cut it, as (a|aa)+ does, doubles its
+# time with each letter: what is not done within this will not be within a day.
+MAX_MATCH_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,30 @@ def nfc(text: str) -> str:
 
 
 def take_apart(path: str, pattern: re.Pattern[str]) -> ViewName | None:
-    """Match the stem of `path` (NFC) as a whole, or None when the name is not understood."""
-    found = pattern.fullmatch(nfc(PurePosixPath(path).stem))
+    """Match the stem of `path` (NFC) as a whole, or None when the name is not understood.
+
+    Raises InspectionError as `fullmatch` does.
+    """
+    found = fullmatch(pattern, nfc(PurePosixPath(path).stem))
     if found is None:
         return None
     groups = {key: nfc(value or "") for key, value in found.groupdict().items()}
     return ViewName(path, groups)
+
+
+def fullmatch(pattern: re.Pattern[str], stem: str) -> Any:
+    """The match of a stem as a whole, or None; as that of `re`, which knows no limit of time.
+
+    Raises InspectionError where the pattern takes too long.
+    """
+    try:
+        return regex.fullmatch(pattern.pattern, stem, timeout=MAX_MATCH_S)
+    except TimeoutError as error:
+        raise InspectionError(
+            f"validate.pattern: {pattern.pattern!r} is not done with {stem!r} after "
+            f"{MAX_MATCH_S:g} s; write it so that a name fits in one way only: no repeat within a "
+            "repeat, as in (a+)+, and no choices that begin alike, as in (a|aa)+"
+        ) from error
 
 
 def part_ids(names: Sequence[ViewName], part_from: PartFrom) -> list[str]:

@@ -52,9 +52,11 @@ def raw_cams(
     names = layer_names(model)
     try:
         for start in range(0, len(crops), batch_size):
-            batch = as_tensor(crops[start : start + batch_size])
+            batch = model.ways(as_tensor(crops[start : start + batch_size]))
             wanted = torch.tensor(list(classes[start : start + batch_size]))
-            logits = tapped(batch)
+            wanted = wanted.repeat(len(batch) // len(wanted))
+            tapped.activations, tapped.gradients = [], []
+            logits = model.head(model.stages(batch))
             model.zero_grad()
             logits.gather(1, wanted[:, None]).sum().backward()
             for (method, cam), (number, name) in _pairs(methods, names):
@@ -69,7 +71,8 @@ def raw_cams(
                     eigen_smooth=False,
                 )
                 heat = torch.from_numpy(raw).float().clamp(min=0).unsqueeze(1)
-                yield (method, name), over_crop(heat, model).squeeze(1).numpy()
+                heat = model.mean_of_maps(over_crop(heat, model))
+                yield (method, name), heat.squeeze(1).numpy()
     finally:
         tapped.release()
 
@@ -91,12 +94,12 @@ class ClassifierWithHeat(nn.Module):
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N, classes) and raw heat (N, defects, H / 4, W / 4)."""
-        features = self.model.features(crops.permute(0, 3, 1, 2))
-        evidence = self.model.head.evidence(features)
-        heat = closed_form(
-            self.method, features, evidence, self.model.head.evidence.weight
-        )
-        return pooled(evidence), over_crop(heat.clamp(min=0), self.model)
+        model = self.model
+        features = model.features(model.ways(crops.permute(0, 3, 1, 2)))
+        evidence = model.head.evidence(features)
+        heat = closed_form(self.method, features, evidence, model.head.evidence.weight)
+        heat = over_crop(heat.clamp(min=0), model)
+        return model.mean_of_ways(pooled(evidence)), model.mean_of_maps(heat)
 
 
 def closed_form(

@@ -27,6 +27,10 @@ POOL_SHARPNESS = 2.0
 # Share of the crop's own brightness that is taken out for a network that learns from scratch. At 0
 # a drifting light moves every crop; at 1 a part that is too dark all over looks like a sound one.
 BRIGHTNESS_DAMPING = 0.8
+# Channels of the fused features of a network that learns from scratch. A head on a frozen backbone
+# does as well with half of them, see `train.head_dim`.
+HEAD_DIM = 64
+
 # The folder, beside a classifier that has seen val, of one that has not.
 BEFORE_VAL = "before_val"
 SIZED = ("vit", "swin", "deit", "beit", "eva", "mvit", "maxvit", "coat")
@@ -47,6 +51,8 @@ class Architecture(Frozen):
     has learned from, in grey levels 0..255, per channel; `brightness_damping` is the share of a
     crop's own brightness that is taken out. `centre_fraction` is the part of the crop, along x and
     y, that is looked at: a preprocessing that keeps the crop's edge from being taken for evidence.
+    `mirror_average` says that a crop is judged together with its left-right mirror image, by the
+    mean of both. `dim` is the number of channels of the fused features.
     """
 
     backbone: str
@@ -58,7 +64,8 @@ class Architecture(Frozen):
     std: tuple[float, ...]
     brightness_damping: float = BRIGHTNESS_DAMPING
     centre_fraction: tuple[float, float] = (1.0, 1.0)
-    dim: int = 64
+    mirror_average: bool = False
+    dim: int = HEAD_DIM
 
 
 class EvidenceHead(nn.Module):
@@ -150,7 +157,33 @@ class DefectClassifier(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Logits (N, classes)."""
-        return self.head(self.stages(crops))
+        return self.mean_of_ways(self.head(self.stages(self.ways(crops))))
+
+    def ways(self, crops: Tensor) -> Tensor:
+        """Crops (N, C, H, W) in every way that they are looked at: (N or 2 N, C, H, W).
+
+        With `mirror_average` their left-right mirror images come after them.
+        """
+        if not self.architecture.mirror_average:
+            return crops
+
+        return torch.cat([crops, crops.flip(-1)])
+
+    def mean_of_ways(self, values: Tensor) -> Tensor:
+        """What was found in each way (N or 2 N, ...), averaged: (N, ...)."""
+        if not self.architecture.mirror_average:
+            return values
+
+        as_it_is, mirrored = values.chunk(2)
+        return (as_it_is + mirrored) / 2
+
+    def mean_of_maps(self, maps: Tensor) -> Tensor:
+        """Maps found in each way (N or 2 N, K, h, w), mirrored back and averaged: (N, K, h, w)."""
+        if not self.architecture.mirror_average:
+            return maps
+
+        as_it_is, mirrored = maps.chunk(2)
+        return (as_it_is + mirrored.flip(-1)) / 2
 
     def _prepared(self, crops: Tensor) -> Tensor:
         """The centre of the crop, standardised; most of the light's brightness taken out.

@@ -35,6 +35,9 @@ HEAD_BATCH = 64
 AS_IT_IS = (False, False)
 MIRRORED = (AS_IT_IS, (True, False), (False, True), (True, True))
 
+# Of MIRRORED, the ways in which a classifier with `mirror_average` judges: as it is, left to right.
+JUDGED_WAYS = (0, 1)
+
 # Sets of features that are kept: those of the classified and of the other region, for the present
 # crops and for those before, to which a person goes back.
 MAX_KEPT = 4
@@ -132,9 +135,17 @@ def frozen_features(
 
 @torch.inference_mode()
 def head_logits(head: EvidenceHead, features: Features, rows: Any) -> Any:
-    """Logits (N, classes) that a head gives for the crops at some rows of the features."""
+    """Logits (N, classes) that a head gives for the crops at some rows of the features.
+
+    They are those of the whole classifier: the mean of both ways where it mirrors crops.
+    """
+    ways = JUDGED_WAYS if head.architecture.mirror_average else JUDGED_WAYS[:1]
     batches = np.array_split(rows, 1 + len(rows) // HEAD_BATCH)
-    return np.concatenate([head(features.of(batch)).numpy() for batch in batches])
+    by_way = [
+        np.concatenate([head(features.of(batch, way)).numpy() for batch in batches])
+        for way in ways
+    ]
+    return np.mean(by_way, axis=0)
 
 
 def _compute(

@@ -1,7 +1,7 @@
 """The inspector: a bundle at work. Frames of one part in, its verdict out; no torch."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -26,19 +26,26 @@ Answer = TypeVar("Answer")
 class Measurement:
     """The exported models at work: they measure views, and judge nothing.
 
-    Thread-safe: no state between calls.
+    Thread-safe: no state between calls. `hashes` are the SHA-256 by file name that the models must
+    have, where they come with a card.
     """
 
-    def __init__(self, folder: Path, models: ModelSet, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        models: ModelSet,
+        *,
+        threads: int = 1,
+        hashes: Mapping[str, str] | None = None,
+    ) -> None:
+        def opened(file: str) -> OnnxSession:
+            sha256 = hashes[file] if hashes is not None else None
+            return OnnxSession(folder / file, threads=threads, sha256=sha256)
+
         self.models = models
-        self._locator = (
-            OnnxSession(folder / models.locator.file, threads=threads)
-            if models.locator
-            else None
-        )
+        self._locator = opened(models.locator.file) if models.locator else None
         self._detectors = {
-            name: OnnxSession(folder / detector.file, threads=threads)
-            for name, detector in models.detectors.items()
+            name: opened(detector.file) for name, detector in models.detectors.items()
         }
 
     def measure(self, view: View) -> ViewOutputs:
@@ -100,11 +107,17 @@ class Measurement:
 
 
 class Inspector:
-    """Judges parts by a bundle whose hashes have been checked. Thread-safe."""
+    """Judges parts by a bundle whose hashes have been checked. Thread-safe.
+
+    Each model is made of the bytes that were hashed, whatever becomes of its file meanwhile.
+    """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        # first every file, so that all that is wrong with a bundle is told at once
         self.card = verified(folder)
-        self._models = Measurement(folder, self.card.models, threads=threads)
+        self._models = Measurement(
+            folder, self.card.models, threads=threads, hashes=self.card.files
+        )
 
     def inspect(self, views: Sequence[View]) -> PartVerdict:
         """The verdict on the views of one part. Raises ImageError on a view it cannot decode."""

@@ -1,5 +1,6 @@
 """Releases: verified copies of bundles, and the pointer to the one that serves."""
 
+import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -85,23 +86,32 @@ def champion(releases: Path, public_key: "Ed25519PublicKey | None" = None) -> Pa
 
     With a key only a release that its owner has signed is one.
     """
+    return champion_card(releases, public_key)[0]
+
+
+def champion_card(
+    releases: Path, public_key: "Ed25519PublicKey | None" = None
+) -> tuple[Path, bytes]:
+    """The folder of the champion, and the bytes of its card that were checked."""
     path = releases / POINTER
     if not path.is_file():
         raise InspectionError(
             f"{path}: there is no champion yet; run `dvc repro`, then `python -m pipelines.promote`"
         )
     folder, card_sha256 = _read_pointer(path)
-    if not (folder / CARD).is_file():
+    try:
+        card = (folder / CARD).read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise InspectionError(
             f"{folder / CARD}: not found, yet {path} names it; promote again"
-        )
-    if sha256_of(folder / CARD) != card_sha256:
+        ) from error
+    if hashlib.sha256(card).hexdigest() != card_sha256:
         raise InspectionError(
             f"{folder / CARD}: is not the card that was promoted; promote a release again"
         )
     if public_key is not None:
-        require_signature(folder, public_key)
-    return folder
+        require_signature(folder, card, public_key)
+    return folder, card
 
 
 def champion_line(releases: Path) -> str:

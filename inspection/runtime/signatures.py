@@ -92,18 +92,21 @@ def read_public_key(path: Path) -> "Ed25519PublicKey":
 
 def sign(release: Path, key: "Ed25519PrivateKey") -> None:
     """Write the signature of a release into its folder, in base64."""
-    signature = key.sign(_message(release))
+    signature = key.sign(_message(release.name, (release / CARD).read_bytes()))
     write_text(release / SIGNATURE, base64.b64encode(signature).decode("ascii") + "\n")
 
 
-def require_signature(release: Path, key: "Ed25519PublicKey") -> None:
-    """Raise InspectionError unless the owner of the key has signed this very release."""
+def require_signature(release: Path, card: bytes, key: "Ed25519PublicKey") -> None:
+    """Raise InspectionError unless the owner of the key has signed this very release.
+
+    `card` is what was read of its card, and will be used.
+    """
     from cryptography.exceptions import InvalidSignature
 
     path = release / SIGNATURE
     try:
         signature = base64.b64decode(path.read_bytes(), validate=False)
-        key.verify(signature, _message(release))
+        key.verify(signature, _message(release.name, card))
     except FileNotFoundError as error:
         raise InspectionError(
             f"{path}: not found, and only signed releases may serve; look at the release, then "
@@ -116,9 +119,8 @@ def require_signature(release: Path, key: "Ed25519PublicKey") -> None:
         ) from error
 
 
-def _message(release: Path) -> bytes:
-    parts = (PURPOSE, release.name.encode("utf-8"), (release / CARD).read_bytes())
-    return b"\0".join(parts)
+def _message(release: str, card: bytes) -> bytes:
+    return b"\0".join((PURPOSE, release.encode("utf-8"), card))
 
 
 def _content(path: Path) -> bytes:

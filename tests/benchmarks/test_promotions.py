@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.promotions import Move, Request, Watched, release_of, with_three_releases
+from inspection.runtime.bundle import CARD
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import champion, promote, release
 from inspection.runtime.views import View
@@ -90,7 +91,7 @@ def test_the_three_releases_decide_alike(releases: Path, tmp_path: Path) -> None
 
 
 def _answer(folder: Path) -> dict[str, Any]:
-    served = load(folder)
+    served = load(folder, (folder / CARD).read_bytes())
     found = inspect(served, [View("a.jpg", draw_jpeg())], deadline_s=float("inf"))
     answer = part_answer(served, found, request_id="1", part_id=None, heatmap=False)
     return answer.model_dump(mode="json")

@@ -296,8 +296,8 @@ def test_a_jpeg_mask_marks_what_is_brighter_than_half_its_brightest() -> None:
     assert decode_mask(content)[0, ::8].tolist() == [True, False, True]
 
 
-@pytest.mark.parametrize(("n_scans", "is_refused"), [(99, False), (100, False), (101, True)])
-def test_a_jpeg_has_a_hundred_scans_at_most(n_scans: int, is_refused: bool) -> None:
+@pytest.mark.parametrize(("n_scans", "is_refused"), [(24, False), (25, False), (26, True)])
+def test_a_jpeg_has_25_scans_at_most(n_scans: int, is_refused: bool) -> None:
     image = Image.fromarray(np.random.default_rng(3).integers(0, 255, (64, 64), np.uint8))
     content = saved(image, "JPEG", progressive=True)
     scan = content[content.rfind(b"\xff\xda") : -2]

@@ -167,6 +167,27 @@ def test_a_broken_pointer_leaves_the_good_release(
     assert champion.current().release == "1"
 
 
+def test_a_card_that_is_changed_after_its_check_never_serves(
+    folder: Path, champion: Champion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody looser with defects changes the card between its check and its use."""
+    champion.stop()
+
+    def checked_then_changed(*given: object) -> tuple[Path, bytes]:
+        release, content = shelf.champion_card(*given)
+        card = json.loads(content)
+        card["detectors"]["classifier"]["thresholds"] = {"accept_below": 1, "reject_above": 1}
+        write_json(release / CARD, card)
+        return release, content
+
+    shelf.promote(folder, "2")
+    monkeypatch.setattr(module, "champion_card", checked_then_changed)
+    champion.look()
+
+    assert "changed while it was loaded" in champion.state().problem
+    assert champion.current().release == "1"
+
+
 def test_a_lost_pointer_leaves_the_good_release_and_a_new_one_is_followed(
     folder: Path, champion: Champion
 ) -> None:
@@ -200,7 +221,12 @@ def test_a_broken_release_is_not_hashed_again_at_every_poll(
     lose_a_model(folder)
     point_at(folder, "2")
     tried: list[Path] = []
-    monkeypatch.setattr(module, "champion", lambda folder, _: tried.append(folder) or folder / "2")
+
+    def checked(folder: Path, _: object) -> tuple[Path, bytes]:
+        tried.append(folder)
+        return folder / "2", (folder / "2" / CARD).read_bytes()
+
+    monkeypatch.setattr(module, "champion_card", checked)
     for _ in range(3):
         champion.look()
 

@@ -252,6 +252,21 @@ def test_the_parts_of_test_change_nothing_that_a_frozen_training_gives(
         assert all(torch.equal(value, other[key]) for key, value in one.items())
 
 
+def test_a_mirror_image_that_was_never_shown_is_not_judged_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InspectionError, match=r"mirror_average: augmentation 'noise' never shows"):
+        run(tmp_path, monkeypatch, squares(), augmentation="noise", mirror_average=True)
+
+
+def test_the_head_has_the_width_and_the_ways_that_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, monkeypatch, squares(), epochs=1, head_dim=16, mirror_average=True)
+    architecture = load_classifier(tmp_path / "classifier").architecture
+    assert (architecture.dim, architecture.mirror_average) == (16, True)
+
+
 def test_an_untrained_backbone_is_not_frozen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

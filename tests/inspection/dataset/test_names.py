@@ -1,12 +1,15 @@
 import re
+import time
 import unicodedata
 
 import pytest
 from pydantic import ValidationError
 
 from inspection.dataset.names import (
+    MAX_MATCH_S,
     PartFrom,
     ViewName,
+    fullmatch,
     moment,
     names_without_part,
     nfc,
@@ -14,6 +17,7 @@ from inspection.dataset.names import (
     spelled_twice,
     take_apart,
 )
+from inspection.errors import InspectionError
 
 PATTERN = re.compile(r"(?P<camera>[^_]+)_(?P<part>[^_]+)_(?P<label>[^_]+)(_(?P<view>[^_]+))?")
 
@@ -48,6 +52,27 @@ def test_a_name_without_the_shot_keeps_its_class_free_of_the_suffix() -> None:
 def test_a_name_that_only_begins_like_the_pattern_is_not_understood() -> None:
     assert take_apart("Ch00_1000_a_1_extra.jpg", PATTERN) is None
     assert take_apart("IMG.jpg", PATTERN) is None
+
+
+@pytest.mark.parametrize("pattern", [r"(\w+-?)+_\d+", r"(?P<part>([^_]+_?)+)\.\d"])
+def test_a_pattern_with_a_repeat_within_a_repeat_is_done_at_once(pattern: str) -> None:
+    """With `re` either takes hours on this name."""
+    assert take_apart(f"Ch00-{'널링찍힘-' * 15}_.1.x.jpg", re.compile(pattern)) is None
+
+
+def test_a_pattern_that_tries_every_way_is_stopped_with_the_remedy() -> None:
+    pattern = re.compile("(?P<part>(a|aa)+)")
+    began_s = time.monotonic()
+    with pytest.raises(InspectionError, match=r"validate\.pattern: .* fits in one way only"):
+        take_apart(f"{'a' * 60}b.jpg", pattern)
+
+    assert time.monotonic() - began_s < 10 * MAX_MATCH_S
+
+
+def test_a_match_within_the_limit_is_that_of_the_standard_library() -> None:
+    for stem in ("Ch00_1000_널링찍힘_1", "Ch00_1000_널링찍힘", "IMG", "a_b_c_d_e", ""):
+        ours, theirs = fullmatch(PATTERN, stem), PATTERN.fullmatch(stem)
+        assert (ours and ours.groupdict()) == (theirs and theirs.groupdict())
 
 
 def test_equal_keys_are_one_part_and_per_folder_they_are_not() -> None:

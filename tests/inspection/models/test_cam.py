@@ -13,6 +13,7 @@ from inspection.models.cam import (
     over_crop,
     raw_cams,
 )
+from inspection.models.classifier import DefectClassifier
 from inspection.models.crops import Crops
 from tests.networks import Trained, tiny_classifier
 from tests.squares import CLASSES
@@ -45,6 +46,29 @@ def test_the_deployed_heat_is_that_of_grad_cam_itself(trained: Trained, method: 
     expected = np.concatenate(batches)
     assert expected.max() > 0
     np.testing.assert_allclose(heat, expected, rtol=1e-4, atol=1e-4 * expected.max())
+
+
+def mirroring(trained: Trained) -> DefectClassifier:
+    """The trained classifier, but judging each crop together with its mirror image."""
+    model = tiny_classifier(mirror_average=True)
+    model.load_state_dict(trained.model.state_dict())
+    return model
+
+
+@pytest.mark.parametrize("method", EXPORTABLE)
+def test_the_heat_of_both_ways_is_mirrored_back_and_that_of_grad_cam(
+    trained: Trained, method: str
+) -> None:
+    crops, classes = defects_of(trained.val)
+    model = mirroring(trained)
+    expected = dict(raw_cams(model, crops.images[:6], classes[:6]))[method, FUSED]
+    with torch.no_grad():
+        logits, heat = ClassifierWithHeat(model, method)(torch.from_numpy(crops.images[:6]))
+        torch.testing.assert_close(logits, model(as_tensor(crops.images[:6])))
+    of_class = heat.numpy()[np.arange(6), np.array(classes[:6]) - 1]
+    np.testing.assert_allclose(of_class, expected, rtol=1e-4, atol=1e-4 * expected.max())
+    pairs = zip(of_class, crops.targets[:6], strict=True)
+    assert np.mean([measures(one, target)["pointing"] for one, target in pairs]) >= 0.9
 
 
 @pytest.mark.parametrize("method", EXPORTABLE)

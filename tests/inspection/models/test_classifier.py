@@ -87,6 +87,16 @@ def test_colour_crops_are_taken_as_they_come() -> None:
         assert model(CROPS.expand(3, 3, 32, 64)).shape == (3, 3)
 
 
+def test_with_mirror_average_a_crop_and_its_mirror_image_are_judged_alike() -> None:
+    model = tiny_classifier(mirror_average=True)
+    one_way = tiny_classifier()
+    with torch.inference_mode():
+        found = model(CROPS)
+        torch.testing.assert_close(found, model(CROPS.flip(-1)))
+        wanted = (one_way(CROPS) + one_way(CROPS.flip(-1))) / 2
+    torch.testing.assert_close(found, wanted)
+
+
 @pytest.mark.parametrize("backbone", ["vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
 def test_a_transformer_has_the_same_interface(backbone: str) -> None:
     args = {"swin_tiny_patch4_window7_224": {"embed_dim": 24, "depths": (1, 1, 1, 1)}}

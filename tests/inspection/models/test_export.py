@@ -51,6 +51,16 @@ def test_the_graph_looks_at_the_centre_only_as_torch_does(tmp_path: Path) -> Non
     same(run(tmp_path / "classifier.onnx", "crops", batch), in_torch(model, batch))
 
 
+def test_the_graph_judges_a_crop_with_its_mirror_image_as_torch_does(tmp_path: Path) -> None:
+    model = ClassifierWithHeat(tiny_classifier(mirror_average=True), "layercam")
+    export_classifier(model, tmp_path / "classifier.onnx")
+    for n in BATCHES:
+        batch = draw_crops(4).images[:n]
+        outputs = run(tmp_path / "classifier.onnx", "crops", batch)
+        assert len(outputs[0]) == n
+        same(outputs, in_torch(model, batch))
+
+
 def test_a_transformer_is_exported_like_any_other_backbone(tmp_path: Path) -> None:
     small = {"embed_dim": 48, "depth": 3}
     network = tiny_classifier(backbone="vit_tiny_patch16_224", backbone_args=small)

@@ -42,6 +42,15 @@ def test_the_head_on_features_says_what_the_whole_classifier_says(tmp_path: Path
     np.testing.assert_allclose(got, wanted, atol=0.02)
 
 
+def test_the_head_on_features_averages_both_ways_as_the_classifier_does(tmp_path: Path) -> None:
+    model = tiny_classifier(mirror_average=True)
+    with torch.inference_mode():
+        wanted = model(torch.from_numpy(CROPS.images).permute(0, 3, 1, 2)).numpy()
+    found = frozen_features(model, CROPS.images, tmp_path, mirrored=True, show_progress=False)
+    got = head_logits(model.head, found, np.arange(len(CROPS)))
+    np.testing.assert_allclose(got, wanted, atol=0.02)
+
+
 @pytest.mark.parametrize("way", range(4))
 def test_a_mirrored_crop_and_its_target_are_mirrored_alike(tmp_path: Path, way: int) -> None:
     found = features(tmp_path, mirrored=True)

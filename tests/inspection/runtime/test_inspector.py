@@ -8,7 +8,8 @@ import pytest
 from inspection.errors import InspectionError
 from inspection.geometry import Box, intersection_over_union
 from inspection.images import ImageError
-from inspection.runtime.bundle import CARD, read_card
+from inspection.runtime import inspector as module
+from inspection.runtime.bundle import CARD, Card, read_card, verified
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import PartVerdict, judge_view
 from inspection.runtime.views import View
@@ -154,6 +155,22 @@ def test_a_camera_of_twelve_bits_gets_the_verdict_of_eight(tmp_path: Path) -> No
     grey = np.round(draw_part("dent").astype(np.float64) * 4095 / 255).astype(np.uint16)
     part = Inspector(tmp_path / "deep").inspect([View("top", encoded(grey))])
     assert (part.verdict, part.views[0].boxes) == (plain.verdict, plain.views[0].boxes)
+
+
+def test_a_model_that_is_exchanged_after_its_check_is_never_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_bundle(tmp_path)
+    other = (tmp_path / "classifier.onnx").read_bytes() + b"\x12\x01x"  # another producer name
+
+    def checked_then_exchanged(folder: Path) -> Card:
+        card = verified(folder)
+        (folder / "classifier.onnx").write_bytes(other)
+        return card
+
+    monkeypatch.setattr(module, "verified", checked_then_exchanged)
+    with pytest.raises(InspectionError, match=r"classifier\.onnx: its hash is not the one on the"):
+        Inspector(tmp_path)
 
 
 def test_models_that_cannot_be_loaded_are_named_and_not_traced(tmp_path: Path) -> None:
