@@ -63,8 +63,9 @@ def running(
     folder: Path,
     variables: dict[str, str],
     cwd: Path | None = None,
+    ready: str = "/readyz",
 ) -> Iterator[Server]:
-    """Start a server and wait until it is ready; its output goes to `folder/log`."""
+    """Start a server and wait until it answers at `ready`; its output goes to `folder/log`."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"BENTOML_HOME": str(folder / "bentoml")} | variables
     with (folder / "log").open("w") as log:
@@ -78,7 +79,7 @@ def running(
         )
     server = Server(f"http://127.0.0.1:{port}", port, process.pid)
     try:
-        _wait(server, process, folder / "log")
+        _wait(f"{server.address}{ready}", process, folder / "log")
         yield server
     finally:
         if process.poll() is None:
@@ -86,13 +87,13 @@ def running(
         process.wait(timeout=STOP_WITHIN_S)
 
 
-def _wait(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _wait(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise SystemExit(f"{log}: the server has ended\n{log.read_text()}")
         try:
-            if httpx.get(f"{server.address}/readyz").is_success:
+            if httpx.get(address).is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.2)

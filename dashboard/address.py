@@ -1,6 +1,7 @@
 """The state of a page in its address, so that a link shows what the sender saw."""
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -33,3 +34,8 @@ def note(*keys: str) -> None:
             st.query_params[key] = value
         elif key in st.query_params:
             del st.query_params[key]
+
+
+def link(page: str, **state: str) -> str:
+    """Where a page shows this state, from any page; the first page is called ''."""
+    return f"./{page}?{urlencode(state)}"

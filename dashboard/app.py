@@ -6,6 +6,7 @@ modules beside it that do not import streamlit.
 
 import streamlit as st
 
+from dashboard.embedding import page as embedding
 from dashboard.explorer import page as explorer
 from dashboard.models import page as models
 from dashboard.operating import page as operating
@@ -20,6 +21,7 @@ def main() -> None:
         st.Page(explorer.main, title="CAM explorer", url_path="explorer", default=True),
         st.Page(own.main, title="Own pictures", url_path="own"),
         st.Page(review.main, title="Review desk", url_path="review"),
+        st.Page(embedding.main, title="Embedding map", url_path="map"),
         st.Page(operating.main, title="Line report", url_path="report"),
         st.Page(models.main, title="Models", url_path="models"),
     ]

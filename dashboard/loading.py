@@ -5,6 +5,13 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from dashboard.embedding.atlas import (
+    Atlas,
+    atlas_of,
+    atlas_path,
+    load_atlas,
+    save_atlas,
+)
 from dashboard.evidence import Evidence, measure, stored
 from dashboard.explorer.views import views_of
 from dashboard.places import (
@@ -16,6 +23,7 @@ from dashboard.places import (
     KEPT,
     MANIFEST,
     RELEASES,
+    content,
     stamp,
     stamp_or_none,
 )
@@ -23,10 +31,13 @@ from dashboard.versions import Version, versions
 from inspection.runtime.bundle import CARD, Card
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import POINTER
+from inspection.runtime.views import View, ViewOutputs
 from inspection.storage import read_table
 
 # Two models side by side, and the one before them.
 MAX_INSPECTORS = 3
+# Measured views that are kept: those of some dozen parts, 2 MB each with their heat.
+MAX_MEASURED = 64
 
 
 def models() -> list[Version]:
@@ -40,6 +51,12 @@ def inspector(folder: Path) -> Inspector:
     return _inspector(str(folder), stamp(folder / CARD))
 
 
+def measured(version: Version, path: str) -> ViewOutputs:
+    """What a model measures in a view of the data, by its path there."""
+    folder = version.folder
+    return _measured(str(folder), path, stamp(folder / CARD), inspector(folder))
+
+
 def clean_manifest() -> pd.DataFrame:
     """The manifest of stage clean_labels: every view, those held included."""
     return _table(str(MANIFEST), stamp(MANIFEST))
@@ -48,6 +65,31 @@ def clean_manifest() -> pd.DataFrame:
 def views() -> pd.DataFrame:
     """The views that have a fold, in the order of parts and paths."""
     return _views(stamp(MANIFEST), stamp(FOLDS))
+
+
+def folds() -> pd.DataFrame:
+    """The fold of every view that is not held."""
+    return _table(str(FOLDS), stamp(FOLDS))
+
+
+def atlas(version: Version) -> Atlas | None:
+    """The embeddings of all views by a model; None before `make_atlas` has measured them."""
+    path = atlas_path(KEPT, version.folder, clean_manifest())
+    return _atlas(str(path), stamp_or_none(path))
+
+
+def make_atlas(version: Version) -> None:
+    """Embed every view by a model and keep that, with a bar that shows how far it is."""
+    text = "Embedding the views"
+    bar = st.progress(0.0, text)
+    manifest = clean_manifest()
+    path = atlas_path(KEPT, version.folder, manifest)
+
+    def progress(share: float) -> None:
+        bar.progress(share, text)
+
+    save_atlas(path, atlas_of(inspector(version.folder), manifest, DATA, progress))
+    bar.empty()
 
 
 def evidence_at_hand(card: Card) -> Evidence | None:
@@ -85,3 +127,14 @@ def _table(path: str, stamp: int) -> pd.DataFrame:
 @st.cache_data(max_entries=1, show_spinner=False)
 def _views(manifest: int, folds: int) -> pd.DataFrame:
     return views_of(read_table(MANIFEST), read_table(FOLDS))
+
+
+@st.cache_resource(max_entries=MAX_MEASURED, show_spinner=False)
+def _measured(folder: str, path: str, stamp: int, _inspector: Inspector) -> ViewOutputs:
+    """The folder and its card's time are the cache's key."""
+    return _inspector.measure(View(path, content(DATA / path)))
+
+
+@st.cache_resource(max_entries=MAX_INSPECTORS, show_spinner=False)
+def _atlas(path: str, stamp: int) -> Atlas | None:
+    return load_atlas(Path(path))

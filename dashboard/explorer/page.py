@@ -32,8 +32,6 @@ NO_JUMP = "-"
 COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
 # Views of a part beside each other, at this width: three fit beside the sidebar at 1024 px.
 STRIP_PX = 165
-# Measured views that are kept: those of some dozen parts, 2 MB each with their heat.
-MAX_MEASURED = 64
 
 
 def main() -> None:
@@ -50,9 +48,7 @@ def _explore() -> None:
         version = choose_version(loading.models(), "model", "Model")
         views = loading.views()
         of_part = _choose_part(views, version)
-    inspector = loading.inspector(version.folder)
-    outputs = [_measured(str(version.folder), path, stamp(version.folder / CARD), inspector)
-               for path in of_part["path"]]  # fmt: skip
+    outputs = [loading.measured(version, path) for path in of_part["path"]]
     verdict = judge_part(outputs, version.card)
     path = _choose_view(list(of_part["path"]), verdict)
 
@@ -232,12 +228,6 @@ def _show_crops(outputs: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
     st.image(
         heat_scale(), caption="heat 0 (as normal parts) to 1, the same for every part"
     )
-
-
-@st.cache_resource(max_entries=MAX_MEASURED, show_spinner=False)
-def _measured(folder: str, path: str, stamp: int, _inspector: Inspector) -> ViewOutputs:
-    """What a model measures in a view; the folder and its card's time are the cache's key."""
-    return _inspector.measure(View(path, content(DATA / path)))
 
 
 def _frame(path: str, card: Card) -> Any:

@@ -8,13 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import loading
+from dashboard.embedding.atlas import embedding_of
 from dashboard.pictures import crop_and_heat, frame_of, heat_scale, marked_frame
-from dashboard.places import CROPS, DATA, KEPT, content, stamp
-from dashboard.review.alike import Atlas, atlas_of, embedding_of, load_atlas, save_atlas
+from dashboard.places import DATA, content
 from dashboard.review.queue import Item
 from dashboard.versions import Version
-from inspection.errors import InspectionError
-from inspection.models.crops import load_crops
 from inspection.runtime.verdict import ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
 
@@ -66,12 +64,11 @@ def show_alike(item: Item, outputs: ViewOutputs, version: Version) -> None:
         _strip(others, version)
 
     st.markdown("**Most similar views of other parts**")
-    try:
-        atlas = _atlas(version)
-    except InspectionError as error:  # labels can be decided without
-        st.caption(str(error))
-        return
+    atlas = loading.atlas(version)
     if atlas is None:
+        if st.button("Find them (embeds every view once)"):
+            loading.make_atlas(version)
+            st.rerun()
         return
     embedding = embedding_of(outputs.detectors, version.card)
     if embedding is None:
@@ -92,31 +89,6 @@ def _strip(rows: pd.DataFrame, version: Version) -> None:
             caption = f"{row['label']}{held} · part {row['part_id']}"
             st.image(_thumbnail(str(DATA / row["path"]), version), caption=caption,
                      width=STRIP_PX, output_format="JPEG")  # fmt: skip
-
-
-def _atlas(version: Version) -> Atlas | None:
-    """The embeddings of all views; made once a model, when somebody asks."""
-    region = version.card.classifier.region
-    path = (
-        KEPT / f"atlas-{version.card.version}-{stamp(CROPS / f'{region}.parquet')}.npz"
-    )
-    atlas = load_atlas(path)
-    if atlas is not None:
-        return atlas
-    if not st.button("Find them (embeds every view once)"):
-        return None
-
-    bar = st.progress(0.0, "Embedding the views")
-    manifest = loading.clean_manifest()
-    regions = {one.region for one in version.card.detectors.values()}
-    loaded = {name: load_crops(CROPS, name) for name in regions}
-    crops = {name: (one.index, one.images) for name, one in loaded.items()}
-    images = dict(zip(manifest["view_id"], manifest["image_sha256"], strict=True))
-    atlas = atlas_of(crops, images, version.card, version.folder,
-                     lambda share: bar.progress(share, "Embedding the views"))  # fmt: skip
-    save_atlas(path, atlas)
-    bar.empty()
-    return atlas
 
 
 @st.cache_data(max_entries=500, show_spinner=False)

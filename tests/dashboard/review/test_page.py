@@ -1,13 +1,10 @@
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.review.journal import read_rows
-from inspection.models.crops import Crops, save_crops
-from inspection.runtime.inspector import Inspector
 from inspection.runtime.pictures import picture_path
 from inspection.runtime.verdict_log import (
     Feedback,
@@ -16,7 +13,6 @@ from inspection.runtime.verdict_log import (
     VerdictLog,
     read_feedback,
 )
-from inspection.runtime.views import View
 from tests.bundles import draw_jpeg
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -56,20 +52,6 @@ def headline(desk: AppTest) -> str:
 def image_of(path: str) -> str:
     manifest = pd.read_parquet("artifacts/labels/manifest.parquet").set_index("path")
     return str(manifest.loc[path, "image_sha256"])
-
-
-def write_crops(folder: Path) -> None:
-    """The crops of every view, as stage crop keeps them."""
-    inspector = Inspector(folder / "models/bundle")
-    manifest = pd.read_parquet(folder / "artifacts/labels/manifest.parquet")
-    seen = [
-        inspector.measure(View(path, (folder / "data" / path).read_bytes())).crops
-        for path in manifest["path"]
-    ]
-    for region in ("rod", "rivet"):
-        images = np.stack([crops[region] for crops in seen])
-        targets = np.zeros((len(images), 1, 1), np.uint8)
-        save_crops(folder / "artifacts/crops", region, Crops(images, targets, manifest))
 
 
 def log_part(verdict: str, content: bytes, sha256: str) -> None:
@@ -202,7 +184,6 @@ def test_similar_views_of_other_parts_are_shown_with_their_labels(
     desk: AppTest, line_folder: Path
 ) -> None:
     """The dented part that is called normal is most like the other dented ones, 2 and 7."""
-    write_crops(line_folder)
     of("Grace", desk)
     press(desk, "Find them (embeds every view once)")
     (near,) = [one.value for one in desk.caption if one.value.startswith("Labelled")]

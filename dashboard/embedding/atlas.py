@@ -1,0 +1,128 @@
+"""Where each view lies in the space of what the exported models give for its crops.
+
+An embedding is the classifier's logits, its heat per defect over a coarse grid, and the anomaly
+score. No torch: the graphs of the bundle give all of it.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from dashboard.places import content
+from inspection.geometry import Floats
+from inspection.runtime.bundle import CARD, Card
+from inspection.runtime.detectors import ANOMALY, CLASSIFIER
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.verdict import judge_part
+from inspection.runtime.views import DetectorOutput, View
+from inspection.storage import replacing, sha256_of
+
+# Cells of the grid, width and height: coarse enough that two dents at one end of a part are alike.
+GRID = (4, 2)
+DIGEST_DIGITS = 12  # no outcome: it names a file of a cache
+
+Progress = Callable[[float], object]
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Embeddings (N, D) of views; of each the hash, and the verdict on its part."""
+
+    images: list[str]
+    embeddings: Floats
+    verdicts: list[str]
+
+    def nearest(self, embedding: Any, n: int, without: set[str]) -> list[str]:
+        """The hashes of the `n` most similar views but these, the most similar first."""
+        spread = spreads(self.embeddings)
+        distances = np.linalg.norm((self.embeddings - embedding) / spread, axis=1)
+        order = [self.images[i] for i in np.argsort(distances, kind="stable")]
+        return [sha256 for sha256 in order if sha256 not in without][:n]
+
+
+def spreads(embeddings: Floats) -> Floats:
+    """The standard deviation (D,) of each number of embeddings (N, D); 1 where it never differs."""
+    found: Floats = embeddings.std(axis=0)
+    found[found == 0] = 1.0
+    return found
+
+
+def embedding_of(detectors: Mapping[str, DetectorOutput], card: Card) -> Floats | None:
+    """The embedding of one view (D,); None where the classified region was not found."""
+    classifier = detectors.get(CLASSIFIER)
+    if classifier is None:
+        return None
+    grids = [
+        cv2.resize(np.asarray(heat, np.float32), GRID, interpolation=cv2.INTER_AREA)
+        for heat in classifier.heat
+    ]
+    anomaly = card.detectors[ANOMALY]
+    found = detectors.get(ANOMALY)
+    score = anomaly.score(found) if found is not None else 0.0
+    parts = [np.ravel(classifier.values), *map(np.ravel, grids), np.array([score])]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def atlas_of(
+    inspector: Inspector,
+    views: pd.DataFrame,
+    data: Path,
+    progress: Progress = lambda share: None,
+) -> Atlas:
+    """Measure every view (`path`, `image_sha256`, `part_id`) and judge every part, once.
+
+    A view in which the classified region is not found has no place in it.
+    """
+    images, embeddings, verdicts = [], [], []
+    n_done = 0
+    for _, of_part in views.groupby("part_id", sort=False):
+        outputs = []
+        for path in of_part["path"]:
+            outputs.append(inspector.measure(View(path, content(data / path))))
+            n_done += 1
+            progress(n_done / len(views))
+
+        verdict = judge_part(outputs, inspector.card).verdict
+        for sha256, seen in zip(of_part["image_sha256"], outputs, strict=True):
+            embedding = embedding_of(seen.detectors, inspector.card)
+            if embedding is not None:
+                images.append(str(sha256))
+                embeddings.append(embedding)
+                verdicts.append(verdict)
+    return Atlas(images, np.array(embeddings, np.float32), verdicts)
+
+
+def atlas_path(kept: Path, folder: Path, views: pd.DataFrame) -> Path:
+    """Where the atlas of these views by the model of this folder is kept; both are in its name."""
+    rows = sorted(views["image_sha256"] + views["part_id"])
+    text = "\n".join([sha256_of(folder / CARD), *rows])
+    return (
+        kept / f"atlas-{hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]}.npz"
+    )
+
+
+def load_atlas(path: Path) -> Atlas | None:
+    """The atlas that was kept, or None."""
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as found:
+        return Atlas(
+            found["images"].tolist(), found["embeddings"], found["verdicts"].tolist()
+        )
+
+
+def save_atlas(path: Path, atlas: Atlas) -> None:
+    """Keep an atlas, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            images=np.array(atlas.images),
+            embeddings=atlas.embeddings,
+            verdicts=np.array(atlas.verdicts),
+        )

@@ -1,0 +1,296 @@
+"""The embedding map: every view on a plane, and those of an area with their crops and heat."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard import address, loading
+from dashboard.embedding.atlas import Atlas
+from dashboard.embedding.plane import (
+    CAMERA,
+    COLOURED_BY,
+    FOLD,
+    HELD,
+    LABEL,
+    VERDICT,
+    Area,
+    Plane,
+    agreement,
+    counted,
+    plane,
+    points_of,
+)
+from dashboard.explorer.page import choose_version
+from dashboard.explorer.views import ALL, FOLDS
+from dashboard.pictures import crop_and_heat, heat_scale
+from dashboard.places import file_name
+from dashboard.review.page import EVERYTHING
+from dashboard.versions import Version
+from inspection.errors import InspectionError
+from inspection.line import Line
+from inspection.runtime.detectors import CLASSIFIER
+from inspection.runtime.verdict import VERDICTS, ViewVerdict, judge_part
+
+WITHOUT_TEST, WITH_TEST = "without the test fold", "all views"
+# The chart reports a brush, or the view that was clicked, under these names.
+BRUSH, CLICK = "brush", "click"
+CHART_PX, POINT_PX2 = 520, 55
+# Crops that are shown of an area: a dozen are measured in a third of a second. Of this width four
+# stand beside each other at 1440 px.
+MAX_SHOWN = 12
+CROP_PX = 228
+# Normal is grey, so that defects stand out; the rest are Okabe and Ito's, told apart by everybody.
+NORMAL_COLOUR = "#9e9e9e"
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+VERDICT_COLOURS = ("#009e73", "#e69f00", "#d62728")
+
+
+def main() -> None:
+    """Draw the page."""
+    try:
+        _map()
+    except InspectionError as error:
+        st.error(str(error))
+
+
+def _map() -> None:
+    with st.sidebar:
+        st.header("Embedding map")
+        version = choose_version(loading.models(), "model", "Model")
+        colour, is_with_test = _choose_look()
+    st.header("Views by what the model sees")
+
+    atlas = loading.atlas(version)
+    if atlas is None:
+        _offer_atlas(version)
+        return
+
+    manifest, folds = loading.clean_manifest(), loading.folds()
+    drawn = plane(atlas.embeddings)
+    points = points_of(atlas, drawn.places, manifest, folds)
+    shown = points if is_with_test else points[points[FOLD] != "test"]
+    _show_plane(shown, drawn, colour, version)
+    _show_agreement(atlas, shown, colour)
+    n_absent = len(manifest) - len(points)
+    if n_absent:
+        region = version.card.classifier.region
+        st.caption(f"{n_absent} views have no place: no {region} was found in them.")
+    _show_chosen(_chosen(shown), version)
+
+
+def _choose_look() -> tuple[str, bool]:
+    """The sidebar: what colours the points, and whether those of the test fold are shown."""
+    address.recall("colour", COLOURED_BY)
+    colour = st.segmented_control(
+        "Coloured by", COLOURED_BY, key="colour", required=True
+    )
+    options = (WITHOUT_TEST, WITH_TEST)
+    address.recall("views", options)
+    views = st.segmented_control("Views", options, key="views", required=True)
+    if views == WITH_TEST:
+        st.warning("Test fold: look, but choose nothing by it.")
+    address.note("colour", "views")
+    return str(colour), views == WITH_TEST
+
+
+def _offer_atlas(version: Version) -> None:
+    n_views = len(loading.clean_manifest())
+    st.info(
+        f"No view has been measured by {version} yet. *Measure all views* does it once and keeps "
+        "what it finds: what a view takes in the service, for each."
+    )
+    if st.button(f"Measure all views ({n_views})", type="primary"):
+        loading.make_atlas(version)
+        st.rerun()
+
+
+def _show_plane(
+    points: pd.DataFrame, drawn: Plane, colour: str, version: Version
+) -> None:
+    """The chart. A brush or a click on it names an area in the address, and the area is drawn."""
+    address.recall_text("area")
+    address.recall_text("view")
+
+    # The area that a link names is the chart's first brush. From then on the chart keeps its own:
+    # were the brush of the spec to follow it, each drag would draw a new chart.
+    look = f"{colour} {len(points)} {version.name}"
+    if st.session_state.get("look") != look:
+        st.session_state["look"] = look
+        st.session_state["first area"] = st.session_state["area"]
+    first = Area.parse(st.session_state["first area"])
+
+    chart = _chart(points, drawn, colour, version.card.line, first)
+    st.altair_chart(chart, key=f"map {look}", on_select=_take_selection)
+    address.note("area", "view")
+
+
+def _take_selection() -> None:
+    """What was brushed or clicked in the chart, into the state that the address holds."""
+    chart: Any = st.session_state[f"map {st.session_state['look']}"]
+    brush, clicked = chart.selection.get(BRUSH) or {}, chart.selection.get(CLICK) or []
+    is_area = "x" in brush and "y" in brush
+    area = str(Area.of(brush["x"], brush["y"])) if is_area else ""
+    view = str(clicked[0]["view_id"]) if clicked and not area else ""
+    st.session_state["area"], st.session_state["view"] = area, view
+
+
+def _chart(
+    points: pd.DataFrame, drawn: Plane, colour: str, line: Line, first: Area | None
+) -> alt.Chart:
+    table = points[["view_id", "x", "y", *COLOURED_BY]].assign(
+        file=points["path"].map(file_name), part=points["part_id"]
+    )
+    values, colours = _scale(table[colour], colour, line)
+    legend = alt.Legend(title=_title(colour), orient="top", columns=len(values))
+    # `value` must be absent, not None, where nothing is selected
+    start: Any = (
+        {}
+        if first is None
+        else {"value": {"x": [first.left, first.right], "y": [first.bottom, first.top]}}
+    )
+    brush = alt.selection_interval(name=BRUSH, **start)
+    click = alt.selection_point(name=CLICK, fields=["view_id"])
+    across, up = (f"{100 * share:.0f} % of the variance" for share in drawn.shares)
+    return (
+        alt.Chart(table)
+        .mark_point(filled=True, size=POINT_PX2)
+        .encode(
+            x=alt.X("x:Q", title=f"first principal component, {across}"),
+            y=alt.Y("y:Q", title=f"second principal component, {up}"),
+            color=alt.Color(f"{colour}:N", legend=legend).scale(
+                domain=values, range=colours
+            ),
+            shape=alt.Shape(f"{colour}:N", legend=legend).scale(domain=values),
+            opacity=alt.condition(brush, alt.value(0.9), alt.value(0.2)),
+            tooltip=["file", "part", *COLOURED_BY],
+        )
+        .add_params(brush, click)
+        .properties(height=CHART_PX)
+    )
+
+
+def _scale(values: pd.Series, colour: str, line: Line) -> tuple[list[str], list[str]]:
+    """The values that occur, in their usual order, and the colour of each."""
+    usual = {LABEL: list(line.classes), VERDICT: list(VERDICTS), FOLD: [*FOLDS, HELD]}
+    order = usual.get(colour, [])
+    known = [one for one in order if one in set(values)]
+    found = [*known, *sorted(set(values) - set(known))]
+
+    by_verdict = dict(zip(VERDICTS, VERDICT_COLOURS, strict=True))
+    fixed = by_verdict if colour == VERDICT else {line.normal: NORMAL_COLOUR}
+    others = [one for one in found if one not in fixed]
+    for number, name in enumerate(others):
+        fixed[name] = PALETTE[number % len(PALETTE)]
+    return found, [fixed[name] for name in found]
+
+
+def _title(colour: str) -> str:
+    return "verdict on the part" if colour == VERDICT else colour
+
+
+def _show_agreement(atlas: Atlas, points: pd.DataFrame, colour: str) -> None:
+    found = agreement(atlas.embeddings, points, colour)
+    if found is None:
+        return
+    share, chance = found
+    said = (
+        f"The most similar view of another part has the same {_title(colour)} for "
+        f"{100 * share:.0f} % of the views; by chance it would for {100 * chance:.0f} %."
+    )
+    if colour == CAMERA:
+        said += (
+            " Far above chance, the model sees the camera; whether the camera also tells the "
+            "class stands in the line report, under *Data and labels*."
+        )
+    st.caption(said)
+
+
+def _chosen(points: pd.DataFrame) -> pd.DataFrame:
+    """The points of the area, or the one that was clicked; none where nothing is chosen."""
+    area = Area.parse(st.session_state["area"])
+    if area is not None:
+        return points[area.holds(points)]
+    return points[points["view_id"] == st.session_state["view"]]
+
+
+def _show_chosen(chosen: pd.DataFrame, version: Version) -> None:
+    if chosen.empty:
+        st.info(
+            "Drag a box over some points, or click one: their crops, their heat and links into "
+            "the explorer stand here. A click beside the points takes the box away."
+        )
+        return
+    n_parts = chosen["part_id"].nunique()
+    st.subheader(f"Views chosen: {len(chosen)}, parts: {n_parts}")
+    st.markdown(
+        f"Labelled {counted(chosen[LABEL])}. Their parts: {counted(chosen[VERDICT])}. "
+        f"Cameras: {counted(chosen[CAMERA])}. Folds: {counted(chosen[FOLD])}."
+    )
+    links = {str(view.view_id): _link(view, version) for view in chosen.itertuples()}
+    with st.container(horizontal=True):
+        for view in chosen.head(MAX_SHOWN).itertuples():
+            _show_crop(view, links[str(view.view_id)], version)
+    scale = "heat 0 (as normal parts) to 1, the same for every part"
+    st.image(heat_scale(), caption=scale)
+    if len(chosen) > MAX_SHOWN:
+        st.caption(
+            f"The first {MAX_SHOWN} of {len(chosen)} by part; the table has all."
+        )
+    _show_table(chosen, links)
+
+
+def _show_crop(view: Any, link: str, version: Version) -> None:
+    """The crop in which the labelled defect shows, with its heat; a click opens the view."""
+    outputs = loading.measured(version, view.path)
+    (judged,) = judge_part([outputs], version.card).views
+    name = _detector_of(view.label, judged, version)
+    crop = outputs.crops[version.card.detectors[name].region]
+    st.image(
+        crop_and_heat(crop, judged.heat[name]),
+        caption=f"part {view.part_id}: labelled {view.label}, {view.verdict}",
+        width=CROP_PX,
+        output_format="JPEG",
+        link=link,
+    )
+
+
+def _detector_of(label: str, judged: ViewVerdict, version: Version) -> str:
+    """The detector in whose region a label shows; the classifier where none is found."""
+    card = version.card
+    for name, detector in card.detectors.items():
+        if label in card.line.regions[detector.region].shows and name in judged.heat:
+            return name
+    return CLASSIFIER
+
+
+def _show_table(chosen: pd.DataFrame, links: dict[str, str]) -> None:
+    opened = pd.DataFrame({"look": chosen["view_id"].map(links)})
+    rest = chosen[["part_id", LABEL, VERDICT, CAMERA, FOLD]]
+    table = opened.join(rest.rename(columns={"part_id": "part"}))
+    table["view"] = chosen["path"].map(file_name)
+    opens = st.column_config.LinkColumn("look", display_text="open")
+    st.dataframe(table, hide_index=True, column_config={"look": opens})
+    if HELD in set(chosen[FOLD]):
+        st.caption(
+            "Views that are held open at the review desk, all others in the explorer."
+        )
+
+
+def _link(view: Any, version: Version) -> str:
+    """The view in the explorer; one that is held has no fold, and waits at the review desk."""
+    if view.fold == HELD:
+        return address.link("review", item=view.image_sha256, show=EVERYTHING)
+    return address.link(
+        "",
+        model=version.name,
+        fold=view.fold,
+        label=ALL,
+        part=view.part_id,
+        view=view.path,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Views on a plane, without the screen: places, what lies in a box, and how far clusters agree."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from dashboard.embedding.atlas import Atlas, spreads
+from inspection.errors import InspectionError
+from inspection.geometry import Floats
+
+LABEL, VERDICT, CAMERA, FOLD = "label", "verdict", "camera", "fold"
+COLOURED_BY = (LABEL, VERDICT, CAMERA, FOLD)
+# What a view is called that waits for a decision about its label, and so has no fold.
+HELD = "held"
+NO_CAMERA = "not named"
+# Decimals of a place in the address: a hundredth of a spread is less than a point is wide.
+DECIMALS = 2
+# Axes of a plane, and the views that span one.
+N_AXES, MIN_VIEWS = 2, 3
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The two directions in which embeddings (N, D) differ most: the first principal components.
+
+    `places` (N, 2) are in spreads of an embedding's numbers, `shares` how much of all variance
+    each axis shows.
+    """
+
+    places: Floats
+    shares: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Area:
+    """A box on the plane, its borders included."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The box that an address names as four numbers; None where it names none."""
+        try:
+            left, right, bottom, top = (float(number) for number in text.split(","))
+        except ValueError:
+            return None
+        return cls(left, right, bottom, top)
+
+    @classmethod
+    def of(cls, across: Sequence[float], up: Sequence[float]) -> Self:
+        """The box between two places on each axis, in any order, rounded outwards."""
+        steps = 10**DECIMALS
+        left, bottom = (math.floor(min(ends) * steps) / steps for ends in (across, up))
+        right, top = (math.ceil(max(ends) * steps) / steps for ends in (across, up))
+        return cls(left, right, bottom, top)
+
+    def __str__(self) -> str:
+        ends = (self.left, self.right, self.bottom, self.top)
+        return ",".join(f"{end:.{DECIMALS}f}" for end in ends)
+
+    def holds(self, points: pd.DataFrame) -> Any:
+        """Which points (`x`, `y`) lie in it."""
+        in_width = points["x"].between(self.left, self.right)
+        return in_width & points["y"].between(self.bottom, self.top)
+
+
+def plane(embeddings: Floats) -> Plane:
+    """The plane of embeddings (N, D), each number in spreads over all views."""
+    from sklearn.decomposition import PCA
+
+    if len(embeddings) < MIN_VIEWS:
+        raise InspectionError(
+            f"embedding map: {len(embeddings)} views show the classified region; it takes "
+            f"{MIN_VIEWS}, put more pictures into data/ and run `dvc repro`"
+        )
+    found = PCA(n_components=N_AXES, svd_solver="full")
+    places = found.fit_transform(embeddings / spreads(embeddings))
+    first, second = found.explained_variance_ratio_
+    return Plane(places.astype(np.float32), (float(first), float(second)))
+
+
+def points_of(
+    atlas: Atlas, places: Floats, manifest: pd.DataFrame, folds: pd.DataFrame
+) -> pd.DataFrame:
+    """One row per view of the manifest that the atlas holds, with its place `x`, `y`.
+
+    Beside the manifest's columns stand `verdict` (on its part) and `fold` (`held` without one).
+    """
+    found = pd.DataFrame({"image_sha256": atlas.images, VERDICT: atlas.verdicts})
+    found["number"] = range(len(found))
+    found["x"], found["y"] = places[:, 0].astype(float), places[:, 1].astype(float)
+
+    found = found.drop_duplicates("image_sha256")
+    views = manifest.merge(found, on="image_sha256", how="inner")
+    views = views.merge(folds[["view_id", FOLD]], on="view_id", how="left")
+    views[FOLD] = views[FOLD].fillna(HELD)
+    cameras = views[CAMERA] if CAMERA in views else pd.Series("", index=views.index)
+    views[CAMERA] = cameras.fillna("").replace("", NO_CAMERA)
+    return views.sort_values(["part_id", "path"], ignore_index=True)
+
+
+def agreement(embeddings: Floats, points: pd.DataFrame, column: str) -> Any:
+    """How often the most similar view of another part has the same value, and how often by chance.
+
+    Returns (share, chance), each 0..1; None where there is no view of another part. By chance is
+    what neighbours drawn at random would give: the sum of squared shares of the values.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    parts, values = points["part_id"].to_numpy(), points[column].to_numpy()
+    if len(set(parts)) < 2:
+        return None
+
+    # among so many neighbours and itself, one is of another part
+    n_asked = int(points["part_id"].value_counts().max()) + 1
+    chosen = embeddings[points["number"].to_numpy()]
+    scaled = chosen / spreads(embeddings)
+    neighbours = NearestNeighbors(n_neighbors=min(n_asked, len(points))).fit(scaled)
+    order = neighbours.kneighbors(scaled, return_distance=False)
+
+    is_other = parts[order] != parts[:, None]
+    nearest = order[np.arange(len(order)), is_other.argmax(axis=1)]
+    shares = points[column].value_counts(normalize=True)
+    return float((values[nearest] == values).mean()), float((shares**2).sum())
+
+
+def counted(values: Iterable[str]) -> str:
+    """How often each value occurs, in words, the most frequent first.
+
+    >>> counted(["dent", "slide", "dent"])
+    '2 dent, 1 slide'
+    """
+    counts = pd.Series(list(values), dtype=str).value_counts()
+    return ", ".join(f"{n} {name}" for name, n in counts.items())
