@@ -81,8 +81,8 @@ def before_and_after(folder: Path, alarm: Alarm) -> str | None:
         if (part.release, part.camera or NO_CAMERA) == (alarm.release, alarm.camera)
     ]
     times = [part.answered_at for part in parts]
-    first = times.index(alarm.since) if alarm.since in times else len(times)
-    before, after = _kept(folder, parts[:first]), _kept(folder, parts[first:])
+    change = times.index(alarm.since) if alarm.since in times else len(times)
+    before, after = _kept(folder, parts[:change]), _kept(folder, parts[change:])
     if not before and not after:
         return None
 
