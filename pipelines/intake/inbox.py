@@ -45,6 +45,8 @@ SETTLED_S = 60.0
 PATIENCE_S = 3600.0
 # What a stage says that finds another run of itself: the files are not to blame.
 BUSY = "is running already"
+# How it names what is wrong with the parameters: neither are they then.
+OF_PARAMS = "params.yaml:"
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,7 @@ def _validated(trial: Path) -> str:
 
     # the data is called by its own name, not by that of the trial
     said = done.stderr.strip().replace(str(trial / "data"), str(DATA))
-    if BUSY in said or "Traceback" in said:
+    if BUSY in said or "Traceback" in said or OF_PARAMS in said:
         raise InspectionError(f"stage validate: {said[-1000:]}")
     return said.removeprefix("validate: failed").strip()
 

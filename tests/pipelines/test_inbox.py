@@ -141,6 +141,16 @@ def test_files_at_which_the_stage_stops_are_refused_with_what_it_says(project: P
     assert below(DATA) == before
 
 
+def test_wrong_parameters_are_told_and_refuse_no_file(project: Path) -> None:
+    new = put(INBOX, "images/Ch01_90_dent_1.jpg")
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("bit_depth: 16", "bit_depth: 99"), "utf-8")
+    with pytest.raises(InspectionError, match=r"params\.yaml: line\.bit_depth"):
+        take_new()
+
+    assert (INBOX / new).is_file()
+
+
 def test_what_was_changed_in_the_data_since_is_not_taken_back(project: Path) -> None:
     name = put(INBOX, "images/Ch01_90_dent_1.jpg", seed=90)
     take(INBOX, Sorted([name]))

@@ -1,6 +1,8 @@
 """Promotion in a real store: refused, overridden, superseded, synced, rolled back."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,10 @@ from pipelines.status import status
 from stages import tracking
 from tests.architecture import ROOT
 from tests.registering import Project
+from tests.surroundings import plain_environment
+
+# Two processes that import MLflow, on a machine that is busy with other tests.
+PATIENCE_S = 300.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
@@ -186,6 +192,30 @@ def test_a_race_has_one_winner(
     assert promoted.aliases()["champion"] == "2"
     assert champion(RELEASES).name == promoted.tags("2")["release"]
     assert outcomes(promoted)[-1] == "superseded"
+
+
+def test_two_promotions_that_begin_at_once_make_one_move(
+    promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.register(monkeypatch, "b")
+    commands = [
+        subprocess.Popen(
+            [sys.executable, "-m", "pipelines.promote", "--by", name],
+            env=plain_environment() | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("Ada", "Grace")
+    ]
+    said = [command.communicate(timeout=PATIENCE_S)[1] for command in commands]
+
+    assert "Traceback" not in "".join(said)
+    assert outcomes(promoted).count("promoted") == 2, said  # the first version's, and one of these
+    assert set(outcomes(promoted)) <= {"promoted", "superseded"}
+    assert promoted.aliases() == {"challenger": "2", "champion": "2", "previous": "1"}
+    assert champion(RELEASES).name == promoted.tags("2")["release"]
+    assert len((RELEASES / HISTORY).read_text().splitlines()) == len(outcomes(promoted))
 
 
 def test_an_alias_that_was_moved_in_mlflow_takes_effect_with_the_gates_result(

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,8 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
+# Both import Prefect at the same time, on a machine that is busy with other tests.
+PATIENCE_S = 300.0
 REFUSES = """
 import sys
 from pathlib import Path
@@ -271,6 +274,34 @@ def test_no_run_begins_beside_another(project: Path) -> None:
     ):
         retrain()
     assert not (project / "double.txt").exists()
+
+
+def test_of_two_runs_that_begin_at_once_one_runs_and_the_other_says_so(project: Path) -> None:
+    """Each in a process of its own; the stage waits until one of the two has ended."""
+    waits = "until test -f go; do sleep 0.1; done"
+    again = f"echo ran >> runs.txt; {waits}; cat in.txt in.txt > double.txt"
+    change(project, "cat in.txt in.txt > double.txt", again)
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "pipelines.retrain"],
+            env=os.environ | environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    deadline = time.monotonic() + PATIENCE_S
+    while all(run.poll() is None for run in runs) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    (project / "go").touch()
+    texts = [run.communicate()[1] for run in runs]
+    said = dict(zip([run.returncode for run in runs], texts, strict=True))
+
+    assert set(said) == {0, 1}, said
+    assert "flow retrain is running already" in said[1]
+    assert (project / "runs.txt").read_text() == "ran\n"
+    assert (project / "report.txt").read_text() == "7\n7\n"
 
 
 def test_the_deployments_name_their_flows_and_retrain_runs_weekly_one_at_a_time() -> None:

@@ -1,0 +1,129 @@
+"""Runs the commands of a project, and kills them: at any moment, or soon after their first write.
+
+A command spends most of its time on imports, so that a moment drawn from all of it rarely hits a
+write. Every other kill is therefore drawn from the time after the first file has changed.
+"""
+
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inspection.errors import InspectionError
+
+# Before a command has run once nobody knows how long it takes.
+FIRST_GUESS_S = 10.0
+# A look at the watched folders takes some 50 us: 2 % of a core.
+LOOK_S = 0.002
+
+
+@dataclass
+class Outcome:
+    """What came of killing one command: how often it was hit, and what was lost, in words."""
+
+    name: str
+    n_killed: int = 0
+    n_too_late: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Duration:
+    """How long a whole run took, and when in it the first watched file changed."""
+
+    whole_s: float = FIRST_GUESS_S
+    first_write_s: float = 0.0
+
+
+class Commands:
+    """The commands of a project. What they write first is noticed in the folders `watched`."""
+
+    def __init__(self, project: Path, watched: Sequence[str], seed: int) -> None:
+        self.project = project
+        self._watched = [project / name for name in watched]
+        self._random = random.Random(seed)
+        self._takes: dict[str, Duration] = {}
+
+    def run(self, command: str) -> None:
+        """Run a command to its end. Raises InspectionError where it fails."""
+        before = self._newest()
+        began_s = time.monotonic()
+        process = self._started(command)
+        wrote_s = self._until_write(process, before, FIRST_GUESS_S * 100) - began_s
+        _, said = process.communicate()
+        if process.returncode:
+            last = said.strip().splitlines()[-3:]
+            raise InspectionError(f"{command}: {' / '.join(last)}; run it by hand")
+        self._takes[command] = Duration(time.monotonic() - began_s, wrote_s)
+
+    def killed(self, command: str, outcome: Outcome) -> None:
+        """Start a command and kill it, with all its children, at some moment of its time.
+
+        How long it takes is learned from whole runs.
+        """
+        takes = self._takes.get(command, Duration())
+        n_before = outcome.n_killed + outcome.n_too_late
+        process = self._started(command)
+        if n_before % 2:
+            self._until_write(process, self._newest(), takes.whole_s * 10)
+            delay_s = self._random.uniform(0, takes.whole_s - takes.first_write_s)
+        else:
+            delay_s = self._random.uniform(0, takes.whole_s)
+
+        try:
+            process.communicate(timeout=delay_s)
+            outcome.n_too_late += 1
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            outcome.n_killed += 1
+
+    def repeated(self, command: str, outcome: Outcome) -> None:
+        """Run a command that was killed once more; that it fails is a loss."""
+        try:
+            self.run(command)
+        except InspectionError as error:
+            outcome.lost[f"repeated, it fails: {error}"] += 1
+
+    def _until_write(
+        self, process: "subprocess.Popen[str]", before: int, at_most_s: float
+    ) -> float:
+        """Wait for the first change of a watched file, or the end; returns when that was."""
+        deadline_s = time.monotonic() + at_most_s
+        while process.poll() is None and time.monotonic() < deadline_s:
+            if self._newest() != before:
+                break
+            time.sleep(LOOK_S)
+        return time.monotonic()
+
+    def _newest(self) -> int:
+        """When something in the watched folders changed last, in ns since 1970."""
+        newest = 0
+        for folder in self._watched:
+            with suppress(FileNotFoundError):
+                newest = max(newest, folder.stat().st_mtime_ns)
+                for one in os.scandir(folder):
+                    newest = max(newest, one.stat().st_mtime_ns)
+        return newest
+
+    def _started(self, command: str) -> "subprocess.Popen[str]":
+        words = [sys.executable if w == "python" else w for w in shlex.split(command)]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        return subprocess.Popen(
+            words,
+            cwd=self.project,
+            env=os.environ | {"PYTHONPATH": str(self.project), "PATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
