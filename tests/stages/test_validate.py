@@ -138,9 +138,12 @@ def test_a_link_out_of_the_data_is_set_aside_and_one_within_is_a_file_like_any(
     put(data / "spare" / "frame.png", part(2))
     (data / "images/C0_100_정상_0.png").symlink_to(tmp_path / "elsewhere.png")
     (data / "images/C0_101_정상_0.png").symlink_to(data / "spare" / "frame.png")
+    put(tmp_path / "shared/C0_102_정상_0.png", part(3))
+    (data / "images/shared").symlink_to(tmp_path / "shared")
 
     assert len(run()) == 17
     found = quarantine()
+    assert found["images/shared"] == "ignored"
     assert found["images/C0_100_정상_0.png"] == "link_outside"
     assert "images/C0_101_정상_0.png" not in found
 
