@@ -3,10 +3,12 @@
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 from ruamel.yaml import YAML
 
@@ -197,17 +199,22 @@ def test_a_race_has_one_winner(
 def test_two_promotions_that_begin_at_once_make_one_move(
     promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Both wait for the right to change aliases, get it one after the other, and judge."""
     project.register(monkeypatch, "b")
-    commands = [
-        subprocess.Popen(
-            [sys.executable, "-m", "pipelines.promote", "--by", name],
-            env=plain_environment() | {"PYTHONPATH": str(ROOT)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for name in ("Ada", "Grace")
-    ]
+    with tracking.changing_aliases(project.store):
+        commands = [
+            subprocess.Popen(
+                [sys.executable, "-m", "pipelines.promote", "--by", name],
+                env=plain_environment() | {"PYTHONPATH": str(ROOT)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for name in ("Ada", "Grace")
+        ]
+        deadline = time.monotonic() + PATIENCE_S
+        while not all(map(waits_for_aliases, commands)) and time.monotonic() < deadline:
+            time.sleep(0.05)
     said = [command.communicate(timeout=PATIENCE_S)[1] for command in commands]
 
     assert "Traceback" not in "".join(said)
@@ -216,6 +223,14 @@ def test_two_promotions_that_begin_at_once_make_one_move(
     assert promoted.aliases() == {"challenger": "2", "champion": "2", "previous": "1"}
     assert champion(RELEASES).name == promoted.tags("2")["release"]
     assert len((RELEASES / HISTORY).read_text().splitlines()) == len(outcomes(promoted))
+
+
+def waits_for_aliases(command: "subprocess.Popen[str]") -> bool:
+    """Whether it stands at the lock, which it has open then; or has ended, which it should not."""
+    if command.poll() is not None:
+        return True
+    opened_files = psutil.Process(command.pid).open_files()
+    return any(one.path.endswith(".aliases.lock") for one in opened_files)
 
 
 def test_an_alias_that_was_moved_in_mlflow_takes_effect_with_the_gates_result(
