@@ -22,7 +22,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # Written by Chromium into its profile: the port that it has chosen, and a path.
 PORT_FILE = "DevToolsActivePort"
 START_WITHIN_S = 30.0
-SETTLE_WITHIN_S = 120.0
+SETTLE_WITHIN_S = 60.0
 # A screenshot of a whole page stops here: what is longer is a table that nobody scrolls through.
 MAX_HEIGHT_PX = 6000
 
@@ -40,15 +40,18 @@ SETTLED = """
 # Resolves to the milliseconds from the next key to the first frame in which the address has
 # changed and the page has settled.
 CHANGE = """
-window.change = new Promise(resolve => {
+window.change = new Promise((resolve, reject) => {
   const before = location.search;
+  setTimeout(() => reject('the page has not changed'), WITHIN_MS);
   addEventListener('keydown', () => {
     const start = performance.now();
     const look = () => location.search !== before && SETTLED
       ? resolve(performance.now() - start) : requestAnimationFrame(look);
     look();
   }, {once: true, capture: true});
-}); 0""".replace("SETTLED", SETTLED)
+}); 0""".replace("SETTLED", SETTLED).replace(
+    "WITHIN_MS", str(round(1000 * SETTLE_WITHIN_S))
+)
 
 # Resolves to the milliseconds from the beginning of the navigation.
 PAINT = """
