@@ -110,9 +110,8 @@ def shoot(browser: Browser, server: Server, folder: Path) -> None:
     """Screenshots of every page at every width."""
     folder.mkdir(parents=True, exist_ok=True)
     for page in PAGES:
+        browser.open(f"{server.address}/{page}")
         for width_px in WIDTHS_PX:
-            browser.resize(width_px, 900)
-            browser.open(f"{server.address}/{page}")
             browser.screenshot(
                 folder / f"{page or 'explorer'}-{width_px}.png", width_px
             )

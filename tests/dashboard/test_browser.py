@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.chromium import Browser, browsing, chromium
+from benchmarks.chromium import CHART_S, Browser, browsing, chromium
 from benchmarks.dashboard import APP, PAGES, WIDTHS_PX, dashboard_command, waits
 from benchmarks.servers import Server, free_port, running
 from tests.architecture import ROOT
@@ -44,9 +44,8 @@ def browser() -> Iterator[Browser]:
 def test_every_page_settles_without_an_error_and_fits_its_window(
     browser: Browser, server: Server, page: str, tmp_path: Path
 ) -> None:
+    browser.open(f"{server.address}/{page}")
     for width_px in WIDTHS_PX:
-        browser.resize(width_px, 900)
-        browser.open(f"{server.address}/{page}")
         shot = tmp_path / f"{page}-{width_px}.png"
         browser.screenshot(shot, width_px)
         assert shot.read_bytes().startswith(b"\x89PNG")
@@ -73,7 +72,7 @@ def test_a_box_dragged_over_the_map_chooses_views_and_a_link_restores_it(
     browser.open(f"{server.address}/map")
     browser.click("Measure all views")
     browser.wait(f"!!document.querySelector('{CHART}')")
-    time.sleep(1)  # the chart takes its width in a moment of its own
+    time.sleep(CHART_S)
     left, top, width, height = browser.box(CHART)
 
     browser.drag((left + 0.5 * width, top + 0.2 * height), (left + width, top + 0.9 * height))
