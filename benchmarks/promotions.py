@@ -132,8 +132,7 @@ def with_three_releases(releases: Path, folder: Path) -> dict[str, tuple[str, st
             (bundle / file).write_bytes((original / file).read_bytes())
 
         changed = card.model_dump(mode="json")
-        for detector in changed["detectors"].values():
-            detector["thresholds"]["reject_above"] += number * STEP
+        changed["fusion"]["thresholds"]["reject_above"] += number * STEP
         write_card(bundle, type(card).model_validate(changed))
         target = release(bundle, folder / "releases", name)
         marks[name] = (sha256_of(target / "card.json"), _thresholds(target))
@@ -142,8 +141,7 @@ def with_three_releases(releases: Path, folder: Path) -> dict[str, tuple[str, st
 
 
 def _thresholds(folder: Path) -> str:
-    detectors = read_card(folder).detectors
-    return _text({name: one.thresholds for name, one in detectors.items()})
+    return _text(read_card(folder).thresholds)
 
 
 def _text(thresholds: Mapping[str, Thresholds]) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from inspection.evaluation.calibration import fit_weighting
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import Step, descent
 from inspection.evaluation.rates import allowed_failures, upper_bound
@@ -34,7 +35,7 @@ KEPT = "exact binomial, else no known escape"
 COLUMNS = ("escape_rate", "exceeds", "reviewed_good", "cost")
 
 Drawn = tuple[Scores, Any]
-Rule = Callable[[list[Step], int, float], Scores | None]
+Rule = Callable[[list[Step], int, float], float | None]
 
 
 def main() -> None:
@@ -95,7 +96,8 @@ def _measured(
         bad = mislabelled(generator, bad, 0.01)
 
     rows = []
-    for asked, rule, thresholds in _thresholds_by_rule(scores, bad, costs):
+    fused, fresh_fused = as_one(scores, bad, fresh[0], costs)
+    for asked, rule, thresholds in _thresholds_by_rule(fused, bad, costs):
         key = {
             "scenario": scenario,
             "n_defective": n_defective,
@@ -103,15 +105,27 @@ def _measured(
             "asked": asked,
             "rule": rule,
         }
-        rows.append(key | _outcome(fresh, thresholds, costs, asked))
+        rows.append(key | _outcome((fresh_fused, fresh[1]), thresholds, costs, asked))
     return rows
+
+
+def as_one(
+    scores: Scores, defective: Any, others: Scores, costs: Costs
+) -> tuple[Scores, Scores]:
+    """The fused score of parts (parts,), and that of others by the same weights."""
+
+    def summands(table: Scores) -> dict[str, Scores]:
+        return {str(number): column for number, column in enumerate(table.T)}
+
+    weighting = fit_weighting(summands(scores), defective, costs.defect_rate)
+    return weighting.odds(summands(scores)), weighting.odds(summands(others))
 
 
 def _thresholds_by_rule(
     scores: Scores, bad: Any, costs: Costs
-) -> Iterator[tuple[float, str, list[Thresholds]]]:
+) -> Iterator[tuple[float, str, Thresholds]]:
     cheapest = choose_thresholds(scores, bad, costs).thresholds
-    steps = list(descent([one.accept_below for one in cheapest], scores, bad))
+    steps = list(descent(cheapest.accept_below, scores, bad))
     n_defective = int(bad.sum())
     for asked in ASKED:
         yield asked, "price steps (before)", price_steps(scores, bad, costs, asked)
@@ -120,33 +134,31 @@ def _thresholds_by_rule(
             yield asked, name, _accepting(cheapest, accept)
 
 
-def price_steps(
-    scores: Scores, bad: Any, costs: Costs, asked: float
-) -> list[Thresholds]:
+def price_steps(scores: Scores, bad: Any, costs: Costs, asked: float) -> Thresholds:
     """The rule that the software had: an escape is priced ten times higher, up to six times, until
     few enough pass; where none are few enough, the limit is dropped."""
     allowed = allowed_failures(int(bad.sum()), asked)
     price = costs
     for _ in range(6):
         thresholds = choose_thresholds(scores, bad, price).thresholds
-        n_escapes = decide(scores[bad], thresholds).count("pass")
+        n_escapes = int((scores[bad] < thresholds.accept_below).sum())
         if allowed is None or n_escapes <= allowed:
             break
         price = price.model_copy(update={"escape_cost": 10 * price.escape_cost})
     return thresholds
 
 
-def cost_alone(steps: list[Step], n_defective: int, asked: float) -> Scores | None:
+def cost_alone(steps: list[Step], n_defective: int, asked: float) -> float | None:
     """No limit: the thresholds of least expected cost."""
     return steps[0].accept
 
 
-def empirical(steps: list[Step], n_defective: int, asked: float) -> Scores | None:
+def empirical(steps: list[Step], n_defective: int, asked: float) -> float | None:
     """No more of the parts that were seen escape than asked."""
     return _first(steps, lambda step: len(step.escaping) <= asked * n_defective)
 
 
-def risk_control(steps: list[Step], n_defective: int, asked: float) -> Scores | None:
+def risk_control(steps: list[Step], n_defective: int, asked: float) -> float | None:
     """Conformal risk control (Angelopoulos et al. 2024, equation 4): the mean rate is asked."""
 
     def is_controlled(step: Step) -> bool:
@@ -155,17 +167,16 @@ def risk_control(steps: list[Step], n_defective: int, asked: float) -> Scores | 
     return _first(steps, is_controlled)
 
 
-def exact_binomial(steps: list[Step], n_defective: int, asked: float) -> Scores | None:
+def exact_binomial(steps: list[Step], n_defective: int, asked: float) -> float | None:
     """Learn then Test by an exact binomial bound; all to review where it shows nothing."""
 
     def is_shown(step: Step) -> bool:
-        counted = len(step.escaping) + max(0, len(step.held_by) - 1)
-        return upper_bound(min(counted, n_defective), n_defective) <= asked
+        return upper_bound(len(step.escaping), n_defective) <= asked
 
     return _first(steps, is_shown)
 
 
-def kept(steps: list[Step], n_defective: int, asked: float) -> Scores | None:
+def kept(steps: list[Step], n_defective: int, asked: float) -> float | None:
     """The same; where it shows nothing, no part that is known as defective passes."""
     found = exact_binomial(steps, n_defective, asked)
     return steps[-1].accept if found is None else found
@@ -211,10 +222,10 @@ def study(table: pd.DataFrame, n_draws: int) -> dict[str, Any]:
 
 
 def _outcome(
-    fresh: Drawn, thresholds: list[Thresholds], costs: Costs, asked: float
+    fresh: Drawn, thresholds: Thresholds, costs: Costs, asked: float
 ) -> dict[str, float]:
     scores, bad = fresh
-    verdicts = np.array(decide(scores, thresholds))
+    verdicts = np.array(decide(scores[:, None], [thresholds]))
     on_bad, on_good = verdicts[bad], verdicts[~bad]
     escapes = float(np.mean(on_bad == "pass"))
     reviewed = float(np.mean(on_good == "review"))
@@ -232,18 +243,16 @@ def _outcome(
     }
 
 
-def _first(steps: list[Step], is_enough: Callable[[Step], bool]) -> Scores | None:
+def _first(steps: list[Step], is_enough: Callable[[Step], bool]) -> float | None:
     return next((step.accept for step in steps if is_enough(step)), None)
 
 
-def _accepting(cheapest: list[Thresholds], accept: Scores | None) -> list[Thresholds]:
-    """Thresholds that accept below others; all parts go to review where there are none."""
+def _accepting(cheapest: Thresholds, accept: float | None) -> Thresholds:
+    """Thresholds that accept below another one; all parts go to review where there is none."""
     if accept is None:
-        return [Thresholds(accept_below=-BEYOND, reject_above=BEYOND)] * len(cheapest)
-    return [
-        Thresholds(accept_below=float(low), reject_above=one.reject_above)
-        for low, one in zip(accept, cheapest, strict=True)
-    ]
+        return Thresholds(accept_below=-BEYOND, reject_above=BEYOND)
+
+    return Thresholds(accept_below=accept, reject_above=cheapest.reject_above)
 
 
 if __name__ == "__main__":

@@ -26,11 +26,13 @@ from inspection.runtime.detectors import (
     ANOMALY,
     CLASSIFIER,
     DETECTORS,
+    FUSED,
+    SCORES,
     Calibration,
     Scores,
 )
 from inspection.runtime.inspector import Inspector
-from inspection.runtime.verdict import decide
+from inspection.runtime.verdict import decide, scores_of
 from inspection.runtime.views import View
 from inspection.storage import write_table
 
@@ -51,29 +53,21 @@ class Evidence:
     source: str
 
     def scores(self, settings: Settings) -> Scores:
-        """Scores (parts, detectors) of the worst view, as the card calibrates them."""
-        return part_scores(self.parts, calibrations(settings))
+        """Scores (parts, SCORES) of the worst view, as the card calibrates them."""
+        return part_scores(self.parts, settings)
 
     def verdicts(self, settings: Settings) -> list[str]:
         """The verdict on each part by the card's thresholds."""
-        limits = [one.thresholds for one in settings.detectors.values()]
-        return decide(self.scores(settings), limits)
+        limits = settings.thresholds
+        columns = [SCORES.index(name) for name in limits]
+        return decide(self.scores(settings)[:, columns], list(limits.values()))
 
     def deciding_view(self, part_id: str, settings: Settings) -> str:
-        """The path of the view that lies furthest above a threshold, in spreads of that score."""
-        spreads = np.nanstd(self.scores(settings), axis=0)
-        distances: dict[str, float] = {}
-        for view in self.parts[part_id]:
-            found = [-np.inf]
-            for (name, detector), spread in zip(
-                settings.detectors.items(), spreads, strict=True
-            ):
-                if name in view.detectors:
-                    score = detector.score(view.detectors[name])
-                    distance = score - detector.thresholds.accept_below
-                    found.append(distance / (spread or 1.0))
-            distances[view.name] = max(found)
-        return max(distances, key=lambda name: distances[name])
+        """The path of the view of the highest fused score; those that lack a region come last."""
+        return max(
+            self.parts[part_id],
+            key=lambda view: scores_of(view, settings).get(FUSED, -1.0),
+        ).name
 
 
 def calibrations(settings: Settings) -> Mapping[str, Calibration]:

@@ -98,7 +98,7 @@ def summary(card: Card) -> str:
 def _table(card: Card) -> list[str]:
     """The lines of the table, columns aligned."""
     verdicts = card.metrics["verdicts"]
-    rows = [(*HEAD, *card.detectors)]
+    rows = [(*HEAD, "AUROC", *(f"by {name}" for name in card.detectors))]
     rows += [_row(name, row, card) for name, row in verdicts.items()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 
@@ -122,6 +122,7 @@ def _row(name: str, row: dict[str, Any], card: Card) -> tuple[str, ...]:
         *counts,
         f"{row[error]} ({percent(row['rate'])})",
         percent(row["upper_bound"]),
+        _number(row["auroc"]),
         *aurocs,
     )
 

@@ -47,7 +47,8 @@ class RegionAnswer(BaseModel):
 class ViewAnswer(BaseModel):
     """The verdict on one view, with all that it rests on.
 
-    `scores`, `verdicts` and `thresholds` are by detector; a higher score is more suspicious.
+    `scores` are `fused`, the probability of a defect, and those of the detectors; a higher score is
+    more suspicious. `verdicts` and `thresholds` are of the scores that decide.
     `heatmaps` are PNG pictures of each detector's crop in base64, where asked for.
     """
 
@@ -181,7 +182,11 @@ def _view(
         label=view.label,
         scores=view.scores,
         verdicts=view.verdicts,
-        thresholds={name: card.detectors[name].thresholds for name in view.scores},
+        thresholds={
+            name: limits
+            for name, limits in card.thresholds.items()
+            if name in view.scores
+        },
         probabilities=view.probabilities,
         regions={name: _region(window) for name, window in seen.windows.items()},
         boxes=[_box(found) for found in view.boxes],

@@ -18,7 +18,11 @@ from inspection.evaluation.cam_truth import cam_truth
 from inspection.evaluation.classification import confusion_rows
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.golden_frames import golden_frames, require_same_crops
-from inspection.evaluation.operating_point import are_defective, operating_point
+from inspection.evaluation.operating_point import (
+    UNUSUAL_RATE,
+    are_defective,
+    operating_point,
+)
 from inspection.evaluation.part_scores import (
     Parts,
     group_by_part,
@@ -66,6 +70,10 @@ class AssembleParams(sections.Params):
     max_escape_rate: float | None = Field(default=0.01, gt=0, lt=1)
     """Of defective parts, at most so many may pass; null lets the costs alone decide. Where the
     data cannot support it, no known defective part passes, and card, summary and report say so."""
+
+    unusual_rate: float = Field(default=UNUSUAL_RATE, gt=0, lt=1)
+    """Of normal parts, about so many may go to review for being more unlike normal parts than the
+    others, whatever the fused score says: it knows the defects that were seen, not the next one."""
 
     parity_tolerance: float = Field(default=1e-3, gt=0)
     """How far an exported model's outputs may be off from torch's, in units of the output."""
@@ -214,6 +222,7 @@ def settled(
         calibrations,
         params.costs,
         params.max_escape_rate,
+        unusual_rate=params.unusual_rate,
         tolerance=params.parity_tolerance,
         also_measured=val_parts,
     )
@@ -221,6 +230,7 @@ def settled(
     settings = Settings.of(
         models,
         calibrations=calibrations,
+        fusion=point.fusion,
         thresholds=point.thresholds,
         heat={
             CLASSIFIER: HeatScale(

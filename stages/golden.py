@@ -1,6 +1,7 @@
 """Holds the exported models against torch on val crops and frames, in every runtime."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from inspection.models.crops import Crops
 from inspection.models.locator import locate
 from inspection.runtime.bundle import Settings
 from inspection.runtime.detectors import CLASSIFIER
+from inspection.runtime.verdict import verdict_alone
 from stages.exported import Trained
 
 
@@ -71,6 +73,7 @@ def golden_parity(
                 wanted,
                 got,
                 detector,
+                partial(verdict_alone, name, settings=settings),
                 size_px=settings.line.regions[detector.region].size_px,
                 tolerance=tolerance,
             )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from inspection.evaluation.worst_views import load_pictures
 from inspection.runtime.bundle import verified
-from inspection.runtime.detectors import DETECTORS
+from inspection.runtime.detectors import SCORES
 from inspection.storage import read_json, write_text
 from stages import program
 from stages.report_page import Evidence, records, render_report
@@ -63,7 +63,7 @@ def read_parts(path: Path) -> pd.DataFrame:
         path,
         dtype={"part_id": str},
         keep_default_na=False,
-        na_values={name: [""] for name in DETECTORS},
+        na_values={name: [""] for name in SCORES},
     )
 
 

@@ -17,12 +17,14 @@ from inspection.geometry import Box, Image
 from inspection.line import Line
 from inspection.runtime.bundle import SCHEMA_VERSION, Card, LocatorCard, Settings, write_card
 from inspection.runtime.detectors import (
+    BEYOND,
     DetectorCard,
     HeatScale,
     StandardScore,
     TemperatureScaling,
     Thresholds,
 )
+from inspection.runtime.fusion import Fusion
 from inspection.storage import sha256_of
 
 FRAME_SIZE_PX = (320, 256)
@@ -30,6 +32,7 @@ ROD = Box(20, 88, 160, 80)
 RIVET = Box(212, 88, 80, 80)
 DENT, SLIDE = 250, 180
 CELL_PX = 8
+UNUSUAL = 2.5  # of the anomaly score, from which a part is reviewed whatever else is known
 
 
 def sample_line(**changes: Any) -> Line:
@@ -97,6 +100,7 @@ def make_bundle(folder: Path, *, version: str = "test-1", line: Line | None = No
         line=line or sample_line(),
         locator=LocatorCard(file="locator.onnx", regions=("rod", "rivet"), size_px=FRAME_SIZE_PX),
         detectors={"classifier": _classifier_card(), "anomaly": _anomaly_card()},
+        fusion=_fusion(),
         costs={},
         metrics={},
         parity={},
@@ -113,6 +117,7 @@ def sample_settings() -> Settings:
         line=sample_line(),
         locator=None,
         detectors={"classifier": _classifier_card(), "anomaly": _anomaly_card()},
+        fusion=_fusion(),
     )
 
 
@@ -122,13 +127,20 @@ def changed_detector(card: Card, name: str, **changes: Any) -> Card:
     return card.model_copy(update={"detectors": card.detectors | {name: detector}})
 
 
+def changed_thresholds(card: Card, accept_below: float, reject_above: float) -> Card:
+    """The card with these thresholds on the fused score."""
+    thresholds = Thresholds(accept_below=accept_below, reject_above=reject_above)
+    fusion = card.fusion.model_copy(update={"thresholds": thresholds})
+    return card.model_copy(update={"fusion": fusion})
+
+
 def _classifier_card() -> DetectorCard:
     return DetectorCard(
         file="classifier.onnx",
         region="rod",
         classes=("normal", "dent", "slide"),
         calibration=TemperatureScaling(temperature=1.0),
-        thresholds=Thresholds(accept_below=0.3, reject_above=0.9),
+        thresholds=None,
         heat=HeatScale(cold=-2.0, hot=3.0, box_threshold=0.5),
         evidence={"method": "drawn"},
     )
@@ -139,9 +151,20 @@ def _anomaly_card() -> DetectorCard:
         file="anomaly.onnx",
         region="rivet",
         calibration=StandardScore(mean=0.0, std=1.0),
-        thresholds=Thresholds(accept_below=1.0, reject_above=2.0),
+        thresholds=Thresholds(accept_below=UNUSUAL, reject_above=BEYOND),
         heat=HeatScale(cold=0.0, hot=4.0, box_threshold=0.5),
         evidence={},
+    )
+
+
+def _fusion() -> Fusion:
+    """A good part has 0.05, a dent, a slide or a loose rivet more than 0.95."""
+    return Fusion(
+        weights={"classifier": 1.0, "anomaly": 2.0},
+        intercept=0.0,
+        usual={"classifier": -3.0, "anomaly": 0.0},
+        thresholds=Thresholds(accept_below=0.3, reject_above=0.9),
+        evidence={"n_defective": 3, "n_normal": 3},
     )
 
 

@@ -1,6 +1,6 @@
 """What the CAM explorer shows, without the screen: views, pictures with boxes, worst errors."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from inspection.boxes import boxes_of, defect_boxes, parse_boxes
 from inspection.errors import InspectionError
 from inspection.geometry import Box
 from inspection.runtime.bundle import Card
-from inspection.runtime.detectors import CLASSIFIER
+from inspection.runtime.detectors import CLASSIFIER, FUSED
 from inspection.runtime.heat import GRID_PX
 from inspection.runtime.verdict import PartVerdict, ViewVerdict
 
@@ -28,8 +28,7 @@ class Mistake:
     `kind` is one of KINDS. The reason is wrong where the classifier's heat in the deciding view
     peaks off every box of a labelled defect.
 
-    `suspicion` is the score furthest above its detector's lower threshold, in spreads of that
-    detector's scores over the fold; below 0 all detectors let it pass.
+    `suspicion` is the highest probability of a defect among the views, 0..1.
     """
 
     kind: str
@@ -46,7 +45,9 @@ class Mistake:
             what = f"{self.label} passed"
         if self.kind == "wrong reason":
             what = f"{self.label}, hottest off the labelled box"
-        return f"{self.kind}: part {self.part_id}, {what} ({self.suspicion:+.2f})"
+        return (
+            f"{self.kind}: part {self.part_id}, {what} ({100 * self.suspicion:.3g} %)"
+        )
 
 
 def views_of(manifest: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
@@ -73,16 +74,19 @@ def labels_in(views: pd.DataFrame, card: Card) -> list[str]:
 
 
 def score_table(view: ViewVerdict, card: Card) -> pd.DataFrame:
-    """Score, thresholds and verdict; one row per detector."""
+    """Score, thresholds and verdict; a row for the fused score and one for each detector.
+
+    What decides nothing on its own has no thresholds.
+    """
     rows = []
     for name, score in view.scores.items():
-        thresholds = card.detectors[name].thresholds
+        limits = card.thresholds.get(name)
         row = {
-            "detector": name,
+            "score of": name,
             "score": score,
-            "passes below": thresholds.accept_below,
-            "rejected above": thresholds.reject_above,
-            "verdict": view.verdicts[name],
+            "passes below": None if limits is None else limits.accept_below,
+            "rejected above": None if limits is None else limits.reject_above,
+            "verdict": view.verdicts.get(name, "-"),
         }
         rows.append(row)
     return pd.DataFrame(rows)
@@ -98,9 +102,6 @@ def mistakes(
     The worst escape is the least suspicious one, the worst overkill the most suspicious one.
     `boxes` holds the manifest's list of boxes by view, for what is right for the wrong reason.
     """
-    verdicts = [verdict for _, _, verdict in parts]
-    spread = _spreads(verdicts)
-
     found = []
     for part_id, label, verdict in parts:
         kind = _kind(label, verdict, card)
@@ -116,7 +117,7 @@ def mistakes(
             said=verdict.label,
             verdict=verdict.verdict,
             worst_view=verdict.worst_view,
-            suspicion=_suspicion(verdict, card, spread),
+            suspicion=_suspicion(verdict),
         )
         found.append(mistake)
     return sorted(found, key=_rank)
@@ -168,30 +169,6 @@ def _kind(label: str, verdict: PartVerdict, card: Card) -> str:
     return "wrong defect" if verdict.label != label else ""
 
 
-def _suspicion(verdict: PartVerdict, card: Card, spread: dict[str, float]) -> float:
-    """How far the worst score lies above its threshold, in spreads; 0 without any score."""
-    distances = []
-    for name, score in _scores([verdict]):
-        threshold = card.detectors[name].thresholds.accept_below
-        distance = (score - threshold) / spread[name]
-        distances.append(distance)
-    return max(distances, default=0.0)
-
-
-def _spreads(verdicts: Sequence[PartVerdict]) -> dict[str, float]:
-    """The standard deviation of each detector's scores; 1 where they do not differ."""
-    by_detector: dict[str, list[float]] = {}
-    for name, score in _scores(verdicts):
-        by_detector.setdefault(name, []).append(score)
-
-    spreads = {}
-    for name, scores in by_detector.items():
-        spreads[name] = float(np.std(scores)) or 1.0
-    return spreads
-
-
-def _scores(verdicts: Sequence[PartVerdict]) -> Iterator[tuple[str, float]]:
-    """Every score of every view, with its detector."""
-    for verdict in verdicts:
-        for view in verdict.views:
-            yield from view.scores.items()
+def _suspicion(verdict: PartVerdict) -> float:
+    """The fused score of the worst view; 0 where no view has one."""
+    return max((view.scores.get(FUSED, 0.0) for view in verdict.views), default=0.0)

@@ -112,8 +112,7 @@ def _described(card: Card) -> dict[str, str]:
         "data, files": _entry(lineage.get("data", ""), "nfiles"),
         "run that trained it": str(lineage.get("mlflow_run", "-"))[:8],
     }
-    for name, detector in card.detectors.items():
-        limits = detector.thresholds
+    for name, limits in card.thresholds.items():
         found[f"{name}: passes below"] = f"{limits.accept_below:.4g}"
         found[f"{name}: rejected above"] = f"{limits.reject_above:.4g}"
     for key, value in _flat(_params(lineage.get("params", ""))).items():

@@ -15,6 +15,7 @@ from dashboard.operating.points import (
     cost_table,
     costs_of,
     limit_of,
+    log_odds,
     operation,
     reliability,
     score_rows,
@@ -25,6 +26,7 @@ from inspection.errors import InspectionError
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.rates import parts_needed, percent
 from inspection.runtime.bundle import CARD, Card, read_card
+from inspection.runtime.detectors import FUSED
 from inspection.runtime.verdict import VERDICTS as PART_VERDICTS
 from inspection.runtime.verdict_log import FILE, read_parts
 from inspection.storage import read_json
@@ -69,7 +71,7 @@ def _report() -> None:
         stamp(BUNDLE / CARD), costs.model_dump_json(), limit, evidence, card
     )
     _show_operation(found, evidence, card, costs)
-    _show_scores(found, evidence, card)
+    _show_scores(found, evidence, costs)
     _show_running(card)
     _show_findings()
 
@@ -162,28 +164,32 @@ def _show_operation(
             f"escapes: {', '.join(needed)}."
         )
     st.dataframe(cost_table(found.report), hide_index=True, width="content")
-    thresholds = threshold_table(found.point.thresholds, card)
+    thresholds = threshold_table(found.settings, card)
     st.dataframe(thresholds, hide_index=True, width="content")
     for advice in found.report.advice:
         st.markdown(f"Would help: {advice}.")
 
 
-def _show_scores(found: Operation, evidence: Evidence, card: Card) -> None:
+def _show_scores(found: Operation, evidence: Evidence, costs: Costs) -> None:
     st.subheader("Scores and reliability")
-    rows = score_rows(evidence, card)
-    for box, name in zip(st.columns(2), card.detectors, strict=False):
+    rows = score_rows(evidence, found.settings)
+    for box, name in zip(st.columns(2), found.settings.thresholds, strict=False):
         box.altair_chart(_histogram(rows, name, found))
     st.caption(
-        "Parts by the score of their worst view; lines: passes below, rejected above."
+        "Parts by the score of their worst view; lines: passes below, rejected above. `fused` is "
+        "the probability of a defect, here as log-odds: -4.6 are 1 %, 0 are 50 %."
     )
-    st.markdown("Of parts with this score by the classifier, so many are defective:")
-    st.dataframe(
-        reliability(evidence, card).round(3), hide_index=True, height="content"
-    )
+    st.markdown("Of parts with this probability of a defect, so many are defective:")
+    table = reliability(evidence, found.settings, costs)
+    st.dataframe(table.round(3), hide_index=True, height="content")
 
 
 def _histogram(rows: pd.DataFrame, name: str, found: Operation) -> alt.LayerChart:
-    own = rows[rows["detector"] == name]
+    own = rows[rows["by"] == name]
+    limits = found.settings.thresholds[name]
+    drawn = pd.DataFrame({"score": [limits.accept_below, limits.reject_above]})
+    if name == FUSED:
+        own, drawn = (one.assign(score=log_odds(one["score"])) for one in (own, drawn))
     bars = (
         alt.Chart(own)
         .mark_bar()
@@ -193,8 +199,6 @@ def _histogram(rows: pd.DataFrame, name: str, found: Operation) -> alt.LayerChar
             color=alt.Color("label:N", legend=alt.Legend(orient="bottom", columns=2)),
         )
     )
-    limits = found.point.thresholds[name]
-    drawn = pd.DataFrame({"score": [limits.accept_below, limits.reject_above]})
     low, high = own["score"].min(), own["score"].max()
     rules = alt.Chart(drawn[drawn["score"].between(low, high)]).mark_rule(
         strokeDash=[4, 3]

@@ -17,8 +17,8 @@ from inspection.evaluation.operating_point import OperatingPoint, operating_poin
 from inspection.evaluation.rates import percent, rate, upper_bound
 from inspection.line import Line
 from inspection.runtime.bundle import Card, Settings
-from inspection.runtime.detectors import CLASSIFIER, Thresholds
-from inspection.runtime.verdict import VERDICTS, decide
+from inspection.runtime.detectors import FUSED, MIN_PROBABILITY, SCORES
+from inspection.runtime.verdict import VERDICTS
 
 # How far runtimes may be off, as no card says it: the default of assemble.parity_tolerance.
 TOLERANCE = 1e-3
@@ -28,9 +28,11 @@ N_BINS = 5
 
 @dataclass(frozen=True)
 class Operation:
-    """The thresholds at some costs, the verdicts that the parts get by them, and what they cost."""
+    """The operating point at some costs, the settings with it, the verdicts that the parts get by
+    them, and what they cost."""
 
     point: OperatingPoint
+    settings: Settings
     verdicts: list[str]
     report: CostReport
 
@@ -49,9 +51,24 @@ def operation(
         max_escape_rate,
         tolerance=TOLERANCE,
     )
-    verdicts = decide(evidence.scores(settings), list(point.thresholds.values()))
+    chosen = with_point(settings, point)
+    verdicts = evidence.verdicts(chosen)
     report = cost_report(verdicts, labels, normal, costs)
-    return Operation(point, verdicts, report)
+    return Operation(point, chosen, verdicts, report)
+
+
+def with_point(settings: Settings, point: OperatingPoint) -> Settings:
+    """The settings as they would be with this operating point."""
+    detectors = {
+        name: one.model_copy(update={"thresholds": point.thresholds.get(name)})
+        for name, one in settings.detectors.items()
+    }
+    return Settings(
+        line=settings.line,
+        locator=settings.locator,
+        detectors=detectors,
+        fusion=point.fusion,
+    )
 
 
 def costs_of(card: Card) -> Costs:
@@ -97,17 +114,18 @@ def by_class(
     return pd.DataFrame(rows)
 
 
-def threshold_table(now: dict[str, Thresholds], card: Card) -> pd.DataFrame:
+def threshold_table(now: Settings, card: Card) -> pd.DataFrame:
     """The thresholds at these costs beside those on the card."""
     rows = [
         {
-            "detector": name,
+            "score of": name,
             "passes below": limits.accept_below,
-            "on the card": card.detectors[name].thresholds.accept_below,
+            "on the card": card.thresholds[name].accept_below,
             "rejected above": limits.reject_above,
-            "on the card ": card.detectors[name].thresholds.reject_above,
+            "on the card ": card.thresholds[name].reject_above,
         }
-        for name, limits in now.items()
+        for name, limits in now.thresholds.items()
+        if name in card.thresholds
     ]
     return pd.DataFrame(rows)
 
@@ -127,34 +145,50 @@ def cost_table(report: CostReport) -> pd.DataFrame:
 
 
 def score_rows(evidence: Evidence, settings: Settings) -> pd.DataFrame:
-    """The score of each part by each detector: columns detector, score, label."""
+    """The fused score of each part, and that of each detector: columns by, score, label."""
     scores = evidence.scores(settings)
     tables = [
         pd.DataFrame(
             {
-                "detector": name,
+                "by": name,
                 "score": scores[:, column],
                 "label": [evidence.labels[part_id] for part_id in evidence.parts],
             }
         )
-        for column, name in enumerate(settings.detectors)
+        for column, name in enumerate(SCORES)
     ]
     return pd.concat(tables, ignore_index=True).dropna()
 
 
-def reliability(evidence: Evidence, settings: Settings) -> pd.DataFrame:
-    """Whether the classifier's score means what it says: the share of defective parts by bin.
+def log_odds(probability: Any) -> Any:
+    """Log-odds of probabilities; a threshold outside of 0..1 comes to lie beyond all of them."""
+    inside = np.clip(probability, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+    return np.log(inside / (1 - inside))
 
-    Defective is what shows in the classifier's region. Columns: bin, n, mean score, share, and the
+
+def at_rate(probability: Any, rate: float, other: float) -> Any:
+    """Probabilities of a defect where a `rate` of the parts is defective, where `other` is."""
+    if not 0 < other < 1:
+        return probability
+
+    odds = probability / (1 - probability)
+    odds = odds * (other / (1 - other)) / (rate / (1 - rate))
+    return odds / (1 + odds)
+
+
+def reliability(evidence: Evidence, settings: Settings, costs: Costs) -> pd.DataFrame:
+    """Whether the fused score means what it says: the share of defective parts by bin.
+
+    The score is the probability on a line with the defect rate of the costs; among these parts
+    there are more, so it is taken to their share first. Columns: bin, n, mean score, share, and the
     one-sided 95 % bounds `low` and `high` of the share.
     """
     scores = score_rows(evidence, settings)
-    own = scores[scores["detector"] == CLASSIFIER]
-    region = settings.classifier.region
-    line = settings.line
-    seen = own["label"].map(lambda label: line.label_in(region, label))
-    is_defective = (seen != line.normal).to_numpy()
-    score: Any = own["score"].to_numpy()
+    own = scores[scores["by"] == FUSED]
+    is_defective = (own["label"] != settings.line.normal).to_numpy()
+    score = at_rate(
+        own["score"].to_numpy(), costs.defect_rate, float(is_defective.mean())
+    )
     number = np.minimum((score * N_BINS).astype(int), N_BINS - 1)
 
     rows = []

@@ -7,18 +7,17 @@ import pandas as pd
 
 from inspection.evaluation.rates import auroc_bound
 from inspection.runtime.bundle import Settings
-from inspection.runtime.detectors import ANOMALY
+from inspection.runtime.detectors import ANOMALY, FUSED
 
 
 def class_auroc(table: pd.DataFrame, name: str, settings: Settings) -> float | None:
-    """AUROC of a defect's parts against normal ones, by the first detector that can find it.
+    """AUROC of the fused score for a defect's parts against normal ones.
 
     None for the normal class, and without parts of either kind.
     """
-    for detector, card in settings.detectors.items():
-        if name in settings.line.regions[card.region].shows:
-            return detector_auroc(table, name, detector, settings)
-    return None
+    normal = settings.line.normal
+    rows = _scored(table, [name, normal], FUSED)
+    return _auroc(rows["label"] != normal, rows[FUSED])
 
 
 def detector_auroc(
@@ -38,32 +37,43 @@ def detector_auroc(
     return _auroc(rows["label"] == name, rows[detector])
 
 
-def anomaly_measures(
-    table: pd.DataFrame, settings: Settings
-) -> dict[str, float | None]:
-    """AUROC of the anomaly score for the defects that show in its region, against normal parts.
+def fused_measures(table: pd.DataFrame, settings: Settings) -> dict[str, float | None]:
+    """AUROC of the fused score for all defective parts against normal ones.
 
     With n and its one-sided 95 % lower bound; None without parts of either kind.
     """
     line = settings.line
-    shown = line.regions[settings.detectors[ANOMALY].region].shows
-    rows = _scored(table, [*shown, line.normal], ANOMALY)
-    is_defect = rows["label"] != line.normal
-    n_defective, n_normal = int(is_defect.sum()), int((~is_defect).sum())
+    return _measures(table, [*line.classes], FUSED, line.normal)
 
-    scores = rows[ANOMALY].to_numpy()
-    bound = auroc_bound(scores[is_defect], scores[~is_defect])
+
+def anomaly_measures(
+    table: pd.DataFrame, settings: Settings
+) -> dict[str, float | None]:
+    """The same of the anomaly score, for the defects that show in its region."""
+    line = settings.line
+    shown = line.regions[settings.detectors[ANOMALY].region].shows
+    return _measures(table, [*shown, line.normal], ANOMALY, line.normal)
+
+
+def _measures(
+    table: pd.DataFrame, labels: Sequence[str], score: str, normal: str
+) -> dict[str, float | None]:
+    rows = _scored(table, labels, score)
+    is_defect = (rows["label"] != normal).to_numpy()
+    values = rows[score].to_numpy()
     return {
-        "anomaly_auroc": _auroc(is_defect, scores),
-        "anomaly_auroc_lower_bound": bound,
-        "anomaly_n_defective": n_defective,
-        "anomaly_n_normal": n_normal,
+        f"{score}_auroc": _auroc(is_defect, values),
+        f"{score}_auroc_lower_bound": auroc_bound(
+            values[is_defect], values[~is_defect]
+        ),
+        f"{score}_n_defective": int(is_defect.sum()),
+        f"{score}_n_normal": int((~is_defect).sum()),
     }
 
 
-def _scored(table: pd.DataFrame, labels: Sequence[str], detector: str) -> pd.DataFrame:
-    """The parts of these labels that have a score of the detector."""
-    return table[table["label"].isin(labels)].dropna(subset=[detector])
+def _scored(table: pd.DataFrame, labels: Sequence[str], score: str) -> pd.DataFrame:
+    """The parts of these labels that have the score."""
+    return table[table["label"].isin(labels)].dropna(subset=[score])
 
 
 def _auroc(is_defect: Any, scores: Any) -> float | None:

@@ -1,6 +1,10 @@
-"""Temperature scaling: probabilities that mean what they say (Guo et al. 2017)."""
+"""Probabilities that mean what they say: those of the classes, and that of a defect.
 
-from collections.abc import Iterator, Mapping
+Temperature scaling (Guo et al. 2017) makes the classifier's honest; a logistic regression makes one
+of the scores of all detectors (Platt 1999).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +13,11 @@ from inspection.evaluation.part_scores import Parts
 from inspection.runtime.bundle import ModelSet
 from inspection.runtime.detectors import (
     CLASSIFIER,
+    Scores,
     TemperatureScaling,
     probabilities_of,
 )
+from inspection.runtime.fusion import Weighting
 
 # Temperatures that are tried: networks are too sure of themselves by a factor of 1 to 4
 # (Guo et al. 2017, table 2); what ends at a bound has logits without any meaning.
@@ -23,6 +29,9 @@ DECIMALS = 6
 MIN_PROBABILITY = 1e-12
 # As in Guo et al. 2017 would be 15; with a hundred views ten bins hold ten each.
 N_BINS = 10
+# Of the ridge on weights of summands of unit variance: scikit-learn's own. It keeps the weights
+# finite where the parts are told apart without an error.
+INVERSE_RIDGE = 1.0
 
 
 def calibrate(
@@ -41,6 +50,60 @@ def calibrate(
     temperature = fit_temperature(logits, numbers) if can_tell else 1.0
     error = calibration_error(logits, numbers, temperature)
     return TemperatureScaling(temperature=temperature), error
+
+
+def fit_weighting(
+    summands: Mapping[str, Scores], defective: Any, defect_rate: float
+) -> Weighting:
+    """The weights of the detectors' summands (parts,) that tell defective parts from normal ones.
+
+    The log-odds are those of a line on which `defect_rate` of the parts are defective. A detector
+    whose weight would be below 0 counts nothing: what looks less normal is never taken for the
+    better part. Parts with a NaN are left out. Where one kind is missing all detectors count alike.
+    """
+    names = list(summands)
+    table = np.column_stack([summands[name] for name in names])
+    known = ~np.isnan(table).any(axis=1)
+    table, bad = table[known], np.asarray(defective, bool)[known]
+    normal = table[~bad]
+    usual = normal.mean(axis=0) if len(normal) else np.zeros(len(names))
+    spread = table.std(axis=0) if len(table) else np.ones(len(names))
+    spread = np.where(spread > 0, spread, 1.0)
+
+    if not bad.any() or bad.all():
+        weights, intercept = np.ones(len(names)), 0.0
+    else:
+        weights, intercept = _logistic(table / spread, bad, list(range(len(names))))
+        intercept += _odds(defect_rate) - _odds(float(bad.mean()))
+    return Weighting(
+        weights=dict(zip(names, (weights / spread).tolist(), strict=True)),
+        intercept=float(intercept),
+        usual=dict(zip(names, usual.tolist(), strict=True)),
+    )
+
+
+def _logistic(
+    table: Scores, defective: Any, columns: Sequence[int]
+) -> tuple[Scores, float]:
+    """Weights (columns of the table,) and intercept, the weights below 0 set to 0 and left out."""
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=INVERSE_RIDGE).fit(table[:, columns], defective)
+    found = fitted.coef_[0]
+    if (found < 0).any() and len(columns) > 1:
+        rest = [
+            column for column, one in zip(columns, found, strict=True) if one >= 0
+        ] or [columns[int(np.argmax(found))]]
+        return _logistic(table, defective, rest)
+
+    weights = np.zeros(table.shape[1])
+    weights[list(columns)] = np.maximum(found, 0)
+    return weights, float(fitted.intercept_[0])
+
+
+def _odds(rate: float) -> float:
+    """The log-odds of a rate between 0 and 1."""
+    return float(np.log(rate / (1 - rate)))
 
 
 def fit_temperature(logits: Any, labels: Any) -> float:

@@ -1,8 +1,8 @@
-"""How few parts may escape: accept thresholds come down until the limit asked for is shown.
+"""How few parts may escape: the accept threshold comes down until the limit asked for is shown.
 
-The thresholds descend one path, whatever the limit: at each step the detector that excludes an
-escaping part at the fewest good parts lost comes down to the score of that part. A limit only says
-where on the path to stop, so a stricter one never passes more parts.
+It descends one path, whatever the limit: at each step down to the score of the most suspicious part
+that escapes. A limit only says where on the path to stop, so a stricter one never passes more
+parts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ class EscapeLimit:
     parts that the thresholds were set on, which shows at most `upper_bound`. `n_parts_needed`
     defective parts without an escape would show what was asked. `unseen_escapes` passed by
     thresholds that were set without them; `supported` needs both: the bound, and no more of these
-    than asked. `held_by` are the rows of the parts that the thresholds were lowered to.
+    than asked. `held_by` is the row of the part that the threshold was lowered to.
     """
 
     asked: float | None
@@ -36,7 +36,7 @@ class EscapeLimit:
     escapes: int
     upper_bound: float
     n_parts_needed: int
-    held_by: tuple[int, ...] = ()
+    held_by: int | None = None
     unseen_escapes: int | None = None
     unseen_upper_bound: float | None = None
 
@@ -79,71 +79,59 @@ class EscapeLimit:
 
     def as_json(self) -> dict[str, Any]:
         """The record as JSON values, with its sentence."""
-        return asdict(self) | {
-            "held_by": list(self.held_by),
-            "sentence": self.sentence,
-        }
+        return asdict(self) | {"sentence": self.sentence}
 
 
 @dataclass(frozen=True)
 class Step:
-    """Accept thresholds (detectors,), the rows of the defective parts that pass them, and by
-    detector the row of the part that its threshold was lowered to."""
+    """An accept threshold, the rows of the defective parts that pass it, and the row of the part
+    that it was lowered to."""
 
-    accept: Scores
+    accept: float
     escaping: Any
-    held_by: dict[int, int]
+    held_by: int | None
 
 
-def descent(accept: Sequence[float], scores: Scores, defective: Any) -> Iterator[Step]:
-    """The path of accept thresholds from those given down to where no defective part passes.
+def descent(accept: float, scores: Scores, defective: Any) -> Iterator[Step]:
+    """The path of the accept threshold from the one given to where no defective part passes.
 
-    Scores (parts, detectors) are higher where more suspicious; a part passes where all of them lie
-    below the thresholds, so one with a NaN never does.
+    Scores (parts,) are higher where more suspicious; a part passes below the threshold, so one
+    with a NaN never does.
     """
     bad = np.asarray(defective, bool)
-    limits = np.array(accept, float)
-    held_by: dict[int, int] = {}
+    held_by = None
     while True:
-        escaping = np.flatnonzero(bad & _passing(scores, limits))
-        yield Step(limits.copy(), escaping, dict(held_by))
+        escaping = np.flatnonzero(bad & (scores < accept))
+        yield Step(accept, escaping, held_by)
         if not len(escaping):
             return
 
-        detector, part = _cheapest_exclusion(scores, bad, limits, escaping)
-        limits[detector] = scores[part, detector]
-        held_by[detector] = part
+        held_by = int(escaping[np.argmax(scores[escaping])])
+        accept = float(scores[held_by])
 
 
 def lowered(
-    accept: Sequence[float],
+    accept: float,
     scores: Scores,
     defective: Any,
     asked: float | None,
     confidence: float = CONFIDENCE,
-) -> tuple[list[float], EscapeLimit]:
-    """Accept thresholds (detectors,), lowered until `asked` is shown, and the record of it.
+) -> tuple[float, EscapeLimit]:
+    """The accept threshold, lowered until `asked` is shown, and the record of it.
 
     Where even no escape shows too little, the descent ends when no defective part passes.
 
-    Thresholds that rest on the parts they are judged by are too kind to them. One threshold at an
-    order statistic is exact (Learn then Test, Angelopoulos et al. 2021); each further threshold
-    that the descent has lowered counts as one more escape (Campi and Garatti 2011, section 4).
-    In simulation (`benchmarks/thresholds.py`, 40 to 300 draws) a limit that was called supported
-    was exceeded in 0 to 8 % of draws where an escape costs a hundred good parts, and in up to 10 %
-    where it costs two and the limit alone decides.
+    A threshold that rests on the parts it is judged by is too kind to them; one at an order
+    statistic is exact all the same (Learn then Test, Angelopoulos et al. 2021).
     """
     n_defective = int(np.sum(defective))
     for step in descent(accept, scores, defective):
-        n_fitted = max(0, len(step.held_by) - 1)
-        counted = min(len(step.escaping) + n_fitted, n_defective)
-        bound = upper_bound(counted, n_defective, confidence)
+        bound = upper_bound(len(step.escaping), n_defective, confidence)
         if asked is None or bound <= asked:
             break
 
     supported = asked is not None and bound <= asked
     applied = "off" if asked is None else "limit" if supported else "no_known_escape"
-    needed = 0 if asked is None else parts_needed(asked, confidence, n_fitted)
     record = EscapeLimit(
         asked=asked,
         confidence=confidence,
@@ -152,33 +140,7 @@ def lowered(
         n_defective=n_defective,
         escapes=len(step.escaping),
         upper_bound=bound,
-        n_parts_needed=needed,
-        held_by=tuple(sorted(set(step.held_by.values()))),
+        n_parts_needed=0 if asked is None else parts_needed(asked, confidence),
+        held_by=step.held_by,
     )
-    return step.accept.tolist(), record
-
-
-def _cheapest_exclusion(
-    scores: Scores, bad: Any, limits: Scores, escaping: Any
-) -> tuple[int, int]:
-    """The detector, and the escaping part it comes down to, that lose the fewest good parts.
-
-    Of two that lose as many, the one that excludes more. Not the fewest for each part excluded: a
-    detector that scores all parts alike would then exclude everything at once.
-    """
-    good = scores[~bad & _passing(scores, limits)]
-    best = (np.inf, 0)
-    found = (0, int(escaping[0]))
-    for detector in range(scores.shape[1]):
-        column = scores[escaping, detector]
-        highest = int(np.argmax(column))
-        lost = int(np.sum(good[:, detector] >= column[highest]))
-        excluded = int(np.sum(column >= column[highest]))
-        if (lost, -excluded) < best:
-            best = (lost, -excluded)
-            found = (detector, int(escaping[highest]))
-    return found
-
-
-def _passing(scores: Scores, limits: Scores) -> Any:
-    return np.all(scores < limits, axis=1)
+    return step.accept, record

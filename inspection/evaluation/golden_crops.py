@@ -1,6 +1,6 @@
 """Golden crops: val crops on which every runtime must judge as torch does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,14 +38,16 @@ def detector_parity(
     wanted: Batch,
     got: Batch,
     detector: DetectorCard,
+    verdict_of: Callable[[float], str],
     *,
     size_px: tuple[int, int],
     tolerance: float,
 ) -> Parity:
     """How far a runtime's outputs lie from torch's: scores, heat, verdicts and boxes.
 
-    `size_px` is (width, height) of the crops; boxes may differ as far as heat that is off by
-    `tolerance` (0..1 on the absolute scale) makes them.
+    `verdict_of` gives the verdict on a score of this detector. `size_px` is (width, height) of the
+    crops; boxes may differ as far as heat that is off by `tolerance` (0..1 on the absolute scale)
+    makes them.
     """
     expected, found = wanted.outputs(), got.outputs()
     heat = _heat(expected, detector)
@@ -67,8 +69,8 @@ def detector_parity(
         scores=(scores, other_scores),
         heat=(heat, other_heat),
         verdicts=(
-            [detector.thresholds.verdict(score) for score in scores],
-            [detector.thresholds.verdict(score) for score in other_scores],
+            [verdict_of(score) for score in scores],
+            [verdict_of(score) for score in other_scores],
         ),
         moved=moved,
     )

@@ -4,7 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from inspection.evaluation.auroc import anomaly_measures, class_auroc, detector_auroc
+from inspection.evaluation.auroc import (
+    anomaly_measures,
+    class_auroc,
+    detector_auroc,
+    fused_measures,
+)
 from inspection.evaluation.classification import classification, classified
 from inspection.evaluation.cost_report import cost_report
 from inspection.evaluation.costs import Costs
@@ -12,15 +17,13 @@ from inspection.evaluation.part_scores import Parts, part_scores
 from inspection.evaluation.rates import rate
 from inspection.line import Line
 from inspection.runtime.bundle import Settings
+from inspection.runtime.detectors import SCORES
 from inspection.runtime.verdict import VERDICTS, judge_part
 
 
 def outcomes(parts: Parts, labels: dict[str, str], settings: Settings) -> pd.DataFrame:
     """One row per part: label, verdict, the label the verdict names, worst view, scores."""
-    calibrations = {
-        name: detector.calibration for name, detector in settings.detectors.items()
-    }
-    scores = part_scores(parts, calibrations).tolist()
+    scores = part_scores(parts, settings).tolist()
 
     rows = []
     for of_part, (part_id, views) in zip(scores, parts.items(), strict=True):
@@ -34,7 +37,7 @@ def outcomes(parts: Parts, labels: dict[str, str], settings: Settings) -> pd.Dat
                 "classified": classified(judged),
                 "worst_view": judged.worst_view,
                 "n_views": len(views),
-                **dict(zip(calibrations, of_part, strict=True)),
+                **dict(zip(SCORES, of_part, strict=True)),
             }
         )
     return pd.DataFrame(rows)
@@ -48,6 +51,7 @@ def test_metrics(
         "classifier": classification(table, settings.line),
         "verdicts": verdict_table(table, settings),
         "totals": totals(table, settings.line),
+        **fused_measures(table, settings),
         **anomaly_measures(table, settings),
         "cost": cost_report(
             table["verdict"].tolist(),

@@ -1,42 +1,50 @@
-"""What val decides: the thresholds of the detectors, and what they cost and can claim."""
+"""What decides a part: the fused score, its thresholds, and what is too unlike a normal part."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
+from inspection.evaluation.calibration import fit_weighting
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import EscapeLimit
-from inspection.evaluation.part_scores import Parts, part_scores
-from inspection.evaluation.thresholds import choose_thresholds, cross_decided
+from inspection.evaluation.part_scores import Parts, view_scores
+from inspection.evaluation.thresholds import (
+    Choice,
+    below_scores,
+    choose_thresholds,
+)
 from inspection.runtime.detectors import (
+    ANOMALY,
+    BEYOND,
     Calibration,
     Scores,
     TemperatureScaling,
     Thresholds,
 )
+from inspection.runtime.fusion import Fusion, Weighting, threshold_on_probability
+from inspection.runtime.verdict import decide
 from inspection.runtime.views import ViewOutputs
-
-# Log-odds are cut off here: a float32 probability is rounded to about 1e-7, and below
-# 1e-6 its logarithm is mostly rounding.
-MIN_PROBABILITY = 1e-6
-MAX_ODDS = math.log((1 - MIN_PROBABILITY) / MIN_PROBABILITY)
-
 
 # Thresholds keep this many tolerances from a score: two runtimes may be off by one each, apart.
 MARGIN_PER_TOLERANCE = 2.0
 # Log-odds change by this much for each unit of probability at 0.5, and by more elsewhere, where a
 # runtime's rounding, which is one of logits, shows less in the probability.
 ODDS_PER_PROBABILITY = 4.0
+N_FOLDS = 5  # for verdicts on parts unseen: four fifths of the parts set the thresholds
+# Share of normal parts beyond whose anomaly scores a part is reviewed, whatever the fused score
+# says: that has learned from known defects, and may not know the next one.
+UNUSUAL_RATE = 0.01
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """The thresholds by detector, the expected cost that they have by smoothed scores, and what
-    they can show of the limit on escapes."""
+    """How scores are fused, what else calls for a review by detector, the expected cost by
+    smoothed scores, and what the thresholds can show of the limit on escapes."""
 
+    fusion: Fusion
     thresholds: dict[str, Thresholds]
     expected_cost: float
     limit: EscapeLimit
@@ -49,37 +57,40 @@ def operating_point(
     costs: Costs,
     max_escape_rate: float | None,
     *,
+    unusual_rate: float = UNUSUAL_RATE,
     tolerance: float = 0.0,
     also_measured: Parts | None = None,
 ) -> OperatingPoint:
-    """The thresholds of least expected cost that keep to `max_escape_rate`, as far as parts show.
+    """The fusion and thresholds of least expected cost that keep to `max_escape_rate`, as far as
+    parts show.
 
-    They stay further from the score of every view, those of `also_measured` included, than two
-    runtimes that may each be off by `tolerance`. What the parts show of the limit is judged by
+    Beside them, of normal parts `unusual_rate` may go to review for their anomaly score alone. All
+    thresholds stay further from the score of every view, those of `also_measured` included, than
+    two runtimes that may each be off by `tolerance`. What the parts show of the limit is judged by
     thresholds chosen without the part, too.
     """
-    scores = _spread_out(part_scores(parts, calibrations), calibrations)
-    margins = [_margin(one, tolerance) for one in calibrations.values()]
-    views = [*parts.values(), *(also_measured or {}).values()]
-    choice = choose_thresholds(
-        scores,
-        defective,
-        costs,
-        max_escape_rate=max_escape_rate,
-        margins=margins,
-        measured=_view_scores(views, calibrations),
+    seen = Evidence.of(parts, calibrations)
+    besides = Evidence.of(also_measured or {}, calibrations)
+    margins = {name: _margin(one, tolerance) for name, one in calibrations.items()}
+    rule = Rule(costs, max_escape_rate, unusual_rate, margins)
+
+    bad = np.asarray(defective, bool)
+    decision = rule.decision(seen, bad, besides=besides)
+    unseen = judged_unseen(rule, seen, bad)
+    limits = decision.choice.thresholds
+    fusion = Fusion(
+        **decision.weighting.model_dump(),
+        thresholds=Thresholds(
+            accept_below=threshold_on_probability(limits.accept_below),
+            reject_above=threshold_on_probability(limits.reject_above),
+        ),
+        evidence={"n_defective": int(bad.sum()), "n_normal": int((~bad).sum())},
     )
-    unseen = cross_decided(
-        scores, defective, costs, max_escape_rate=max_escape_rate, margins=margins
-    )
-    chosen = zip(calibrations.items(), choice.thresholds, strict=True)
     return OperatingPoint(
-        thresholds={
-            name: _as_scored(limits, calibration)
-            for (name, calibration), limits in chosen
-        },
-        expected_cost=choice.expected_cost,
-        limit=choice.limit.judged_unseen(unseen, defective),
+        fusion=fusion,
+        thresholds={ANOMALY: decision.unusual},
+        expected_cost=decision.choice.expected_cost,
+        limit=decision.choice.limit.judged_unseen(unseen, bad),
     )
 
 
@@ -93,48 +104,154 @@ def are_defective(
     ]
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """The summands of views (views,) by detector, and the row (views,) of each view's part."""
+
+    summands: dict[str, Scores]
+    part_of: Any
+    n_parts: int
+
+    @classmethod
+    def of(cls, parts: Parts, calibrations: Mapping[str, Calibration]) -> "Evidence":
+        """What was measured in the views of parts."""
+        views: list[ViewOutputs] = list(chain(*parts.values()))
+        scores = view_scores(views, calibrations)
+        return cls(
+            summands={
+                name: calibration.summands(column)
+                for (name, calibration), column in zip(
+                    calibrations.items(), scores.T, strict=True
+                )
+            },
+            part_of=np.repeat(
+                np.arange(len(parts)), [len(one) for one in parts.values()]
+            ),
+            n_parts=len(parts),
+        )
+
+    def by_part(self, values: Scores) -> Scores:
+        """The highest value (parts,) of a part's views; NaN where one of them is."""
+        highest = np.full(self.n_parts, -np.inf)
+        with np.errstate(invalid="ignore"):  # NaN is meant: it is what a part then has
+            np.maximum.at(highest, self.part_of, values)
+        return highest
+
+    def of_parts(self) -> dict[str, Scores]:
+        """The highest summand (parts,) of each detector."""
+        return {name: self.by_part(values) for name, values in self.summands.items()}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a rule makes of evidence; thresholds of `choice` are on log-odds."""
+
+    weighting: Weighting
+    choice: Choice
+    unusual: Thresholds
+
+    def verdicts(self, evidence: Evidence) -> list[str]:
+        """The verdict on each part."""
+        odds = evidence.by_part(self.weighting.odds(evidence.summands))
+        anomaly = evidence.by_part(evidence.summands[ANOMALY])
+        return decide(np.c_[odds, anomaly], [self.choice.thresholds, self.unusual])
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How evidence becomes a decision. `margins` are by detector, in units of its summand."""
+
+    costs: Costs
+    max_escape_rate: float | None
+    unusual_rate: float
+    margins: Mapping[str, float]
+
+    def decision(
+        self,
+        evidence: Evidence,
+        defective: Any,
+        *,
+        rows: Any = slice(None),
+        besides: Evidence | None = None,
+    ) -> Decision:
+        """What the parts at some rows decide; thresholds keep away from the scores of all."""
+        of_parts = evidence.of_parts()
+        bad = defective[rows]
+        weighting = fit_weighting(
+            {name: values[rows] for name, values in of_parts.items()},
+            bad,
+            self.costs.defect_rate,
+        )
+        margin = sum(
+            weighting.weights[name] * one for name, one in self.margins.items()
+        )
+        choice = choose_thresholds(
+            evidence.by_part(weighting.odds(evidence.summands))[rows],
+            bad,
+            self.costs,
+            max_escape_rate=self.max_escape_rate,
+            margin=margin,
+            measured=np.concatenate(
+                [
+                    *_odds_of_views(weighting, evidence),
+                    *_odds_of_views(weighting, besides),
+                ]
+            ),
+        )
+        unusual = self._unusual(of_parts[ANOMALY][rows][~bad], evidence, besides)
+        return Decision(weighting, choice, unusual)
+
+    def _unusual(
+        self, of_normals: Scores, evidence: Evidence, besides: Evidence | None
+    ) -> Thresholds:
+        """Above what a part is reviewed for its anomaly score alone; never without normal parts."""
+        known = of_normals[~np.isnan(of_normals)]
+        if not len(known):
+            return Thresholds(accept_below=BEYOND, reject_above=BEYOND)
+
+        limit = np.quantile(known, 1 - self.unusual_rate, method="higher")
+        margin = self.margins[ANOMALY]
+        seen = [one.summands[ANOMALY] for one in (evidence, besides) if one]
+        scores = np.concatenate(seen)
+        # the normal part at the limit itself is not beyond it
+        above = -below_scores(
+            -(float(limit) + margin), -scores[~np.isnan(scores)], margin
+        )
+        return Thresholds(accept_below=np.nextafter(above, BEYOND), reject_above=BEYOND)
+
+
+def judged_unseen(
+    rule: Rule, evidence: Evidence, defective: Any, seed: int = 0
+) -> list[str]:
+    """The verdict on each part by what was decided without it, in five folds.
+
+    What a decision is worth on the parts that it rests on is too kind to it.
+    """
+    fold = np.empty(len(defective), np.int64)
+    generator = np.random.default_rng(seed)
+    for kind in (defective, ~defective):
+        fold[kind] = generator.permutation(np.arange(kind.sum()) % N_FOLDS)
+
+    verdicts = np.full(len(defective), "", dtype=object)
+    for number in np.unique(fold):
+        held = fold == number
+        decision = rule.decision(evidence, defective, rows=~held)
+        verdicts[held] = np.array(decision.verdicts(evidence), dtype=object)[held]
+    return verdicts.tolist()
+
+
 def _margin(calibration: Calibration, tolerance: float) -> float:
-    """How far a threshold on spread out scores keeps from each, for a tolerance of the scores."""
+    """How far a threshold on a summand keeps from each, for a tolerance of the score."""
     margin = MARGIN_PER_TOLERANCE * tolerance
     is_probability = isinstance(calibration, TemperatureScaling)
     return ODDS_PER_PROBABILITY * margin if is_probability else margin
 
 
-def _spread_out(scores: Scores, calibrations: Mapping[str, Calibration]) -> Scores:
-    """Scores (parts, detectors) with probabilities as log-odds.
+def _odds_of_views(weighting: Weighting, evidence: Evidence | None) -> Iterator[Scores]:
+    """Log-odds (views,) by all detectors, and by each alone, as runtimes are compared."""
+    if evidence is None:
+        return
 
-    Probabilities crowd at both ends, where a tenth of a per cent may be a part or nothing.
-    """
-    spread = scores.copy()
-    for column, calibration in enumerate(calibrations.values()):
-        if isinstance(calibration, TemperatureScaling):
-            odds = np.clip(scores[:, column], MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-            spread[:, column] = np.log(odds / (1 - odds))
-    return spread
-
-
-def _view_scores(
-    parts: Sequence[Sequence[ViewOutputs]], calibrations: Mapping[str, Calibration]
-) -> list[Scores]:
-    """The spread out scores (views,) of each detector, where it found its region."""
-    each = {str(number): [view] for number, view in enumerate(chain(*parts))}
-    return list(_spread_out(part_scores(each, calibrations), calibrations).T)
-
-
-def _as_scored(limits: Thresholds, calibration: Calibration) -> Thresholds:
-    """Thresholds on spread out scores as thresholds on the scores themselves."""
-    if not isinstance(calibration, TemperatureScaling):
-        return limits
-
-    return Thresholds(
-        accept_below=_as_probability(limits.accept_below),
-        reject_above=_as_probability(limits.reject_above),
-    )
-
-
-def _as_probability(odds: float) -> float:
-    """A threshold on log-odds as one on probabilities; beyond all that can be told, outside."""
-    if abs(odds) >= MAX_ODDS:
-        return 2.0 if odds > 0 else -1.0
-
-    return 1 / (1 + math.exp(-odds))
+    yield weighting.odds(evidence.summands)
+    for name, values in evidence.summands.items():
+        yield weighting.odds_alone(name, values)

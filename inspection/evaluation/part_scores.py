@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspection.runtime.detectors import Calibration, Scores
+from inspection.runtime.bundle import Settings
+from inspection.runtime.detectors import FUSED, SCORES, Calibration, Scores
+from inspection.runtime.verdict import scores_of
 from inspection.runtime.views import DetectorOutput, ViewOutputs
 from inspection.storage import read_table
 
@@ -26,20 +28,41 @@ def group_by_part(outputs: Sequence[ViewOutputs], part_ids: Sequence[str]) -> Pa
     return parts
 
 
-def part_scores(parts: Parts, calibrations: Mapping[str, Calibration]) -> Scores:
-    """Scores (parts, detectors) of the worst view; NaN where a view lacks the detector's region.
+def part_scores(parts: Parts, settings: Settings) -> Scores:
+    """Scores (parts, SCORES) of the worst view; NaN where a view lacks a region that it takes.
 
     What was not found in a view may be defective there, so such a part cannot pass, here and in
-    the service alike: it goes to review, where nothing else rejects it.
+    the service alike: it goes to review.
     """
-    table = np.full((len(parts), len(calibrations)), np.nan)
-    for row, views in enumerate(parts.values()):
+    by_part = [
+        [_complete_scores(view, settings) for view in views] for views in parts.values()
+    ]
+    # NaN is the largest of all to numpy: one view without a score leaves the part without
+    rows = [
+        [np.max([view.get(name, np.nan) for view in views]) for name in SCORES]
+        for views in by_part
+    ]
+    return np.array(rows, np.float64).reshape(-1, len(SCORES))
+
+
+def _complete_scores(view: ViewOutputs, settings: Settings) -> dict[str, float]:
+    """The scores of a view, the fused one only where no region is missing."""
+    scores = scores_of(view, settings)
+    if len(scores) < len(SCORES):
+        scores.pop(FUSED, None)
+    return scores
+
+
+def view_scores(
+    views: Sequence[ViewOutputs], calibrations: Mapping[str, Calibration]
+) -> Scores:
+    """Scores (views, detectors); NaN where a view lacks the detector's region."""
+    table = np.full((len(views), len(calibrations)), np.nan)
+    for row, view in enumerate(views):
         for column, (name, calibration) in enumerate(calibrations.items()):
-            outputs = [view.detectors.get(name) for view in views]
-            measured = [one for one in outputs if one is not None]
-            if len(measured) == len(views):
-                scores = [float(calibration.scores(one.values)) for one in measured]
-                table[row, column] = max(scores)
+            if name in view.detectors:
+                values = view.detectors[name].values
+                table[row, column] = float(calibration.scores(values))
     return table
 
 

@@ -27,7 +27,7 @@ Cuts = tuple[int, int]
 
 @dataclass(frozen=True)
 class SmoothedScores:
-    """The scores (N,) of one detector, smoothed, and the cuts (C,) that are tried on them.
+    """Scores (N,), smoothed, and the cuts (C,) that are tried on them.
 
     `passes` (C, N) is the chance that a part like this one scores below a cut; none for a part
     without a score. `kept` is the same, and certainty for such a part: it is not rejected.
@@ -42,7 +42,7 @@ class SmoothedScores:
 
     @classmethod
     def of(cls, scores: Scores, defective: Any) -> Self:
-        """Smooth the scores of a detector, NaN where it did not find its region."""
+        """Smooth scores, NaN where a region was not found."""
         scored = ~np.isnan(scores)
         of_normal = scores[scored & ~defective]
         of_defective = scores[scored & defective]
@@ -61,11 +61,6 @@ class SmoothedScores:
             kept=np.where(scored, below, 1.0),
         )
 
-    def nearest(self, score: float) -> int:
-        """The first cut from a score on."""
-        first = int(np.searchsorted(self.cuts, score))
-        return min(first, len(self.cuts) - 1)
-
     def chances(self, thresholds: Thresholds) -> tuple[Scores, Scores]:
         """The chance (N,) of each part to pass, and not to be rejected, at given thresholds."""
         width = np.where(self.defective, self.bandwidths[1], self.bandwidths[0])
@@ -81,8 +76,7 @@ class SmoothedScores:
     def within_reach(self, limits: Cuts) -> Thresholds:
         """Two cuts as thresholds that JSON can hold, drawn back to within reach of parts seen.
 
-        A detector without any score sends every part to review: nothing was seen to pass or reject
-        by.
+        Without any score every part goes to review: nothing was seen to pass or reject by.
         """
         low, high = (float(self.cuts[cut]) for cut in limits)
         of_normal, of_defective = self.bandwidths

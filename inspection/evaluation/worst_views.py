@@ -14,6 +14,7 @@ from inspection.evaluation.part_scores import Parts
 from inspection.geometry import Floats, Image
 from inspection.runtime.bundle import Settings
 from inspection.runtime.defect_boxes import heat_of
+from inspection.runtime.detectors import FUSED
 from inspection.storage import replacing
 
 # Of each kind so many parts are kept at most: the report shows fewer, and a change of
@@ -44,9 +45,9 @@ def errors(table: pd.DataFrame, normal: str) -> pd.DataFrame:
     rejected = table["verdict"] == "reject"
     has_another_name = table["named"] != table["label"]
 
-    escapes = table[is_defective & passed].sort_values("classifier")
+    escapes = table[is_defective & passed].sort_values(FUSED)
     overkill = table[~is_defective & rejected]
-    overkill = overkill.sort_values("classifier", ascending=False)
+    overkill = overkill.sort_values(FUSED, ascending=False)
     misnamed = table[is_defective & ~passed & has_another_name]
     return pd.concat(
         [

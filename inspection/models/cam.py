@@ -56,7 +56,10 @@ def raw_cams(
             wanted = torch.tensor(list(classes[start : start + batch_size]))
             wanted = wanted.repeat(len(batch) // len(wanted))
             tapped.activations, tapped.gradients = [], []
-            logits = model.head(model.stages(batch))
+            with torch.no_grad():
+                stages = model.stages(batch)
+            # what lies before the taps has no say in the heat, and is most of the network
+            logits = model.head([maps.requires_grad_() for maps in stages])
             model.zero_grad()
             logits.gather(1, wanted[:, None]).sum().backward()
             for (method, cam), (number, name) in _pairs(methods, names):

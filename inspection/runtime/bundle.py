@@ -12,16 +12,18 @@ from inspection.line import Frozen, Line
 from inspection.runtime.detectors import (
     CLASSIFIER,
     DETECTORS,
+    FUSED,
     Calibration,
     DetectorCard,
     DetectorModel,
     HeatScale,
     Thresholds,
 )
+from inspection.runtime.fusion import Fusion
 from inspection.storage import sha256_of, write_json
 
-# 2: a detector holds all that is known of it; 1 had a field for each of the two.
-SCHEMA_VERSION = 2
+# 3: one fused score decides; 2 had thresholds on the score of each detector, 1 a field for each.
+SCHEMA_VERSION = 3
 CARD = "card.json"
 # Hex digits of the SHA-256 that make a version: 48 bits, so that among a million
 # versions two are the same with a probability of 0.2 %.
@@ -51,11 +53,13 @@ class ModelSet(Frozen):
 
 
 class Settings(Frozen):
-    """All that a verdict follows from, beside the models' files: line, locator, detectors."""
+    """All that a verdict follows from, beside the models' files: line, locator, detectors, and
+    how their scores make one."""
 
     line: Line
     locator: LocatorCard | None
     detectors: dict[str, DetectorCard]
+    fusion: Fusion
 
     @field_validator("detectors")
     @classmethod
@@ -72,22 +76,39 @@ class Settings(Frozen):
         models: ModelSet,
         *,
         calibrations: Mapping[str, Calibration],
+        fusion: Fusion,
         thresholds: Mapping[str, Thresholds],
         heat: Mapping[str, HeatScale],
         evidence: Mapping[str, dict[str, Any]],
     ) -> Self:
-        """Models with what judges their outputs, all by detector."""
+        """Models with what judges their outputs, by detector; a detector without thresholds
+        decides nothing on its own."""
         detectors = {
             name: DetectorCard(
                 **model.model_dump(),
                 calibration=calibrations[name],
-                thresholds=thresholds[name],
+                thresholds=thresholds.get(name),
                 heat=heat[name],
                 evidence=evidence[name],
             )
             for name, model in models.detectors.items()
         }
-        return cls(line=models.line, locator=models.locator, detectors=detectors)
+        return cls(
+            line=models.line,
+            locator=models.locator,
+            detectors=detectors,
+            fusion=fusion,
+        )
+
+    @property
+    def thresholds(self) -> dict[str, Thresholds]:
+        """What decides: the thresholds of each score that has some, the fused one first."""
+        own = {
+            name: one.thresholds
+            for name, one in self.detectors.items()
+            if one.thresholds is not None
+        }
+        return {FUSED: self.fusion.thresholds} | own
 
     @property
     def classifier(self) -> DetectorCard:
@@ -135,6 +156,7 @@ class Card(Settings):
             line=settings.line,
             locator=settings.locator,
             detectors=settings.detectors,
+            fusion=settings.fusion,
             files=files,
             costs=costs,
             metrics=metrics,

@@ -1,9 +1,10 @@
-"""A detector of the card: its model's file and region, how its scores are calibrated and judged.
+"""A detector of the card: its model's file and region, and how its scores are calibrated.
 
 A line has two detectors. `classifier` says which defect a crop shows; `anomaly` says how unlike
-a normal crop it is.
+a normal crop it is. What both say together is the fused score, see inspection/runtime/fusion.py.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -15,11 +16,17 @@ from inspection.line import Frozen
 from inspection.runtime.views import DetectorOutput
 
 CLASSIFIER, ANOMALY = "classifier", "anomaly"
-# In this order they name a defect that both find: the classifier knows its name.
 DETECTORS = (CLASSIFIER, ANOMALY)
+# The score of both together, and all scores of a view in the order in which they are shown.
+FUSED = "fused"
+SCORES = (FUSED, *DETECTORS)
 # Stands for infinity, which JSON cannot hold: scores are probabilities or standard
 # deviations, and none comes near it. no outcome: any number beyond all scores will do.
 BEYOND = 1e9
+# Log-odds are cut off here: a float32 probability is rounded to about 1e-7, and below
+# 1e-6 its logarithm is mostly rounding.
+MIN_PROBABILITY = 1e-6
+MAX_ODDS = math.log((1 - MIN_PROBABILITY) / MIN_PROBABILITY)
 
 Scores = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -60,6 +67,14 @@ class TemperatureScaling(Frozen):
         normal = probabilities_of(values, self.temperature)[..., 0]
         return 1.0 - normal.astype(np.float64)
 
+    def summands(self, scores: Any) -> Scores:
+        """Scores (...) on the scale on which the fused score adds them up: log-odds.
+
+        Probabilities crowd at both ends, where a tenth of a per cent may be a part or nothing.
+        """
+        odds = np.clip(scores, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+        return np.asarray(np.log(odds / (1 - odds)), np.float64)
+
 
 class StandardScore(Frozen):
     """Calibrates an anomaly score: in standard deviations above the mean of val normals."""
@@ -72,6 +87,10 @@ class StandardScore(Frozen):
         """Scores (...) of raw values (..., 1)."""
         raw = np.asarray(values, np.float64)[..., 0]
         return (raw - self.mean) / self.std
+
+    def summands(self, scores: Any) -> Scores:
+        """Scores (...) on the scale on which the fused score adds them up: as they are."""
+        return np.asarray(scores, np.float64)
 
 
 Calibration = Annotated[TemperatureScaling | StandardScore, Field(discriminator="kind")]
@@ -90,10 +109,13 @@ class DetectorModel(Frozen):
 
 
 class DetectorCard(DetectorModel):
-    """A detector that is ready to judge. `evidence` tells how its model or its heat was chosen."""
+    """A detector that is ready to judge. `evidence` tells how its model or its heat was chosen.
+
+    `thresholds` are what it decides by on its own, besides the fused score; None where nothing.
+    """
 
     calibration: Calibration
-    thresholds: Thresholds
+    thresholds: Thresholds | None
     heat: HeatScale
     evidence: dict[str, Any]
 

@@ -9,7 +9,8 @@ import numpy as np
 from inspection.geometry import CropWindow, Floats
 from inspection.runtime.bundle import Settings
 from inspection.runtime.defect_boxes import DefectBox, defect_boxes, heat_of
-from inspection.runtime.detectors import CLASSIFIER, Scores, Thresholds
+from inspection.runtime.detectors import CLASSIFIER, FUSED, Scores, Thresholds
+from inspection.runtime.fusion import as_probability
 from inspection.runtime.views import ViewOutputs
 
 # From the mildest to the most severe.
@@ -23,9 +24,11 @@ Levels = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True)
 class ViewVerdict:
-    """The verdict on one view. `scores` is by detector, higher = more suspicious.
+    """The verdict on one view. `scores` are the fused one and those of the detectors, higher =
+    more suspicious.
 
-    `verdicts` is by detector; a region that was not found adds one that calls for review.
+    `verdicts` is by score that has thresholds; a region that was not found adds one that calls for
+    review.
     `heat` holds, by detector, the heatmap (h, w), 0..1 on the absolute scale, over the region's
     window.
     """
@@ -64,7 +67,7 @@ def judge_part(views: Sequence[ViewOutputs], settings: Settings) -> PartVerdict:
     verdict = worst([view.verdict for view in judged])
 
     deciding = [view for view in judged if view.verdict == verdict]
-    worst_view = max(deciding, key=lambda view: _suspicion(view, settings))
+    worst_view = max(deciding, key=_suspicion)
     return PartVerdict(
         verdict=verdict,
         label=worst_view.label,
@@ -75,14 +78,20 @@ def judge_part(views: Sequence[ViewOutputs], settings: Settings) -> PartVerdict:
 
 
 def judge_view(outputs: ViewOutputs, settings: Settings) -> ViewVerdict:
-    """The verdict on one view: the worst of its detectors'; a region not found goes to review."""
+    """The verdict on one view: what the fused score calls for, or worse.
+
+    A detector with thresholds of its own may call for a review on its own; so does a region that
+    was not found.
+    """
     scores = scores_of(outputs, settings)
     verdicts = {
-        name: settings.detectors[name].thresholds.verdict(score)
-        for name, score in scores.items()
+        name: limits.verdict(scores[name])
+        for name, limits in settings.thresholds.items()
+        if name in scores
     }
+    suspects = _suspects(scores, verdicts, settings)
     reasons = [
-        f"{name}: score {scores[name]:.3f} calls for {verdict}"
+        _reason(name, verdict, scores, settings)
         for name, verdict in verdicts.items()
         if verdict != "pass"
     ]
@@ -92,18 +101,18 @@ def judge_view(outputs: ViewOutputs, settings: Settings) -> ViewVerdict:
             f"{region}: not found in the frame; look at it, or photograph it again"
         )
 
-    suspected = [name for name in scores if verdicts[name] != "pass"]
+    verdict = worst(list(verdicts.values()))
     return ViewVerdict(
         name=outputs.name,
         sha256=outputs.sha256,
-        verdict=worst(list(verdicts.values())),
-        label=_label(outputs, verdicts, settings),
+        verdict=verdict,
+        label=_label(outputs, verdict, suspects, settings),
         scores=scores,
         verdicts=verdicts,
         probabilities=_probabilities(outputs, settings),
         boxes=[
             box
-            for name in suspected
+            for name in suspects
             for box in defect_boxes(outputs, name, settings.detectors[name])
         ],
         reasons=reasons,
@@ -116,12 +125,25 @@ def judge_view(outputs: ViewOutputs, settings: Settings) -> ViewVerdict:
 
 
 def scores_of(outputs: ViewOutputs, settings: Settings) -> dict[str, float]:
-    """The score of each detector whose region was found."""
-    return {
+    """The fused score, and that of each detector whose region was found; none where none was."""
+    scores = {
         name: detector.score(outputs.detectors[name])
         for name, detector in settings.detectors.items()
         if name in outputs.detectors
     }
+    if not scores:
+        return {}
+
+    return {FUSED: settings.fusion.score(_summands(scores, settings))} | scores
+
+
+def verdict_alone(name: str, score: float, *, settings: Settings) -> str:
+    """The verdict that one detector's score calls for where the others say what is usual."""
+    summand = settings.detectors[name].calibration.summands(score)
+    fused = as_probability(settings.fusion.odds_alone(name, summand))
+    verdicts = [settings.fusion.thresholds.verdict(float(fused))]
+    own = settings.detectors[name].thresholds
+    return worst(verdicts if own is None else [*verdicts, own.verdict(score)])
 
 
 def regions_not_found(outputs: ViewOutputs, settings: Settings) -> list[str]:
@@ -140,7 +162,7 @@ def worst(verdicts: Sequence[str]) -> str:
 
 
 def decide(scores: Scores, thresholds: Sequence[Thresholds]) -> list[str]:
-    """The verdict on each part (parts, detectors): the worst of its detectors'.
+    """The verdict on each part, by scores (parts, thresholds): the worst that one calls for.
 
     A NaN score, of a part of which a view lacks the region, calls for review.
     """
@@ -157,29 +179,46 @@ def _levels(scores: Scores, limits: Thresholds) -> Levels:
     return np.where(passes, 0, np.where(rejects, 2, 1))
 
 
-def _deciding_detector(verdicts: dict[str, str], settings: Settings) -> str | None:
-    """The detector that calls for the worst verdict; the classifier where both do: it knows names.
-
-    None where every detector passes, or where only a region that was not found calls for review.
-    """
-    severity = worst(list(verdicts.values()))
-    if severity == "pass":
-        return None
-
-    for name in settings.detectors:
-        if verdicts.get(name) == severity:
-            return name
-    return None
+def _summands(scores: dict[str, float], settings: Settings) -> dict[str, float]:
+    """The score of each detector on the scale on which the fused one adds them up."""
+    return {
+        name: float(detector.calibration.summands(scores[name]))
+        for name, detector in settings.detectors.items()
+        if name in scores
+    }
 
 
-def _suspicion(view: ViewVerdict, settings: Settings) -> tuple[int, float]:
-    """Orders views of one verdict: by the detector that decides, then by that detector's score."""
-    detector = _deciding_detector(view.verdicts, settings)
-    if detector is None:
-        return 0, 0.0
+def _suspects(
+    scores: dict[str, float], verdicts: dict[str, str], settings: Settings
+) -> list[str]:
+    """The detectors that suspect something, the one that names it first."""
+    suspects: list[str] = []
+    if verdicts.get(FUSED, "pass") != "pass":
+        suspects = settings.fusion.suspects(_summands(scores, settings))
+    own = [name for name in settings.detectors if verdicts.get(name, "pass") != "pass"]
+    return [*suspects, *(name for name in own if name not in suspects)]
 
-    names = list(settings.detectors)
-    return len(names) - names.index(detector), view.scores[detector]
+
+def _reason(
+    name: str, verdict: str, scores: dict[str, float], settings: Settings
+) -> str:
+    """Why a score calls for a verdict, in words."""
+    limits = settings.thresholds[name]
+    limit = limits.accept_below if verdict == "review" else limits.reject_above
+    side = "not below" if verdict == "review" else "above"
+    if name != FUSED:
+        return f"{name}: score {scores[name]:.3f}, {side} {limit:.3f}: {verdict}"
+
+    # a limit outside of 0..1 is one that nothing keeps to, or everything
+    bound = f", {side} {100 * limit:.3g} %" if 0 < limit < 1 else ""
+    by = " and ".join(settings.fusion.suspects(_summands(scores, settings)))
+    chance = f"probability of a defect {100 * scores[FUSED]:.3g} %{bound}"
+    return f"{chance}: {verdict}, by what {by} found"
+
+
+def _suspicion(view: ViewVerdict) -> float:
+    """Orders views of one verdict: by the fused score, those that lack a region last."""
+    return view.scores.get(FUSED, -1.0)
 
 
 def _probabilities(outputs: ViewOutputs, settings: Settings) -> dict[str, float]:
@@ -187,13 +226,14 @@ def _probabilities(outputs: ViewOutputs, settings: Settings) -> dict[str, float]
     return {} if output is None else settings.classifier.probabilities(output)
 
 
-def _label(outputs: ViewOutputs, verdicts: dict[str, str], settings: Settings) -> str:
-    """What a view shows: the defect that the deciding detector names."""
-    name = _deciding_detector(verdicts, settings)
-    if name is None:
-        is_good = worst(list(verdicts.values())) == "pass"
-        return settings.line.normal if is_good else NOT_FOUND
+def _label(
+    outputs: ViewOutputs, verdict: str, suspects: Sequence[str], settings: Settings
+) -> str:
+    """What a view shows: the defect that the first detector which suspects something names."""
+    if not suspects:
+        return settings.line.normal if verdict == "pass" else NOT_FOUND
 
+    name = suspects[0]
     detector = settings.detectors[name]
     defect = detector.likeliest_defect(outputs.detectors[name])
     if defect is not None:

@@ -70,7 +70,7 @@ class RegionLook(Frozen):
 class LoggedView(Frozen):
     """One view: its image's hash and size, and all that its verdict rests on.
 
-    `scores`, `thresholds` are by detector, `probabilities` by class, `regions` by region, one that
+    `scores`, `thresholds` are by score, `probabilities` by class, `regions` by region, one that
     was not found missing. `embedding` is the classifier's logits, then the mean raw heat of each
     defect; empty where its region was not found.
     """

@@ -9,7 +9,6 @@ from benchmarks import thresholds as benchmark
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import descent
 from inspection.evaluation.thresholds import choose_thresholds
-from inspection.runtime.verdict import decide
 
 
 def test_the_command_prints_a_row_for_each_rule_and_writes_what_the_kept_one_did(
@@ -29,22 +28,23 @@ def test_the_command_prints_a_row_for_each_rule_and_writes_what_the_kept_one_did
 def test_the_kept_rule_is_the_one_that_sets_thresholds() -> None:
     for seed in range(5):
         generator = np.random.default_rng(seed)
-        scores, bad = benchmark.drawn(generator, "two detectors", 40, 80)
+        table, bad = benchmark.drawn(generator, "two detectors", 40, 80)
         costs = Costs(escape_cost=2)
+        scores, _ = benchmark.as_one(table, bad, table, costs)
         for asked in (0.3, 0.1, 0.01):
             cheapest = choose_thresholds(scores, bad, costs).thresholds
-            steps = list(descent([one.accept_below for one in cheapest], scores, bad))
+            steps = list(descent(cheapest.accept_below, scores, bad))
             kept = benchmark.kept(steps, 40, asked)
             chosen = choose_thresholds(scores, bad, costs, max_escape_rate=asked).thresholds
-            assert kept.tolist() == [one.accept_below for one in chosen]
+            assert kept == chosen.accept_below
 
 
 def test_rules_allow_as_many_escapes_as_their_formulas() -> None:
     """Of 100 parts and 5 %: 5 empirically; (4 + 1) / 101 by risk control; 1 by the binomial."""
-    scores = np.r_[np.zeros(50), np.linspace(0.1, 1, 100)][:, None]
-    steps = list(descent([2.0], scores, np.arange(150) >= 50))
+    scores = np.r_[np.zeros(50), np.linspace(0.1, 1, 100)]
+    steps = list(descent(2.0, scores, np.arange(150) >= 50))
     escapes = {
-        rule: sum(scores[50:, 0] < accept(steps, 100, 0.05)[0])
+        rule: sum(scores[50:] < accept(steps, 100, 0.05))
         for rule, accept in benchmark.RULES.items()
     }
     assert list(escapes.values()) == [100, 5, 4, 1, 1]
@@ -54,10 +54,11 @@ def test_rules_allow_as_many_escapes_as_their_formulas() -> None:
 def test_price_steps_drop_a_limit_that_the_parts_cannot_show() -> None:
     """The fault of the rule before: asking for 1 % of 30 parts passes more than asking for 10 %."""
     generator = np.random.default_rng(1)
-    scores, bad = benchmark.drawn(generator, "10 % near-normal", 30, 90)
+    table, bad = benchmark.drawn(generator, "10 % near-normal", 30, 90)
+    scores = table[:, 0]
     costs = Costs(escape_cost=0.5)
     passed = {
-        asked: decide(scores, benchmark.price_steps(scores, bad, costs, asked)).count("pass")
+        asked: (scores < benchmark.price_steps(scores, bad, costs, asked).accept_below).sum()
         for asked in (0.1, 0.01)
     }
     assert passed[0.01] > passed[0.1]

@@ -7,9 +7,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from inspection.images import decode
+from inspection.runtime.detectors import BEYOND
 from inspection.runtime.views import View
 from serving.champion import Served
-from tests.bundles import draw_jpeg, draw_part
+from tests.bundles import UNUSUAL, draw_jpeg, draw_part
 from tests.serving.requests import as_files, code_of, png
 
 
@@ -66,8 +67,8 @@ def test_the_answer_tells_model_input_and_thresholds(client: TestClient, served:
     }
     assert answer["views"][0]["sha256"] == hashlib.sha256(content).hexdigest()
     assert answer["views"][0]["thresholds"] == {
-        "classifier": {"accept_below": 0.3, "reject_above": 0.9},
-        "anomaly": {"accept_below": 1.0, "reject_above": 2.0},
+        "fused": {"accept_below": 0.3, "reject_above": 0.9},
+        "anomaly": {"accept_below": UNUSUAL, "reject_above": BEYOND},
     }
 
 

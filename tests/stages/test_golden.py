@@ -22,6 +22,7 @@ from inspection.runtime.detectors import (
     TemperatureScaling,
     Thresholds,
 )
+from inspection.runtime.fusion import Fusion
 from stages.exported import Trained
 from stages.golden import golden_locator_parity, golden_parity
 from tests.lines import squares_line
@@ -109,7 +110,14 @@ def bundle_of(classifier: DefectClassifier, anomaly: AnomalyModel, folder: Path)
             "classifier": TemperatureScaling(temperature=1.0),
             "anomaly": StandardScore(mean=0.0, std=1.0),
         },
-        thresholds=dict.fromkeys(models.detectors, Thresholds(accept_below=0.3, reject_above=0.9)),
+        fusion=Fusion(
+            weights=dict.fromkeys(models.detectors, 1.0),
+            intercept=0.0,
+            usual=dict.fromkeys(models.detectors, 0.0),
+            thresholds=Thresholds(accept_below=0.3, reject_above=0.9),
+            evidence={},
+        ),
+        thresholds={"anomaly": Thresholds(accept_below=0.3, reject_above=0.9)},
         heat=dict.fromkeys(models.detectors, scale),
         evidence={"classifier": {}, "anomaly": {}},
     )

@@ -142,8 +142,8 @@ def test_only_what_was_set_aside_counts_as_quarantined(page: ReportPage) -> None
 def test_an_auroc_stands_under_the_detector_that_has_it(page: ReportPage) -> None:
     words = page.text("Verdicts by class")
 
-    assert "AUROC, classifier AUROC, anomaly" in words
-    assert re.search(r"slide 1 .* % \d\.\d{3} – ", words)
+    assert "AUROC by classifier by anomaly" in words
+    assert re.search(r"slide 1 .* % \d\.\d{3} \d\.\d{3} – ", words)
 
 
 def test_the_gallery_says_that_it_shows_defects_of_val_named_rightly(page: ReportPage) -> None:

@@ -5,9 +5,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from inspection.runtime.bundle import read_card, write_card
-from inspection.runtime.detectors import HeatScale, Thresholds
+from inspection.runtime.detectors import HeatScale
 from inspection.runtime.releases import promote, release
-from tests.bundles import changed_detector, draw_jpeg, make_bundle
+from tests.bundles import changed_detector, changed_thresholds, draw_jpeg, make_bundle
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -47,8 +47,8 @@ def test_class_part_and_view_can_be_chosen(app: AppTest) -> None:
     assert app.selectbox(key="part").options == ["2", "6"]
     app.selectbox(key="view").select("images/2_2.jpg").run()
     assert headline(app) == ":red[reject]: dent (the part fell in transfer); labelled dent"
-    (scores,) = [t.value for t in app.dataframe if "detector" in t.value]
-    assert list(scores["verdict"]) == ["reject", "pass"]
+    (scores,) = [t.value for t in app.dataframe if "score of" in t.value]
+    assert list(scores["verdict"]) == ["reject", "-", "pass"]
 
 
 def test_the_test_fold_is_shown_as_such(app: AppTest) -> None:
@@ -114,8 +114,8 @@ def test_the_verdict_is_the_parts_whichever_of_its_views_is_shown(
     assert "decided by 2_2.jpg" in app.caption[0].value
     app.selectbox(key="view").select("images/2_1.jpg").run()
     assert headline(app).startswith(":red[reject]: dent")
-    (scores,) = [t.value for t in app.dataframe if "detector" in t.value]
-    assert list(scores["verdict"]) == ["pass", "pass"]
+    (scores,) = [t.value for t in app.dataframe if "score of" in t.value]
+    assert list(scores["verdict"]) == ["pass", "-", "pass"]
 
 
 def test_a_picture_that_is_replaced_is_measured_anew(app: AppTest, line_folder: Path) -> None:
@@ -163,8 +163,7 @@ def test_the_champion_judges_unless_another_version_is_chosen(
     """The champion rejects nothing; the bundle that was assembled last does."""
     releases, bundle = line_folder / "models/releases", line_folder / "models/bundle"
     card = make_bundle(line_folder / "mild", version="mild")
-    thresholds = Thresholds(accept_below=2.0, reject_above=3.0)
-    write_card(line_folder / "mild", changed_detector(card, "classifier", thresholds=thresholds))
+    write_card(line_folder / "mild", changed_thresholds(card, 2.0, 3.0))
     release(line_folder / "mild", releases, "test-line-1")
     promote(releases, "test-line-1")
     app.query_params["part"] = "2"

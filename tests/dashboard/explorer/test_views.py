@@ -16,8 +16,9 @@ from inspection.boxes import LabelledBox, boxes_cell
 from inspection.errors import InspectionError
 from inspection.geometry import Box, CropWindow
 from inspection.runtime.bundle import Card
+from inspection.runtime.detectors import BEYOND
 from inspection.runtime.verdict import PartVerdict, ViewVerdict
-from tests.bundles import make_bundle
+from tests.bundles import UNUSUAL, make_bundle
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +27,11 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
 
 
 def part_verdict(verdict: str, label: str, score: float, *, anomaly: float = 0.0) -> PartVerdict:
-    scores = {"classifier": score, "anomaly": anomaly}
+    scores = {"fused": score, "classifier": 0.8, "anomaly": anomaly}
     view = ViewVerdict(
         name="a", sha256="", verdict=verdict, label=label, scores=scores,
-        verdicts={"classifier": verdict, "anomaly": "pass"}, probabilities={}, boxes=[], reasons=[],
-        heat={name: np.full((2, 2), 0.25, np.float32) for name in scores},
+        verdicts={"fused": verdict, "anomaly": "pass"}, probabilities={}, boxes=[], reasons=[],
+        heat={name: np.full((2, 2), 0.25, np.float32) for name in ("classifier", "anomaly")},
     )  # fmt: skip
     return PartVerdict(verdict, label, "", "a", [view])
 
@@ -64,10 +65,13 @@ def test_labels_stand_in_the_order_of_the_card_and_unknown_ones_last(card: Card)
 
 def test_scores_stand_beside_their_thresholds(card: Card) -> None:
     table = score_table(part_verdict("reject", "dent", 0.95, anomaly=0.5).views[0], card)
+    table = table.astype(object).where(table.notna(), None)
     assert table.to_dict("records") == [
-        {"detector": "classifier", "score": 0.95, "passes below": 0.3, "rejected above": 0.9,
+        {"score of": "fused", "score": 0.95, "passes below": 0.3, "rejected above": 0.9,
          "verdict": "reject"},
-        {"detector": "anomaly", "score": 0.5, "passes below": 1.0, "rejected above": 2.0,
+        {"score of": "classifier", "score": 0.8, "passes below": None, "rejected above": None,
+         "verdict": "-"},
+        {"score of": "anomaly", "score": 0.5, "passes below": UNUSUAL, "rejected above": BEYOND,
          "verdict": "pass"},
     ]  # fmt: skip
 
@@ -91,8 +95,7 @@ def test_escapes_come_first_and_the_worst_of_each_kind_leads(card: Card) -> None
         ("overkill", "overkill"),
         ("misnamed", "wrong defect"),
     ]
-    assert found[0].suspicion < 0 < found[2].suspicion
-    assert str(found[0]).startswith("escape: part worse escape, dent passed (-")
+    assert str(found[0]) == "escape: part worse escape, dent passed (1 %)"
 
 
 @pytest.mark.parametrize(

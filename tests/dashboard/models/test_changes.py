@@ -3,9 +3,8 @@ import pytest
 
 from dashboard.models.changes import changed_verdicts, compared, differing, headlines
 from inspection.runtime.bundle import Card
-from inspection.runtime.detectors import Thresholds
 from inspection.runtime.verdict import PartVerdict
-from tests.bundles import changed_detector, make_bundle
+from tests.bundles import changed_thresholds, make_bundle
 
 DATA_DVC = "outs:\n- md5: {md5}\n  nfiles: {n}\n  path: data\n"
 
@@ -45,12 +44,11 @@ def test_only_what_differs_is_listed(card: Card) -> None:
         "params": "train:\n  epochs: 5\n  weights: none\n  seed: 1\n",
     }
     other = card.model_copy(update={"lineage": lineage})
-    limits = Thresholds(accept_below=0.2, reject_above=0.9)
-    other = changed_detector(other, "classifier", thresholds=limits)
+    other = changed_thresholds(other, 0.2, 0.9)
     rows = differing(card, other).to_dict("records")
     assert {(row["what"], row["before"], row["after"]) for row in rows} == {
         ("data (data.dvc)", "aaaa", "bbbb"),
-        ("classifier: passes below", "0.3", "0.2"),
+        ("fused: passes below", "0.3", "0.2"),
         ("params: train.epochs", "3", "5"),
         ("params: train.seed", "-", "1"),
     }

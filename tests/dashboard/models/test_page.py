@@ -4,9 +4,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from inspection.runtime.bundle import write_card
-from inspection.runtime.detectors import Thresholds
 from inspection.runtime.releases import promote, release
-from tests.bundles import changed_detector, make_bundle
+from tests.bundles import changed_thresholds, make_bundle
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -23,10 +22,9 @@ def page(line_folder: Path) -> AppTest:
 
 
 def serve_a_mild_one(folder: Path) -> None:
-    """The champion passes every part by its classifier; the bundle that lies there does not."""
+    """The champion passes every part by its fused score; the bundle that lies there does not."""
     card = make_bundle(folder / "mild", version="mild")
-    limits = Thresholds(accept_below=2.0, reject_above=3.0)
-    write_card(folder / "mild", changed_detector(card, "classifier", thresholds=limits))
+    write_card(folder / "mild", changed_thresholds(card, 2.0, 3.0))
     release(folder / "mild", folder / "models/releases", "test-line-1")
     promote(folder / "models/releases", "test-line-1")
 
@@ -39,17 +37,20 @@ def test_with_one_version_it_says_how_a_second_one_is_made(page: AppTest) -> Non
 
 
 def test_parts_whose_verdict_changed_are_shown(page: AppTest, line_folder: Path) -> None:
-    """Of the seven parts of val those with a spot on the rod: 2, 3, 5 and 7."""
+    """Of the seven parts of val those with a spot on the rod: 2, 3, 5 and 7.
+
+    Part 4 has a spot on the rivet, which the mild one reviews for being unlike any normal part.
+    """
     serve_a_mild_one(line_folder)
     page.run()
     assert page.selectbox(key="before").value == "test-line-1"
     (button,) = [one for one in page.button if one.label == "Judge the 7 parts of val by both"]
     button.click().run()
     assert not page.exception
-    assert any("**4 of 7 parts changed**: 3 better, 1 worse" in m.value for m in page.markdown)
+    assert any("**5 of 7 parts changed**: 4 better, 1 worse" in m.value for m in page.markdown)
     (table,) = [one.value for one in page.dataframe if "became" in one.value]
     assert dict(zip(table["part"], table["became"], strict=True)) == {
-        "5": "worse", "2": "better", "3": "better", "7": "better",
+        "5": "worse", "2": "better", "3": "better", "4": "better", "7": "better",
     }  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def test_what_differs_is_listed_and_the_choice_stands_in_the_address(
     page.query_params["after"] = "test-line-1"
     page.run()
     (table,) = [one.value for one in page.dataframe if "what" in one.value]
-    row = table.set_index("what").loc["classifier: passes below"]
+    row = table.set_index("what").loc["fused: passes below"]
     assert row.tolist() == ["0.3", "2"]
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from dashboard.evidence import Evidence
 from dashboard.operating.points import (
+    at_rate,
     by_class,
     cost_table,
     costs_of,
@@ -91,14 +92,22 @@ def test_costs_stand_beside_review_all(evidence: Evidence) -> None:
 
 def test_reliability_counts_the_defective_in_each_bin(evidence: Evidence) -> None:
     settings = sample_settings()
-    table = reliability(evidence, settings)
+    costs = Costs(defect_rate=20 / 60)
+    table = reliability(evidence, settings, costs)
     assert table["n"].sum() == 60
     rows = score_rows(evidence, settings)
-    top = rows[(rows["detector"] == "classifier") & (rows["score"] >= 0.8)]
+    top = rows[(rows["by"] == "fused") & (rows["score"] >= 0.8)]
     last = table.iloc[-1]
     assert (last["bin"], last["n"]) == ("0.8 to 1.0", len(top))
     assert last["share"] == (top["label"] == "dent").mean()
     assert ((table["low"] <= table["share"]) & (table["share"] <= table["high"])).all()
+
+
+def test_a_probability_follows_the_share_of_defective_parts() -> None:
+    """Bayes: of 1000 parts 50 are defective; at even odds a test that says 0.5 says 0.05 there."""
+    assert at_rate(np.array([0.05]), 0.05, 0.5) == pytest.approx(0.5)
+    assert at_rate(np.array([0.5]), 0.5, 0.05) == pytest.approx(0.05)
+    assert at_rate(np.array([0.3]), 0.05, 1.0) == pytest.approx(0.3)
 
 
 def test_the_cards_own_costs_and_limit_are_where_the_sliders_begin(tmp_path: Path) -> None:
@@ -109,6 +118,6 @@ def test_the_cards_own_costs_and_limit_are_where_the_sliders_begin(tmp_path: Pat
     other = card.model_copy(update={"costs": costs, "metrics": {"limit": {"asked": 0.02}}})
     assert costs_of(other).escape_cost == 7.0
     assert limit_of(other) == 0.02
-    limits = {name: one.thresholds for name, one in card.detectors.items()}
-    table = threshold_table(limits, card)
+    table = threshold_table(card, card)
+    assert table["score of"].tolist() == ["fused", "anomaly"]
     assert (table["passes below"] == table["on the card"]).all()

@@ -39,7 +39,7 @@ def test_a_part_gets_the_numbers_of_the_inspector_that_serves(page: AppTest) -> 
     said = Inspector(Path("models/bundle")).inspect([View(*file) for file in files])
     assert page.subheader[0].value == f":red[{said.verdict}]: {said.label} ({said.cause})"
     for table, view in zip(page.dataframe, said.views, strict=True):
-        shown = dict(zip(table.value["detector"], table.value["score"], strict=True))
+        shown = dict(zip(table.value["score of"], table.value["score"], strict=True))
         assert shown == pytest.approx(view.scores, abs=1e-6)
     assert "dent, decides" in page.markdown[1].value
 

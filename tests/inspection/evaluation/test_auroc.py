@@ -1,15 +1,18 @@
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from inspection.evaluation.auroc import anomaly_measures, class_auroc
+from inspection.evaluation.auroc import anomaly_measures, class_auroc, fused_measures
 from tests.inspection.evaluation.test_metrics import SETTINGS, TABLE
 
 
-def test_auroc_is_that_of_scikit_learn_by_the_detector_that_sees_the_defect() -> None:
-    expected = roc_auc_score([0, 0, 0, 0, 1, 1, 1], TABLE["classifier"][:7])
+def test_auroc_of_a_class_is_that_of_scikit_learn_by_the_fused_score() -> None:
+    expected = roc_auc_score([0, 0, 0, 0, 1, 1, 1], TABLE["fused"][:7])
     assert class_auroc(TABLE, "dent", SETTINGS) == pytest.approx(expected)
     by_anomaly = roc_auc_score([0, 0, 0, 0, 1], [0.0, 1.0, 0.5, 3.0, 2.0])
-    assert class_auroc(TABLE, "under_press", SETTINGS) == pytest.approx(by_anomaly)
+    found = fused_measures(TABLE, SETTINGS)
+    everything = roc_auc_score([0] * 4 + [1] * 5, TABLE["fused"])
+    assert found["fused_auroc"] == pytest.approx(everything)
+    assert (found["fused_n_defective"], found["fused_n_normal"]) == (5, 4)
     found = anomaly_measures(TABLE, SETTINGS)
     assert found["anomaly_auroc"] == pytest.approx(by_anomaly)
     assert (found["anomaly_n_defective"], found["anomaly_n_normal"]) == (1, 4)

@@ -6,6 +6,7 @@ from inspection.evaluation.calibration import (
     calibrate,
     calibration_error,
     fit_temperature,
+    fit_weighting,
     log_loss,
 )
 from inspection.runtime.bundle import ModelSet
@@ -91,3 +92,53 @@ def test_a_classifier_that_is_always_right_is_made_surer(models: ModelSet) -> No
 def test_where_val_holds_one_class_alone_the_temperature_is_one(models: ModelSet) -> None:
     parts = parts_of(("good", [2, 0, 0]), ("rivet", [2, 0, 0]))
     assert calibrate(parts, LABELS, models)[0].temperature == 1.0
+
+
+def two_kinds(n: int = 200, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Summands of a detector that tells, and of one that tells nothing; half are defective."""
+    generator = np.random.default_rng(seed)
+    bad = np.arange(n) % 2 == 1
+    summands = {"tells": generator.normal(2.0 * bad, 1.0), "noise": generator.normal(0, 5, n)}
+    return summands, bad
+
+
+def test_weights_are_those_of_the_log_likelihood_ratio_at_the_lines_defect_rate() -> None:
+    """Of two Gaussians 2 apart it rises by 2 a unit, and is 0 half-way between."""
+    summands, bad = two_kinds(20000)
+    found = fit_weighting(summands, bad, defect_rate=0.05)
+    assert found.weights["tells"] == pytest.approx(2.0, rel=0.05)
+    assert found.weights["noise"] == pytest.approx(0.0, abs=0.02)
+    half_way = found.odds({"tells": 1.0, "noise": 0.0})
+    assert half_way == pytest.approx(np.log(0.05 / 0.95), abs=0.1)
+    assert found.usual["tells"] == pytest.approx(0.0, abs=0.05)
+
+
+def test_a_detector_that_would_speak_against_a_defect_counts_nothing() -> None:
+    summands, bad = two_kinds()
+    summands["noise"] = -summands["tells"] + np.random.default_rng(1).normal(0, 1, len(bad)) - bad
+    found = fit_weighting(summands, bad, defect_rate=0.05)
+    assert found.weights["noise"] == 0.0
+    assert found.weights["tells"] > 0
+    alone = fit_weighting({"tells": summands["tells"]}, bad, defect_rate=0.05)
+    assert found.weights["tells"] == pytest.approx(alone.weights["tells"])
+
+
+def test_parts_told_apart_without_an_error_have_finite_weights() -> None:
+    summands = {"tells": np.r_[np.full(20, -9.0), np.full(20, 9.0)]}
+    found = fit_weighting(summands, np.arange(40) >= 20, defect_rate=0.05)
+    assert 0 < found.weights["tells"] < 10
+
+
+def test_parts_that_lack_a_score_are_left_out_and_one_kind_alone_counts_all_alike() -> None:
+    summands, bad = two_kinds()
+    known = fit_weighting(summands, bad, defect_rate=0.05)
+    more = {name: np.r_[values, np.nan, 9.0] for name, values in summands.items()}
+    more["noise"][-1] = np.nan
+    assert fit_weighting(more, np.r_[bad, True, False], defect_rate=0.05) == known
+    alike = fit_weighting(
+        {name: values[~bad] for name, values in summands.items()}, bad[~bad], defect_rate=0.05
+    )
+    spreads = [values[~bad].std() for values in summands.values()]
+    assert np.array(list(alike.weights.values())) * spreads == pytest.approx([1.0, 1.0])
+    nothing = fit_weighting({"tells": np.zeros(0)}, np.zeros(0, bool), defect_rate=0.05)
+    assert nothing.weights == {"tells": 1.0}

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from inspection.evaluation.golden_crops import (
     locator_parity,
 )
 from inspection.evaluation.parity import Parity, require_parity
+from inspection.runtime.verdict import verdict_alone
 from tests.bundles import sample_settings
 
 SIZE_PX = (64, 32)
@@ -28,7 +31,10 @@ def spots(*columns: int, peak: float = 3.0, cold: float = -2.0) -> np.ndarray:
 
 def parity(got: Batch, tolerance: float = 1e-3) -> Parity:
     wanted = Batch(LOGITS, spots(2, 8))
-    return detector_parity(wanted, got, CLASSIFIER, size_px=SIZE_PX, tolerance=tolerance)
+    verdict_of = partial(verdict_alone, "classifier", settings=sample_settings())
+    return detector_parity(
+        wanted, got, CLASSIFIER, verdict_of, size_px=SIZE_PX, tolerance=tolerance
+    )
 
 
 def test_a_run_that_says_the_same_is_in_parity() -> None:
@@ -65,10 +71,11 @@ def test_the_heat_of_every_defect_is_compared_not_of_the_likeliest_alone() -> No
 
 def test_an_anomaly_model_is_compared_by_its_one_score_and_one_map() -> None:
     maps = spots(2, 8, cold=0.0)[:, 0]
-    wanted, got = (Batch(np.array([0.5, 1.5]) + off, maps) for off in (0.0, 0.6))
-    found = detector_parity(wanted, got, ANOMALY, size_px=SIZE_PX, tolerance=1e-3)
+    wanted, got = (Batch(np.array([0.9, 2.4]) + off, maps) for off in (0.0, 0.6))
+    verdict_of = partial(verdict_alone, "anomaly", settings=sample_settings())
+    found = detector_parity(wanted, got, ANOMALY, verdict_of, size_px=SIZE_PX, tolerance=1e-3)
     assert found.score_difference == pytest.approx(0.6)
-    assert found.flipped == 2  # 0.5 passes and 1.1 is reviewed; 1.5 is reviewed, 2.1 rejected
+    assert found.flipped == 2  # 0.9 passes and 1.5 is reviewed; 2.4 is reviewed, 3.0 rejected
     assert found.moved == 0
 
 

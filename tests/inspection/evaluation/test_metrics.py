@@ -35,6 +35,7 @@ TABLE = pd.DataFrame(
         ],
         "classified": [*["normal", "normal", "dent", "normal"], "dent", "normal", "slide",
                        "slide", "dent"],
+        "fused": [0.01, 0.04, 0.05, 0.3, 0.9, 0.02, 0.5, 0.03, 0.6],
         "classifier": [0.1, 0.2, 0.5, 0.3, 0.9, 0.1, 0.6, 0.2, 0.4],
         "anomaly": [0.0, 1.0, 0.5, 3.0, np.nan, 0.2, 0.4, 0.1, 2.0],
     }

@@ -5,12 +5,16 @@ import pytest
 
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.operating_point import (
+    Evidence,
     OperatingPoint,
+    Rule,
     are_defective,
+    judged_unseen,
     operating_point,
 )
-from inspection.evaluation.part_scores import Parts, part_scores
+from inspection.evaluation.part_scores import Parts
 from inspection.runtime.detectors import StandardScore, TemperatureScaling
+from inspection.runtime.fusion import as_probability
 from inspection.runtime.verdict import decide
 from inspection.runtime.views import DetectorOutput, ViewOutputs
 
@@ -59,21 +63,31 @@ def parts(n: int = 12) -> tuple[dict[str, list[ViewOutputs]], dict[str, str]]:
 PARTS, LABELS = parts()
 
 
-def test_thresholds_from_val_separate_what_each_detector_finds() -> None:
-    limits = chosen(PARTS, LABELS).thresholds
-    assert limits["anomaly"].verdict(9.0) == "reject"
-    assert limits["anomaly"].verdict(0.2) == "pass"
-    assert limits["classifier"].verdict(1.0) == "reject"
-    assert limits["classifier"].verdict(0.0) == "pass"
-    assert 0 < chosen(PARTS, LABELS).expected_cost < 0.05
+def verdict(point: OperatingPoint, p_defect: float, anomaly: float) -> str:
+    """The verdict on a part of one view with these scores."""
+    odds = np.log(p_defect / (1 - p_defect))
+    fused = point.fusion.score({"classifier": odds, "anomaly": anomaly})
+    limits = [point.fusion.thresholds, point.thresholds["anomaly"]]
+    return decide(np.array([[fused, anomaly]]), limits)[0]
 
 
-def test_between_what_was_measured_and_beyond_all_certainty_thresholds_stay_in_order() -> None:
-    limits = chosen(PARTS, LABELS).thresholds["classifier"]
-    assert 0 < limits.accept_below < limits.reject_above < 1
-    certain = probability([90, 0, 0])
-    assert certain == 0.0
-    assert limits.verdict(certain) == "pass"
+def test_what_each_detector_finds_is_told_apart_by_the_fused_score() -> None:
+    point = chosen(PARTS, LABELS)
+    assert verdict(point, 0.04, 0.2) == "pass"
+    assert verdict(point, 0.995, 0.2) == "reject"
+    assert verdict(point, 0.04, 9.0) == "reject"
+    assert 0 < point.expected_cost < 0.05
+    assert point.fusion.evidence == {"n_defective": 24, "n_normal": 12}
+
+
+def test_thresholds_are_probabilities_on_a_line_with_few_defects() -> None:
+    """The rarer a defect is on the line, the less likely the same part is to have one."""
+    often, rarely = (chosen(PARTS, LABELS, Costs(defect_rate=rate)).fusion for rate in (0.5, 0.001))
+    summands = {"classifier": 0.0, "anomaly": 0.2}
+    assert often.score(summands) > rarely.score(summands)
+    assert often.weights == rarely.weights
+    limits = rarely.thresholds
+    assert 0 < limits.accept_below < limits.reject_above
 
 
 def test_a_part_with_one_defective_view_is_defective() -> None:
@@ -83,12 +97,40 @@ def test_a_part_with_one_defective_view_is_defective() -> None:
     }
     point = chosen(two_views, LABELS)
     assert point.limit.n_defective == 6
-    assert point.thresholds["classifier"].verdict(0.99999) == "reject"
+    assert verdict(point, 0.9999, 0.2) == "reject"
 
 
-def test_a_detector_whose_region_val_never_shows_sends_to_review() -> None:
+def test_where_val_never_shows_a_region_every_part_is_reviewed() -> None:
     blind = {name: [view(name, [1, 0, 0], None)] for name in ("good0", "good1")}
-    assert chosen(blind, LABELS).thresholds["anomaly"].verdict(0.0) == "review"
+    point = chosen(blind, LABELS)
+    assert {verdict(point, p, a) for p in (0.01, 0.9) for a in (0.0, 9.0)} == {"review"}
+
+
+def test_a_part_more_unlike_normal_ones_than_any_of_these_is_reviewed() -> None:
+    """Loose rivets are unknown here, and the classifier does not see them."""
+    known = {name: views for name, views in PARTS.items() if not name.startswith("loose")}
+    point = chosen(known, LABELS)
+    highest = max(float(views[0].detectors["anomaly"].values[0])
+                  for name, views in PARTS.items() if name.startswith("good"))  # fmt: skip
+    limits = point.thresholds["anomaly"]
+    assert limits.verdict(highest) == "pass"
+    assert limits.verdict(highest + 0.1) == "review"
+    assert verdict(point, 0.04, 9.0) == "review"
+
+
+def test_of_many_normal_parts_the_share_asked_for_is_too_unlike_the_others() -> None:
+    generator = np.random.default_rng(0)
+    values = generator.normal(0, 1, 1000)
+    many = {str(n): [view(str(n), [3.0, 0.0, 0.0], value)] for n, value in enumerate(values)}
+    many |= {f"bad{n}": [view(f"bad{n}", [0.0, 3.0, 0.0], 0.0)] for n in range(5)}
+    labels = {name: "dent" if name.startswith("bad") else "normal" for name in many}
+    defective = are_defective(many, labels, "normal")
+    for rate in (0.01, 0.05):
+        point = operating_point(many, defective, CALIBRATIONS, Costs(), None, unusual_rate=rate)
+        limits = point.thresholds["anomaly"]
+        assert np.mean([limits.verdict(one) != "pass" for one in values]) == pytest.approx(
+            rate, abs=0.002
+        )
 
 
 def test_the_rate_of_escapes_asked_for_binds_and_a_stricter_one_binds_more() -> None:
@@ -101,8 +143,7 @@ def test_the_rate_of_escapes_asked_for_binds_and_a_stricter_one_binds_more() -> 
     escapes, limits = {}, {}
     for wanted in (0.02, 0.001, None):
         point = chosen(parts, labels, costs, wanted)
-        accepts = point.thresholds["classifier"]
-        verdicts = [accepts.verdict(probability(one)) for one in logits[:400]]
+        verdicts = [verdict(point, probability(one), 0.0) for one in logits[:400]]
         escapes[wanted] = verdicts.count("pass")
         limits[wanted] = point.limit
         assert point.limit.n_defective == 400
@@ -117,13 +158,35 @@ def test_the_rate_of_escapes_asked_for_binds_and_a_stricter_one_binds_more() -> 
     assert limits[None].applied == "off"
 
 
-def test_a_limit_is_judged_by_thresholds_that_were_set_without_the_part() -> None:
-    """The one dent that looks normal holds the threshold down; set without it, it passes."""
+def test_a_limit_is_judged_by_what_was_decided_without_the_part() -> None:
+    """The one dent that looks normal holds the threshold down; decided without it, it passes."""
     more, labels = parts(30)
     more = {**more, "odd": [view("odd", [3.5, 0.2, 0.0], 0.2)]}
     limit = chosen(more, labels | {"odd": "dent"}, Costs(escape_cost=0.5), 0.05).limit
     assert limit.escapes == 0
     assert limit.unseen_escapes == 1
+
+
+def test_what_is_told_of_unseen_parts_holds_for_new_ones() -> None:
+    rule = Rule(Costs(escape_cost=5), None, 0.01, {"classifier": 0.0, "anomaly": 0.0})
+    seen, bad = overlapping(0)
+    told = np.array(judged_unseen(rule, seen, bad))
+    assert told.tolist() == judged_unseen(rule, seen, bad)
+    new, new_bad = overlapping(1)
+    came = np.array(rule.decision(seen, bad).verdicts(new))
+    rates = [(told[bad] == "pass").mean(), (came[new_bad] == "pass").mean()]
+    assert 0 < rates[0] < 0.5
+    assert rates[0] == pytest.approx(rates[1], abs=0.03)
+
+
+def overlapping(seed: int) -> tuple[Evidence, np.ndarray]:
+    """Parts of one view that the classifier cannot tell apart for sure, and which are defective."""
+    generator = np.random.default_rng(seed)
+    bad = np.arange(400) >= 200
+    summands = {
+        "classifier": generator.normal(bad * 2.0, 1), "anomaly": generator.normal(0, 1, 400)
+    }  # fmt: skip
+    return Evidence(summands, np.arange(400), 400), bad
 
 
 @pytest.mark.parametrize("tolerance", [0.001, 0.01, 0.02])
@@ -141,39 +204,36 @@ def test_runtimes_that_are_off_by_the_tolerance_give_the_same_verdicts(
     point = operating_point(
         measured, is_bad.tolist(), CALIBRATIONS, Costs(), 0.1, tolerance=tolerance
     )
-    scores = part_scores(measured, CALIBRATIONS)
-    limits = list(point.thresholds.values())
-    wanted = decide(scores, limits)
-    for way in (-1, 1):
-        off = np.c_[1 / (1 + np.exp(-odds - way * 4 * tolerance)), anomalies + way * tolerance]
-        assert np.abs(off - scores).max() <= tolerance * 1.001
-        assert decide(off, limits) == wanted
-    share = limits[0].accept_below
-    assert np.abs(odds - np.log(share / (1 - share))).min() >= 8 * tolerance * (1 - 1e-4)
-    assert np.abs(anomalies - limits[1].accept_below).min() >= 2 * tolerance * (1 - 1e-4)
+
+    def verdicts(way: int) -> list[str]:
+        off = {"classifier": odds + way * 4 * tolerance, "anomaly": anomalies + way * tolerance}
+        fused = as_probability(point.fusion.odds(off))
+        limits = [point.fusion.thresholds, point.thresholds["anomaly"]]
+        return decide(np.c_[fused, off["anomaly"]], limits)
+
+    assert verdicts(-1) == verdicts(0) == verdicts(1)
+    assert {"pass", "review", "reject"} == set(verdicts(0))
 
 
 def test_without_a_defective_part_in_val_only_what_looks_like_its_normals_passes() -> None:
     good = {name: views for name, views in PARTS.items() if name.startswith("good")}
     point = chosen(good, LABELS)
     assert point.limit.n_defective == 0
-    verdicts = [point.thresholds["classifier"].verdict(p) for p in (0.02, 0.5, 0.99)]
-    assert verdicts == ["pass", "review", "review"]
-    assert [point.thresholds["anomaly"].verdict(s) for s in (0.2, 3.0, 9.0)] == [
-        "pass", "review", "review"
-    ]  # fmt: skip
+    found = [verdict(point, *one) for one in ((0.03, 0.2), (0.999, 0.2), (0.03, 9.0))]
+    assert found == ["pass", "review", "review"]
 
 
 def test_thresholds_keep_off_what_the_deployed_model_measured_too() -> None:
     """Scores out of fold set the thresholds; parity is checked on scores of the deployed model."""
-    alone = chosen(PARTS, LABELS).thresholds
-    accept = alone["anomaly"].accept_below
-    odds = np.log(alone["classifier"].accept_below / (1 - alone["classifier"].accept_below))
-    on_them = {"val": [view("a", [0.0, float(odds), -40.0], accept), view("b", None, accept)]}
+    alone = chosen(PARTS, LABELS)
+    limit = alone.thresholds["anomaly"].accept_below
+    on_it = {"val": [view("a", [4.0, 0.0, 0.0], limit), view("b", None, limit)]}
     defective = are_defective(PARTS, LABELS, "normal")
     point = operating_point(
-        PARTS, defective, CALIBRATIONS, Costs(), 0.01, tolerance=0.001, also_measured=on_them
+        PARTS, defective, CALIBRATIONS, Costs(), 0.01, tolerance=0.001, also_measured=on_it
     )
-    assert abs(point.thresholds["anomaly"].accept_below - accept) >= 2 * 0.001 * (1 - 1e-4)
-    share = point.thresholds["classifier"].accept_below
-    assert abs(np.log(share / (1 - share)) - odds) >= 8 * 0.001 * (1 - 1e-4)
+    assert abs(point.thresholds["anomaly"].accept_below - limit) >= 2 * 0.001 * (1 - 1e-4)
+    accept = point.fusion.thresholds.accept_below
+    odds = np.log(accept / (1 - accept))
+    summands = {"classifier": np.array([-4.0]), "anomaly": np.array([limit])}
+    assert abs(point.fusion.odds(summands)[0] - odds) > 0

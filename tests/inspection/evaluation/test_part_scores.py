@@ -12,8 +12,9 @@ from inspection.evaluation.part_scores import (
     out_of_fold_table,
     part_scores,
     read_out_of_fold,
+    view_scores,
 )
-from inspection.runtime.detectors import StandardScore, TemperatureScaling
+from inspection.runtime.detectors import SCORES, StandardScore, TemperatureScaling
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import decide
 from inspection.runtime.views import DetectorOutput, View, ViewOutputs
@@ -55,15 +56,22 @@ def test_views_are_gathered_by_part_in_the_order_of_their_first_view() -> None:
     assert list(parts) == ["p2", "p1"]
 
 
-def test_a_detectors_score_is_that_of_its_worst_view_and_nan_where_a_view_lacks_its_region() -> (
-    None
-):
+def test_a_score_is_that_of_the_worst_view_and_nan_where_a_view_lacks_its_region(
+    inspector: Inspector,
+) -> None:
+    """Fused are log-odds of the classifier and twice the anomaly score, view by view."""
     parts = {
-        "a": [measured("1", 0.1, 6.0), measured("2", 0.98, 2.0)],
-        "b": [measured("3", 0.1, None), measured("4", 0.2, 6.0)],
+        "a": [measured("1", 0.1, 1.5), measured("2", 0.9, 0.5)],
+        "b": [measured("3", 0.1, None), measured("4", 0.2, 1.5)],
     }
-    scores = part_scores(parts, CALIBRATIONS)
-    np.testing.assert_allclose(scores, [[0.98, 2.5], [0.2, np.nan]], rtol=1e-5)
+    scores = part_scores(parts, inspector.card)
+    fused = 1 / (1 + np.exp(-(np.log(9) + 1.0)))
+    np.testing.assert_allclose(scores, [[fused, 0.9, 1.5], [np.nan, 0.2, np.nan]], rtol=1e-5)
+
+
+def test_views_have_the_scores_of_the_detectors_whose_region_was_found() -> None:
+    scores = view_scores([measured("1", 0.98, 6.0), measured("2", None, 2.0)], CALIBRATIONS)
+    np.testing.assert_allclose(scores, [[0.98, 2.5], [np.nan, 0.5]], rtol=1e-5)
 
 
 def frame(*, defect: str = "normal", hidden: str | None = None) -> View:
@@ -108,9 +116,9 @@ def test_stage_claim_and_service_agree_on_a_part_of_which_a_view_lacks_a_region(
     (row,) = outcomes(parts, {kind: "normal"}, card).itertuples()
     assert row.verdict == served.verdict
 
-    calibrations = {name: detector.calibration for name, detector in card.detectors.items()}
-    thresholds = [detector.thresholds for detector in card.detectors.values()]
-    (claimed,) = decide(part_scores(parts, calibrations), thresholds)
+    columns = [SCORES.index(name) for name in card.thresholds]
+    scores = part_scores(parts, card)[:, columns]
+    (claimed,) = decide(scores, list(card.thresholds.values()))
     assert (claimed == "pass") == (served.verdict == "pass")
 
 
@@ -134,12 +142,12 @@ def test_scores_out_of_fold_are_those_of_parts_as_a_service_measures_them(tmp_pa
     tables = {"classifier": classifier, "anomaly": out_of_fold_table(views, raw)}
 
     parts = out_of_fold_parts(views, tables)
-    scores = part_scores(parts, CALIBRATIONS)
+    scores = view_scores([view for views in parts.values() for view in views], CALIBRATIONS)
     assert list(parts) == ["p", "q", "r"]
     assert [view.name for view in parts["p"]] == ["a", "b"]
-    expected = [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(1)), np.nan]
+    expected = [0.5, 1 / (1 + np.exp(-2)), 1 / (1 + np.exp(1)), np.nan]
     np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-6)
-    np.testing.assert_allclose(scores[:, 1], [1.0, 2.0, 3.0])
+    np.testing.assert_allclose(scores[:, 1], [0.0, 1.0, 2.0, 3.0])
 
 
 def test_a_model_that_was_trained_without_has_no_scores_out_of_fold(tmp_path: Path) -> None:

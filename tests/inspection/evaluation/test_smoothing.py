@@ -34,7 +34,7 @@ def test_a_verdict_rests_on_parts_within_two_bandwidths() -> None:
     everything = (len(smoothed.cuts) - 1, 0)
     thresholds = smoothed.within_reach(everything)
     assert thresholds.accept_below == pytest.approx(2 + 2 * smoothed.bandwidths[0])
-    middle = smoothed.nearest(20.0)
+    middle = int(np.searchsorted(smoothed.cuts, 20.0))
     thresholds = smoothed.within_reach((middle, middle))
     assert thresholds.reject_above == pytest.approx(40 - 2 * smoothed.bandwidths[1])
 

@@ -29,7 +29,7 @@ TABLE = pd.DataFrame(
         ("doubted", "normal", "review", "dent", 0.5),
         ("a good one", "normal", "pass", "normal", 0.1),
     ],
-    columns=["part_id", "label", "verdict", "named", "classifier"],
+    columns=["part_id", "label", "verdict", "named", "fused"],
 )
 
 

@@ -32,7 +32,7 @@ def test_a_doubt_without_heat_is_boxed_at_its_worst_place_and_shown_as_cold(
     faint = np.full_like(outputs.detectors["anomaly"].heat, 0.01)
     faint[0, 2:5, 3:6] = 0.02
     judged = judge_view(with_output(outputs, "anomaly", [1.5], faint), inspector.card)
-    assert (judged.verdict, judged.verdicts["anomaly"]) == ("review", "review")
+    assert (judged.verdict, judged.verdicts["fused"]) == ("review", "review")
     (box,) = [one for one in judged.boxes if one.found_by == "anomaly"]
     assert box.heat < 0.1
     assert intersection_over_union(box.box, RIVET) > 0

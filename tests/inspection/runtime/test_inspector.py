@@ -96,7 +96,7 @@ def test_a_region_that_is_not_found_goes_to_review_and_says_so(inspector: Inspec
     frame[:, 200:] = 0
     seen = inspected(inspector, View("no rivet", encoded(frame))).views[0]
     assert seen.verdict == "review"
-    assert set(seen.scores) == {"classifier"}
+    assert set(seen.scores) == {"fused", "classifier"}
     assert seen.reasons[0].startswith("rivet: not found in the frame; look at it")
 
 

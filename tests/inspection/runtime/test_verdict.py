@@ -7,9 +7,16 @@ import pytest
 from inspection.geometry import CropWindow
 from inspection.runtime.detectors import StandardScore, Thresholds
 from inspection.runtime.inspector import Inspector
-from inspection.runtime.verdict import decide, judge_part, judge_view, scores_of, worst
+from inspection.runtime.verdict import (
+    decide,
+    judge_part,
+    judge_view,
+    scores_of,
+    verdict_alone,
+    worst,
+)
 from inspection.runtime.views import DetectorOutput, View, ViewOutputs
-from tests.bundles import changed_detector, draw_part, make_bundle
+from tests.bundles import changed_detector, changed_thresholds, draw_part, make_bundle
 from tests.pictures import encoded
 
 PASS, REVIEW, REJECT = "pass", "review", "reject"
@@ -66,33 +73,63 @@ def test_scores_are_chance_of_a_defect_and_deviation_in_units_of_normals(
     card = changed_detector(inspector.card, "anomaly", calibration=calibration)
     outputs = with_output(inspector.measure(view()), "classifier", np.log([0.6, 0.3, 0.1]))
     outputs = with_output(outputs, "anomaly", [3.0])
-    assert scores_of(outputs, card) == {"classifier": pytest.approx(0.4), "anomaly": 2.0}
+    fused = 1 / (1 + np.exp(-(np.log(4 / 6) + 2 * 2.0)))
+    assert scores_of(outputs, card) == {
+        "fused": pytest.approx(fused), "classifier": pytest.approx(0.4), "anomaly": 2.0
+    }  # fmt: skip
 
 
 def test_a_score_between_the_thresholds_is_reviewed_with_its_reason(inspector: Inspector) -> None:
     between = with_output(inspector.measure(view()), "classifier", np.log([0.4, 0.5, 0.1]))
     judged = judge_part([between], inspector.card)
     assert (judged.verdict, judged.label) == ("review", "dent")
-    assert judged.views[0].reasons == ["classifier: score 0.600 calls for review"]
+    assert judged.views[0].reasons == [
+        "probability of a defect 60 %, not below 30 %: review, by what classifier found"
+    ]
+
+
+def test_a_part_more_unlike_normal_ones_than_any_known_is_reviewed_though_it_is_no_known_defect(
+    inspector: Inspector,
+) -> None:
+    card = changed_thresholds(inspector.card, 0.9999999, 1.5)
+    outputs = with_output(scored(0.01, 3.0), "anomaly", [3.0], np.full((1, 10, 10), 3.0))
+    judged = judge_view(outputs, card)
+    assert judged.verdicts == {"fused": PASS, "anomaly": REVIEW}
+    assert (judged.verdict, judged.label) == (REVIEW, "under_press")
+    assert judged.reasons == ["anomaly: score 3.000, not below 2.500: review"]
+    assert [box.found_by for box in judged.boxes] == ["anomaly"]
 
 
 @pytest.mark.parametrize(
     ("classifier", "anomaly", "label"),
     [
-        (0.5, 9.0, "under_press"),  # one doubts, the other is sure: the sure one names it
+        (0.5, 9.0, "under_press"),  # the anomaly score adds 18 to the log-odds, the classifier 3
         (0.95, 1.5, "slide"),
-        (0.95, 9.0, "slide"),  # both are sure: the classifier knows names
         (0.1, 1.5, "under_press"),
+        (0.999, 0.0, "slide"),
     ],
 )
-def test_the_defect_is_named_by_the_detector_that_calls_for_the_verdict(
+def test_the_defect_is_named_by_the_detector_that_adds_most_to_the_suspicion(
     inspector: Inspector, classifier: float, anomaly: float, label: str
 ) -> None:
     assert judge_view(scored(classifier, anomaly), inspector.card).label == label
 
 
-def test_views_are_not_compared_across_the_scales_of_two_detectors(inspector: Inspector) -> None:
-    views = [scored(0.1, 9.0, "loose"), scored(0.99, 0.0, "slid")]
-    assert judge_part(views, inspector.card).worst_view == "slid"
-    views = [scored(0.5, 9.0, "loose"), scored(0.6, 0.0, "slid")]
+def test_the_worst_view_is_that_of_the_highest_fused_score(inspector: Inspector) -> None:
+    views = [scored(0.95, 0.0, "slid"), scored(0.1, 9.0, "loose")]
     assert judge_part(views, inspector.card).worst_view == "loose"
+    views = [scored(0.6, 0.0, "slid"), scored(0.5, 0.0, "less so")]
+    assert judge_part(views, inspector.card).worst_view == "slid"
+
+
+def test_a_detector_alone_is_judged_as_if_the_other_said_what_is_usual(
+    inspector: Inspector,
+) -> None:
+    verdicts = [
+        verdict_alone("classifier", score, settings=inspector.card) for score in (0.2, 0.4, 0.95)
+    ]
+    assert verdicts == [PASS, REVIEW, REJECT]
+    verdicts = [
+        verdict_alone("anomaly", score, settings=inspector.card) for score in (1.0, 1.5, 3.0)
+    ]
+    assert verdicts == [PASS, REVIEW, REJECT]

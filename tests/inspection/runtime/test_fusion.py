@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from inspection.runtime.detectors import MAX_ODDS
+from inspection.runtime.fusion import Weighting, as_probability, threshold_on_probability
+
+WEIGHTS = Weighting(
+    weights={"classifier": 0.5, "anomaly": 2.0},
+    intercept=-1.0,
+    usual={"classifier": -4.0, "anomaly": 0.0},
+)
+
+
+def test_the_score_is_the_probability_of_the_weighted_sum() -> None:
+    score = WEIGHTS.score({"classifier": 2.0, "anomaly": 0.5})
+    assert score == pytest.approx(1 / (1 + np.exp(-(-1.0 + 0.5 * 2.0 + 2.0 * 0.5))))
+
+
+def test_a_detector_that_is_missing_counts_as_it_does_for_normal_parts() -> None:
+    assert WEIGHTS.score({"anomaly": 3.0}) == WEIGHTS.score({"classifier": -4.0, "anomaly": 3.0})
+    alone = as_probability(WEIGHTS.odds_alone("anomaly", 3.0))
+    assert float(alone) == WEIGHTS.score({"anomaly": 3.0})
+
+
+def test_a_suspicion_rests_on_what_adds_at_least_half_as_much_as_the_most() -> None:
+    assert WEIGHTS.suspects({"classifier": 4.0, "anomaly": 0.5}) == ["classifier"]
+    assert WEIGHTS.suspects({"classifier": 4.0, "anomaly": 1.5}) == ["classifier", "anomaly"]
+    assert WEIGHTS.suspects({"classifier": -4.0, "anomaly": 1.5}) == ["anomaly"]
+    assert WEIGHTS.suspects({"classifier": -5.0, "anomaly": -1.0}) == ["classifier"]
+    assert WEIGHTS.suspects({"anomaly": 0.5}) == ["anomaly"]
+
+
+def test_thresholds_beyond_all_that_can_be_told_lie_outside() -> None:
+    assert threshold_on_probability(1e9) > float(as_probability(MAX_ODDS))
+    assert threshold_on_probability(-1e9) < float(as_probability(-MAX_ODDS))
+    assert threshold_on_probability(0.0) == 0.5
