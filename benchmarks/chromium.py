@@ -22,7 +22,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # Written by Chromium into its profile: the port that it has chosen, and a path.
 PORT_FILE = "DevToolsActivePort"
 START_WITHIN_S = 30.0
-SETTLE_WITHIN_S = 120.0
+SETTLE_WITHIN_S = 60.0
+# Charts follow the width of the window in a moment of their own.
+CHART_S = 0.5
 # A screenshot of a whole page stops here: what is longer is a table that nobody scrolls through.
 MAX_HEIGHT_PX = 6000
 
@@ -37,25 +39,40 @@ SETTLED = """
     && [...document.images].every(one => one.complete);
 })()"""
 
+# Calls `done` with the moment from which on a condition has held for HOLD_MS: between the messages
+# of a run there are frames in which a page looks settled and is not.
+HOLD_MS = 200
+HELD = """
+const held = (condition, done) => {
+  let since = null;
+  const look = () => {
+    since = condition() ? since ?? performance.now() : null;
+    if (since !== null && performance.now() - since > HOLD_MS) done(since);
+    else requestAnimationFrame(look);
+  };
+  look();
+};""".replace("HOLD_MS", str(HOLD_MS))
+
 # Resolves to the milliseconds from the next key to the first frame in which the address has
 # changed and the page has settled.
 CHANGE = """
-window.change = new Promise(resolve => {
+window.change = new Promise((resolve, reject) => {
+  HELD
   const before = location.search;
+  setTimeout(() => reject('the page has not changed'), WITHIN_MS);
   addEventListener('keydown', () => {
     const start = performance.now();
-    const look = () => location.search !== before && SETTLED
-      ? resolve(performance.now() - start) : requestAnimationFrame(look);
-    look();
+    held(() => location.search !== before && SETTLED, since => resolve(since - start));
   }, {once: true, capture: true});
-}); 0""".replace("SETTLED", SETTLED)
+}); 0""".replace("HELD", HELD).replace("SETTLED", SETTLED)
+CHANGE = CHANGE.replace("WITHIN_MS", str(round(1000 * SETTLE_WITHIN_S)))
 
 # Resolves to the milliseconds from the beginning of the navigation.
 PAINT = """
 new Promise(resolve => {
-  const look = () => SETTLED ? resolve(performance.now()) : requestAnimationFrame(look);
-  look();
-})""".replace("SETTLED", SETTLED)
+  HELD
+  held(() => SETTLED, resolve);
+})""".replace("HELD", HELD).replace("SETTLED", SETTLED)
 
 
 class Browser:
@@ -161,7 +178,7 @@ class Browser:
         self.wait()
         height_px = int(self.value(main))
         self.resize(width_px, min(height_px + 20, MAX_HEIGHT_PX))
-        time.sleep(1)  # charts follow the width in a moment of their own
+        time.sleep(CHART_S)
         shot = self.call("Page.captureScreenshot", format="png")
         path.write_bytes(base64.b64decode(shot["data"]))
         self.resize(width_px, 900)

@@ -16,7 +16,7 @@ from benchmarks.chromium import Browser, browsing
 from benchmarks.servers import Server, free_port, running
 
 APP = Path(__file__).parents[1] / "dashboard/app.py"
-NEXT_VIEW, NEXT_PART = "ArrowDown", "ArrowRight"
+NEXT_PART = "ArrowRight"
 PAGES = ("", "own", "review", "map", "report", "models")
 WIDTHS_PX = (1440, 1024)
 MS_PER_S = 1000
@@ -27,23 +27,25 @@ class Waits:
     """Seconds until a page had settled: script ended, every picture there.
 
     `cold_s` is the first visit after the start of the server, `warm_s` later ones, `view_s` each
-    change to the next view of a part, `part_s` each to the next part, whose views are measured.
+    change to another view of a part, `part_s` each to the next part, whose views are measured.
+    `memory_mb` is what the server holds after a tenth of all changes, and at the end.
     """
 
     cold_s: float
     warm_s: list[float]
     view_s: list[float]
     part_s: list[float]
-    memory_mb: float
+    memory_mb: tuple[float, float]
 
     def __str__(self) -> str:
         return "\n".join(
             [
                 f"first paint   {_seconds(self.warm_s)} (the first after a start: "
                 f"{self.cold_s:.1f} s)",
-                f"next view     {_milliseconds(self.view_s)}",
+                f"other view    {_milliseconds(self.view_s)}",
                 f"next part     {_milliseconds(self.part_s)}",
-                f"memory        {self.memory_mb:.0f} MB of the server at the end",
+                f"memory        {self.memory_mb[0]:.0f} MB of the server after a tenth of the "
+                f"changes, {self.memory_mb[1]:.0f} MB at the end",
             ]
         )
 
@@ -58,8 +60,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
-        command = [sys.executable, "-m", "streamlit", "run", str(APP)]
-        command += ["--server.port", str(port), "--server.headless", "true"]
+        command = dashboard_command(APP, port)
         with (
             running(command, port, Path(folder), {}, ready="/_stcore/health") as server,
             browsing() as browser,
@@ -69,32 +70,48 @@ def main() -> None:
                 shoot(browser, server, given.shots)
 
 
-def waits(browser: Browser, server: Server, n_changes: int) -> Waits:
-    """Visit the explorer, and go through `n_changes` parts, each with a look at a second view."""
-    first = f"{server.address}/?fold=train"
+def dashboard_command(app: Path, port: int) -> list[str]:
+    """How the dashboard is started."""
+    command = [sys.executable, "-m", "streamlit", "run", str(app)]
+    return [*command, "--server.port", str(port), "--server.headless", "true"]
+
+
+def waits(
+    browser: Browser, server: Server, n_changes: int, fold: str = "train"
+) -> Waits:
+    """Visit the explorer, and go to the next part `n_changes` times, looking at its other views.
+
+    After the last part of the fold it begins again.
+    """
+    first = f"{server.address}/?fold={fold}"
     cold_s = browser.open(first)
     warm_s = [browser.open(first) for _ in range(3)]
-    view_s, part_s = [], []
-    for _ in range(n_changes):
+    view_s, part_s, memory_mb = [], [], []
+    for number in range(n_changes):
+        if number == n_changes // 10:
+            memory_mb.append(server.memory_mb())
+        if not is_enabled(browser, "Next"):
+            browser.open(first)
         part_s.append(browser.change_s(NEXT_PART))
-        if has_next_view(browser):
-            view_s.append(browser.change_s(NEXT_VIEW))
-    return Waits(cold_s, warm_s, view_s, part_s, server.memory_mb())
+        for button, key in (("Down", "ArrowDown"), ("Up", "ArrowUp")):
+            if is_enabled(browser, button):
+                view_s.append(browser.change_s(key))
+    return Waits(cold_s, warm_s, view_s, part_s, (memory_mb[0], server.memory_mb()))
 
 
-def has_next_view(browser: Browser) -> bool:
-    """Whether the shown view is not the last one of its part."""
-    button = "[...document.querySelectorAll('button')].find(b => b.innerText.includes('Down'))"
-    return not browser.value(f"{button}.disabled")
+def is_enabled(browser: Browser, button: str) -> bool:
+    """Whether the button of this name can be pressed."""
+    buttons = "[...document.querySelectorAll('button')]"
+    found = f"{buttons}.find(one => one.innerText.includes('{button}'))"
+    return not browser.value(f"{found}.disabled")
 
 
 def shoot(browser: Browser, server: Server, folder: Path) -> None:
     """Screenshots of every page at every width."""
     folder.mkdir(parents=True, exist_ok=True)
     for page in PAGES:
+        browser.open(f"{server.address}/{page}")
         for width_px in WIDTHS_PX:
-            browser.resize(width_px, 900)
-            browser.open(f"{server.address}/{page}")
             browser.screenshot(
                 folder / f"{page or 'explorer'}-{width_px}.png", width_px
             )

@@ -54,7 +54,8 @@ def inspector(folder: Path) -> Inspector:
 def measured(version: Version, path: str) -> ViewOutputs:
     """What a model measures in a view of the data, by its path there."""
     folder = version.folder
-    return _measured(str(folder), path, stamp(folder / CARD), inspector(folder))
+    stamps = (stamp(folder / CARD), stamp_or_none(DATA / path))
+    return _measured(str(folder), path, stamps, inspector(folder))
 
 
 def clean_manifest() -> pd.DataFrame:
@@ -130,8 +131,10 @@ def _views(manifest: int, folds: int) -> pd.DataFrame:
 
 
 @st.cache_resource(max_entries=MAX_MEASURED, show_spinner=False)
-def _measured(folder: str, path: str, stamp: int, _inspector: Inspector) -> ViewOutputs:
-    """The folder and its card's time are the cache's key."""
+def _measured(
+    folder: str, path: str, stamps: tuple[int, int], _inspector: Inspector
+) -> ViewOutputs:
+    """Folder, path and the times of card and picture are the cache's key."""
     return _inspector.measure(View(path, content(DATA / path)))
 
 

@@ -24,7 +24,7 @@ from dashboard.embedding.plane import (
 )
 from dashboard.explorer.page import choose_version
 from dashboard.explorer.views import ALL, FOLDS
-from dashboard.pictures import crop_and_heat, heat_scale
+from dashboard.pictures import crop_and_heat, heat_scale, jpeg
 from dashboard.places import file_name
 from dashboard.review.page import EVERYTHING
 from dashboard.versions import Version
@@ -248,7 +248,7 @@ def _show_crop(view: Any, link: str, version: Version) -> None:
     name = _detector_of(view.label, judged, version)
     crop = outputs.crops[version.card.detectors[name].region]
     st.image(
-        crop_and_heat(crop, judged.heat[name]),
+        jpeg(crop_and_heat(crop, judged.heat[name])),
         caption=f"part {view.part_id}: labelled {view.label}, {view.verdict}",
         width=CROP_PX,
         output_format="JPEG",

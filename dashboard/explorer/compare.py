@@ -16,23 +16,28 @@ from dashboard.explorer.heats import (
     recipes_of,
     shown,
 )
-from dashboard.places import BUNDLE, CLASSIFIER, DATA, content, stamp
+from dashboard.pictures import jpeg
+from dashboard.places import BUNDLE, CLASSIFIER, stamp, stamp_or_none
 from dashboard.versions import Version
 from inspection.geometry import Floats
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.detectors import CLASSIFIER as CLASSIFIES
 from inspection.runtime.heat import scaled
-from inspection.runtime.views import View, ViewOutputs
+from inspection.runtime.views import ViewOutputs
 
 TABLE = Path("artifacts/cam/table.csv")
 # Heat of all recipes of a crop takes about 2 MB.
 MAX_CROPS = 32
 
 
+@st.fragment
 def show_comparison(
     path: str, outputs: ViewOutputs, version: Version, found: Sequence[Version]
 ) -> None:
-    """The section below a view: heat of the classifier in two configurations."""
+    """The section below a view: heat of the classifier in two configurations.
+
+    A fragment: what is chosen in it draws nothing else anew.
+    """
     card = version.card
     region = card.classifier.region
     if CLASSIFIES not in outputs.detectors:
@@ -55,7 +60,7 @@ def show_comparison(
     for box, name in ((first, left), (second, right)):
         heat, score = _heat(name, path, outputs, version, found, label)
         one = shown(crop, heat, threshold)
-        box.image(one.picture, width="stretch", output_format="JPEG")
+        box.image(jpeg(one.picture), width="stretch", output_format="JPEG")
         box.caption(
             f"peak {one.peak:.2f}, {one.n_boxes} boxes, classifier's score {score:.4f}"
         )
@@ -73,7 +78,7 @@ def _configurations(version: Version, found: Sequence[Version]) -> list[str]:
     """This model as deployed, its other recipes where they lie there, and the other models."""
     names = [f"{version.name}, as deployed"]
     if _is_last(version.card):
-        names += [recipe.name for recipe in recipes_of(TABLE)]
+        names += [recipe.name for recipe in _recipes(stamp_or_none(TABLE))]
     return names + [
         f"{one.name}, as deployed" for one in found if one.name != version.name
     ]
@@ -81,7 +86,7 @@ def _configurations(version: Version, found: Sequence[Version]) -> list[str]:
 
 def _is_last(card: Card) -> bool:
     """Whether the recipes and the classifier of the last run are those of this model."""
-    return (BUNDLE / CARD).is_file() and read_card(BUNDLE).version == card.version
+    return card.version == _assembled(stamp_or_none(BUNDLE / CARD))
 
 
 def _choose(key: str, title: str, options: Sequence[str], place: int) -> str:
@@ -100,7 +105,7 @@ def _heat(
     label: str,
 ) -> tuple[Floats, float]:
     """Heat and the classifier's score in a configuration."""
-    recipes = {recipe.name: recipe for recipe in recipes_of(TABLE)}
+    recipes = {recipe.name: recipe for recipe in _recipes(stamp_or_none(TABLE))}
     if name in recipes:
         heat = _recipe_heat(recipes[name], outputs, version, label)
         return heat, _score(outputs, version.card)
@@ -108,7 +113,7 @@ def _heat(
     other = next(one for one in found if name == f"{one.name}, as deployed")
     seen = outputs
     if other.name != version.name:
-        seen = loading.inspector(other.folder).measure(View(path, content(DATA / path)))
+        seen = loading.measured(other, path)
     return deployed_heat(seen.detectors[CLASSIFIES], other.card, label), _score(
         seen, other.card
     )
@@ -124,6 +129,17 @@ def _recipe_heat(
 
 def _score(outputs: ViewOutputs, card: Card) -> float:
     return card.classifier.score(outputs.detectors[CLASSIFIES])
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def _recipes(stamp: int) -> list[Recipe]:
+    return recipes_of(TABLE)
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def _assembled(stamp: int) -> str | None:
+    """The version of the bundle that was assembled last; None where there is none."""
+    return read_card(BUNDLE).version if stamp else None
 
 
 @st.cache_data(max_entries=MAX_CROPS, show_spinner="Computing the heat of every recipe")

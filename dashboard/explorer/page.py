@@ -1,7 +1,6 @@
 """The CAM explorer: what a model sees in all views of a part, its verdict, and where it errs."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -17,8 +16,15 @@ from dashboard.explorer.views import (
     score_table,
     selected,
 )
-from dashboard.pictures import crop_and_heat, frame_of, heat_scale, marked_frame
-from dashboard.places import DATA, content, file_name, stamp
+from dashboard.pictures import (
+    MAX_SENT_PX,
+    crop_and_heat,
+    frame_of,
+    heat_scale,
+    jpeg,
+    marked_frame,
+)
+from dashboard.places import DATA, content, file_name, stamp, stamp_or_none
 from dashboard.places import FOLDS as FOLDS_TABLE
 from dashboard.versions import Version, named
 from inspection.errors import InspectionError
@@ -32,6 +38,8 @@ NO_JUMP = "-"
 COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
 # Views of a part beside each other, at this width: three fit beside the sidebar at 1024 px.
 STRIP_PX = 165
+# Marked frames that are kept as JPEG, some 100 kB each: those of some hundred parts.
+MAX_FRAMES = 512
 
 
 def main() -> None:
@@ -50,15 +58,25 @@ def _explore() -> None:
         of_part = _choose_part(views, version)
     outputs = [loading.measured(version, path) for path in of_part["path"]]
     verdict = judge_part(outputs, version.card)
-    path = _choose_view(list(of_part["path"]), verdict)
-
     label = part_label(list(of_part["label"]), version.card.line.normal)
     _show_verdict(verdict, label, version)
     if len(of_part) > 1:
-        _show_strip(of_part, verdict, version.card)
+        _show_strip(of_part, verdict, version)
+    _show_chosen_view(of_part, outputs, verdict, version)
+
+
+@st.fragment
+def _show_chosen_view(
+    of_part: pd.DataFrame,
+    outputs: list[ViewOutputs],
+    verdict: PartVerdict,
+    version: Version,
+) -> None:
+    """One view, large. A fragment: another view of the part draws nothing else anew."""
+    path = _choose_view(list(of_part["path"]), verdict)
     number = list(of_part["path"]).index(path)
     row = of_part.iloc[number]
-    _show_view(row, path, outputs[number], verdict.views[number], version.card)
+    _show_view(row, path, outputs[number], verdict.views[number], version)
     show_comparison(path, outputs[number], version, loading.models())
 
 
@@ -102,9 +120,15 @@ def _choose_part(views: pd.DataFrame, version: Version) -> pd.DataFrame:
 def _choose_view(paths: list[str], verdict: PartVerdict) -> str:
     """The view that is shown large; the deciding one unless another is asked for."""
     address.recall("view", paths, verdict.worst_view)
-    with st.sidebar:
-        path = st.selectbox("View", paths, key="view", format_func=file_name)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         _offer_neighbours("view", paths, back=("Up", "Up"), forth=("Down", "Down"))
+        path = st.selectbox(
+            "View",
+            paths,
+            key="view",
+            format_func=file_name,
+            label_visibility="collapsed",
+        )
     address.note("view")
     return str(path)
 
@@ -114,13 +138,20 @@ def _offer_neighbours(
 ) -> None:
     """Buttons to the options beside the chosen one; of each its title and its key."""
     place = list(options).index(st.session_state[key])
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, width="content"):
         for (title, pressed), step in ((back, -1), (forth, 1)):
-            there = (key, options, place + step)
-            st.button(title, shortcut=pressed, on_click=_go, args=there)
+            there = place + step
+            st.button(
+                title,
+                shortcut=pressed,
+                on_click=_go,
+                args=(key, options, there),
+                disabled=not 0 <= there < len(options),
+            )
 
 
 def _go(key: str, options: Sequence[str], place: int) -> None:
+    # two quick presses can ask for a place beyond the end
     if 0 <= place < len(options):
         st.session_state[key] = options[place]
 
@@ -175,11 +206,12 @@ def _show_verdict(verdict: PartVerdict, label: str, version: Version) -> None:
     st.caption(f"Verdict on the part from {n_views} views by {version}{decides}")
 
 
-def _show_strip(of_part: pd.DataFrame, verdict: PartVerdict, card: Card) -> None:
+def _show_strip(of_part: pd.DataFrame, verdict: PartVerdict, version: Version) -> None:
     """All views of the part; the deciding one is marked."""
     with st.container(horizontal=True):
         for boxes, view in zip(of_part["boxes"], verdict.views, strict=True):
-            marked = marked_frame(_frame(view.name, card), boxes, view, card)
+            # twice as wide as it is shown, for screens with two pixels to one
+            marked = _marked_frame(version, boxes, view, 2 * STRIP_PX)
             decides = " **decides**" if view.name == verdict.worst_view else ""
             colour = COLOURS[view.verdict]
             caption = f":{colour}[{view.verdict}]: {view.label}{decides}"
@@ -187,11 +219,16 @@ def _show_strip(of_part: pd.DataFrame, verdict: PartVerdict, card: Card) -> None
 
 
 def _show_view(
-    row: pd.Series, path: str, outputs: ViewOutputs, judged: ViewVerdict, card: Card
+    row: pd.Series,
+    path: str,
+    outputs: ViewOutputs,
+    judged: ViewVerdict,
+    version: Version,
 ) -> None:
+    card = version.card
     st.markdown(f"**{file_name(path)}**, labelled {row['label']}")
     left, right = st.columns([3, 2])
-    marked = marked_frame(_frame(path, card), row["boxes"], judged, card)
+    marked = _marked_frame(version, row["boxes"], judged, MAX_SENT_PX)
     left.image(marked, width="stretch", output_format="JPEG")
     left.caption(
         "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
@@ -223,15 +260,35 @@ def _show_crops(outputs: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
         is_turned = outputs.windows[region].turned
         turned = ", turned by 180 degrees" if is_turned else ""
         caption = f"{region}{turned}; {name}: peak heat {heat.max():.2f}"
-        both = crop_and_heat(crop, heat)
+        both = jpeg(crop_and_heat(crop, heat))
         st.image(both, caption=caption, width="stretch", output_format="JPEG")
     st.image(
         heat_scale(), caption="heat 0 (as normal parts) to 1, the same for every part"
     )
 
 
-def _frame(path: str, card: Card) -> Any:
-    return frame_of(content(DATA / path), card)
+def _marked_frame(
+    version: Version, boxes: str, judged: ViewVerdict, width_px: int
+) -> bytes:
+    stamps = (stamp(version.folder / CARD), stamp_or_none(DATA / judged.name))
+    return _jpeg_of_frame(
+        str(version.folder), stamps, judged.name, boxes, width_px, judged, version.card
+    )
+
+
+@st.cache_data(max_entries=MAX_FRAMES, show_spinner=False)
+def _jpeg_of_frame(
+    folder: str,
+    stamps: tuple[int, int],
+    path: str,
+    boxes: str,
+    width_px: int,
+    _judged: ViewVerdict,
+    _card: Card,
+) -> bytes:
+    """The marked frame; what it is made of, with the times of both files, is the cache's key."""
+    frame = frame_of(content(DATA / path), _card)
+    return jpeg(marked_frame(frame, boxes, _judged, _card), width_px)
 
 
 @st.cache_data(max_entries=6, show_spinner=False)

@@ -9,7 +9,7 @@ from dashboard import address, loading
 from dashboard.explorer.page import choose_version
 from dashboard.models.changes import changed_verdicts, compared, differing, headlines
 from dashboard.models.history import dry_run, entries, log_table, rules_table
-from dashboard.pictures import frame_of, marked_frame
+from dashboard.pictures import frame_of, jpeg, marked_frame
 from dashboard.places import DATA, RELEASES, content, file_name, stamp
 from dashboard.places import FOLDS as FOLDS_TABLE
 from dashboard.versions import Version
@@ -20,6 +20,7 @@ from inspection.runtime.views import View
 
 # Parts that are shown with pictures: more are in the table.
 MAX_SHOWN = 12
+PICTURE_PX = 260
 
 
 def main() -> None:
@@ -133,10 +134,10 @@ def _show_part(
     verdicts = [after[row["part"]], before[row["part"]]]
     view = next(v for verdict in verdicts for v in verdict.views if v.name == path)
     st.image(
-        marked_frame(frame, boxes[path], view, version.card),
+        jpeg(marked_frame(frame, boxes[path], view, version.card), 2 * PICTURE_PX),
         caption=f"{row['became']}: part {row['part']}, labelled {row['label']}, "
         f"{row['before']} became {row['after']} ({file_name(path)})",
-        width=260,
+        width=PICTURE_PX,
         output_format="JPEG",
     )
 

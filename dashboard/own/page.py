@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard import loading
 from dashboard.explorer.page import COLOURS, choose_version
 from dashboard.explorer.views import score_table
-from dashboard.pictures import crop_and_heat, frame_of, heat_scale, marked_frame
+from dashboard.pictures import crop_and_heat, frame_of, heat_scale, jpeg, marked_frame
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import Card
 from inspection.runtime.verdict import ViewVerdict, judge_part
@@ -52,7 +52,7 @@ def _judge() -> None:
         st.text(view.name)
         left, right = st.columns([3, 2])
         frame = frame_of(view.content, card)
-        marked = marked_frame(frame, "[]", judged, card)
+        marked = jpeg(marked_frame(frame, "[]", judged, card))
         left.image(marked, width="stretch", output_format="JPEG")
         left.caption("Boxes: :orange[found defect], :gray[crops]")
         with right:
@@ -66,7 +66,7 @@ def _judge() -> None:
 def _show_heat(seen: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
     for name, heat in judged.heat.items():
         region = card.detectors[name].region
-        both = crop_and_heat(seen.crops[region], heat)
+        both = jpeg(crop_and_heat(seen.crops[region], heat))
         caption = f"{region}, and heat of {name}"
         st.image(both, caption=caption, width="stretch", output_format="JPEG")
 

@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dashboard import loading
 from dashboard.embedding.atlas import embedding_of
-from dashboard.pictures import crop_and_heat, frame_of, heat_scale, marked_frame
+from dashboard.pictures import (
+    crop_and_heat,
+    frame_of,
+    heat_scale,
+    jpeg,
+    marked_frame,
+    rgb,
+)
 from dashboard.places import DATA, content
 from dashboard.review.queue import Item
 from dashboard.versions import Version
@@ -34,8 +39,8 @@ def show_pictures(
     card = version.card
     left, right = st.columns([3, 2])
     frame = frame_of(content(item.path), card)
-    left.image(marked_frame(frame, item.boxes, judged, card), width="stretch",
-               output_format="JPEG")  # fmt: skip
+    marked = jpeg(marked_frame(frame, item.boxes, judged, card))
+    left.image(marked, width="stretch", output_format="JPEG")
     left.caption("Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
                  ":gray[crops]")  # fmt: skip
     said = f"{judged.label}: {judged.verdict}"
@@ -48,7 +53,7 @@ def show_pictures(
                 st.info(f"{region}: not found in this frame")
                 continue
             crop, heat = outputs.crops[region], judged.heat[name]
-            both = crop_and_heat(crop, heat)
+            both = jpeg(crop_and_heat(crop, heat))
             caption = f"{region}, and heat of {name}: score {judged.scores[name]:.2f}"
             st.image(both, caption=caption, width="stretch", output_format="JPEG")
         st.image(heat_scale(), caption="heat 0 (as normal parts) to 1", width=STRIP_PX)
@@ -92,7 +97,7 @@ def _strip(rows: pd.DataFrame, version: Version) -> None:
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
-def _thumbnail(path: str, _version: Version) -> np.ndarray:
+def _thumbnail(path: str, _version: Version) -> bytes:
+    # twice as wide as it is shown, for screens with two pixels to one
     frame = frame_of(content(Path(path)), _version.card)
-    scale = 2 * STRIP_PX / frame.shape[1]
-    return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return jpeg(rgb(frame), 2 * STRIP_PX)

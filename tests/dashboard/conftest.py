@@ -28,28 +28,33 @@ N_VIEWS = 2
 def line_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with data, tables and a bundle, as after `dvc repro`."""
     monkeypatch.chdir(tmp_path)
-    make_bundle(tmp_path / "models/bundle")
+    make_line_folder(tmp_path)
+    return tmp_path
+
+
+def make_line_folder(folder: Path) -> None:
+    """Write what the dashboard reads of a line into a folder."""
+    make_bundle(folder / "models/bundle")
     rows = [
-        write_view(tmp_path / "data", part, number)
+        write_view(folder / "data", part, number)
         for part in PARTS
         for number in range(1, N_VIEWS + 1)
     ]
-    save(tmp_path / "artifacts/manifest/manifest.parquet", pd.DataFrame(rows))
+    save(folder / "artifacts/manifest/manifest.parquet", pd.DataFrame(rows))
     clean = pd.DataFrame(rows).assign(
         label_source="file", held=False, held_reason="", near_duplicate_group=""
     )
-    save(tmp_path / "artifacts/labels/manifest.parquet", clean)
-    write_issues(tmp_path / "artifacts/labels/issues.csv", rows)
-    (tmp_path / "reviews").mkdir()
-    (tmp_path / "reviews/labels.csv").write_text(",".join(REVIEW_COLUMNS) + "\n", encoding="utf-8")
+    save(folder / "artifacts/labels/manifest.parquet", clean)
+    write_issues(folder / "artifacts/labels/issues.csv", rows)
+    (folder / "reviews").mkdir()
+    (folder / "reviews/labels.csv").write_text(",".join(REVIEW_COLUMNS) + "\n", encoding="utf-8")
     folds = pd.DataFrame(
         {
             "view_id": [row["view_id"] for row in rows],
             "fold": [PARTS[row["part_id"]][2] for row in rows],
         }
     )
-    save(tmp_path / "artifacts/folds/folds.parquet", folds)
-    return tmp_path
+    save(folder / "artifacts/folds/folds.parquet", folds)
 
 
 def write_view(data: Path, part: str, number: int) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from dashboard.pictures import BLUE, GREEN, ORANGE, heat_scale, marked_frame
+from dashboard.pictures import BLUE, GREEN, ORANGE, heat_scale, jpeg, marked_frame
 from inspection.boxes import LabelledBox, boxes_cell
 from inspection.geometry import Box
+from inspection.images import decode
 from inspection.runtime.bundle import Card
 from inspection.runtime.defect_boxes import DefectBox
 from inspection.runtime.verdict import ViewVerdict
@@ -47,3 +48,11 @@ def test_the_scale_of_heat_is_grey_when_cold_and_coloured_when_hot() -> None:
     spread = np.ptp(heat_scale().astype(int), axis=2).mean(axis=0)
     assert spread[0] == 0
     assert spread[-1] > 50
+
+
+def test_a_picture_is_sent_as_wide_as_it_is_shown_and_never_wider_than_it_is() -> None:
+    picture = np.full((60, 100, 3), (200, 30, 90), np.uint8)
+    small = decode(jpeg(picture, 50), channels=3)
+    assert small.shape == (30, 50, 3)
+    assert np.abs(small.astype(int) - (200, 30, 90)).max() < 6
+    assert decode(jpeg(picture, 1000), channels=3).shape == picture.shape

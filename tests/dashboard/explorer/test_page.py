@@ -118,6 +118,45 @@ def test_the_verdict_is_the_parts_whichever_of_its_views_is_shown(
     assert list(scores["verdict"]) == ["pass", "-", "pass"]
 
 
+def test_a_picture_that_is_replaced_is_measured_anew(app: AppTest, line_folder: Path) -> None:
+    app.query_params["part"] = "2"
+    app.run()
+    assert headline(app).startswith(":red[reject]: dent")
+    for number in (1, 2):
+        picture = line_folder / f"data/images/2_{number}.jpg"
+        picture.write_bytes(draw_jpeg("normal", seed=number))
+    app.run()
+    assert headline(app) == ":green[pass]: normal; labelled dent"
+
+
+def test_the_buttons_end_with_the_views_of_a_part(app: AppTest) -> None:
+    def is_off(label: str) -> bool:
+        (button,) = [one for one in app.button if one.label == label]
+        return bool(button.disabled)
+
+    app.query_params.update({"part": "2", "view": "images/2_1.jpg"})
+    app.run()
+    assert (is_off("Up"), is_off("Down")) == (True, False)
+    next(one for one in app.button if one.label == "Down").click().run()
+    assert app.selectbox(key="view").value == "images/2_2.jpg"
+    assert (is_off("Up"), is_off("Down")) == (False, True)
+
+
+def test_the_recipes_of_the_last_run_stand_beside_its_model_alone(
+    app: AppTest, line_folder: Path
+) -> None:
+    table = line_folder / "artifacts/cam/table.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("method,layer,cold,hot,score\ngradcam,stage2,0,1,0.5\n")
+    app.run()
+    assert app.selectbox(key="heat").options == ["test-1, as deployed", "gradcam on stage2"]
+    make_bundle(line_folder / "other", version="other")
+    release(line_folder / "other", line_folder / "models/releases", "test-line-1")
+    app.run()
+    app.selectbox(key="model").select("test-line-1").run()
+    assert "gradcam on stage2" not in app.selectbox(key="heat").options
+
+
 def test_the_champion_judges_unless_another_version_is_chosen(
     app: AppTest, line_folder: Path
 ) -> None:

@@ -1,0 +1,92 @@
+"""The dashboard as a person sees it: the real server, in a real Chromium."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.chromium import CHART_S, Browser, browsing, chromium
+from benchmarks.dashboard import APP, PAGES, WIDTHS_PX, dashboard_command, waits
+from benchmarks.servers import Server, free_port, running
+from tests.architecture import ROOT
+from tests.dashboard.conftest import make_line_folder
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium() is None, reason="needs Chromium"),
+]
+
+CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
+# How a page shows that something went wrong.
+ERRORS = "document.querySelectorAll('[data-testid=stException], [data-testid=stAlertContentError]')"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("line")
+    make_line_folder(folder)
+    port = free_port()
+    variables = {"PYTHONPATH": str(ROOT)}
+    command = dashboard_command(APP, port)
+    log = tmp_path_factory.mktemp("log")
+    with running(command, port, log, variables, folder, ready="/_stcore/health") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as found:
+        yield found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_settles_without_an_error_and_fits_its_window(
+    browser: Browser, server: Server, page: str, tmp_path: Path
+) -> None:
+    browser.open(f"{server.address}/{page}")
+    for width_px in WIDTHS_PX:
+        shot = tmp_path / f"{page}-{width_px}.png"
+        browser.screenshot(shot, width_px)
+        assert shot.read_bytes().startswith(b"\x89PNG")
+        assert browser.value(f"{ERRORS}.length") == 0
+        assert not browser.value("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_arrows_go_through_views_and_parts_and_every_wait_is_measured(
+    browser: Browser, server: Server
+) -> None:
+    """Of part 2 the first view decides: down and up; of part 3 the second: up alone."""
+    found = waits(browser, server, 2, fold="val")
+    assert (len(found.part_s), len(found.view_s)) == (2, 3)
+    assert 0 < min(found.view_s) <= max(found.view_s) < found.cold_s + 60
+    assert "part=3" in browser.value("location.search")
+    assert "other view" in str(found)
+    assert "(n = 3)" in str(found)
+
+
+def test_a_box_dragged_over_the_map_chooses_views_and_a_link_restores_it(
+    browser: Browser, server: Server
+) -> None:
+    browser.resize(1440, 900)
+    browser.open(f"{server.address}/map")
+    browser.click("Measure all views")
+    browser.wait(f"!!document.querySelector('{CHART}')")
+    time.sleep(CHART_S)
+    left, top, width, height = browser.box(CHART)
+
+    browser.drag((left + 0.5 * width, top + 0.2 * height), (left + width, top + 0.9 * height))
+    browser.wait("location.search.includes('area=')")
+    browser.wait()
+    chosen = "[...document.querySelectorAll('h3')].map(one => one.innerText).join()"
+    first = browser.value(chosen)
+    assert first.startswith("Views chosen: ")
+
+    browser.open(browser.value("location.href"))
+    assert browser.value(chosen) == first
+
+    # a click beside the box takes it away
+    left, top, width, height = browser.box(CHART)
+    beside = (left + 0.2 * width, top + 0.3 * height)
+    browser.drag(beside, beside)
+    browser.wait("!location.search.includes('area=')")
