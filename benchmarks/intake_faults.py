@@ -24,6 +24,7 @@ from inspection.runtime.verdict_log import (
 from inspection.storage import sha256_of, write_bytes
 from pipelines import take_feedback
 from pipelines.intake import inbox
+from pipelines.intake.steps import steps_in
 from pipelines.take_feedback import LayoutOfData, Names
 from stages.sections import read_yaml
 
@@ -109,7 +110,7 @@ class IntakeDrill:
             self._commands.run(f"{command} --undo")
 
     def _n_steps(self, steps: Path) -> int:
-        return len(list((self._project / steps).glob("*.json")))
+        return len(steps_in(self._project / steps))
 
     def _check_data(
         self, before: dict[str, str], new: set[str], outcome: Outcome

@@ -170,7 +170,7 @@ def waiting() -> int:
 
 def untrained() -> dict[Path, dict[str, Any]]:
     """The steps that no run has trained on since, by their files."""
-    found = {path: read_json(path) for path in sorted(STEPS.glob("*.json"))}
+    found = {path: read_json(path) for path in steps.steps_in(STEPS)}
     return {path: step for path, step in found.items() if not step["trained"]}
 
 

@@ -29,17 +29,22 @@ def new_step(folder: Path) -> Path:
     After the clock was set back it is a moment later than the last one.
     """
     at = datetime.fromisoformat(now())
-    for path in folder.glob("*.json"):
+    for path in steps_in(folder):
         at = max(at, _time(path) + TICK)
     return folder / f"{at.isoformat(timespec='milliseconds').replace(':', '')}.json"
 
 
 def last_step(folder: Path) -> Path:
     """The step that was taken last. Raises InspectionError where there is none."""
-    found = sorted(folder.glob("*.json"))
+    found = steps_in(folder)
     if not found:
         raise InspectionError(f"{folder}: holds no step to take back")
     return found[-1]
+
+
+def steps_in(folder: Path) -> list[Path]:
+    """The steps that were taken, oldest first; what a write that was killed has left is none."""
+    return sorted(path for path in folder.glob("*.json") if path.name[0] != ".")
 
 
 def copy_whole(source: Path, target: Path) -> None:

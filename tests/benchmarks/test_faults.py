@@ -91,7 +91,7 @@ def test_nothing_is_lost_by_kills_while_files_come_into_the_data(made: Project) 
     feedback, inbox = Outcome("take_feedback"), Outcome("inbox")
     for _ in range(2):
         drill.take_feedback(feedback)
-        drill.inbox(inbox)
+    drill.inbox(inbox)
 
     assert [feedback.lost, inbox.lost] == [Counter()] * 2, table([feedback, inbox])
     assert feedback.n_killed + inbox.n_killed > 0

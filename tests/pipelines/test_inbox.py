@@ -176,6 +176,18 @@ def test_the_last_step_is_taken_back_also_where_the_clock_was_set_back(
         assert not (DATA / name).exists()
 
 
+def test_what_a_killed_write_of_a_step_has_left_is_no_step(project: Path) -> None:
+    """As `storage.replacing` names a file until it is whole."""
+    STEPS.mkdir(parents=True)
+    (STEPS / ".2026-11-25T120000.000+0000.json.ab12.json").write_text("{")
+    take(INBOX, Sorted([put(INBOX, "images/Ch01_90_dent_1.jpg")]))
+    assert waiting() == 1
+
+    assert undo().startswith("taken back: 1 of 1 files")
+    with pytest.raises(InspectionError, match="holds no step to take back"):
+        undo()
+
+
 def test_an_empty_inbox_or_none_is_no_step(project: Path) -> None:
     assert take_new() == (Sorted([], {}), "nothing new")
     INBOX.rmdir()
