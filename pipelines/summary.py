@@ -135,7 +135,7 @@ def _legend(card: Card) -> list[str]:
         f"{percent(found['escape_upper_bound'])}; overkill {found['overkill']} of "
         f"{found['n_normal']}, at most {percent(found['overkill_upper_bound'])}; "
         f"to review {found['reviewed']} of {found['n_parts']}",
-        "classifier, anomaly: AUROC of each detector, where the defect shows in its region",
+        "AUROC: of the fused score; by each detector, where the defect shows in its region",
         f"macro-F1 {network['macro_f1']:.3f} over {len(network['classes'])} classes, "
         f"{network['n_parts']} parts, at least {network['macro_f1_lower_bound']:.3f}",
     ]
