@@ -60,8 +60,8 @@ class Project:
         }
         content = made.model_copy(update=facts | card).model_dump(mode="json")
         if spoiled:
-            for detector in content["detectors"].values():
-                detector["thresholds"] = {"accept_below": 1e6, "reject_above": 2e6}
+            for judge in (content["fusion"], *content["detectors"].values()):
+                judge["thresholds"] = {"accept_below": 1e6, "reject_above": 2e6}
         text = Card.model_validate(content).model_dump_json()
         write_text(self.root / "bundle" / CARD, text)
         run_stage(

@@ -163,7 +163,7 @@ def test_the_card_traces_back_to_data_and_run(line: Path) -> None:
 def test_nothing_that_decides_changes_when_the_test_fold_does(line: Path) -> None:
     """Assembled again with half of the test parts gone and the labels of the others turned round.
 
-    Temperature, thresholds, the scales of scores and heat, and the limit stay to the last digit.
+    Temperature, weights, thresholds, the scales of scores and heat, and the limit stay to the last digit.
     """
     other = line / "another-test-fold"
     folds = read_table(line / "artifacts/folds/folds.parquet")
@@ -184,6 +184,7 @@ def test_nothing_that_decides_changes_when_the_test_fold_does(line: Path) -> Non
     assert now.metrics["totals"]["n_parts"] == len(parts) // 2
     assert now.metrics["verdicts"] != was.metrics["verdicts"]
     assert now.detectors == was.detectors
+    assert now.fusion == was.fusion
     assert now.costs == was.costs
     assert now.metrics["limit"] == was.metrics["limit"]
     assert now.files == was.files

@@ -8,6 +8,7 @@ from inspection.evaluation.cost_report import cost_report
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.runtime.bundle import Card, write_card
+from inspection.runtime.detectors import SCORES
 from inspection.runtime.releases import promote, release
 from pipelines.summary import champion_beside, served_beside, summary
 from tests.bundles import make_bundle
@@ -41,13 +42,13 @@ LIMIT = EscapeLimit(
 def finished(card: Card) -> Card:
     """The card with the metrics of five test parts: one escape, one overkill."""
     rows = [
-        ("normal", "pass", 0.1, 0.0),
-        ("normal", "reject", 0.95, 0.0),
-        ("dent", "pass", 0.2, 0.0),
-        ("slide", "reject", 0.95, 0.0),
-        ("under_press", "reject", 0.1, 9.0),
+        ("normal", "pass", 0.01, 0.1, 0.0),
+        ("normal", "reject", 0.9, 0.95, 0.0),
+        ("dent", "pass", 0.02, 0.2, 0.0),
+        ("slide", "reject", 0.9, 0.95, 0.0),
+        ("under_press", "reject", 0.99, 0.1, 9.0),
     ]
-    table = pd.DataFrame(rows, columns=["label", "verdict", "classifier", "anomaly"])
+    table = pd.DataFrame(rows, columns=["label", "verdict", *SCORES])
     table["classified"] = ["normal", "dent", "normal", "slide", "normal"]
     metrics = outcomes.test_metrics(table, card, Costs())
     return card.model_copy(update={"metrics": metrics | {"limit": LIMIT.as_json()}})
@@ -59,12 +60,13 @@ def test_the_table_has_a_row_per_class_with_its_error_and_the_auroc_of_each_dete
     text = summary(finished(make_bundle(tmp_path)))
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line}
     assert rows["class"][1:] == [
-        "parts", "pass", "review", "reject", "error", "at", "most", "classifier", "anomaly"
+        "parts", "pass", "review", "reject", "error", "at", "most", "AUROC",
+        "by", "classifier", "by", "anomaly",
     ]  # fmt: skip
     assert rows["dent"][1:8] == ["1", "1", "0", "0", "1", "(100.0", "%)"]
     assert rows["normal"][1:8] == ["2", "1", "0", "1", "1", "(50.0", "%)"]
-    assert rows["under_press"][-2:] == ["-", "1.000"]
-    assert rows["dent"][-2:] == ["0.500", "-"]
+    assert rows["under_press"][-3:] == ["1.000", "-", "1.000"]
+    assert rows["dent"][-3:] == ["0.500", "0.500", "-"]
 
 
 def test_the_legend_says_what_an_error_is_and_what_cannot_be_claimed(tmp_path: Path) -> None:

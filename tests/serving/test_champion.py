@@ -176,7 +176,7 @@ def test_a_card_that_is_changed_after_its_check_never_serves(
     def checked_then_changed(*given: object) -> tuple[Path, bytes]:
         release, content = shelf.champion_card(*given)
         card = json.loads(content)
-        card["detectors"]["classifier"]["thresholds"] = {"accept_below": 1, "reject_above": 1}
+        card["fusion"]["thresholds"] = {"accept_below": 1, "reject_above": 1}
         write_json(release / CARD, card)
         return release, content
 
