@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from inspection.evaluation.calibration import fit_weighting
+from inspection.evaluation.calibration import Truth, fit_weighting
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import Step, descent
 from inspection.evaluation.rates import allowed_failures, upper_bound
@@ -96,7 +96,7 @@ def _measured(
         bad = mislabelled(generator, bad, 0.01)
 
     rows = []
-    fused, fresh_fused = as_one(scores, bad, fresh[0], costs)
+    fused, fresh_fused = as_one(scores, bad, fresh[0])
     for asked, rule, thresholds in _thresholds_by_rule(fused, bad, costs):
         key = {
             "scenario": scenario,
@@ -109,15 +109,15 @@ def _measured(
     return rows
 
 
-def as_one(
-    scores: Scores, defective: Any, others: Scores, costs: Costs
-) -> tuple[Scores, Scores]:
+def as_one(scores: Scores, defective: Any, others: Scores) -> tuple[Scores, Scores]:
     """The fused score of parts (parts,), and that of others by the same weights."""
 
     def summands(table: Scores) -> dict[str, Scores]:
         return {str(number): column for number, column in enumerate(table.T)}
 
-    weighting = fit_weighting(summands(scores), defective, costs.defect_rate)
+    names = list(summands(scores))
+    truth = Truth(defective, {"part": defective}, dict.fromkeys(names, "part"))
+    weighting = fit_weighting(summands(scores), truth)
     return weighting.odds(summands(scores)), weighting.odds(summands(others))
 
 

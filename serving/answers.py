@@ -47,8 +47,8 @@ class RegionAnswer(BaseModel):
 class ViewAnswer(BaseModel):
     """The verdict on one view, with all that it rests on.
 
-    `scores` are `fused`, the probability of a defect, and those of the detectors; a higher score is
-    more suspicious. `verdicts` and `thresholds` are of the scores that decide.
+    `scores` are `fused`, of all detectors together, 0..1, and those of the detectors; a higher one
+    is more suspicious. `verdicts` and `thresholds` are of the scores that decide.
     `heatmaps` are PNG pictures of each detector's crop in base64, where asked for.
     """
 

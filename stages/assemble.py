@@ -20,8 +20,8 @@ from inspection.evaluation.costs import Costs
 from inspection.evaluation.golden_frames import golden_frames, require_same_crops
 from inspection.evaluation.operating_point import (
     UNUSUAL_RATE,
-    are_defective,
     operating_point,
+    truth_of,
 )
 from inspection.evaluation.part_scores import (
     Parts,
@@ -218,7 +218,7 @@ def settled(
     }
     point = operating_point(
         evidence.parts,
-        are_defective(evidence.parts, evidence.labels, models.line.normal),
+        truth_of(evidence.parts, evidence.labels, models),
         calibrations,
         params.costs,
         params.max_escape_rate,

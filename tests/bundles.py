@@ -24,7 +24,7 @@ from inspection.runtime.detectors import (
     TemperatureScaling,
     Thresholds,
 )
-from inspection.runtime.fusion import Fusion
+from inspection.runtime.fusion import Fusion, RegionWeighting
 from inspection.storage import sha256_of
 
 FRAME_SIZE_PX = (320, 256)
@@ -160,8 +160,10 @@ def _anomaly_card() -> DetectorCard:
 def _fusion() -> Fusion:
     """A good part has 0.05, a dent, a slide or a loose rivet more than 0.95."""
     return Fusion(
-        weights={"classifier": 1.0, "anomaly": 2.0},
-        intercept=0.0,
+        regions={
+            "rod": RegionWeighting(weights={"classifier": 1.0}, intercept=0.0),
+            "rivet": RegionWeighting(weights={"anomaly": 2.0}, intercept=-3.0),
+        },
         usual={"classifier": -3.0, "anomaly": 0.0},
         thresholds=Thresholds(accept_below=0.3, reject_above=0.9),
         evidence={"n_defective": 3, "n_normal": 3},

@@ -163,7 +163,7 @@ def test_the_card_traces_back_to_data_and_run(line: Path) -> None:
 def test_nothing_that_decides_changes_when_the_test_fold_does(line: Path) -> None:
     """Assembled again with half of the test parts gone and the labels of the others turned round.
 
-    Temperature, weights, thresholds, the scales of scores and heat, and the limit stay to the last digit.
+    Temperature, weights, thresholds, scales of scores and heat, and the limit stay as they are.
     """
     other = line / "another-test-fold"
     folds = read_table(line / "artifacts/folds/folds.parquet")

@@ -28,7 +28,7 @@ class Mistake:
     `kind` is one of KINDS. The reason is wrong where the classifier's heat in the deciding view
     peaks off every box of a labelled defect.
 
-    `suspicion` is the highest probability of a defect among the views, 0..1.
+    `suspicion` is the highest fused score among the views, 0..1.
     """
 
     kind: str
@@ -45,9 +45,7 @@ class Mistake:
             what = f"{self.label} passed"
         if self.kind == "wrong reason":
             what = f"{self.label}, hottest off the labelled box"
-        return (
-            f"{self.kind}: part {self.part_id}, {what} ({100 * self.suspicion:.3g} %)"
-        )
+        return f"{self.kind}: part {self.part_id}, {what} ({self.suspicion:.3f})"
 
 
 def views_of(manifest: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:

@@ -71,7 +71,7 @@ def _report() -> None:
         stamp(BUNDLE / CARD), costs.model_dump_json(), limit, evidence, card
     )
     _show_operation(found, evidence, card, costs)
-    _show_scores(found, evidence, costs)
+    _show_scores(found, evidence)
     _show_running(card)
     _show_findings()
 
@@ -170,17 +170,17 @@ def _show_operation(
         st.markdown(f"Would help: {advice}.")
 
 
-def _show_scores(found: Operation, evidence: Evidence, costs: Costs) -> None:
+def _show_scores(found: Operation, evidence: Evidence) -> None:
     st.subheader("Scores and reliability")
     rows = score_rows(evidence, found.settings)
     for box, name in zip(st.columns(2), found.settings.thresholds, strict=False):
         box.altair_chart(_histogram(rows, name, found))
     st.caption(
         "Parts by the score of their worst view; lines: passes below, rejected above. `fused` is "
-        "the probability of a defect, here as log-odds: -4.6 are 1 %, 0 are 50 %."
+        "shown as log-odds: 0 is as likely from a defective part as from a normal one."
     )
-    st.markdown("Of parts with this probability of a defect, so many are defective:")
-    table = reliability(evidence, found.settings, costs)
+    st.markdown("Of parts with this fused score, so many are defective:")
+    table = reliability(evidence, found.settings)
     st.dataframe(table.round(3), hide_index=True, height="content")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.evidence import Evidence, calibrations
+from inspection.evaluation.calibration import EVEN, Truth
 from inspection.evaluation.cost_report import CostReport, cost_report
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.operating_point import OperatingPoint, operating_point
@@ -45,7 +46,7 @@ def operation(
     labels = [evidence.labels[part_id] for part_id in evidence.parts]
     point = operating_point(
         evidence.parts,
-        [label != normal for label in labels],
+        Truth.of([{label} for label in labels], settings.models),
         calibrations(settings),
         costs,
         max_escape_rate,
@@ -176,19 +177,16 @@ def at_rate(probability: Any, rate: float, other: float) -> Any:
     return odds / (1 + odds)
 
 
-def reliability(evidence: Evidence, settings: Settings, costs: Costs) -> pd.DataFrame:
+def reliability(evidence: Evidence, settings: Settings) -> pd.DataFrame:
     """Whether the fused score means what it says: the share of defective parts by bin.
 
-    The score is the probability on a line with the defect rate of the costs; among these parts
-    there are more, so it is taken to their share first. Columns: bin, n, mean score, share, and the
-    one-sided 95 % bounds `low` and `high` of the share.
+    The score holds where half of the parts are defective; it is taken to their true share first.
+    Columns: bin, n, mean score, share, and the one-sided 95 % bounds `low` and `high` of the share.
     """
     scores = score_rows(evidence, settings)
     own = scores[scores["by"] == FUSED]
     is_defective = (own["label"] != settings.line.normal).to_numpy()
-    score = at_rate(
-        own["score"].to_numpy(), costs.defect_rate, float(is_defective.mean())
-    )
+    score = at_rate(own["score"].to_numpy(), EVEN, float(is_defective.mean()))
     number = np.minimum((score * N_BINS).astype(int), N_BINS - 1)
 
     rows = []

@@ -4,7 +4,8 @@ Temperature scaling (Guo et al. 2017) makes the classifier's honest; a logistic 
 of the scores of all detectors (Platt 1999).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from inspection.runtime.detectors import (
     TemperatureScaling,
     probabilities_of,
 )
-from inspection.runtime.fusion import Weighting
+from inspection.runtime.fusion import RegionWeighting, Weighting
 
 # Temperatures that are tried: networks are too sure of themselves by a factor of 1 to 4
 # (Guo et al. 2017, table 2); what ends at a bound has logits without any meaning.
@@ -29,9 +30,45 @@ DECIMALS = 6
 MIN_PROBABILITY = 1e-12
 # As in Guo et al. 2017 would be 15; with a hundred views ten bins hold ten each.
 N_BINS = 10
-# Of the ridge on weights of summands of unit variance: scikit-learn's own. It keeps the weights
-# finite where the parts are told apart without an error.
-INVERSE_RIDGE = 1.0
+# Share of defective parts for which scores are told: neither kind is favoured, so a score speaks of
+# the part alone. What the line's own share and costs make of it, the thresholds say.
+EVEN = 0.5
+# Of a ridge on the weights, so large that there is none: the targets keep them finite.
+INVERSE_RIDGE = 1e6
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Which parts are defective (parts,), and which show a defect in each region (parts,).
+
+    `region_of` names the region of each detector.
+    """
+
+    defective: Any
+    in_region: dict[str, Any]
+    region_of: dict[str, str]
+
+    @classmethod
+    def of(cls, labels: Sequence[Collection[str]], models: ModelSet) -> "Truth":
+        """The truth of parts by the labels of their views."""
+        line = models.line
+        region_of = {name: one.region for name, one in models.detectors.items()}
+        shown = {
+            region: set(line.regions[region].shows) for region in region_of.values()
+        }
+        return cls(
+            defective=np.array([set(one) != {line.normal} for one in labels], bool),
+            in_region={
+                region: np.array([bool(defects & set(one)) for one in labels], bool)
+                for region, defects in shown.items()
+            },
+            region_of=region_of,
+        )
+
+    def of_rows(self, rows: Any) -> "Truth":
+        """The truth of some of the parts."""
+        in_region = {region: bad[rows] for region, bad in self.in_region.items()}
+        return Truth(self.defective[rows], in_region, self.region_of)
 
 
 def calibrate(
@@ -52,43 +89,62 @@ def calibrate(
     return TemperatureScaling(temperature=temperature), error
 
 
-def fit_weighting(
-    summands: Mapping[str, Scores], defective: Any, defect_rate: float
-) -> Weighting:
+def fit_weighting(summands: Mapping[str, Scores], truth: Truth) -> Weighting:
     """The weights of the detectors' summands (parts,) that tell defective parts from normal ones.
 
-    The log-odds are those of a line on which `defect_rate` of the parts are defective. A detector
-    whose weight would be below 0 counts nothing: what looks less normal is never taken for the
-    better part. Parts with a NaN are left out. Where one kind is missing all detectors count alike.
+    They are fitted region by region, on the defects that show there; the log-odds are those where
+    half of all parts are defective, of these as many in each region as here.
+    A detector whose weight would be below 0 counts nothing: what looks less normal is never taken
+    for the better part. Nor does a region of which no defect is known, but where none is known at
+    all: then all detectors count alike. Parts with a NaN are left out.
     """
     names = list(summands)
     table = np.column_stack([summands[name] for name in names])
     known = ~np.isnan(table).any(axis=1)
-    table, bad = table[known], np.asarray(defective, bool)[known]
-    normal = table[~bad]
+    table, truth = table[known], truth.of_rows(known)
+    normal = table[~truth.defective]
     usual = normal.mean(axis=0) if len(normal) else np.zeros(len(names))
     spread = table.std(axis=0) if len(table) else np.ones(len(names))
     spread = np.where(spread > 0, spread, 1.0)
 
-    if not bad.any() or bad.all():
-        weights, intercept = np.ones(len(names)), 0.0
-    else:
-        weights, intercept = _logistic(table / spread, bad, list(range(len(names))))
-        intercept += _odds(defect_rate) - _odds(float(bad.mean()))
+    n_defective = int(truth.defective.sum())
+    regions = {}
+    for region, bad in truth.in_region.items():
+        columns = [n for n, name in enumerate(names) if truth.region_of[name] == region]
+        if bad.any() and not bad.all():
+            weights, intercept = _logistic(table / spread, bad, columns)
+            rate = EVEN * float(bad.sum()) / n_defective
+            intercept += _odds(rate) - _odds(float(bad.mean()))
+        elif not n_defective or n_defective == len(table):
+            weights, intercept = np.ones(len(names)), 0.0
+        else:
+            continue
+        regions[region] = RegionWeighting(
+            weights={names[n]: float(weights[n] / spread[n]) for n in columns},
+            intercept=float(intercept),
+        )
     return Weighting(
-        weights=dict(zip(names, (weights / spread).tolist(), strict=True)),
-        intercept=float(intercept),
-        usual=dict(zip(names, usual.tolist(), strict=True)),
+        regions=regions, usual=dict(zip(names, usual.tolist(), strict=True))
     )
 
 
 def _logistic(
     table: Scores, defective: Any, columns: Sequence[int]
 ) -> tuple[Scores, float]:
-    """Weights (columns of the table,) and intercept, the weights below 0 set to 0 and left out."""
+    """Weights (columns of the table,) and intercept, the weights below 0 set to 0 and left out.
+
+    The targets are those of Platt 1999, a little off 0 and 1: one more part of each kind may yet
+    come out otherwise, so parts told apart without an error do not make certainty.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    fitted = LogisticRegression(C=INVERSE_RIDGE).fit(table[:, columns], defective)
+    n_bad, n_good = int(defective.sum()), int((~defective).sum())
+    target = np.where(defective, (n_bad + 1) / (n_bad + 2), 1 / (n_good + 2))
+    both = np.vstack([table[:, columns]] * 2)
+    is_bad = np.repeat([True, False], len(table))
+    fitted = LogisticRegression(C=INVERSE_RIDGE, max_iter=1000).fit(
+        both, is_bad, sample_weight=np.r_[target, 1 - target]
+    )
     found = fitted.coef_[0]
     if (found < 0).any() and len(columns) > 1:
         rest = [

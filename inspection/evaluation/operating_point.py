@@ -1,13 +1,13 @@
 """What decides a part: the fused score, its thresholds, and what is too unlike a normal part."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from inspection.evaluation.calibration import fit_weighting
+from inspection.evaluation.calibration import Truth, fit_weighting
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.evaluation.part_scores import Parts, view_scores
@@ -16,6 +16,7 @@ from inspection.evaluation.thresholds import (
     below_scores,
     choose_thresholds,
 )
+from inspection.runtime.bundle import ModelSet
 from inspection.runtime.detectors import (
     ANOMALY,
     BEYOND,
@@ -52,7 +53,7 @@ class OperatingPoint:
 
 def operating_point(
     parts: Parts,
-    defective: Sequence[bool],
+    truth: Truth,
     calibrations: Mapping[str, Calibration],
     costs: Costs,
     max_escape_rate: float | None,
@@ -74,12 +75,13 @@ def operating_point(
     margins = {name: _margin(one, tolerance) for name, one in calibrations.items()}
     rule = Rule(costs, max_escape_rate, unusual_rate, margins)
 
-    bad = np.asarray(defective, bool)
-    decision = rule.decision(seen, bad, besides=besides)
-    unseen = judged_unseen(rule, seen, bad)
+    bad = truth.defective
+    decision = rule.decision(seen, truth, besides=besides)
+    unseen = judged_unseen(rule, seen, truth)
     limits = decision.choice.thresholds
     fusion = Fusion(
-        **decision.weighting.model_dump(),
+        regions=decision.weighting.regions,
+        usual=decision.weighting.usual,
         thresholds=Thresholds(
             accept_below=threshold_on_probability(limits.accept_below),
             reject_above=threshold_on_probability(limits.reject_above),
@@ -94,14 +96,10 @@ def operating_point(
     )
 
 
-def are_defective(
-    parts: Parts, view_labels: Mapping[str, str], normal: str
-) -> list[bool]:
-    """Whether each part is defective: a part with any defective view is."""
-    return [
-        any(view_labels[view.name] != normal for view in views)
-        for views in parts.values()
-    ]
+def truth_of(parts: Parts, view_labels: Mapping[str, str], models: ModelSet) -> Truth:
+    """Which parts are defective: those with any defective view, and in which region."""
+    labels = [{view_labels[view.name] for view in views} for views in parts.values()]
+    return Truth.of(labels, models)
 
 
 @dataclass(frozen=True)
@@ -169,18 +167,17 @@ class Rule:
     def decision(
         self,
         evidence: Evidence,
-        defective: Any,
+        truth: Truth,
         *,
         rows: Any = slice(None),
         besides: Evidence | None = None,
     ) -> Decision:
         """What the parts at some rows decide; thresholds keep away from the scores of all."""
         of_parts = evidence.of_parts()
-        bad = defective[rows]
+        bad = truth.defective[rows]
         weighting = fit_weighting(
             {name: values[rows] for name, values in of_parts.items()},
-            bad,
-            self.costs.defect_rate,
+            truth.of_rows(rows),
         )
         margin = sum(
             weighting.weights[name] * one for name, one in self.margins.items()
@@ -221,12 +218,13 @@ class Rule:
 
 
 def judged_unseen(
-    rule: Rule, evidence: Evidence, defective: Any, seed: int = 0
+    rule: Rule, evidence: Evidence, truth: Truth, seed: int = 0
 ) -> list[str]:
     """The verdict on each part by what was decided without it, in five folds.
 
     What a decision is worth on the parts that it rests on is too kind to it.
     """
+    defective = truth.defective
     fold = np.empty(len(defective), np.int64)
     generator = np.random.default_rng(seed)
     for kind in (defective, ~defective):
@@ -235,7 +233,7 @@ def judged_unseen(
     verdicts = np.full(len(defective), "", dtype=object)
     for number in np.unique(fold):
         held = fold == number
-        decision = rule.decision(evidence, defective, rows=~held)
+        decision = rule.decision(evidence, truth, rows=~held)
         verdicts[held] = np.array(decision.verdicts(evidence), dtype=object)[held]
     return verdicts.tolist()
 

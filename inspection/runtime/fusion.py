@@ -1,4 +1,4 @@
-"""The fused score: what all detectors say together, as the probability that a part is defective."""
+"""The fused score: what all detectors say together, 0..1; higher is more suspicious."""
 
 import math
 from collections.abc import Mapping
@@ -14,32 +14,55 @@ from inspection.runtime.detectors import MAX_ODDS, Scores, Thresholds
 SHARE_OF_LEADING = 0.5
 
 
-class Weighting(Frozen):
-    """A logistic regression on the detectors' scores, fitted on parts that these have not seen.
+class RegionWeighting(Frozen):
+    """The log-odds of a defect in one region: a logistic regression on its detectors' scores.
 
-    It gives the log-odds of a defect on a line with the defect rate that the costs name. `weights`
-    are by detector, none below 0, per summand (log-odds of the classifier, standard deviations of
-    the anomaly score); `usual` are the mean summands of normal parts.
+    `weights` are by detector, none below 0, per summand (log-odds of the classifier, standard
+    deviations of the anomaly score).
     """
 
     weights: dict[str, float]
     intercept: float
+
+
+class Weighting(Frozen):
+    """How the detectors' scores make the log-odds that a part is defective.
+
+    Detectors of one region add up what they say of it; a part is defective where any region is, so
+    the regions' probabilities p make 1 - (1 - p) (1 - p). They hold where half of all parts are
+    defective, so 0.5 is as likely from a defective part as from a normal one. `usual` are the mean
+    summands of normal parts, by detector.
+    """
+
+    regions: dict[str, RegionWeighting]
     usual: dict[str, float]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each detector; 0 where it counts nothing."""
+        found = dict.fromkeys(self.usual, 0.0)
+        for region in self.regions.values():
+            found |= region.weights
+        return found
 
     def odds(self, summands: Mapping[str, Any]) -> Scores:
         """Log-odds of a defect (...) from each detector's summands (...), cut off at MAX_ODDS."""
-        total = self.intercept + sum(
-            self.weights[name] * np.asarray(summands[name], np.float64)
-            for name in self.weights
-        )
-        return np.clip(total, -MAX_ODDS, MAX_ODDS)
+        total = np.zeros(np.shape(next(iter(summands.values()))))
+        for region in self.regions.values():
+            odds = region.intercept + sum(
+                weight * np.asarray(summands[name], np.float64)
+                for name, weight in region.weights.items()
+            )
+            # minus the logarithm of 1 - p
+            total = total + np.logaddexp(0.0, np.clip(odds, -MAX_ODDS, MAX_ODDS))
+        return np.clip(np.log(np.expm1(total)), -MAX_ODDS, MAX_ODDS)
 
     def odds_alone(self, name: str, summands: Any) -> Scores:
         """Log-odds of a defect by the summands (...) of one detector, the others being as usual."""
         return self.odds({**self.usual, name: summands})
 
     def score(self, summands: Mapping[str, float]) -> float:
-        """The probability of a defect, 0..1, from each detector's summand.
+        """The fused score, 0..1, from each detector's summand.
 
         A detector that is missing counts as it does for normal parts.
         """
@@ -57,7 +80,7 @@ class Weighting(Frozen):
 
 
 class Fusion(Weighting):
-    """The weighting that a card holds, with the thresholds on its probability.
+    """The weighting that a card holds, with the thresholds on its score.
 
     `evidence` tells what the weights rest on.
     """

@@ -204,16 +204,16 @@ def _reason(
 ) -> str:
     """Why a score calls for a verdict, in words."""
     limits = settings.thresholds[name]
-    limit = limits.accept_below if verdict == "review" else limits.reject_above
-    side = "not below" if verdict == "review" else "above"
-    if name != FUSED:
-        return f"{name}: score {scores[name]:.3f}, {side} {limit:.3f}: {verdict}"
+    side, limit = "not below", limits.accept_below
+    if verdict == "reject":
+        side, limit = "above", limits.reject_above
 
-    # a limit outside of 0..1 is one that nothing keeps to, or everything
-    bound = f", {side} {100 * limit:.3g} %" if 0 < limit < 1 else ""
-    by = " and ".join(settings.fusion.suspects(_summands(scores, settings)))
-    chance = f"probability of a defect {100 * scores[FUSED]:.3g} %{bound}"
-    return f"{chance}: {verdict}, by what {by} found"
+    reason = f"{name}: score {scores[name]:.3f}, {side} {limit:.3f}: {verdict}"
+    if name != FUSED:
+        return reason
+
+    by = settings.fusion.suspects(_summands(scores, settings))
+    return f"{reason}, by what {' and '.join(by)} found"
 
 
 def _suspicion(view: ViewVerdict) -> float:

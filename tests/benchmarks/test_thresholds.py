@@ -30,7 +30,7 @@ def test_the_kept_rule_is_the_one_that_sets_thresholds() -> None:
         generator = np.random.default_rng(seed)
         table, bad = benchmark.drawn(generator, "two detectors", 40, 80)
         costs = Costs(escape_cost=2)
-        scores, _ = benchmark.as_one(table, bad, table, costs)
+        scores, _ = benchmark.as_one(table, bad, table)
         for asked in (0.3, 0.1, 0.01):
             cheapest = choose_thresholds(scores, bad, costs).thresholds
             steps = list(descent(cheapest.accept_below, scores, bad))

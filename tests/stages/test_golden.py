@@ -22,7 +22,7 @@ from inspection.runtime.detectors import (
     TemperatureScaling,
     Thresholds,
 )
-from inspection.runtime.fusion import Fusion
+from inspection.runtime.fusion import Fusion, RegionWeighting
 from stages.exported import Trained
 from stages.golden import golden_locator_parity, golden_parity
 from tests.lines import squares_line
@@ -111,8 +111,9 @@ def bundle_of(classifier: DefectClassifier, anomaly: AnomalyModel, folder: Path)
             "anomaly": StandardScore(mean=0.0, std=1.0),
         },
         fusion=Fusion(
-            weights=dict.fromkeys(models.detectors, 1.0),
-            intercept=0.0,
+            regions={
+                "part": RegionWeighting(weights=dict.fromkeys(models.detectors, 1.0), intercept=0.0)
+            },
             usual=dict.fromkeys(models.detectors, 0.0),
             thresholds=Thresholds(accept_below=0.3, reject_above=0.9),
             evidence={},

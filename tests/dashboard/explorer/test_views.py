@@ -95,7 +95,7 @@ def test_escapes_come_first_and_the_worst_of_each_kind_leads(card: Card) -> None
         ("overkill", "overkill"),
         ("misnamed", "wrong defect"),
     ]
-    assert str(found[0]) == "escape: part worse escape, dent passed (1 %)"
+    assert str(found[0]) == "escape: part worse escape, dent passed (0.010)"
 
 
 @pytest.mark.parametrize(

@@ -92,11 +92,11 @@ def test_costs_stand_beside_review_all(evidence: Evidence) -> None:
 
 def test_reliability_counts_the_defective_in_each_bin(evidence: Evidence) -> None:
     settings = sample_settings()
-    costs = Costs(defect_rate=20 / 60)
-    table = reliability(evidence, settings, costs)
+    table = reliability(evidence, settings)
     assert table["n"].sum() == 60
     rows = score_rows(evidence, settings)
-    top = rows[(rows["by"] == "fused") & (rows["score"] >= 0.8)]
+    share = at_rate(rows["score"].to_numpy(), 0.5, 20 / 60)
+    top = rows[(rows["by"] == "fused") & (share >= 0.8)]
     last = table.iloc[-1]
     assert (last["bin"], last["n"]) == ("0.8 to 1.0", len(top))
     assert last["share"] == (top["label"] == "dent").mean()

@@ -3,6 +3,7 @@ import pytest
 from sklearn.metrics import log_loss as reference_log_loss
 
 from inspection.evaluation.calibration import (
+    Truth,
     calibrate,
     calibration_error,
     fit_temperature,
@@ -102,43 +103,69 @@ def two_kinds(n: int = 200, seed: int = 0) -> tuple[dict[str, np.ndarray], np.nd
     return summands, bad
 
 
-def test_weights_are_those_of_the_log_likelihood_ratio_at_the_lines_defect_rate() -> None:
+def truth_of(bad: np.ndarray) -> Truth:
+    return Truth(bad, {"part": bad}, {"tells": "part", "noise": "part"})
+
+
+def test_regions_are_fitted_on_the_defects_that_show_there() -> None:
+    """What one detector says of its region is nothing against a defect in the other's."""
+    generator = np.random.default_rng(0)
+    rod, rivet = np.arange(300) < 60, np.arange(300) >= 260
+    summands = {
+        "classifier": generator.normal(4.0 * rod, 1.0),
+        "anomaly": generator.normal(4.0 * rivet, 1.0),
+    }
+    truth = Truth(
+        rod | rivet, {"rod": rod, "rivet": rivet}, {"classifier": "rod", "anomaly": "rivet"}
+    )
+    found = fit_weighting(summands, truth)
+    assert {name: set(one.weights) for name, one in found.regions.items()} == {
+        "rod": {"classifier"}, "rivet": {"anomaly"}
+    }  # fmt: skip
+    assert found.score({"classifier": 6.0, "anomaly": -9.0}) > 0.9
+    assert found.score({"classifier": -2.0, "anomaly": -2.0}) < 0.01
+
+    unknown = Truth(rod, {"rod": rod, "rivet": rivet & False}, truth.region_of)
+    assert set(fit_weighting(summands, unknown).regions) == {"rod"}
+
+
+def test_weights_are_those_of_the_log_likelihood_ratio_where_half_are_defective() -> None:
     """Of two Gaussians 2 apart it rises by 2 a unit, and is 0 half-way between."""
     summands, bad = two_kinds(20000)
-    found = fit_weighting(summands, bad, defect_rate=0.05)
+    found = fit_weighting(summands, truth_of(bad))
     assert found.weights["tells"] == pytest.approx(2.0, rel=0.05)
     assert found.weights["noise"] == pytest.approx(0.0, abs=0.02)
     half_way = found.odds({"tells": 1.0, "noise": 0.0})
-    assert half_way == pytest.approx(np.log(0.05 / 0.95), abs=0.1)
+    assert half_way == pytest.approx(0.0, abs=0.1)
     assert found.usual["tells"] == pytest.approx(0.0, abs=0.05)
 
 
 def test_a_detector_that_would_speak_against_a_defect_counts_nothing() -> None:
     summands, bad = two_kinds()
     summands["noise"] = -summands["tells"] + np.random.default_rng(1).normal(0, 1, len(bad)) - bad
-    found = fit_weighting(summands, bad, defect_rate=0.05)
+    found = fit_weighting(summands, truth_of(bad))
     assert found.weights["noise"] == 0.0
     assert found.weights["tells"] > 0
-    alone = fit_weighting({"tells": summands["tells"]}, bad, defect_rate=0.05)
+    alone = fit_weighting({"tells": summands["tells"]}, truth_of(bad))
     assert found.weights["tells"] == pytest.approx(alone.weights["tells"])
 
 
 def test_parts_told_apart_without_an_error_have_finite_weights() -> None:
     summands = {"tells": np.r_[np.full(20, -9.0), np.full(20, 9.0)]}
-    found = fit_weighting(summands, np.arange(40) >= 20, defect_rate=0.05)
+    found = fit_weighting(summands, truth_of(np.arange(40) >= 20))
     assert 0 < found.weights["tells"] < 10
 
 
 def test_parts_that_lack_a_score_are_left_out_and_one_kind_alone_counts_all_alike() -> None:
     summands, bad = two_kinds()
-    known = fit_weighting(summands, bad, defect_rate=0.05)
+    known = fit_weighting(summands, truth_of(bad))
     more = {name: np.r_[values, np.nan, 9.0] for name, values in summands.items()}
     more["noise"][-1] = np.nan
-    assert fit_weighting(more, np.r_[bad, True, False], defect_rate=0.05) == known
+    assert fit_weighting(more, truth_of(np.r_[bad, True, False])) == known
     alike = fit_weighting(
-        {name: values[~bad] for name, values in summands.items()}, bad[~bad], defect_rate=0.05
+        {name: values[~bad] for name, values in summands.items()}, truth_of(bad[~bad])
     )
     spreads = [values[~bad].std() for values in summands.values()]
     assert np.array(list(alike.weights.values())) * spreads == pytest.approx([1.0, 1.0])
-    nothing = fit_weighting({"tells": np.zeros(0)}, np.zeros(0, bool), defect_rate=0.05)
-    assert nothing.weights == {"tells": 1.0}
+    nothing = fit_weighting({"tells": np.zeros(0)}, truth_of(np.zeros(0, bool)))
+    assert nothing.weights["tells"] == 1.0

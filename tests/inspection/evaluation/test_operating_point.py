@@ -3,33 +3,36 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from inspection.evaluation.calibration import Truth
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.operating_point import (
     Evidence,
     OperatingPoint,
     Rule,
-    are_defective,
     judged_unseen,
     operating_point,
+    truth_of,
 )
 from inspection.evaluation.part_scores import Parts
 from inspection.runtime.detectors import StandardScore, TemperatureScaling
 from inspection.runtime.fusion import as_probability
 from inspection.runtime.verdict import decide
 from inspection.runtime.views import DetectorOutput, ViewOutputs
+from tests.bundles import sample_settings
 
 CALIBRATIONS = {
     "classifier": TemperatureScaling(temperature=1.0),
     "anomaly": StandardScore(mean=0.0, std=1.0),
 }
 HEAT = np.zeros((2, 4, 4), np.float32)
+MODELS = sample_settings().models
 
 
 def chosen(
     parts: Parts, labels: Mapping[str, str], costs: Costs | None = None, rate: float | None = 0.01
 ) -> OperatingPoint:
-    defective = are_defective(parts, labels, "normal")
-    return operating_point(parts, defective, CALIBRATIONS, costs or Costs(), rate)
+    truth = truth_of(parts, labels, MODELS)
+    return operating_point(parts, truth, CALIBRATIONS, costs or Costs(), rate)
 
 
 def probability(logits: list[float]) -> float:
@@ -80,16 +83,6 @@ def test_what_each_detector_finds_is_told_apart_by_the_fused_score() -> None:
     assert point.fusion.evidence == {"n_defective": 24, "n_normal": 12}
 
 
-def test_thresholds_are_probabilities_on_a_line_with_few_defects() -> None:
-    """The rarer a defect is on the line, the less likely the same part is to have one."""
-    often, rarely = (chosen(PARTS, LABELS, Costs(defect_rate=rate)).fusion for rate in (0.5, 0.001))
-    summands = {"classifier": 0.0, "anomaly": 0.2}
-    assert often.score(summands) > rarely.score(summands)
-    assert often.weights == rarely.weights
-    limits = rarely.thresholds
-    assert 0 < limits.accept_below < limits.reject_above
-
-
 def test_a_part_with_one_defective_view_is_defective() -> None:
     two_views = {
         **{f"good{n}": PARTS[f"good{n}"] for n in range(6)},
@@ -124,9 +117,9 @@ def test_of_many_normal_parts_the_share_asked_for_is_too_unlike_the_others() -> 
     many = {str(n): [view(str(n), [3.0, 0.0, 0.0], value)] for n, value in enumerate(values)}
     many |= {f"bad{n}": [view(f"bad{n}", [0.0, 3.0, 0.0], 0.0)] for n in range(5)}
     labels = {name: "dent" if name.startswith("bad") else "normal" for name in many}
-    defective = are_defective(many, labels, "normal")
+    truth = truth_of(many, labels, MODELS)
     for rate in (0.01, 0.05):
-        point = operating_point(many, defective, CALIBRATIONS, Costs(), None, unusual_rate=rate)
+        point = operating_point(many, truth, CALIBRATIONS, Costs(), None, unusual_rate=rate)
         limits = point.thresholds["anomaly"]
         assert np.mean([limits.verdict(one) != "pass" for one in values]) == pytest.approx(
             rate, abs=0.002
@@ -169,24 +162,31 @@ def test_a_limit_is_judged_by_what_was_decided_without_the_part() -> None:
 
 def test_what_is_told_of_unseen_parts_holds_for_new_ones() -> None:
     rule = Rule(Costs(escape_cost=5), None, 0.01, {"classifier": 0.0, "anomaly": 0.0})
-    seen, bad = overlapping(0)
-    told = np.array(judged_unseen(rule, seen, bad))
-    assert told.tolist() == judged_unseen(rule, seen, bad)
-    new, new_bad = overlapping(1)
-    came = np.array(rule.decision(seen, bad).verdicts(new))
+    seen, truth = overlapping(0)
+    bad = truth.defective
+    told = np.array(judged_unseen(rule, seen, truth))
+    assert told.tolist() == judged_unseen(rule, seen, truth)
+    new, new_truth = overlapping(1)
+    new_bad = new_truth.defective
+    came = np.array(rule.decision(seen, truth).verdicts(new))
     rates = [(told[bad] == "pass").mean(), (came[new_bad] == "pass").mean()]
     assert 0 < rates[0] < 0.5
     assert rates[0] == pytest.approx(rates[1], abs=0.03)
 
 
-def overlapping(seed: int) -> tuple[Evidence, np.ndarray]:
+def overlapping(seed: int) -> tuple[Evidence, Truth]:
     """Parts of one view that the classifier cannot tell apart for sure, and which are defective."""
     generator = np.random.default_rng(seed)
     bad = np.arange(400) >= 200
     summands = {
         "classifier": generator.normal(bad * 2.0, 1), "anomaly": generator.normal(0, 1, 400)
     }  # fmt: skip
-    return Evidence(summands, np.arange(400), 400), bad
+    truth = Truth(bad, {"part": bad}, dict.fromkeys(summands, "part"))
+    return Evidence(summands, np.arange(400), 400), truth
+
+
+def one_region(bad: np.ndarray) -> Truth:
+    return Truth(bad, {"part": bad}, dict.fromkeys(CALIBRATIONS, "part"))
 
 
 @pytest.mark.parametrize("tolerance", [0.001, 0.01, 0.02])
@@ -202,7 +202,7 @@ def test_runtimes_that_are_off_by_the_tolerance_give_the_same_verdicts(
         for n, (odd, anomaly) in enumerate(zip(odds, anomalies, strict=True))
     }
     point = operating_point(
-        measured, is_bad.tolist(), CALIBRATIONS, Costs(), 0.1, tolerance=tolerance
+        measured, one_region(is_bad), CALIBRATIONS, Costs(), 0.1, tolerance=tolerance
     )
 
     def verdicts(way: int) -> list[str]:
@@ -228,9 +228,9 @@ def test_thresholds_keep_off_what_the_deployed_model_measured_too() -> None:
     alone = chosen(PARTS, LABELS)
     limit = alone.thresholds["anomaly"].accept_below
     on_it = {"val": [view("a", [4.0, 0.0, 0.0], limit), view("b", None, limit)]}
-    defective = are_defective(PARTS, LABELS, "normal")
+    truth = truth_of(PARTS, LABELS, MODELS)
     point = operating_point(
-        PARTS, defective, CALIBRATIONS, Costs(), 0.01, tolerance=0.001, also_measured=on_it
+        PARTS, truth, CALIBRATIONS, Costs(), 0.01, tolerance=0.001, also_measured=on_it
     )
     assert abs(point.thresholds["anomaly"].accept_below - limit) >= 2 * 0.001 * (1 - 1e-4)
     accept = point.fusion.thresholds.accept_below

@@ -84,7 +84,7 @@ def test_a_score_between_the_thresholds_is_reviewed_with_its_reason(inspector: I
     judged = judge_part([between], inspector.card)
     assert (judged.verdict, judged.label) == ("review", "dent")
     assert judged.views[0].reasons == [
-        "probability of a defect 60 %, not below 30 %: review, by what classifier found"
+        "fused: score 0.600, not below 0.300: review, by what classifier found"
     ]
 
 
