@@ -47,15 +47,17 @@ class Weighting(Frozen):
 
     def odds(self, summands: Mapping[str, Any]) -> Scores:
         """Log-odds of a defect (...) from each detector's summands (...), cut off at MAX_ODDS."""
-        total = np.zeros(np.shape(next(iter(summands.values()))))
+        values = {name: np.asarray(one, np.float64) for name, one in summands.items()}
+        # of the shape of all summands, and NaN where one of them is
+        total = 0.0 * np.asarray(sum(values.values()))
         for region in self.regions.values():
             odds = region.intercept + sum(
-                weight * np.asarray(summands[name], np.float64)
-                for name, weight in region.weights.items()
+                weight * values[name] for name, weight in region.weights.items()
             )
             # minus the logarithm of 1 - p
-            total = total + np.logaddexp(0.0, np.clip(odds, -MAX_ODDS, MAX_ODDS))
-        return np.clip(np.log(np.expm1(total)), -MAX_ODDS, MAX_ODDS)
+            total = total + np.log1p(np.exp(np.clip(odds, -MAX_ODDS, MAX_ODDS)))
+        least = np.maximum(total, math.log1p(math.exp(-MAX_ODDS)))
+        return np.clip(np.log(np.expm1(least)), -MAX_ODDS, MAX_ODDS)
 
     def odds_alone(self, name: str, summands: Any) -> Scores:
         """Log-odds of a defect by the summands (...) of one detector, the others being as usual."""

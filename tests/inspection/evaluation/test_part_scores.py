@@ -59,13 +59,13 @@ def test_views_are_gathered_by_part_in_the_order_of_their_first_view() -> None:
 def test_a_score_is_that_of_the_worst_view_and_nan_where_a_view_lacks_its_region(
     inspector: Inspector,
 ) -> None:
-    """Fused are log-odds of the classifier and twice the anomaly score, view by view."""
+    """A part is defective where the rod is, by the classifier, or the rivet, by the other."""
     parts = {
         "a": [measured("1", 0.1, 1.5), measured("2", 0.9, 0.5)],
         "b": [measured("3", 0.1, None), measured("4", 0.2, 1.5)],
     }
     scores = part_scores(parts, inspector.card)
-    fused = 1 / (1 + np.exp(-(np.log(9) + 1.0)))
+    fused = 1 - 0.1 / (1 + np.exp(-3.0 + 2 * 0.5))
     np.testing.assert_allclose(scores, [[fused, 0.9, 1.5], [np.nan, 0.2, np.nan]], rtol=1e-5)
 
 

@@ -73,7 +73,7 @@ def test_scores_are_chance_of_a_defect_and_deviation_in_units_of_normals(
     card = changed_detector(inspector.card, "anomaly", calibration=calibration)
     outputs = with_output(inspector.measure(view()), "classifier", np.log([0.6, 0.3, 0.1]))
     outputs = with_output(outputs, "anomaly", [3.0])
-    fused = 1 / (1 + np.exp(-(np.log(4 / 6) + 2 * 2.0)))
+    fused = 1 - 0.6 / (1 + np.exp(-3.0 + 2 * 2.0))
     assert scores_of(outputs, card) == {
         "fused": pytest.approx(fused), "classifier": pytest.approx(0.4), "anomaly": 2.0
     }  # fmt: skip
@@ -84,7 +84,7 @@ def test_a_score_between_the_thresholds_is_reviewed_with_its_reason(inspector: I
     judged = judge_part([between], inspector.card)
     assert (judged.verdict, judged.label) == ("review", "dent")
     assert judged.views[0].reasons == [
-        "fused: score 0.600, not below 0.300: review, by what classifier found"
+        "fused: score 0.619, not below 0.300: review, by what classifier found"
     ]
 
 
@@ -130,6 +130,6 @@ def test_a_detector_alone_is_judged_as_if_the_other_said_what_is_usual(
     ]
     assert verdicts == [PASS, REVIEW, REJECT]
     verdicts = [
-        verdict_alone("anomaly", score, settings=inspector.card) for score in (1.0, 1.5, 3.0)
+        verdict_alone("anomaly", score, settings=inspector.card) for score in (0.5, 1.5, 3.0)
     ]
     assert verdicts == [PASS, REVIEW, REJECT]
