@@ -83,7 +83,9 @@ def auroc_bound(
     spread = np.var([*above, 0.5], ddof=1) / n_defective
     spread += np.var([*below, 0.5], ddof=1) / n_normal
     n_rarer = min(n_defective, n_normal)
-    n_effective = max(n_rarer, auroc * (1 - auroc) / spread) if auroc < 1 else n_rarer
+    # no spread where every part ties with all others, or none with any
+    n_effective = n_rarer if spread == 0 or auroc == 1 else auroc * (1 - auroc) / spread
+    n_effective = max(n_rarer, n_effective)
 
     hits = auroc * n_effective
     return float(beta.ppf(1 - confidence, hits, n_effective - hits + 1))

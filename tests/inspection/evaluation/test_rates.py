@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import beta, binomtest, norm
 from sklearn.metrics import roc_auc_score
 
 from inspection.evaluation.rates import auroc_bound, parts_needed, rate, upper_bound
@@ -94,3 +94,8 @@ def test_more_parts_bound_an_auroc_closer() -> None:
 def test_with_failures_it_takes_more_parts(failures: int, n: int) -> None:
     assert parts_needed(0.01, failures=failures) == n
     assert upper_bound(failures, n) <= 0.01 < upper_bound(failures, n - 1)
+
+
+def test_scores_that_all_tie_are_bounded_as_a_rate_of_the_rarer_kind() -> None:
+    found = auroc_bound(np.full(5, 2.0), np.full(9, 2.0))
+    assert found == pytest.approx(float(beta.ppf(0.05, 2.5, 3.5)))
