@@ -10,7 +10,7 @@ from inspection.boxes import boxes_of, defect_boxes, parse_boxes
 from inspection.errors import InspectionError
 from inspection.geometry import Box
 from inspection.runtime.bundle import Card
-from inspection.runtime.detectors import CLASSIFIER, FUSED
+from inspection.runtime.detectors import BEYOND, CLASSIFIER, FUSED
 from inspection.runtime.heat import GRID_PX
 from inspection.runtime.verdict import PartVerdict, ViewVerdict
 
@@ -74,7 +74,7 @@ def labels_in(views: pd.DataFrame, card: Card) -> list[str]:
 def score_table(view: ViewVerdict, card: Card) -> pd.DataFrame:
     """Score, thresholds and verdict; a row for the fused score and one for each detector.
 
-    What decides nothing on its own has no thresholds.
+    What decides nothing on its own has no thresholds, and what never rejects no upper one.
     """
     rows = []
     for name, score in view.scores.items():
@@ -82,12 +82,17 @@ def score_table(view: ViewVerdict, card: Card) -> pd.DataFrame:
         row = {
             "score of": name,
             "score": score,
-            "passes below": None if limits is None else limits.accept_below,
-            "rejected above": None if limits is None else limits.reject_above,
+            "passes below": None if limits is None else within(limits.accept_below),
+            "rejected above": None if limits is None else within(limits.reject_above),
             "verdict": view.verdicts.get(name, "-"),
         }
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def within(threshold: float) -> float | None:
+    """A threshold, or None for one that no score reaches."""
+    return threshold if abs(threshold) < BEYOND else None
 
 
 def mistakes(

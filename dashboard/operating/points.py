@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.evidence import Evidence, calibrations
+from dashboard.explorer.views import within
 from inspection.evaluation.calibration import EVEN, Truth
 from inspection.evaluation.cost_report import CostReport, cost_report
 from inspection.evaluation.costs import Costs
@@ -120,10 +121,10 @@ def threshold_table(now: Settings, card: Card) -> pd.DataFrame:
     rows = [
         {
             "score of": name,
-            "passes below": limits.accept_below,
-            "on the card": card.thresholds[name].accept_below,
-            "rejected above": limits.reject_above,
-            "on the card ": card.thresholds[name].reject_above,
+            "passes below": within(limits.accept_below),
+            "on the card": within(card.thresholds[name].accept_below),
+            "rejected above": within(limits.reject_above),
+            "on the card ": within(card.thresholds[name].reject_above),
         }
         for name, limits in now.thresholds.items()
         if name in card.thresholds
