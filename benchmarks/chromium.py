@@ -141,10 +141,11 @@ class Browser:
 
     def click(self, text: str) -> None:
         """Click the first button that holds this text; a RuntimeError where there is none."""
-        buttons = "[...document.querySelectorAll('button')]"
-        self.value(
-            f"{buttons}.find(b => b.innerText.includes({json.dumps(text)})).click()"
-        )
+        self.value(f"{_button(text)}.click()")
+
+    def is_enabled(self, text: str) -> bool:
+        """Whether the first button that holds this text can be pressed; refused as by `click`."""
+        return not self.value(f"{_button(text)}.disabled")
 
     def box(self, selector: str) -> tuple[float, float, float, float]:
         """Where the first such element lies in the window: left, top, width, height."""
@@ -185,6 +186,12 @@ class Browser:
 
     def _mouse(self, kind: str, place: tuple[float, float], **more: Any) -> None:
         self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], **more)
+
+
+def _button(text: str) -> str:
+    """The JavaScript expression of the first button that holds this text."""
+    buttons = "[...document.querySelectorAll('button')]"
+    return f"{buttons}.find(one => one.innerText.includes({json.dumps(text)}))"
 
 
 def chromium() -> str | None:

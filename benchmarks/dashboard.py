@@ -90,20 +90,13 @@ def waits(
     for number in range(n_changes):
         if number == n_changes // 10:
             memory_mb.append(server.memory_mb())
-        if not is_enabled(browser, "Next"):
+        if not browser.is_enabled("Next"):
             browser.open(first)
         part_s.append(browser.change_s(NEXT_PART))
         for button, key in (("Down", "ArrowDown"), ("Up", "ArrowUp")):
-            if is_enabled(browser, button):
+            if browser.is_enabled(button):
                 view_s.append(browser.change_s(key))
     return Waits(cold_s, warm_s, view_s, part_s, (memory_mb[0], server.memory_mb()))
-
-
-def is_enabled(browser: Browser, button: str) -> bool:
-    """Whether the button of this name can be pressed."""
-    buttons = "[...document.querySelectorAll('button')]"
-    found = f"{buttons}.find(one => one.innerText.includes('{button}'))"
-    return not browser.value(f"{found}.disabled")
 
 
 def shoot(browser: Browser, server: Server, folder: Path) -> None:

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard import address, loading
+from dashboard import address, errors, loading
 from dashboard.embedding.atlas import Atlas
 from dashboard.embedding.plane import (
     CAMERA,
@@ -28,7 +28,6 @@ from dashboard.pictures import crop_and_heat, heat_scale, jpeg
 from dashboard.places import file_name
 from dashboard.review.page import EVERYTHING
 from dashboard.versions import Version
-from inspection.errors import InspectionError
 from inspection.line import Line
 from inspection.runtime.detectors import CLASSIFIER
 from inspection.runtime.verdict import VERDICTS, ViewVerdict, judge_part
@@ -47,15 +46,9 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 VERDICT_COLOURS = ("#009e73", "#e69f00", "#d62728")
 
 
+@errors.shown
 def main() -> None:
     """Draw the page."""
-    try:
-        _map()
-    except InspectionError as error:
-        st.error(str(error))
-
-
-def _map() -> None:
     with st.sidebar:
         st.header("Embedding map")
         version = choose_version(loading.models(), "model", "Model")

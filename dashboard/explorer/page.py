@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from dashboard import address, loading
+from dashboard import address, errors, loading
 from dashboard.explorer.compare import show_comparison
 from dashboard.explorer.views import (
     ALL,
@@ -42,15 +42,9 @@ STRIP_PX = 165
 MAX_FRAMES = 512
 
 
+@errors.shown
 def main() -> None:
     """Draw the page."""
-    try:
-        _explore()
-    except InspectionError as error:
-        st.error(str(error))
-
-
-def _explore() -> None:
     with st.sidebar:
         st.header("CAM explorer")
         version = choose_version(loading.models(), "model", "Model")

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 import pandas as pd
 import streamlit as st
 
-from dashboard import address, loading
+from dashboard import address, errors, loading
 from dashboard.explorer.page import choose_version
 from dashboard.models.changes import changed_verdicts, compared, differing, headlines
 from dashboard.models.history import dry_run, entries, log_table, rules_table
@@ -13,7 +13,6 @@ from dashboard.pictures import frame_of, jpeg, marked_frame
 from dashboard.places import DATA, RELEASES, content, file_name, stamp
 from dashboard.places import FOLDS as FOLDS_TABLE
 from dashboard.versions import Version
-from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD
 from inspection.runtime.verdict import PartVerdict, judge_part
 from inspection.runtime.views import View
@@ -23,15 +22,9 @@ MAX_SHOWN = 12
 PICTURE_PX = 260
 
 
+@errors.shown
 def main() -> None:
     """Draw the page."""
-    try:
-        _models()
-    except InspectionError as error:
-        st.error(str(error))
-
-
-def _models() -> None:
     found = loading.models()
     st.header("Models")
     _show_versions(found)

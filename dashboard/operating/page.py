@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard import address, loading
+from dashboard import address, errors, loading
 from dashboard.evidence import Evidence
 from dashboard.operating.findings import running, sentences
 from dashboard.operating.points import (
@@ -22,7 +22,6 @@ from dashboard.operating.points import (
     threshold_table,
 )
 from dashboard.places import BUNDLE, VERDICTS, stamp
-from inspection.errors import InspectionError
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.rates import parts_needed, percent
 from inspection.runtime.bundle import CARD, Card, read_card
@@ -49,15 +48,9 @@ PRINTED = """<style>@media print {
 }</style>"""
 
 
+@errors.shown
 def main() -> None:
     """Draw the page."""
-    try:
-        _report()
-    except InspectionError as error:
-        st.error(str(error))
-
-
-def _report() -> None:
     st.html(PRINTED)
     card = read_card(BUNDLE)
     st.header(f"Line report: {card.line.name}")
@@ -180,7 +173,7 @@ def _show_scores(found: Operation, evidence: Evidence) -> None:
         "shown as log-odds: 0 is as likely from a defective part as from a normal one."
     )
     st.markdown("Of parts with this fused score, so many are defective:")
-    table = reliability(evidence, found.settings)
+    table = reliability(rows, found.settings.line.normal)
     st.dataframe(table.round(3), hide_index=True, height="content")
 
 

@@ -178,15 +178,15 @@ def at_rate(probability: Any, rate: float, other: float) -> Any:
     return odds / (1 + odds)
 
 
-def reliability(evidence: Evidence, settings: Settings) -> pd.DataFrame:
+def reliability(scores: pd.DataFrame, normal: str) -> pd.DataFrame:
     """Whether the fused score means what it says: the share of defective parts by bin.
 
+    `scores` are the rows of `score_rows`; a part is defective whose label is not `normal`.
     The score holds where half of the parts are defective; it is taken to their true share first.
     Columns: bin, n, mean score, share, and the one-sided 95 % bounds `low` and `high` of the share.
     """
-    scores = score_rows(evidence, settings)
     own = scores[scores["by"] == FUSED]
-    is_defective = (own["label"] != settings.line.normal).to_numpy()
+    is_defective = (own["label"] != normal).to_numpy()
     score = at_rate(own["score"].to_numpy(), EVEN, float(is_defective.mean()))
     number = np.minimum((score * N_BINS).astype(int), N_BINS - 1)
 

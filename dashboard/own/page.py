@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import loading
+from dashboard import errors, loading
 from dashboard.explorer.page import COLOURS, choose_version
 from dashboard.explorer.views import score_table
 from dashboard.pictures import crop_and_heat, frame_of, heat_scale, jpeg, marked_frame
@@ -15,15 +15,9 @@ from inspection.runtime.views import View, ViewOutputs
 MAX_VIEWS = 16
 
 
+@errors.shown
 def main() -> None:
     """Draw the page."""
-    try:
-        _judge()
-    except InspectionError as error:
-        st.error(str(error))
-
-
-def _judge() -> None:
     st.header("Own pictures")
     version = choose_version(loading.models(), "model", "Model")
     files = st.file_uploader(

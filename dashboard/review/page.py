@@ -6,7 +6,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from dashboard import address, loading
+from dashboard import address, errors, loading
 from dashboard.places import (
     BUNDLE,
     DATA,
@@ -51,15 +51,9 @@ ALL = "all"
 TO_DO, DECIDED, EVERYTHING = "to decide", "decided", "everything"
 
 
+@errors.shown
 def main() -> None:
     """Draw the page."""
-    try:
-        _desk()
-    except InspectionError as error:
-        st.error(str(error))
-
-
-def _desk() -> None:
     version = loading.models()[0]
     line = version.card.line
     manifest = loading.clean_manifest()

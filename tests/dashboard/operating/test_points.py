@@ -92,9 +92,9 @@ def test_costs_stand_beside_review_all(evidence: Evidence) -> None:
 
 def test_reliability_counts_the_defective_in_each_bin(evidence: Evidence) -> None:
     settings = sample_settings()
-    table = reliability(evidence, settings)
-    assert table["n"].sum() == 60
     rows = score_rows(evidence, settings)
+    table = reliability(rows, settings.line.normal)
+    assert table["n"].sum() == 60
     share = at_rate(rows["score"].to_numpy(), 0.5, 20 / 60)
     top = rows[(rows["by"] == "fused") & (share >= 0.8)]
     last = table.iloc[-1]
