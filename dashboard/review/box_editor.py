@@ -157,8 +157,9 @@ class BoxEditor:
         )
 
     def _show_place(self, draft: Draft) -> None:
-        """Four numbers in pixels of the frame."""
-        for column, (name, head) in zip(st.columns(4), FIELDS.items(), strict=True):
+        """Four numbers in pixels of the frame: two rows, for a narrow column would cut them off."""
+        columns = [*st.columns(2), *st.columns(2)]
+        for column, (name, head) in zip(columns, FIELDS.items(), strict=True):
             most = self.size_px[0] if name in ("x_px", "width_px") else self.size_px[1]
             place = getattr(draft.box.box, name) if draft.box else 0.0
             st.session_state[name] = float(place)

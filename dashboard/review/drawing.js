@@ -70,7 +70,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const size = 13 * unit;
       add(marks, "text", {
         x: x + 3 * unit, y: y > size ? y - 4 * unit : y + size, fill: box.colour,
-        "font-size": size, "font-family": "sans-serif", "paint-order": "stroke",
+        "font-size": size, "font-family": "sans-serif", style: "paint-order: stroke",
         stroke: "black", "stroke-width": 3 * unit,
       }, box.text);
       if (!isChosen) return;
