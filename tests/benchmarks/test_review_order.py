@@ -25,7 +25,7 @@ def bench() -> Bench:
         truth=dict(zip(table["image_sha256"], truth, strict=True)),
         line=LINE,
         costs=Costs(),
-        seed=0,
+        seeds=[0, 1],
     )
 
 
