@@ -192,7 +192,10 @@ def watch(
                 stack.callback(sender.stop)
             _loop(arrivals, watcher, lines, stopping or threading.Event(), once=once)
         if webhook and once:
-            Sender(journal, webhook).send_due(time.monotonic())
+            sender = Sender(journal, webhook)
+            # a queue at a time, as long as the receiver takes any
+            while sender.send_due(time.monotonic()):
+                pass
 
 
 def _loop(
