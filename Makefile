@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento
+.PHONY: help demo setup test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -20,6 +20,7 @@ PORT ?=
 KEY ?=
 RELEASE ?=
 V ?=
+CLASS ?=
 VERBOSE ?=
 
 include project.env
@@ -87,6 +88,12 @@ registry: $(READY)  ## the MLflow registry, on http://127.0.0.1:5000
 
 repro: $(READY)  ## `dvc repro`, a line a stage; what a power cut left cut off is repaired first
 	@python -m pipelines.repro
+
+evidence: $(READY)  ## every part judged by a line that has not seen it, in folds: `dvc repro` some five times over
+	@python -m pipelines.trials.evidence
+
+drill: $(READY)  ## what becomes of a defect that nobody has shown: `dvc repro` once for each class [CLASS=]
+	@python -m pipelines.trials.drill $(CLASS)
 
 sbom: $(READY)  ## what is shipped, as a CycloneDX bill of materials: reports/sbom.json
 	@python -m pipelines.shipping.supply_chain sbom --out reports/sbom.json

@@ -18,7 +18,7 @@ from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD, verified
 from inspection.runtime.releases import POINTER, promote, replace_broken
 from inspection.runtime.signatures import read_private_key
-from inspection.storage import read_json, sha256_of
+from inspection.storage import locked, read_json, sha256_of
 from stages.tracking import CARD_TAG, CHAMPION, PREVIOUS
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 RELEASES = Path("models/releases")
 HISTORY = "history.jsonl"
+FETCH_LOCK = ".fetch.lock"
+# How long one waits for another process that fetches a release: 60 MB over a slow line.
+FETCH_PATIENCE_S = 600.0
 ENTRY = "entry-"
 # Names the entry of a move that is under way.
 MOVING = "moving"
@@ -82,13 +85,19 @@ class Registry:
         return str(self.client.get_model_version(self.line, number).description or "")
 
     def released(self, number: str) -> Path:
-        """The whole release of a version, fetched from the registry where it is not there."""
+        """The whole release of a version, fetched from the registry where it is not there.
+
+        Of processes that want it at the same time one fetches it, and the others wait.
+        """
         tags = self.tags(number)
         folder = self.releases / tags["release"]
-        try:
-            _check(folder, tags)
-        except InspectionError:
-            self._fetch(number, tags)
+        if _is_whole(folder, tags):
+            return folder
+
+        lock = self.releases / FETCH_LOCK
+        with locked(lock, holder="a fetch of a release", wait_s=FETCH_PATIENCE_S):
+            if not _is_whole(folder, tags):
+                self._fetch(number, tags)
         return folder
 
     def served(self) -> str | None:
@@ -220,6 +229,14 @@ class Registry:
             ) from error
         finally:
             shutil.rmtree(into, ignore_errors=True)
+
+
+def _is_whole(folder: Path, tags: dict[str, str]) -> bool:
+    try:
+        _check(folder, tags)
+    except InspectionError:
+        return False
+    return True
 
 
 def _check(folder: Path, tags: dict[str, str]) -> None:

@@ -16,6 +16,8 @@ from typing import Any, TextIO
 
 from inspection.errors import InspectionError
 from pipelines.dvc_process import Dvc
+from pipelines.intake.steps import changing_data
+from pipelines.runs.overrides import KEPT, restore
 
 LOG = Path(".state/repro.log")
 DATA = Path("data")
@@ -130,6 +132,9 @@ class Screen:
 def repro(screen: Screen) -> None:
     """Bring every stage up to date, a line each; raises InspectionError where one fails."""
     _check_data()
+    if KEPT.is_dir():  # a run with other parameters was killed, or is at work
+        with changing_data():
+            restore()
     try:
         with Dvc(
             screen.line, show_bar=screen.bar if screen.is_terminal else None

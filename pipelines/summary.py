@@ -3,6 +3,7 @@
 import argparse
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from inspection.errors import InspectionError
 from inspection.evaluation.rates import percent
 from inspection.runtime.bundle import Card, read_card, verified
 from inspection.runtime.releases import POINTER, champion, champion_line
+from pipelines.trials.beside import tried_beside
 
 NEXT = """
 where to look next
@@ -45,6 +47,7 @@ def main() -> None:
     releases = paths.bundle.parent / "releases"
     sys.stdout.write(champion_beside(card, releases))
     sys.stdout.write(served_beside(card, releases))
+    sys.stdout.write(tried_beside())
     example = next(iter(sorted(paths.data.rglob("*.jpg"))), Path("image.jpg"))
     sys.stdout.write(
         NEXT.format(report=paths.report, model=card.line.name, example=example)
@@ -85,21 +88,31 @@ def champion_beside(card: Card, releases: Path) -> str:
 def summary(card: Card) -> str:
     """The verdict table as text: test fold, counted by part, bounds one-sided 95 %."""
     title = f"{card.line.name}: test fold by part, bounds one-sided 95 %, bundle {card.version}"
-    table = [title, "", *_table(card), "", *_legend(card)]
-    limit = card.metrics["limit"]
+    metrics = card.metrics
+    table = [title, "", *_table(metrics, card), "", *_legend(metrics)]
+    limit = metrics["limit"]
     table += [limit["sentence"], *([limit["rests_on"]] if "rests_on" in limit else [])]
 
-    cost = card.metrics["cost"]
+    cost = metrics["cost"]
     if cost["beats_review_all"]:
         return "\n".join(["", *table, *_costs(cost), ""])
     return "\n".join(["", *_costs(cost), "", *table, ""])
 
 
-def _table(card: Card) -> list[str]:
+def verdict_lines(metrics: Mapping[str, Any], card: Card) -> list[str]:
+    """The verdict table of any parts as text, by the metrics that their verdicts give."""
+    return [
+        *_table(metrics, card),
+        "",
+        *_legend(metrics),
+        *_costs(metrics["cost"]),
+    ]
+
+
+def _table(metrics: Mapping[str, Any], card: Card) -> list[str]:
     """The lines of the table, columns aligned."""
-    verdicts = card.metrics["verdicts"]
     rows = [(*HEAD, "AUROC", *(f"by {name}" for name in card.detectors))]
-    rows += [_row(name, row, card) for name, row in verdicts.items()]
+    rows += [_row(name, row, card) for name, row in metrics["verdicts"].items()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 
     lines = []
@@ -127,8 +140,8 @@ def _row(name: str, row: dict[str, Any], card: Card) -> tuple[str, ...]:
     )
 
 
-def _legend(card: Card) -> list[str]:
-    found, network = card.metrics["totals"], card.metrics["classifier"]
+def _legend(metrics: Mapping[str, Any]) -> list[str]:
+    found, network = metrics["totals"], metrics["classifier"]
     return [
         "error: escapes (defective parts passed); of the normal class overkill (rejected)",
         f"escapes {found['escapes']} of {found['n_defective']} defective parts, at most "

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
 
-from inspection.curation.folds import with_folds
+from inspection.curation.folds import HELD_BACK, with_folds
 from inspection.evaluation import metrics as outcomes
 from inspection.evaluation.calibration import calibrate
 from inspection.evaluation.cam_truth import cam_truth
@@ -143,7 +143,7 @@ def main() -> None:
         tolerance=params.parity_tolerance,
     )
 
-    test = views[views["fold"] == "test"]
+    test = views[views["fold"].isin(HELD_BACK)]
     parts = measured(measurement, test, paths.data)
     table = outcomes.outcomes(parts, labels_of_parts(test, line.normal), settings)
     metrics = outcomes.test_metrics(table, settings, params.costs) | {
@@ -194,7 +194,7 @@ def gathered_evidence(views: pd.DataFrame, val_parts: Parts, paths: Paths) -> Ev
     if len(known) < len(tables):
         return Evidence(val_parts, _labels(views[views["fold"] == "val"]), "val")
 
-    seen = views[views["fold"] != "test"]
+    seen = views[~views["fold"].isin(HELD_BACK)]
     return Evidence(out_of_fold_parts(seen, known), _labels(seen), "out_of_fold")
 
 

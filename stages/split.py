@@ -3,11 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from inspection.curation.baselines import (
@@ -19,13 +19,14 @@ from inspection.curation.baselines import (
 )
 from inspection.curation.folds import (
     FOLDS,
+    OuterFold,
     assign_folds,
     cross_validation_folds,
     leakage_price,
     shortcut_audit,
     thin_classes,
 )
-from inspection.errors import raise_all
+from inspection.errors import InspectionError, raise_all
 from inspection.images import read_frame
 from inspection.line import Line
 from inspection.storage import read_table, write_table
@@ -46,6 +47,18 @@ class SplitParams(sections.Params):
     """Folds of cross-validation, of which val is one, where the backbone is frozen: thresholds then
     rest on scores out of fold. More train longer; five leave four fifths of the parts to learn."""
 
+    outer_fold: int | None = Field(default=None, ge=0)
+    """Null draws test by `test_fraction`. A number makes test that one of `outer_folds` folds: over
+    all of them every part is tested once, as `make evidence` does."""
+
+    outer_folds: int = Field(default=5, ge=2, le=20)
+    """Into how many folds `make evidence` deals all parts: more leave more to learn, and take
+    longer."""
+
+    unseen: str | None = None
+    """A class that is kept from the line, and judged at the end like test: what becomes of a defect
+    that nobody has shown? `make drill` asks it for one class after the other."""
+
     audit_folds: int = Field(default=5, ge=2, le=20)
     """Folds of the leakage price and the shortcut audit. More are more exact and take longer."""
 
@@ -55,6 +68,15 @@ class SplitParams(sections.Params):
 
     seed: int = 0
     """Another one deals the parts anew."""
+
+    @model_validator(mode="after")
+    def _is_one_of_the_outer_folds(self) -> Self:
+        if self.outer_fold is not None and self.outer_fold >= self.outer_folds:
+            raise ValueError(
+                f"outer_fold: should be < outer_folds, {self.outer_folds}, or null, got "
+                f"{self.outer_fold}"
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -79,11 +101,17 @@ def main() -> None:
     views = manifest[~manifest["held"]].reset_index(drop=True)
 
     _require_parts(views, line)
+    _require_defect(params.unseen, line)
+    outer_fold = None
+    if params.outer_fold is not None:
+        outer_fold = OuterFold(params.outer_fold, params.outer_folds)
     views["fold"] = assign_folds(
         views,
         val_fraction=params.val_fraction,
         test_fraction=params.test_fraction,
         seed=params.seed,
+        outer_fold=outer_fold,
+        unseen=params.unseen,
     )
     views["cv_fold"] = cross_validation_folds(
         views, views["fold"], n_folds=params.cv_folds, seed=params.seed
@@ -113,6 +141,15 @@ def _require_parts(views: pd.DataFrame, line: Line) -> None:
         if n_parts.get(name, 0) < 2 and name in line.classes and name != line.normal
     ]
     raise_all(problems)
+
+
+def _require_defect(unseen: str | None, line: Line) -> None:
+    defects = [name for name in line.classes if name != line.normal]
+    if unseen is not None and unseen not in defects:
+        raise InspectionError(
+            f"split.unseen: {unseen!r} is no defect of the line; use one of "
+            f"{', '.join(defects)}, or null"
+        )
 
 
 def _counts(views: pd.DataFrame) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from inspection.curation.folds import NEVER_HELD_OUT, VAL_FOLD
+from inspection.curation.folds import FOLDS, NEVER_HELD_OUT, UNSEEN, VAL_FOLD
 from inspection.errors import raise_all
 from inspection.evaluation.part_scores import OUT_OF_FOLD, out_of_fold_table
 from inspection.line import Line
@@ -167,7 +167,7 @@ def main() -> None:
     )
     crops = load_crops(paths.crops, line.classify)
     train, val = crops.in_fold("train"), crops.in_fold("val")
-    _require_classes(train, val, line)
+    _require_classes(crops, line)
 
     _quiet_lightning()
     model = _new_classifier(params, train, line)
@@ -393,15 +393,19 @@ def _schedule(params: TrainParams) -> Schedule:
     )
 
 
-def _require_classes(train: Crops, val: Crops, line: Line) -> None:
+def _require_classes(crops: Crops, line: Line) -> None:
+    """Raise InspectionError where a class has nothing to be learned from, or val is empty."""
+    labels = {
+        fold: set(crops.in_fold(fold).index["label"]) for fold in (*FOLDS, UNSEEN)
+    }
+    wanted = [name for name in line.classifier_classes if name not in labels[UNSEEN]]
     problems = [
-        f"{fold}: no crop of class {name!r} in region {line.classify!r}; add parts, or take the "
+        f"train: no crop of class {name!r} in region {line.classify!r}; add parts, or take the "
         f"class out of line.regions.{line.classify}.shows"
-        for fold, crops in (("train", train),)
-        for name in line.classifier_classes
-        if name not in set(crops.index["label"])
+        for name in wanted
+        if name not in labels["train"]
     ]
-    if not len(val):
+    if not labels["val"]:
         problems.append("val: no crops; raise split.val_fraction or add parts")
     raise_all(problems)
 

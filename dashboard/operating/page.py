@@ -15,7 +15,6 @@ from dashboard.operating.points import (
     cost_table,
     costs_of,
     limit_of,
-    log_odds,
     operation,
     reliability,
     score_rows,
@@ -25,7 +24,7 @@ from dashboard.places import BUNDLE, VERDICTS, stamp
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.rates import parts_needed, percent
 from inspection.runtime.bundle import CARD, Card, read_card
-from inspection.runtime.detectors import FUSED
+from inspection.runtime.detectors import FUSED, log_odds
 from inspection.runtime.verdict import VERDICTS as PART_VERDICTS
 from inspection.runtime.verdict_log import FILE, read_parts
 from inspection.storage import read_json

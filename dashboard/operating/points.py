@@ -19,7 +19,7 @@ from inspection.evaluation.operating_point import OperatingPoint, operating_poin
 from inspection.evaluation.rates import percent, rate, upper_bound
 from inspection.line import Line
 from inspection.runtime.bundle import Card, Settings
-from inspection.runtime.detectors import FUSED, MIN_PROBABILITY, SCORES
+from inspection.runtime.detectors import FUSED, SCORES
 from inspection.runtime.verdict import VERDICTS
 
 # How far runtimes may be off, as no card says it: the default of assemble.parity_tolerance.
@@ -160,12 +160,6 @@ def score_rows(evidence: Evidence, settings: Settings) -> pd.DataFrame:
         for column, name in enumerate(SCORES)
     ]
     return pd.concat(tables, ignore_index=True).dropna()
-
-
-def log_odds(probability: Any) -> Any:
-    """Log-odds of probabilities; a threshold outside of 0..1 comes to lie beyond all of them."""
-    inside = np.clip(probability, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-    return np.log(inside / (1 - inside))
 
 
 def at_rate(probability: Any, rate: float, other: float) -> Any:

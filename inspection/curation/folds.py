@@ -1,6 +1,7 @@
 """Folds by part: every view of a part, and every near-duplicate, lies in one fold."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,28 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 FOLDS = ("train", "val", "test")
+# Besides these the fold of a class that a drill keeps from the line: nothing learns from it, and
+# `assemble` judges it as it judges test.
+UNSEEN = "unseen"
+# What only the assembled line judges.
+HELD_BACK = ("test", UNSEEN)
 # groups of a class from which a fold besides train gets one: with one group there is nothing to
 # judge by, and learning comes first
 MIN_GROUPS = 2
-# the cross-validation folds of val, and of test, which nothing that decides may see
+# the cross-validation folds of val, and of what is held back, which nothing that decides may see
 VAL_FOLD, NEVER_HELD_OUT = 0, -1
 
 Features = np.ndarray[Any, np.dtype[np.float64]]
 Labels = np.ndarray[Any, np.dtype[Any]]
 Fit = Callable[[Features, Labels], Any]
+
+
+@dataclass(frozen=True)
+class OuterFold:
+    """One of `n_folds` folds that are tested in turn, so that every part is tested once."""
+
+    number: int
+    n_folds: int
 
 
 def assign_folds(
@@ -26,17 +40,31 @@ def assign_folds(
     val_fraction: float,
     test_fraction: float,
     seed: int,
+    outer_fold: OuterFold | None = None,
+    unseen: str | None = None,
 ) -> pd.Series:
     """The fold of each view, drawn by group and stratified by class, from `group_id` and `label`.
 
     A class of n groups gives each fold its fraction of n, to the nearest whole group. A class of
     two or more groups is in train and test, of three or more in val as well; a class of one group
-    is in train only. A group of several labels counts for its rarest one.
+    is in train only. A group of several labels counts for its rarest one. With an `outer_fold` test
+    holds the groups that are dealt to it. Every group with a view of class `unseen` is in a fold of
+    that name.
     """
     groups = _groups(views)
     generator = np.random.default_rng(seed)
     folds = pd.Series("train", index=groups.index)
-    folds[_share(groups["label"], test_fraction, generator)] = "test"
+    if unseen is not None:
+        with_unseen = views.loc[views["label"] == unseen, "group_id"]
+        folds[groups["group_id"].isin(with_unseen)] = UNSEEN
+
+    known = groups[folds == "train"]
+    if outer_fold is None:
+        folds[_share(known["label"], test_fraction, generator)] = "test"
+    else:
+        test_fraction = 1 / outer_fold.n_folds
+        numbers = known["group_id"].map(_dealt(known, outer_fold.n_folds, generator))
+        folds[numbers.index[numbers == outer_fold.number]] = "test"
 
     # val is drawn from what test has left, so its fraction is one of the rest
     rest = groups["label"][folds == "train"]
@@ -54,27 +82,20 @@ def cross_validation_folds(
     n_folds: int,
     seed: int,
 ) -> pd.Series:
-    """The number of the fold in which each view is held out, 0..`n_folds` - 1, and -1 for test.
+    """The number of the fold in which each view is held out, 0..`n_folds` - 1, or -1.
+
+    That is for test, and for what else is held back.
 
     Fold 0 is val; the train fold is dealt out to the others by group, class by class. So what is
     learned without fold 0 has not seen val, and scores out of fold cover every part but test.
     """
-    numbers = (
-        folds.map({"val": VAL_FOLD, "test": NEVER_HELD_OUT})
-        .fillna(VAL_FOLD)
-        .astype(int)
-    )
+    numbers = pd.Series(NEVER_HELD_OUT, index=views.index)
+    numbers[folds == "val"] = VAL_FOLD
+
     in_train = folds == "train"
     groups = _groups(views[in_train])
-    generator = np.random.default_rng(seed)
-
-    number_of: dict[str, int] = {}
-    for _, members in sorted(groups.groupby("label")["group_id"]):
-        # dealt on from where the class before ended, so that small classes do not pile up
-        first = len(number_of)
-        for place, group in enumerate(generator.permutation(members.to_numpy())):
-            number_of[group] = 1 + (first + place) % (n_folds - 1)
-    numbers[in_train] = views.loc[in_train, "group_id"].map(number_of)
+    number_of = _dealt(groups, n_folds - 1, np.random.default_rng(seed))
+    numbers[in_train] = 1 + views.loc[in_train, "group_id"].map(number_of)
     return numbers
 
 
@@ -185,6 +206,19 @@ def _groups(views: pd.DataFrame) -> pd.DataFrame:
     rated = views.assign(rarity=views["label"].map(rarity))
     ranked = rated.sort_values(["rarity", "label"])
     return ranked.groupby("group_id", sort=True)["label"].first().reset_index()
+
+
+def _dealt(
+    groups: pd.DataFrame, n_folds: int, generator: np.random.Generator
+) -> dict[str, int]:
+    """The number 0..`n_folds` - 1 of each group, dealt out at random, class by class."""
+    number_of: dict[str, int] = {}
+    for _, members in sorted(groups.groupby("label")["group_id"]):
+        # dealt on from where the class before ended, so that small classes do not pile up
+        first = len(number_of)
+        for place, group in enumerate(generator.permutation(members.to_numpy())):
+            number_of[group] = (first + place) % n_folds
+    return number_of
 
 
 def _share(

@@ -15,9 +15,15 @@ def class_auroc(table: pd.DataFrame, name: str, settings: Settings) -> float | N
 
     None for the normal class, and without parts of either kind.
     """
-    normal = settings.line.normal
-    rows = _scored(table, [name, normal], FUSED)
-    return _auroc(rows["label"] != normal, rows[FUSED])
+    return score_auroc(table, name, FUSED, settings.line.normal)
+
+
+def score_auroc(
+    table: pd.DataFrame, name: str, score: str, normal: str
+) -> float | None:
+    """AUROC of any score for a class's parts against normal ones; None without either kind."""
+    rows = _scored(table, [name, normal], score)
+    return _auroc(rows["label"] != normal, rows[score])
 
 
 def detector_auroc(
@@ -33,8 +39,7 @@ def detector_auroc(
     if name not in line.regions[region].shows:
         return None
 
-    rows = _scored(table, [name, line.normal], detector)
-    return _auroc(rows["label"] == name, rows[detector])
+    return score_auroc(table, name, detector, line.normal)
 
 
 def fused_measures(table: pd.DataFrame, settings: Settings) -> dict[str, float | None]:

@@ -16,6 +16,7 @@ from inspection.runtime.detectors import (
     CLASSIFIER,
     Scores,
     TemperatureScaling,
+    log_odds,
     probabilities_of,
 )
 from inspection.runtime.fusion import RegionWeighting, Weighting
@@ -114,7 +115,7 @@ def fit_weighting(summands: Mapping[str, Scores], truth: Truth) -> Weighting:
         if bad.any() and not bad.all():
             weights, intercept = _logistic(table / spread, bad, columns)
             rate = EVEN * float(bad.sum()) / n_defective
-            intercept += _odds(rate) - _odds(float(bad.mean()))
+            intercept += log_odds(rate) - log_odds(bad.mean())
         elif not n_defective or n_defective == len(table):
             weights, intercept = np.ones(len(names)), 0.0
         else:
@@ -155,11 +156,6 @@ def _logistic(
     weights = np.zeros(table.shape[1])
     weights[list(columns)] = np.maximum(found, 0)
     return weights, float(fitted.intercept_[0])
-
-
-def _odds(rate: float) -> float:
-    """The log-odds of a rate between 0 and 1."""
-    return float(np.log(rate / (1 - rate)))
 
 
 def fit_temperature(logits: Any, labels: Any) -> float:

@@ -72,8 +72,7 @@ class TemperatureScaling(Frozen):
 
         Probabilities crowd at both ends, where a tenth of a per cent may be a part or nothing.
         """
-        odds = np.clip(scores, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-        return np.asarray(np.log(odds / (1 - odds)), np.float64)
+        return log_odds(scores)
 
 
 class StandardScore(Frozen):
@@ -139,6 +138,12 @@ class DetectorCard(DetectorModel):
 
 
 Detectors = Mapping[str, DetectorCard]
+
+
+def log_odds(probabilities: Any) -> Scores:
+    """Log-odds (...) of probabilities (...), cut off at MAX_ODDS."""
+    kept = np.clip(probabilities, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+    return np.asarray(np.log(kept / (1 - kept)), np.float64)
 
 
 def probabilities_of(logits: Any, temperature: float) -> Floats:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 POINTER = "champion.json"
 LOCK = ".lock"
+# How long one release waits for another: a copy and its hashes take a second, on a busy disk some.
+PATIENCE_S = 60.0
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
@@ -31,7 +34,7 @@ def release(bundle: Path, releases: Path, version: str) -> Path:
     _check_version(version)
     target = releases / version
     card = verified(bundle)
-    with locked(releases / LOCK, holder="a release"):
+    with _alone_in(releases):
         if target.exists():
             _check_same(bundle, target)
             return target
@@ -47,7 +50,7 @@ def replace_broken(bundle: Path, releases: Path, version: str) -> Path:
     """As `release`, but a folder of this version that is no longer whole is taken away first."""
     _check_version(version)
     target = releases / version
-    with locked(releases / LOCK, holder="a release"):
+    with _alone_in(releases):
         try:
             verified(target)
         except InspectionError:
@@ -68,7 +71,7 @@ def promote(
     """
     _check_version(version)
     folder = releases / version
-    with locked(releases / LOCK, holder="a release"):
+    with _alone_in(releases):
         card = verified(folder)
         if signing_key is not None:
             sign(folder, signing_key)
@@ -118,6 +121,11 @@ def champion_line(releases: Path) -> str:
     """The line that the champion serves; pointers of before they held it lead to the card."""
     folder = champion(releases)
     return str(read_json(releases / POINTER).get("line") or read_card(folder).line.name)
+
+
+def _alone_in(releases: Path) -> AbstractContextManager[None]:
+    """Hold the right to add releases and to move the pointer."""
+    return locked(releases / LOCK, holder="a release", wait_s=PATIENCE_S)
 
 
 def _read_pointer(path: Path) -> tuple[Path, str]:

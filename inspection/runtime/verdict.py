@@ -89,9 +89,10 @@ def judge_view(outputs: ViewOutputs, settings: Settings) -> ViewVerdict:
         for name, limits in settings.thresholds.items()
         if name in scores
     }
-    suspects = _suspects(scores, verdicts, settings)
+    fused_by = _fused_by(scores, verdicts, settings)
+    suspects = _suspects(fused_by, verdicts, settings)
     reasons = [
-        _reason(name, verdict, scores, settings)
+        _reason(name, verdict, scores[name], settings, fused_by)
         for name, verdict in verdicts.items()
         if verdict != "pass"
     ]
@@ -188,19 +189,26 @@ def _summands(scores: dict[str, float], settings: Settings) -> dict[str, float]:
     }
 
 
-def _suspects(
+def _fused_by(
     scores: dict[str, float], verdicts: dict[str, str], settings: Settings
 ) -> list[str]:
+    """The detectors that the fused score's suspicion rests on; none where it has none."""
+    if verdicts.get(FUSED, "pass") == "pass":
+        return []
+
+    return settings.fusion.suspects(_summands(scores, settings))
+
+
+def _suspects(
+    fused_by: Sequence[str], verdicts: dict[str, str], settings: Settings
+) -> list[str]:
     """The detectors that suspect something, the one that names it first."""
-    suspects: list[str] = []
-    if verdicts.get(FUSED, "pass") != "pass":
-        suspects = settings.fusion.suspects(_summands(scores, settings))
     own = [name for name in settings.detectors if verdicts.get(name, "pass") != "pass"]
-    return [*suspects, *(name for name in own if name not in suspects)]
+    return [*fused_by, *(name for name in own if name not in fused_by)]
 
 
 def _reason(
-    name: str, verdict: str, scores: dict[str, float], settings: Settings
+    name: str, verdict: str, score: float, settings: Settings, fused_by: Sequence[str]
 ) -> str:
     """Why a score calls for a verdict, in words."""
     limits = settings.thresholds[name]
@@ -208,12 +216,11 @@ def _reason(
     if verdict == "reject":
         side, limit = "above", limits.reject_above
 
-    reason = f"{name}: score {scores[name]:.3f}, {side} {limit:.3f}: {verdict}"
+    reason = f"{name}: score {score:.3f}, {side} {limit:.3f}: {verdict}"
     if name != FUSED:
         return reason
 
-    by = settings.fusion.suspects(_summands(scores, settings))
-    return f"{reason}, by what {' and '.join(by)} found"
+    return f"{reason}, by what {' and '.join(fused_by)} found"
 
 
 def _suspicion(view: ViewVerdict) -> float:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from inspection.errors import InspectionError
-from inspection.runtime.bundle import CARD
+from inspection.runtime.bundle import CARD, verified
 from inspection.runtime.releases import champion
 from inspection.runtime.signatures import make_keys, read_public_key
 from inspection.storage import write_text
@@ -302,6 +303,16 @@ def test_a_release_that_was_lost_is_fetched_from_the_registry(
 
     assert promote(by="Ada") == "promoted"
     assert champion(RELEASES).name == promoted.tags("1")["release"]
+
+
+def test_two_that_want_a_lost_release_at_once_both_get_it_whole(promoted: Registry) -> None:
+    shutil.rmtree(RELEASES)
+    with ThreadPoolExecutor(2) as pool:
+        folders = list(pool.map(promoted.released, ["1", "1"]))
+
+    assert folders[0] == folders[1]
+    assert verified(folders[0])
+    assert not list(RELEASES.glob(".*.fetched"))
 
 
 def test_a_line_without_a_version_says_what_to_do(

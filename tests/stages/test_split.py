@@ -11,6 +11,7 @@ from stages import split
 from tests.lines import run_stage
 from tests.pictures import part, put
 
+SPLIT = {"val_fraction": 0.2, "test_fraction": 0.25, "audit_folds": 2}
 N_PARTS = {"normal": 12, "bright": 8, "dark": 5}
 
 
@@ -46,7 +47,11 @@ def manifest(n_parts: dict[str, int] | None = None) -> pd.DataFrame:
 
 
 def run(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, data: Path, table: pd.DataFrame
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    data: Path,
+    table: pd.DataFrame,
+    **changes: Any,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Run the stage; returns the folds and the metrics."""
     table.to_parquet(folder / "manifest.parquet")
@@ -54,7 +59,7 @@ def run(
         split,
         folder,
         monkeypatch,
-        params={"split": {"val_fraction": 0.2, "test_fraction": 0.25, "audit_folds": 2}},
+        params={"split": SPLIT | changes},
         data=str(data),
         manifest="manifest.parquet",
         out="folds.parquet",
@@ -122,3 +127,33 @@ def test_a_line_without_normal_parts_is_refused(
     with pytest.raises(InspectionError, match="label 'normal': no views are left after cleaning"):
         run(tmp_path, monkeypatch, data, table)
     assert not (tmp_path / "folds.parquet").exists()
+
+
+def test_an_outer_fold_is_tested_and_a_class_kept_unseen_lies_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Path
+) -> None:
+    asked = {"outer_fold": 3, "outer_folds": 4, "unseen": "dark"}
+    folds, _ = run(tmp_path, monkeypatch, data, manifest(), **asked)
+    n_parts = folds.groupby("fold")["part_id"].nunique()
+    assert set(folds["label"][folds["fold"] == "unseen"]) == {"dark"}
+    assert n_parts["unseen"] == N_PARTS["dark"]
+    assert n_parts["test"] == (N_PARTS["normal"] + N_PARTS["bright"]) / 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"outer_fold": 5}, "outer_fold: should be < outer_folds, 5, or null, got 5"),
+        ({"unseen": "normal"}, "split.unseen: 'normal' is no defect of the line; use one of"),
+        ({"unseen": "scratch"}, "split.unseen: 'scratch' is no defect of the line"),
+    ],
+)
+def test_an_outer_fold_and_a_defect_that_are_not_there_are_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    data: Path,
+    changes: dict[str, Any],
+    told: str,
+) -> None:
+    with pytest.raises(InspectionError, match=told):
+        run(tmp_path, monkeypatch, data, manifest(), **changes)

@@ -127,6 +127,20 @@ def test_classes_without_crops_and_a_val_fold_without_any_are_told_at_once(
     assert not (tmp_path / "classifier").exists()
 
 
+def test_a_class_that_is_kept_unseen_is_not_missed_and_never_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = ("normal", "bright")
+    crops = joined(
+        draw_crops(8, seed=1, classes=seen),
+        draw_crops(2, seed=2, classes=seen, fold="val"),
+        draw_crops(8, seed=3, classes=("dark",), fold="unseen"),
+    )
+    metrics = run(tmp_path, monkeypatch, crops, epochs=1)
+    assert metrics["n_train_crops"] == 2 * 2 * 8  # two views of eight parts of two classes
+    assert load_classifier(tmp_path / "classifier").architecture.classes == (*seen, "dark")
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

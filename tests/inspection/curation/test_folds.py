@@ -6,7 +6,9 @@ from inspection.curation.baselines import fit_svm, fit_tree
 from inspection.curation.folds import (
     FOLDS,
     NEVER_HELD_OUT,
+    UNSEEN,
     VAL_FOLD,
+    OuterFold,
     assign_folds,
     cross_validation_folds,
     leakage_price,
@@ -178,3 +180,31 @@ def test_folds_of_train_are_alike_in_size_and_classes_and_drawn_by_the_seed() ->
     other = cross_validation_folds(views, folds, n_folds=5, seed=1)
     assert numbers.equals(again)
     assert not numbers.equals(other)
+
+
+def test_over_all_outer_folds_every_group_is_tested_once_and_classes_lie_evenly() -> None:
+    views = views_of({"normal": 23, "dent": 7, "slide": 2})
+    folds = [
+        assign_folds(views, val_fraction=0.15, test_fraction=0.25, seed=0, outer_fold=one)
+        for one in (OuterFold(number, 5) for number in range(5))
+    ]
+    n_tested = sum((fold == "test").astype(int) for fold in folds)
+    assert (n_tested == 1).all()
+    for fold in folds:
+        assert (fold.groupby(views["group_id"]).nunique() == 1).all()
+        assert n_groups(views, fold, "normal")[2] in (4, 5)
+        assert n_groups(views, fold, "dent")[2] in (1, 2)
+        assert set(views["label"][fold == "train"]) == {"normal", "dent", "slide"}
+
+
+def test_a_class_that_is_kept_unseen_is_in_no_other_fold_and_never_held_out() -> None:
+    views = views_of({"normal": 20, "dent": 8, "slide": 8})
+    of_two_labels = views["group_id"] == "normal-0"
+    views.loc[views.index[of_two_labels][0], "label"] = "slide"
+    folds = assign_folds(views, val_fraction=0.2, test_fraction=0.25, seed=0, unseen="slide")
+
+    is_unseen = views["group_id"].str.startswith("slide") | of_two_labels
+    assert (folds == UNSEEN).equals(is_unseen)
+    assert n_groups(views, folds, "dent") == [4, 2, 2]
+    numbers = cross_validation_folds(views, folds, n_folds=5, seed=0)
+    assert (numbers[is_unseen] == NEVER_HELD_OUT).all()

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -163,9 +164,20 @@ def test_a_version_that_cannot_name_a_folder_is_refused(
         release(bundle, releases, version)
 
 
-def test_two_at_once_are_refused(bundle: Path, releases: Path) -> None:
+def test_who_waits_too_long_for_another_release_is_told_so(
+    bundle: Path, releases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspection.runtime.releases.PATIENCE_S", 0.2)
     with (
         locked(releases / ".lock", holder="a release"),
         pytest.raises(InspectionError, match="running already"),
     ):
         release(bundle, releases, "7")
+
+
+def test_releases_at_once_wait_for_each_other(bundle: Path, releases: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda n: release(bundle, releases, str(n % 2)), range(8)))
+
+    assert sorted({folder.name for folder in done}) == ["0", "1"]
+    assert all(verified(folder) == read_card(bundle) for folder in done)

@@ -1,0 +1,50 @@
+"""What `make evidence` and `make drill` have shown, in lines that stand below other numbers."""
+
+from pathlib import Path
+from typing import Any
+
+from inspection.evaluation.rates import percent
+from inspection.storage import read_json
+from pipelines.trials.trial import design
+
+EVIDENCE = Path("metrics/evidence.json")
+DRILL = Path("metrics/drill.json")
+STALE = " (before parameters, data or code changed: run it again)"
+
+
+def tried_beside() -> str:
+    """A paragraph of what was tried last, and whether it still holds; nothing where nothing was."""
+    lines = []
+    if EVIDENCE.is_file():
+        found = read_json(EVIDENCE)
+        lines.append(
+            f"make evidence: every part judged unseen, in {found['n_folds']} folds{_age(found)}:"
+        )
+        lines.append(_evidence(found))
+    if DRILL.is_file():
+        found = read_json(DRILL)
+        lines.append(f"make drill: defects that were never shown{_age(found)}:")
+        lines.append(_drill(found["classes"]))
+    return "\n".join(["", *lines, ""]) if lines else ""
+
+
+def _age(found: dict[str, Any]) -> str:
+    return "" if found["design"] == design() else STALE
+
+
+def _evidence(found: dict[str, Any]) -> str:
+    totals = found["totals"]
+    return (
+        f"  escapes {totals['escapes']} of {totals['n_defective']}, at most "
+        f"{percent(totals['escape_upper_bound'])}; overkill {totals['overkill']} of "
+        f"{totals['n_normal']}, at most {percent(totals['overkill_upper_bound'])}; to review "
+        f"{totals['reviewed']} of {totals['n_parts']}; AUROC {found['fused_auroc']:.3f}, "
+        f"macro-F1 {found['classifier']['macro_f1']:.3f}"
+    )
+
+
+def _drill(classes: dict[str, dict[str, Any]]) -> str:
+    return "  " + "; ".join(
+        f"{name} {one['pass']} of {one['n_parts']} passed, {one['review']} reviewed"
+        for name, one in classes.items()
+    )

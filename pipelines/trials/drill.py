@@ -1,0 +1,102 @@
+"""What becomes of a defect that nobody has shown the line: `make drill`.
+
+For each class of defects the whole line is trained, calibrated and assembled without its parts, and
+then judges them. Stopped, it goes on where it was.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from inspection.errors import InspectionError
+from inspection.evaluation.auroc import score_auroc
+from inspection.evaluation.rates import percent, rate
+from inspection.failures import PlainErrors
+from inspection.line import Line
+from inspection.runtime.detectors import SCORES
+from inspection.runtime.verdict import VERDICTS
+from inspection.storage import write_json
+from pipelines.trials.beside import DRILL
+from pipelines.trials.trial import Judged, Trial, design, judged
+from stages import sections
+
+HEAD = ("never shown", "parts", *VERDICTS, "escapes at most")
+
+
+def main() -> None:
+    """Run the drill for each class, save and print what it shows."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "classes", nargs="*", metavar="CLASS", help="only these; else every defect"
+    )
+    wanted = parser.parse_args().classes
+    with PlainErrors("drill"):
+        line = sections.read(sections.section("line", Line))
+        found = drill(list(judged(one_by_one(line, wanted))))
+        write_json(DRILL, found)
+        sys.stdout.write(told(found, line.name))
+
+
+def one_by_one(line: Line, wanted: Sequence[str] = ()) -> list[Trial]:
+    """A trial for each of the wanted defects, all without any; raises InspectionError."""
+    defects = [name for name in line.classes if name != line.normal]
+    unknown = [name for name in wanted if name not in defects]
+    if unknown:
+        raise InspectionError(
+            f"{unknown[0]}: is no defect of the line; it has {', '.join(defects)}"
+        )
+    return [
+        Trial(f"without {name}", (f"++split.unseen={name}",))
+        for name in wanted or defects
+    ]
+
+
+def drill(trials: Sequence[Judged]) -> dict[str, Any]:
+    """Of each class what became of its parts, and how well its scores stand out from normals'."""
+    classes = {}
+    for one in trials:
+        name = one.trial.name.removeprefix("without ")
+        classes[name] = never_shown(one.table, name, one.card.line.normal)
+    return {"design": design(), "classes": classes}
+
+
+def never_shown(table: pd.DataFrame, name: str, normal: str) -> dict[str, Any]:
+    """The verdicts on the parts of a class, the bound on its escapes, and AUROC by score."""
+    verdicts = table.loc[table["label"] == name, "verdict"]
+    counts = {verdict: int((verdicts == verdict).sum()) for verdict in VERDICTS}
+    escapes = rate(counts["pass"], len(verdicts))
+    return {
+        "n_parts": len(verdicts),
+        **counts,
+        "escape_rate": escapes.value,
+        "escape_upper_bound": escapes.upper_bound,
+        "auroc": {score: score_auroc(table, name, score, normal) for score in SCORES},
+    }
+
+
+def told(found: dict[str, Any], line: str) -> str:
+    """What the drill shows, as text."""
+    rows = [(*HEAD, *(f"AUROC {score}" for score in SCORES))]
+    for name, one in found["classes"].items():
+        counts = [str(one[key]) for key in ("n_parts", *VERDICTS)]
+        aurocs = [
+            "-" if value is None else f"{value:.3f}" for value in one["auroc"].values()
+        ]
+        rows.append((name, *counts, percent(one["escape_upper_bound"]), *aurocs))
+
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    title = f"{line}: each defect judged by a line that was never shown it"
+    return "\n".join(["", title, "", *lines, ""])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""One trial: the whole line, made with other parts held back, and how it judged these.
+
+A trial runs in the project's folder with some parameters changed, and then all is as it was. What
+it judged is kept in `.state/trials/` under a name that follows from all it depends on, so trials
+that were stopped go on where they were.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from inspection.runtime.bundle import Card, read_card
+from inspection.storage import write_text
+from pipelines.dvc_process import Dvc
+from pipelines.intake.steps import changing_data
+from pipelines.runs.overrides import overridden
+from stages.sections import read_yaml
+
+KEPT = Path(".state/trials")
+LOG = Path(".state/trials.log")
+PIPELINE = Path("dvc.yaml")
+PARAMS = Path("params.yaml")
+
+# The last stage of a trial, the table that it writes of the parts held back, and its bundle.
+LAST_STAGE = "assemble"
+TABLE = Path("artifacts/test_fold/parts.csv")
+BUNDLE = Path("models/bundle")
+
+# A trial is no run to be registered, and of the CAM only the recipe is asked, which decides no
+# verdict: a few views give it.
+ALWAYS = (
+    "++train.track=false",
+    "++evaluate_cam.max_defects=8",
+    "++evaluate_cam.max_normals=8",
+    "++evaluate_cam.gallery_size=1",
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A name, and what differs from params.yaml, as `dvc exp run -S` takes it."""
+
+    name: str
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The parts that a trial held back, a row each as in `artifacts/test_fold/parts.csv`."""
+
+    trial: Trial
+    table: pd.DataFrame
+    card: Card
+
+
+def judged(trials: Sequence[Trial]) -> Iterator[Judged]:
+    """Run the trials one after the other, those that were run before at once.
+
+    Raises InspectionError where a stage fails, and while flow `retrain` is at work.
+    """
+    LOG.parent.mkdir(exist_ok=True)
+    progress = tqdm(total=len(trials), unit="trial", disable=None)
+    with changing_data(), LOG.open("w", encoding="utf-8") as log, progress:
+        for trial in trials:
+            folder = KEPT / key(trial)
+            if not (folder / "parts.csv").is_file():
+                _run(trial, folder, _logging(log.write, progress, trial))
+            yield Judged(trial, _table(folder / "parts.csv"), read_card(folder))
+            progress.update()
+
+
+def key(trial: Trial) -> str:
+    """A name for what a trial gives: parameters, data, sources and libraries determine it."""
+    return _digest([*trial.overrides, *ALWAYS])
+
+
+def design() -> str:
+    """A name for the state of parameters, data, sources and libraries."""
+    return _digest([])
+
+
+def _digest(texts: Sequence[str]) -> str:
+    digest = hashlib.sha256("\n".join(texts).encode())
+    for path in _inputs():
+        digest.update(f"\n{path.as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _inputs() -> list[Path]:
+    """The files that the stages of a trial read and no stage writes; the data by its hash."""
+    stages = read_yaml(PIPELINE)["stages"]
+    named = {Path(dep) for name in _before(LAST_STAGE) for dep in stages[name]["deps"]}
+    files = {path for path in named if path.suffix in (".py", ".json", ".csv")}
+    made = {
+        Path(next(iter(out)) if isinstance(out, dict) else out)
+        for stage in stages.values()
+        for out in stage.get("outs", [])
+    }
+    sources = {path for path in files if not made.intersection((path, *path.parents))}
+    beside = {PARAMS, Path("libraries.yaml"), Path("data.dvc")}
+    return sorted(path for path in sources | beside if path.is_file())
+
+
+def _before(last: str) -> list[str]:
+    """The names of the stages up to this one, in the order of dvc.yaml."""
+    names = list(read_yaml(PIPELINE)["stages"])
+    return names[: names.index(last) + 1]
+
+
+def _run(trial: Trial, folder: Path, log: Callable[[str], None]) -> None:
+    with overridden([*trial.overrides, *ALWAYS]):
+        with Dvc(log) as dvc:
+            for stage in dvc.stages[: dvc.stages.index(LAST_STAGE) + 1]:
+                log(f"stage {stage}")
+                dvc.run(stage, log)
+        table = TABLE.read_text(encoding="utf-8")
+        card = (BUNDLE / "card.json").read_text(encoding="utf-8")
+
+    write_text(folder / "card.json", card)
+    write_text(folder / "parts.csv", table)
+
+
+def _logging(
+    write: Callable[[str], object], progress: "tqdm[None]", trial: Trial
+) -> Callable[[str], None]:
+    """What a trial prints goes to the log; the bar shows which stage is at work."""
+
+    def log(line: str) -> None:
+        write(f"{trial.name}: {line}\n")
+        if line.startswith("stage "):
+            progress.set_description(f"{trial.name}: {line}")
+
+    return log
+
+
+def _table(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype={"part_id": str, "label": str})
