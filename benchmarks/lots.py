@@ -21,10 +21,9 @@ from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.workers import in_workers, physical_cores
 from pipelines.lots.judging import RELEASES, Release, current_release, judged
-from pipelines.lots.lot import LotPart, find_lot
+from pipelines.lots.lot import find_lot
+from pipelines.lots.part import LotPart
 
-# A turn more shows whether another program disturbed one of them; the best counts.
-TURNS = 2
 MB = 1e6
 # Memory rises over seconds while models are loaded: a look each 20 ms misses little of its peak.
 LOOK_S = 0.02
@@ -60,6 +59,8 @@ def main() -> None:
     parser.add_argument("--frames", default="data/images")
     parser.add_argument("--parts", type=int, default=200, metavar="N")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], metavar="N")
+    # a turn more where another program has disturbed one of them; the best counts
+    parser.add_argument("--turns", type=int, default=2, metavar="N")
     parser.add_argument("--part-per-file", action="store_true")
     parser.add_argument("--releases", type=Path, default=RELEASES)
     given = parser.parse_args()
@@ -67,7 +68,7 @@ def main() -> None:
         release = current_release(given.releases)
         lot = find_lot(given.frames, part_per_file=given.part_per_file)
         parts = [part for part in lot.parts if part.part_id][: given.parts]
-        speeds = compared(parts, release, given.workers)
+        speeds = compared(parts, release, given.workers, given.turns)
 
     n_views = sum(len(part.frames) for part in parts)
     sys.stdout.write(f"{len(parts)} parts, {n_views} views, {physical_cores()} cores\n")
@@ -81,12 +82,15 @@ def main() -> None:
 
 
 def compared(
-    parts: Sequence[LotPart], release: Release, numbers: Sequence[int]
+    parts: Sequence[LotPart],
+    release: Release,
+    numbers: Sequence[int],
+    n_turns: int = 1,
 ) -> list[Speed]:
     """The speed of each number of workers, the best of its turns."""
     if len(parts) < 2:
         raise InspectionError(f"frames: {len(parts)} parts; give two or more")
-    turns = [[measured(parts, release, n) for n in numbers] for _ in range(TURNS)]
+    turns = [[measured(parts, release, n) for n in numbers] for _ in range(n_turns)]
     return [
         max(of_number, key=lambda speed: speed.parts_per_s)
         for of_number in zip(*turns, strict=True)

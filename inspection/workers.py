@@ -27,7 +27,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Begun = tuple[Item, "Future[Result]"]
+Begun = tuple[Item, Future[Result]]
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def in_workers(
 ) -> Iterator[Result | Lost[Item]]:
     """Yield `function` of each item, in order. Function, items and results must be picklable.
 
-    When a worker dies, what was under way is done again, each item in a worker of its own; an item
-    that ends this one too is Lost. An exception of the function ends the whole. The workers end
+    When a worker dies, what was under way is done again, one item at a time; an item that ends its
+    worker once more is Lost. An exception of the function ends the whole. The workers end
     with the thread that takes the results, however it ends.
     """
     waiting = iter(items)
@@ -71,7 +71,7 @@ def in_workers(
                 result = future.result()
             except BrokenProcessPool:
                 pool.shutdown()
-                yield from (_again(function, *begun) for begun in under_way)
+                yield from _again(function, under_way)
                 under_way.clear()
                 pool = _pool(n_workers)
             else:
@@ -102,7 +102,7 @@ def _begin(parent: int) -> None:
 
 def _begun(
     pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item
-) -> "Future[Result]":
+) -> Future[Result]:
     try:
         return pool.submit(function, item)
     except BrokenProcessPool as error:
@@ -113,14 +113,23 @@ def _begun(
 
 
 def _again(
-    function: Callable[[Item], Result], item: Item, before: "Future[Result]"
-) -> Result | Lost[Item]:
-    """The result that an item has, or gets in a worker of its own."""
-    if not isinstance(before.exception(), BrokenProcessPool):
-        return before.result()
-
-    with _pool(1) as pool:
-        try:
-            return pool.submit(function, item).result()
-        except BrokenProcessPool:
-            return Lost(item)
+    function: Callable[[Item], Result], begun: Iterable[Begun[Item, Result]]
+) -> Iterator[Result | Lost[Item]]:
+    """The results of what was under way when a worker died, one after the other in one worker, so
+    that it is known which item ends it."""
+    pool = _pool(1)
+    try:
+        for item, before in begun:
+            if not isinstance(before.exception(), BrokenProcessPool):
+                yield before.result()
+                continue
+            try:
+                result = pool.submit(function, item).result()
+            except BrokenProcessPool:
+                pool.shutdown()
+                pool = _pool(1)
+                yield Lost(item)
+            else:
+                yield result
+    finally:
+        pool.shutdown()

@@ -79,7 +79,7 @@ RUN_BY = {
     "python -m pipelines.intake.inbox": "tests/pipelines/test_inbox.py"
     "::test_good_files_enter_the_data_others_are_kept_with_the_reason_and_all_can_be_taken_back",
     "python -m pipelines.lots.inspect_lot": "tests/pipelines/lots/test_inspect_lot.py"
-    "::test_a_run_that_is_killed_goes_on_where_it_was_to_the_same_bytes",
+    "::test_the_command_judges_a_lot_and_refuses_to_go_on_with_another_champion",
     "python -m pipelines.lots.watch_folder": "tests/pipelines/lots/test_watch_folder.py"
     "::test_nothing_is_lost_or_told_twice_by_kills_at_random_moments",
     "python -m benchmarks.lots": "tests/benchmarks/test_lots.py"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspection.errors import InspectionError
-from pipelines.lots.lot import Frame, LotPart, Naming, is_frame, parts_of, shown
+from pipelines.lots.lot import Naming, is_frame, parts_of, shown
+from pipelines.lots.part import Frame, LotPart
 
 # Size and time of the last change (ns since 1970): what tells that a file was written to.
 Stamp = tuple[int, int]

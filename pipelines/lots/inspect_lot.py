@@ -13,14 +13,15 @@ import hashlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipelines.lots.judging import Release, Row
-    from pipelines.lots.lot import Lot, LotPart
+    from pipelines.lots.lot import Lot
+    from pipelines.lots.part import LotPart
 
 # What a kill costs at most: some ten seconds of one core at 50 ms a part. A file costs a few
 # milliseconds to write and to sync.
@@ -92,7 +93,7 @@ def inspect_lot(
     releases: Path | None = None,
     shard_parts: int = SHARD_PARTS,
 ) -> Summary:
-    """Write the verdict on each part to `out`, each exactly once; what is there is not judged again.
+    """Write the verdict on each part to `out`, exactly once; what is there is not judged again.
 
     `n_workers` are as many as there are cores. Raises InspectionError, where another lot or another
     champion was begun with, too.
@@ -142,7 +143,7 @@ def described(lot: "Lot") -> str:
 
 
 def _rows(
-    parts: "list[LotPart]", release: "Release", n_workers: int
+    parts: "Sequence[LotPart]", release: "Release", n_workers: int
 ) -> "Iterator[Row]":
     from functools import partial
 

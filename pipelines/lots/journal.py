@@ -120,7 +120,9 @@ class Journal:
 
     def lines_after(self, number: int) -> Iterator[tuple[int, str]]:
         """Numbers and lines after this one, one at a time."""
-        query = "SELECT number, line FROM verdicts WHERE number > ? ORDER BY number LIMIT 1"
+        query = (
+            "SELECT number, line FROM verdicts WHERE number > ? ORDER BY number LIMIT 1"
+        )
         while True:
             with self._lock:
                 row = self._connection.execute(query, [number]).fetchone()

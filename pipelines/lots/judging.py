@@ -22,7 +22,7 @@ from inspection.runtime.releases import champion_card
 from inspection.runtime.signatures import read_public_key
 from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
-from pipelines.lots.lot import LotPart
+from pipelines.lots.part import LotPart
 
 RELEASES = Path("models/releases")
 PUBLIC_KEY = "KNURL_PUBLIC_KEY"

@@ -22,30 +22,13 @@ from inspection.dataset.names import (
 from inspection.dataset.table import TABLES, read_rows
 from inspection.errors import InspectionError, first_three
 from inspection.images import SUFFIXES
+from pipelines.lots.part import Frame, LotPart
 from stages import sections
 
 WILDCARDS = frozenset("*?[")
 NO_NAME = "name_not_understood"
 NO_PART = "no_part"
 NOT_UNDERSTOOD = "the name does not fit validate.pattern, or names no part"
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A file that shows a part. `name` is what it is called in verdicts: its path in the lot."""
-
-    name: str
-    path: Path
-
-
-@dataclass(frozen=True)
-class LotPart:
-    """The frames of one part; or a frame of which nobody knows the part, and why (`error`)."""
-
-    part_id: str
-    frames: tuple[Frame, ...]
-    error: str = ""
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +76,7 @@ def find_lot(
     source: str,
     *,
     part_per_file: bool = False,
-    columns: TableColumns = TableColumns(),  # noqa: B008  (frozen)
+    columns: TableColumns = TableColumns(),
     root: Path | None = None,
 ) -> Lot:
     """The lot in a folder, a glob, or a table whose paths begin at `root` (its own folder).

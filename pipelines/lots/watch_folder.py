@@ -108,9 +108,7 @@ class Watcher:
 
         names = [frame.name for frame in arrived.part.frames]
         before = self._journal.hashes_of(names)
-        hashes = {
-            frame.name: _sha256_of(frame.path) for frame in arrived.part.frames
-        }
+        hashes = {frame.name: _sha256_of(frame.path) for frame in arrived.part.frames}
         new = [name for name in names if hashes[name] != before.get(name)]
         reasons = [f"{name}: came or changed after the part was judged" for name in new]
         row = refused(arrived.part, release, LATE, reasons, hashes)

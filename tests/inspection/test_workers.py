@@ -55,10 +55,10 @@ def test_work_is_done_in_other_processes_of_one_thread() -> None:
 
 
 def test_an_item_that_ends_its_worker_is_lost_and_no_other_is() -> None:
-    found = list(in_workers(square_or_die, range(40), n_workers=2))
+    found = list(in_workers(square_or_die, range(30), n_workers=2))
 
     assert found[3] == Lost(3)
-    assert [one for one in found if one != Lost(3)] == [n * n for n in range(40) if n != 3]
+    assert [one for one in found if one != Lost(3)] == [n * n for n in range(30) if n != 3]
 
 
 def test_a_worker_that_is_killed_loses_nothing(tmp_path: Path) -> None:

@@ -107,5 +107,5 @@ def test_what_is_no_image_is_noted_and_hidden_files_are_somebody_elses(
 def test_a_rule_by_which_no_part_is_ever_whole_is_refused(tmp_path: Path) -> None:
     rule = {"rule": "consecutive", "group": "part", "max_gap": 1}
     naming = Naming.model_validate(LAYOUT | {"part_from": rule})
-    with pytest.raises(InspectionError, match="rule consecutive .* give --part-per-file"):
+    with pytest.raises(InspectionError, match=r"rule consecutive .* give --part-per-file"):
         Arrivals(tmp_path, naming, SETTLE_S)

@@ -18,8 +18,14 @@ from pipelines.lots.lot import find_lot
 from tests.lots import environment, promote_new, put_parts
 
 COMMAND = (sys.executable, "-m", "pipelines.lots.inspect_lot")
-# More than two shards, so that a kill after the first one leaves work in both directions.
-N_PARTS = 450
+# Some twelve shards: a kill after the first one leaves most of the work.
+N_PARTS, SHARD_PARTS = 60, 5
+SMALL_SHARDS = f"""
+from pathlib import Path
+from pipelines.lots.inspect_lot import inspect_lot
+from pipelines.lots.lot import find_lot
+inspect_lot(find_lot("shots"), Path("out.parquet"), n_workers=2, shard_parts={SHARD_PARTS})
+"""
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -37,7 +43,8 @@ def test_each_part_has_one_row_with_the_verdict_of_the_inspector(project: Path) 
 
     assert list(table["part_id"]) == ["", *(f"{number:04d}" for number in range(8)), "0009"]
     inspector = Inspector(champion(Path("models/releases")))
-    for row, pair in zip(table[1:9].itertuples(), zip(*[iter(paths)] * 2, strict=True), strict=True):
+    pairs = zip(paths[::2], paths[1::2], strict=True)
+    for row, pair in zip(table[1:9].itertuples(), pairs, strict=True):
         found = inspector.inspect([View(path.name, path.read_bytes()) for path in pair])
         assert (row.verdict, row.label) == (found.verdict, found.label)
         worst = next(view for view in found.views if view.name == found.worst_view)
@@ -67,12 +74,17 @@ def test_a_lot_that_is_finished_is_not_judged_again(project: Path) -> None:
     assert Path("out.parquet").stat() == before
 
 
-def test_another_champion_is_refused_in_a_line_unless_it_is_to_begin_anew(project: Path) -> None:
-    put_parts(project / "shots", range(2))
-    inspect_lot(find_lot("shots"), Path("out.parquet"), n_workers=1)
+def test_the_command_judges_a_lot_and_refuses_to_go_on_with_another_champion(
+    project: Path,
+) -> None:
+    put_parts(project / "shots", range(4))
+    done = run("shots", "--out", "out.parquet", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("out.parquet: 4 parts: 1 pass, 0 review, 3 reject, 0 refused; ")
+    assert done.stderr.startswith("4 parts of 8 frames; the part by validate.part_from of params")
+
     promote_new(project, "2")
     done = run("shots", "--out", "out.parquet")
-
     assert done.returncode == 1
     assert "was begun with release 1, and now release 2 is the champion; --anew" in done.stderr
     assert "Traceback" not in done.stderr
@@ -93,15 +105,7 @@ def test_two_runs_never_write_one_table(project: Path) -> None:
 
 def test_a_run_that_is_killed_goes_on_where_it_was_to_the_same_bytes(project: Path) -> None:
     put_parts(project / "shots", range(N_PARTS))
-    whole = run("shots", "--out", "whole.parquet", "--workers", "2")
-    assert whole.returncode == 0, whole.stderr
-
-    killed = subprocess.Popen(
-        [*COMMAND, "shots", "--out", "out.parquet", "--workers", "2"],
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    killed = subprocess.Popen([sys.executable, "-c", SMALL_SHARDS], env=environment())
     first = Path("out.parquet.parts/0000.parquet")
     deadline = time.monotonic() + 60
     while not first.exists() and time.monotonic() < deadline:
@@ -113,13 +117,14 @@ def test_a_run_that_is_killed_goes_on_where_it_was_to_the_same_bytes(project: Pa
     assert alive == []
     assert not Path("out.parquet").exists()
 
-    done = run("shots", "--out", "out.parquet", "--workers", "1")
-    assert done.returncode == 0, done.stderr
-    assert ", 200 judged before; " in done.stdout or ", 400 judged before; " in done.stdout
+    lot = find_lot("shots")
+    summary = inspect_lot(lot, Path("out.parquet"), n_workers=1, shard_parts=SHARD_PARTS)
+    whole = inspect_lot(lot, Path("whole.parquet"), n_workers=2, shard_parts=SHARD_PARTS)
+    assert whole.n_judged == N_PARTS
+    assert 0 < summary.n_judged < N_PARTS
+    assert f", {N_PARTS - summary.n_judged} judged before; " in str(summary)
     assert Path("out.parquet").read_bytes() == Path("whole.parquet").read_bytes()
     assert pd.read_parquet("out.parquet")["part_id"].is_unique
-    assert f"{N_PARTS} parts: " in whole.stdout
-    assert "450 parts of 900 frames; the part by validate.part_from" in whole.stderr
 
 
 def test_help_imports_no_library_that_takes_long(project: Path) -> None:

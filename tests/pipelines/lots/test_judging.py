@@ -11,7 +11,7 @@ from inspection.runtime.signatures import make_keys
 from inspection.runtime.views import View
 from inspection.storage import sha256_of
 from pipelines.lots.judging import Release, current_release, inspector_of, judged, lost
-from pipelines.lots.lot import Frame, LotPart
+from pipelines.lots.part import Frame, LotPart
 from tests.bundles import draw_jpeg, sample_line
 
 RELEASES = Path("models/releases")

@@ -59,7 +59,7 @@ def test_each_part_is_told_once_over_restarts(project: Path) -> None:
 
 
 def test_a_part_that_was_refused_is_judged_when_a_good_file_comes(project: Path) -> None:
-    first, second = put_parts(project / "shots", [1])
+    _, second = put_parts(project / "shots", [1])
     whole = second.read_bytes()
     second.write_bytes(whole[:2000])
     once()
@@ -87,7 +87,7 @@ def test_a_part_that_cannot_be_read_is_told_once_and_judged_when_it_can(project:
     """As the file of a share that is away for a while; a folder's mode does not stop root."""
     from pipelines.lots.arrivals import Arrived
     from pipelines.lots.journal import Journal
-    from pipelines.lots.lot import Frame, LotPart
+    from pipelines.lots.part import Frame, LotPart
     from pipelines.lots.watch_folder import Watcher
 
     path = project / "a.jpg"
