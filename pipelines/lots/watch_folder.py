@@ -151,7 +151,7 @@ def watch(
     folder: Path,
     *,
     out: Path,
-    webhook: str = "",
+    webhook: str | None = None,
     settle_s: float = SETTLE_S,
     part_per_file: bool = False,
     once: bool = False,
@@ -259,7 +259,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--out", type=Path, required=True, metavar="JSONL")
-    parser.add_argument("--webhook", type=_address, default="", metavar="URL")
+    parser.add_argument("--webhook", type=_address, metavar="URL")
     parser.add_argument("--settle", type=float, default=SETTLE_S, metavar="S")
     parser.add_argument(
         "--part-per-file", action="store_true", help="each file is a part of its own"
