@@ -94,9 +94,10 @@ def summary(card: Card) -> str:
     table += [limit["sentence"], *([limit["rests_on"]] if "rests_on" in limit else [])]
 
     cost = metrics["cost"]
+    costs = [*_costs(cost), *_hardest(limit)]
     if cost["beats_review_all"]:
-        return "\n".join(["", *table, *_costs(cost), ""])
-    return "\n".join(["", *_costs(cost), "", *table, ""])
+        return "\n".join(["", *table, *costs, ""])
+    return "\n".join(["", *costs, "", *table, ""])
 
 
 def verdict_lines(metrics: Mapping[str, Any], card: Card) -> list[str]:
@@ -161,6 +162,12 @@ def _costs(cost: dict[str, Any]) -> list[str]:
         f"{cost['pass_all']:.3f}, to reject all {cost['reject_all']:.3f}"
     )
     return [cost["sentence"], beside, *(f"would help: {one}" for one in cost["advice"])]
+
+
+def _hardest(limit: Mapping[str, Any]) -> list[str]:
+    """What a look at the hardest parts would gain, if much; cards of before do not tell."""
+    sentence = limit.get("hardest", {}).get("sentence")
+    return [f"would help: {sentence}"] if sentence else []
 
 
 def _number(value: float | None) -> str:

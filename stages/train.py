@@ -1,8 +1,6 @@
 """Train the classifier on the crops of its region; every epoch goes live to MLflow."""
 
-import logging
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,9 +26,9 @@ from inspection.models.classifier import (
     save_classifier,
 )
 from inspection.models.crops import Crops, load_crops
-from inspection.models.cross_validation import FrozenTraining, cross_validate, fit_on
+from inspection.models.cross_validation import FrozenTraining, cross_validate
 from inspection.models.frozen import frozen_features
-from inspection.models.training import OnEpoch, Schedule, fit_classifier
+from inspection.models.training import Schedule, fit_classifier, quiet_lightning
 from inspection.models.weights import HUB, NONE, PACKAGED, normalisation
 from inspection.parts import by_part, macro_f1
 from inspection.runtime.detectors import probabilities_of
@@ -169,7 +167,7 @@ def main() -> None:
     train, val = crops.in_fold("train"), crops.in_fold("val")
     _require_classes(crops, line)
 
-    _quiet_lightning()
+    quiet_lightning()
     model = _new_classifier(params, train, line)
     with live_run(params, store) as run:
         if params.freeze_backbone:
@@ -248,15 +246,15 @@ def learn_head(
         features,
         _schedule(params),
         seed=params.seed,
-        show_progress=sys.stderr.isatty(),
     )
-    validated = cross_validate(training, run.of_fold)
-    deployed, _ = fit_on(training, np.arange(len(seen)), on_epoch=run.epoch)
+    validated = cross_validate(
+        training, on_epoch=run.epoch_of_head, show_progress=sys.stderr.isatty()
+    )
     for number, row in enumerate(validated.history):
         run.epoch(number, row)
     classes = model.architecture.classes
     return Learned(
-        model=deployed,
+        model=validated.deployed,
         history=validated.history,
         metrics=_out_of_fold_metrics(validated.logits, seen, classes),
         before_val=validated.without[VAL_FOLD],
@@ -292,13 +290,12 @@ class LiveRun:
             finite = {key: value for key, value in row.items() if np.isfinite(value)}
             self._mlflow.log_metrics(finite, step=number)
 
-    def of_fold(self, fold: int) -> OnEpoch:
-        """Logs the epochs of one cross-validation fold, under names of its own."""
-
-        def epoch(number: int, row: dict[str, float]) -> None:
-            self.epoch(number, {f"fold{fold}_{name}": v for name, v in row.items()})
-
-        return epoch
+    def epoch_of_head(
+        self, fold: int | None, number: int, row: dict[str, float]
+    ) -> None:
+        """Log the epoch of a head without a fold, or of the one on all crops, under its name."""
+        head = "all" if fold is None else f"fold{fold}"
+        self.epoch(number, {f"{head}_{name}": value for name, value in row.items()})
 
 
 @contextmanager
@@ -327,19 +324,6 @@ def live_run(params: TrainParams, store: tracking.TrackingParams) -> Iterator[Li
         raise
     finally:
         mlflow.end_run(status)
-
-
-def _quiet_lightning() -> None:
-    """No advice about other products among the numbers; warnings and errors stay."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    known = (
-        "`isinstance.treespec, LeafSpec.` is deprecated",
-        # so it is meant: the head that is deployed learns from all parts but test
-        "You defined a `validation_step` but have no `val_dataloader`",
-    )
-    for message in known:
-        warnings.filterwarnings("ignore", message=message)
 
 
 def _new_classifier(params: TrainParams, train: Crops, line: Line) -> DefectClassifier:

@@ -59,7 +59,7 @@ def _row(part_id: str, number: int, label: str, fold: str) -> dict[str, Any]:
         "path": f"images/{part_id}-{number % 2}.png",
         "part_id": part_id,
         "fold": fold,
-        "cv_fold": {"val": 0, "test": -1}.get(fold, 1 + number // 2 % 4),
+        "cv_fold": {"val": 0, "test": -1, "unseen": -1}.get(fold, 1 + number // 2 % 4),
         "label": label,
         "part_label": label,
         "framed_by": "frame",

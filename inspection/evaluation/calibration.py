@@ -115,7 +115,7 @@ def fit_weighting(summands: Mapping[str, Scores], truth: Truth) -> Weighting:
         if bad.any() and not bad.all():
             weights, intercept = _logistic(table / spread, bad, columns)
             rate = EVEN * float(bad.sum()) / n_defective
-            intercept += log_odds(rate) - log_odds(bad.mean())
+            intercept += float(log_odds(rate) - log_odds(bad.mean()))
         elif not n_defective or n_defective == len(table):
             weights, intercept = np.ones(len(names)), 0.0
         else:

@@ -25,7 +25,12 @@ from inspection.runtime.detectors import (
     TemperatureScaling,
     Thresholds,
 )
-from inspection.runtime.fusion import Fusion, Weighting, threshold_on_probability
+from inspection.runtime.fusion import (
+    Fusion,
+    Weighting,
+    as_probability,
+    threshold_on_probability,
+)
 from inspection.runtime.verdict import decide
 from inspection.runtime.views import ViewOutputs
 
@@ -38,17 +43,38 @@ N_FOLDS = 5  # for verdicts on parts unseen: four fifths of the parts set the th
 # Share of normal parts beyond whose anomaly scores a part is reviewed, whatever the fused score
 # says: that has learned from known defects, and may not know the next one.
 UNUSUAL_RATE = 0.01
+# Defective parts that are named as the hardest: so many a person looks at in a minute.
+N_HARDEST = 3
+
+
+@dataclass(frozen=True)
+class Hardest:
+    """A defective part that looks most like a normal one.
+
+    `row` is its place among the parts, `score` its fused score, 0..1. Without it, and without those
+    that look even more normal, `good_passed` of the normal parts would pass, 0..1.
+    """
+
+    row: int
+    score: float
+    good_passed: float
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
     """How scores are fused, what else calls for a review by detector, the expected cost by
-    smoothed scores, and what the thresholds can show of the limit on escapes."""
+    smoothed scores, and what the thresholds can show of the limit on escapes.
+
+    `good_passed` of the normal parts pass, 0..1; `hardest` are the defective parts that look most
+    like them, the most alike first, where they were asked for.
+    """
 
     fusion: Fusion
     thresholds: dict[str, Thresholds]
     expected_cost: float
     limit: EscapeLimit
+    good_passed: float = 0.0
+    hardest: tuple[Hardest, ...] = ()
 
 
 def operating_point(
@@ -61,6 +87,7 @@ def operating_point(
     unusual_rate: float = UNUSUAL_RATE,
     tolerance: float = 0.0,
     also_measured: Parts | None = None,
+    names_hardest: bool = False,
 ) -> OperatingPoint:
     """The fusion and thresholds of least expected cost that keep to `max_escape_rate`, as far as
     parts show.
@@ -93,6 +120,8 @@ def operating_point(
         thresholds={ANOMALY: decision.unusual},
         expected_cost=decision.choice.expected_cost,
         limit=decision.choice.limit.judged_unseen(unseen, bad),
+        good_passed=_good_passed(decision, seen, truth),
+        hardest=tuple(hardest(rule, seen, truth, decision)) if names_hardest else (),
     )
 
 
@@ -236,6 +265,32 @@ def judged_unseen(
         decision = rule.decision(evidence, truth, rows=~held)
         verdicts[held] = np.array(decision.verdicts(evidence), dtype=object)[held]
     return verdicts.tolist()
+
+
+def hardest(
+    rule: Rule, evidence: Evidence, truth: Truth, decision: Decision
+) -> Iterator[Hardest]:
+    """The defective parts of the lowest scores, and what each of them keeps from passing.
+
+    A part whose score is NaN counts as none of them.
+    """
+    odds = evidence.by_part(decision.weighting.odds(evidence.summands))
+    lowest = np.argsort(np.where(truth.defective, odds, np.inf), kind="stable")
+    n = min(N_HARDEST, int((truth.defective & ~np.isnan(odds)).sum()))
+    for place, row in enumerate(lowest[:n]):
+        others = np.setdiff1d(np.arange(evidence.n_parts), lowest[: place + 1])
+        without = rule.decision(evidence, truth, rows=others)
+        yield Hardest(
+            row=int(row),
+            score=float(as_probability(odds[row])),
+            good_passed=_good_passed(without, evidence, truth),
+        )
+
+
+def _good_passed(decision: Decision, evidence: Evidence, truth: Truth) -> float:
+    """The share of normal parts that a decision passes; 0 where there are none."""
+    verdicts = np.array(decision.verdicts(evidence), dtype=object)[~truth.defective]
+    return float((verdicts == "pass").mean()) if len(verdicts) else 0.0
 
 
 def _margin(calibration: Calibration, tolerance: float) -> float:

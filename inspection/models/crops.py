@@ -40,6 +40,10 @@ class Crops:
         index = self.index.iloc[rows].reset_index(drop=True)
         return Crops(self.images[rows], self.targets[rows], index)
 
+    def without_images(self) -> "Crops":
+        """The same with empty pictures, for what needs labels and targets alone: it is small."""
+        return Crops(self.images[:, :0, :0], self.targets, self.index)
+
     def __len__(self) -> int:
         return len(self.index)
 

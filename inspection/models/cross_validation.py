@@ -1,23 +1,36 @@
 """Heads on the features of a frozen backbone: one without each fold, and one on all crops.
 
 A head without a fold gives the scores out of fold that thresholds rest on; the one on all crops is
-deployed.
+deployed. They are trained side by side, each in one thread, so that what comes out does not depend
+on how many processors a machine has.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import multiprocessing
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
+from inspection.errors import InspectionError
 from inspection.models.classifier import DefectClassifier, with_new_head
 from inspection.models.crops import Crops
 from inspection.models.frozen import FeatureDataset, Features, head_logits
-from inspection.models.training import OnEpoch, Schedule, fit_head
+from inspection.models.training import Schedule, fit_head, quiet_lightning
+from inspection.processes import die_with_parent, n_processes
 
 # The numbers of each epoch, in order.
 History = list[dict[str, float]]
+# Gets each epoch: the fold that its head does not see, None for all crops; its number; its numbers.
+OnEpoch = Callable[[int | None, int, dict[str, float]], None]
+# no outcome: how soon the epochs of the other processes are reported
+REPORT_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -29,64 +42,180 @@ class FrozenTraining:
     features: Features
     schedule: Schedule
     seed: int
-    show_progress: bool
+
+    @property
+    def folds(self) -> list[int]:
+        """The numbers of the folds that are held out in turn."""
+        return [int(fold) for fold in np.unique(self.crops.index["cv_fold"])]
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """The classifier without each fold, by fold; the logits (N, classes) of each crop by the one
-    that has not seen its fold; and the epochs' numbers, averaged over the folds."""
+    """What came of it.
 
+    `deployed` is the classifier whose head has learned all crops, `without` the one without each
+    fold, by fold. `logits` (N, classes) are those of each crop by the one that has not seen its
+    fold; `history` holds the epochs' numbers, averaged over the folds.
+    """
+
+    deployed: DefectClassifier
     without: dict[int, DefectClassifier]
     logits: Any
     history: History
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """A head's weights, its epochs, and its logits of the crops that it has not seen."""
+
+    weights: dict[str, torch.Tensor]
+    history: History
+    logits: Any
+
+
 def cross_validate(
-    training: FrozenTraining, on_epoch_without: Callable[[int], OnEpoch]
+    training: FrozenTraining, *, on_epoch: OnEpoch, show_progress: bool
 ) -> CrossValidation:
-    """Fit a head without each `cv_fold` of the crops, and let it judge that fold."""
-    fold_of = training.crops.index["cv_fold"].to_numpy()
-    classes = training.model.architecture.classes
-    logits = np.zeros((len(fold_of), len(classes)), np.float32)
-    without, histories = {}, []
-    for fold in map(int, np.unique(fold_of)):
-        held_out = np.flatnonzero(fold_of == fold)
-        model, history = fit_on(
-            training,
-            np.flatnonzero(fold_of != fold),
-            held_out=held_out,
-            on_epoch=on_epoch_without(fold),
-        )
-        without[fold] = model
-        histories.append(history)
-        logits[held_out] = head_logits(model.head, training.features, held_out)
-    return CrossValidation(without, logits, _averaged(histories))
+    """Fit a head without each `cv_fold` of the crops, which it then judges, and one on all crops.
 
-
-def fit_on(
-    training: FrozenTraining, rows: Any, *, held_out: Any = None, on_epoch: OnEpoch
-) -> tuple[DefectClassifier, History]:
-    """A copy of the classifier whose head has learned the crops of some rows, and its epochs.
-
-    The crops of `held_out`, where there are some, only measure each epoch.
+    Raises InspectionError where a process that trains one is killed.
     """
+    tasks: list[int | None] = [*training.folds, None]
+    n_epochs = len(tasks) * training.schedule.epochs
+    progress = tqdm(total=n_epochs, desc="epochs of heads", disable=not show_progress)
+
+    def report(fold: int | None, number: int, row: dict[str, float]) -> None:
+        progress.update()
+        on_epoch(fold, number, row)
+
+    n_beside = n_processes(len(tasks))
+    fit_all = _one_by_one if n_beside == 1 else _side_by_side
+    with progress:
+        fitted = dict(
+            zip(tasks, fit_all(training, tasks, report, n_beside), strict=True)
+        )
+
+    fold_of = training.crops.index["cv_fold"].to_numpy()
+    logits = np.zeros(
+        (len(fold_of), len(training.model.architecture.classes)), np.float32
+    )
+    for fold in training.folds:
+        logits[fold_of == fold] = fitted[fold].logits
+    return CrossValidation(
+        deployed=_with_head(training.model, fitted[None]),
+        without={
+            fold: _with_head(training.model, fitted[fold]) for fold in training.folds
+        },
+        logits=logits,
+        history=_averaged([fitted[fold].history for fold in training.folds]),
+    )
+
+
+def _one_by_one(
+    training: FrozenTraining, tasks: Sequence[int | None], report: OnEpoch, _: int
+) -> list[_Fitted]:
+    """Fit the heads in this process."""
+    with _one_thread():
+        return [_fit(training, fold, report) for fold in tasks]
+
+
+def _side_by_side(
+    training: FrozenTraining,
+    tasks: Sequence[int | None],
+    report: OnEpoch,
+    n_beside: int,
+) -> list[_Fitted]:
+    """Fit the heads in processes of their own; their epochs are reported as they end."""
+    context = multiprocessing.get_context("spawn")
+    epochs: Any = context.Queue()
+    sent = replace(training, crops=training.crops.without_images())
+    with ProcessPoolExecutor(n_beside, context, _begin, (sent, epochs)) as pool:
+        fits = [pool.submit(_fit_beside, fold) for fold in tasks]
+        _report_until_done(fits, epochs, report)
+        try:
+            return [fit.result() for fit in fits]
+        except BrokenProcessPool as error:
+            raise InspectionError(
+                "train: a process that trained a head was killed; where memory was short, set "
+                "KNURL_PROCESSES=1"
+            ) from error
+
+
+def _report_until_done(
+    fits: Sequence["Future[_Fitted]"], epochs: Any, report: OnEpoch
+) -> None:
+    is_done = False
+    while not is_done:
+        is_done = all(fit.done() for fit in fits)
+        try:
+            while True:
+                report(*epochs.get(timeout=REPORT_S))
+        except queue.Empty:
+            pass
+
+
+# What a process beside this one trains on, and where it reports its epochs.
+_beside: dict[str, Any] = {}
+
+
+def _begin(training: FrozenTraining, epochs: Any) -> None:
+    die_with_parent()
+    quiet_lightning()
+    torch.set_num_threads(1)
+    _beside.update(training=training, epochs=epochs)
+
+
+def _fit_beside(fold: int | None) -> _Fitted:
+    def report(*epoch: Any) -> None:
+        _beside["epochs"].put(epoch)
+
+    return _fit(_beside["training"], fold, report)
+
+
+def _fit(training: FrozenTraining, fold: int | None, report: OnEpoch) -> _Fitted:
+    """A head that has learned all crops but those of a fold, or all where that is None."""
     torch.manual_seed(training.seed)
-    fitted = with_new_head(training.model)
+    head = with_new_head(training.model).head
     crops, features = training.crops, training.features
     classes = training.model.architecture.classes
-    held_out_set = None
-    if held_out is not None:
-        held_out_set = FeatureDataset(crops, features, classes, rows=held_out)
+    fold_of = crops.index["cv_fold"].to_numpy()
+    rows, held_out = np.arange(len(crops)), None
+    if fold is not None:
+        rows, held_out = (
+            np.flatnonzero(fold_of != fold),
+            np.flatnonzero(fold_of == fold),
+        )
+
     history = fit_head(
-        fitted.head,
+        head,
         FeatureDataset(crops, features, classes, rows=rows, seed=training.seed),
-        held_out_set,
+        None
+        if held_out is None
+        else FeatureDataset(crops, features, classes, rows=held_out),
         training.schedule,
-        on_epoch=on_epoch,
-        show_progress=training.show_progress,
+        on_epoch=lambda number, row: report(fold, number, row),
     )
-    return fitted, history
+    logits = None if held_out is None else head_logits(head, features, held_out)
+    return _Fitted(head.state_dict(), history, logits)
+
+
+def _with_head(model: DefectClassifier, fitted: _Fitted) -> DefectClassifier:
+    """A copy of the classifier with the weights of a head that was fitted."""
+    copy = with_new_head(model)
+    copy.head.load_state_dict(fitted.weights)
+    copy.head.eval()
+    return copy
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums of one thread are those of every machine; of two they depend on how work is shared."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def _averaged(histories: list[History]) -> History:

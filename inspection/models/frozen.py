@@ -57,6 +57,15 @@ class Features:
 
     stages: tuple[Any, ...]
 
+    @classmethod
+    def mapped(cls, files: Sequence[str]) -> "Features":
+        """The features in some files, a stage each, mapped into memory and read-only."""
+        return cls(tuple(np.load(file, mmap_mode="r") for file in files))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process maps the same files instead of being sent what is in them."""
+        return Features.mapped, ([maps.filename for maps in self.stages],)
+
     @property
     def n_ways(self) -> int:
         """In how many ways each crop was shown to the backbone: 1 or 4."""
@@ -129,8 +138,7 @@ def frozen_features(
         _compute(model, images, ways, incoming, show_progress=show_progress)
         incoming.replace(folder)
     folder.touch()
-    files = sorted(folder.glob("stage*.npy"))
-    return Features(tuple(np.load(file, mmap_mode="r") for file in files))
+    return Features.mapped([str(file) for file in sorted(folder.glob("stage*.npy"))])
 
 
 @torch.inference_mode()

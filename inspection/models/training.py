@@ -1,5 +1,7 @@
 """How the classifier learns: losses, balanced sampling, and the best weights by part."""
 
+import logging
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -195,6 +197,11 @@ class ClassifierTraining(L.LightningModule):
         self.history.append(row)
         self.log_dict({"val_macro_f1": f1, "val_score": score}, prog_bar=True)
 
+    def end_epoch_without_val(self) -> None:
+        """Where nothing is held out, an epoch is its loss alone."""
+        self.history.append({"train_loss": float(np.mean(self._losses))})
+        self._losses.clear()
+
     def configure_optimizers(self) -> Any:
         """AdamW under one cycle of the learning rate, which takes some steps to be one."""
         optimiser = torch.optim.AdamW(
@@ -228,6 +235,14 @@ class EachEpoch(Callback):
     ) -> None:
         """Report the epoch."""
         if isinstance(training, ClassifierTraining) and training.history:
+            self.on_epoch(trainer.current_epoch, training.history[-1])
+
+    def on_train_epoch_end(
+        self, trainer: L.Trainer, training: L.LightningModule
+    ) -> None:
+        """Report an epoch after which nothing is validated."""
+        if isinstance(training, ClassifierTraining) and training.val is None:
+            training.end_epoch_without_val()
             self.on_epoch(trainer.current_epoch, training.history[-1])
 
 
@@ -299,7 +314,6 @@ def fit_head(
     schedule: Schedule,
     *,
     on_epoch: OnEpoch,
-    show_progress: bool,
 ) -> list[dict[str, float]]:
     """Train a head on a frozen backbone's features, for all epochs; returns the epochs' numbers.
 
@@ -311,11 +325,24 @@ def fit_head(
         held_out.crops if held_out else None,
         _class_weights(train.labels, len(head.architecture.classes), schedule.balance),
     )
-    trainer = _trainer(schedule, [EachEpoch(on_epoch)], show_progress=show_progress)
+    trainer = _trainer(schedule, [EachEpoch(on_epoch)], show_progress=False)
     val_loader = DataLoader(held_out, batch_size=VAL_BATCH) if held_out else None
     trainer.fit(training, _loader(train, schedule), val_loader)
     head.eval().cpu()
     return training.history
+
+
+def quiet_lightning() -> None:
+    """No advice about other products among the numbers; warnings and errors stay."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    known = (
+        "`isinstance.treespec, LeafSpec.` is deprecated",
+        # so it is meant: the head that is deployed learns from all parts but test
+        "You defined a `validation_step` but have no `val_dataloader`",
+    )
+    for message in known:
+        warnings.filterwarnings("ignore", message=message)
 
 
 def place_loss(

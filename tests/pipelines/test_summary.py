@@ -77,6 +77,15 @@ def test_the_legend_says_what_an_error_is_and_what_cannot_be_claimed(tmp_path: P
     assert "299 without an escape" in text
 
 
+def test_the_parts_that_a_look_is_worth_are_named_where_there_are_some(tmp_path: Path) -> None:
+    card = finished(make_bundle(tmp_path))
+    assert "would help: look at" not in summary(card)
+    for sentence, n_told in (("look at 7 (dent)", 1), (None, 0)):
+        limit = card.metrics["limit"] | {"hardest": {"parts": [], "sentence": sentence}}
+        told = summary(card.model_copy(update={"metrics": card.metrics | {"limit": limit}}))
+        assert told.count("would help: look at 7 (dent)") == n_told
+
+
 @pytest.mark.parametrize(("n_escapes", "beats"), [(0, True), (5, False)])
 def test_what_does_not_beat_reviewing_all_is_said_before_the_table(
     tmp_path: Path, n_escapes: int, beats: bool

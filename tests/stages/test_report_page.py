@@ -77,7 +77,8 @@ def page(html: str) -> ReportPage:
 def finished(card: Card, table: pd.DataFrame) -> Card:
     """The card with the metrics and the lineage that the stage adds."""
     metrics: dict[str, Any] = outcomes.test_metrics(table, card, Costs()) | {
-        "limit": LIMIT.as_json() | {"simulated": simulated(3, 0.01)},
+        "limit": LIMIT.as_json()
+        | {"simulated": simulated(3, 0.01), "hardest": {"sentence": "look at 7 (dent)"}},
         "cam": {
             "n": 2,
             "n_parts": 2,
@@ -202,6 +203,7 @@ def test_what_a_limit_cannot_show_and_what_was_applied_stand_in_the_report(html:
     assert LIMIT.sentence in text
     assert "1 pass when judged by thresholds set without them: at most 13.6 %" in text
     assert text.count("% of draws") == 4
+    assert "It would help to look at 7 (dent). They stand first at the review desk." in text
 
 
 def test_a_line_that_does_not_beat_review_says_so_before_its_rates(html: str) -> None:

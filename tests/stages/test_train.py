@@ -13,6 +13,7 @@ from inspection.errors import InspectionError
 from inspection.evaluation.part_scores import read_out_of_fold
 from inspection.models.classifier import load_classifier, load_classifier_before_val
 from inspection.models.crops import Crops, save_crops
+from inspection.processes import PROCESSES
 from stages import train
 from stages.tracking import TrackingParams
 from tests.lines import run_stage
@@ -46,6 +47,7 @@ def run(
     **changes: Any,
 ) -> dict[str, Any]:
     """Run the stage on these crops; returns its metrics."""
+    monkeypatch.setenv(PROCESSES, "1")
     save_crops(folder / "crops", "part", crops)
     run_stage(
         train,

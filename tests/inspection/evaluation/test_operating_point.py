@@ -237,3 +237,28 @@ def test_thresholds_keep_off_what_the_deployed_model_measured_too() -> None:
     odds = np.log(accept / (1 - accept))
     summands = {"classifier": np.array([-4.0]), "anomaly": np.array([limit])}
     assert abs(point.fusion.odds(summands)[0] - odds) > 0
+
+
+def test_the_defective_parts_that_look_most_normal_are_named_with_what_they_keep_from_passing() -> (
+    None
+):
+    labels = dict(LABELS) | {"good3": "dent", "good7": "dent"}  # two that nobody can see
+    truth = truth_of(PARTS, labels, MODELS)
+    costs = Costs()
+    plain = operating_point(PARTS, truth, CALIBRATIONS, costs, None)
+    point = operating_point(PARTS, truth, CALIBRATIONS, costs, None, names_hardest=True)
+
+    assert plain.hardest == ()
+    names = [list(PARTS)[one.row] for one in point.hardest]
+    assert set(names[:2]) == {"good3", "good7"}
+    assert point.good_passed < 0.5
+    assert [one.good_passed >= 0.9 for one in point.hardest] == [False, True, True]
+    scores = [one.score for one in point.hardest]
+    assert scores == sorted(scores)
+
+
+def test_without_a_defective_part_none_is_the_hardest() -> None:
+    good = {name: views for name, views in PARTS.items() if name.startswith("good")}
+    truth = truth_of(good, LABELS, MODELS)
+    point = operating_point(good, truth, CALIBRATIONS, Costs(), 0.01, names_hardest=True)
+    assert point.hardest == ()

@@ -128,7 +128,7 @@ def test_a_head_learns_the_squares_from_features_that_nobody_trained(tmp_path: P
     reported: list[int] = []
     history = fit_head(
         model.head, sets[0], sets[1], SCHEDULE,
-        on_epoch=lambda number, _: reported.append(number), show_progress=False,
+        on_epoch=lambda number, _: reported.append(number),
     )  # fmt: skip
     assert reported == list(range(SCHEDULE.epochs))
     assert history[-1]["val_loss"] < 0.8 * history[0]["val_loss"]

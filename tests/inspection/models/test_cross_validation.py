@@ -1,0 +1,107 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from inspection.errors import InspectionError
+from inspection.models import cross_validation
+from inspection.models.cross_validation import CrossValidation, FrozenTraining, cross_validate
+from inspection.models.frozen import frozen_features, head_logits
+from inspection.processes import PROCESSES
+from tests.networks import SCHEDULE, tiny_classifier
+from tests.squares import draw_crops, joined
+
+# Nothing is held out from the head that is deployed, and Lightning finds that odd.
+pytestmark = pytest.mark.filterwarnings("ignore:You defined a `validation_step`")
+
+CROPS = joined(draw_crops(4, seed=1), draw_crops(2, fold="val", seed=2))
+FOLDS = [0, 1, 2, 3, 4]
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> FrozenTraining:
+    model = tiny_classifier(seed=5)
+    features = frozen_features(
+        model, CROPS.images, tmp_path_factory.mktemp("features"), mirrored=True, show_progress=False
+    )
+    return FrozenTraining(model, CROPS, features, replace(SCHEDULE, epochs=2), seed=0)
+
+
+def trained(training: FrozenTraining, epochs: list[Any] | None = None) -> CrossValidation:
+    def note(*epoch: Any) -> None:
+        if epochs is not None:
+            epochs.append(epoch[:2])
+
+    return cross_validate(training, on_epoch=note, show_progress=False)
+
+
+def test_each_crop_is_judged_by_the_head_without_its_fold(
+    training: FrozenTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PROCESSES, "1")
+    n_threads = torch.get_num_threads()
+    epochs: list[Any] = []
+    found = trained(training, epochs)
+
+    assert sorted(found.without) == FOLDS
+    fold_of = CROPS.index["cv_fold"].to_numpy()
+    for fold, model in found.without.items():
+        held_out = np.flatnonzero(fold_of == fold)
+        wanted = head_logits(model.head, training.features, held_out)
+        np.testing.assert_allclose(found.logits[held_out], wanted, atol=1e-5)
+    assert not torch.equal(found.deployed.head.evidence.weight,
+                           found.without[0].head.evidence.weight)  # fmt: skip
+    assert epochs == [(fold, number) for fold in [*FOLDS, None] for number in (0, 1)]
+    assert len(found.history) == 2
+    assert torch.get_num_threads() == n_threads
+
+
+@pytest.mark.slow
+def test_heads_that_are_trained_side_by_side_are_those_that_are_trained_one_by_one(
+    training: FrozenTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for n in ("1", "2"):
+        monkeypatch.setenv(PROCESSES, n)
+        epochs: list[Any] = []
+        found.append(trained(training, epochs))
+        assert sorted(epochs, key=str) == sorted(
+            ((fold, number) for fold in [*FOLDS, None] for number in (0, 1)), key=str
+        )
+
+    one, other = found
+    np.testing.assert_array_equal(one.logits, other.logits)
+    assert one.history == other.history
+    for a, b in ((one.deployed, other.deployed), (one.without[3], other.without[3])):
+        weights = b.state_dict()
+        assert all(torch.equal(value, weights[name]) for name, value in a.state_dict().items())
+
+
+@pytest.mark.slow
+def test_a_head_whose_process_is_killed_ends_the_training_with_a_line(
+    training: FrozenTraining,
+) -> None:
+    def kill(*_: Any) -> None:
+        for child in psutil.Process().children():
+            if "spawn_main" in " ".join(child.cmdline()):
+                child.kill()
+
+    with pytest.raises(InspectionError, match=f"was killed; .*{PROCESSES}=1"):
+        cross_validation._side_by_side(training, [0], kill, 1)
+
+
+def test_pictures_are_not_sent_to_other_processes_nor_features_read_twice(
+    training: FrozenTraining, tmp_path: Path
+) -> None:
+    import pickle
+
+    small = training.crops.without_images()
+    assert small.images.nbytes == 0
+    assert len(pickle.dumps(training.features)) < 1000
+    again = pickle.loads(pickle.dumps(training.features))
+    for one, other in zip(training.features.stages, again.stages, strict=True):
+        np.testing.assert_array_equal(one, other)
