@@ -62,9 +62,8 @@ def connect(params: TrackingParams) -> Any:
     lock while the others wait.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    require_reachable(params)
     uri = address(params)
-    _require_answer(uri)
-    _require_database(_folder(uri))
     import mlflow
 
     before = os.environ.get(ADDRESS)
@@ -86,6 +85,13 @@ def connect(params: TrackingParams) -> Any:
     mlflow.set_experiment(params.experiment)
     _end_runs_of_the_dead(mlflow, params.experiment)
     return mlflow
+
+
+def require_reachable(params: TrackingParams) -> None:
+    """Raise InspectionError where no server answers, or where the database is damaged."""
+    uri = address(params)
+    _require_answer(uri)
+    _require_database(_folder(uri))
 
 
 def owner() -> dict[str, str]:

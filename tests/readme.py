@@ -69,6 +69,12 @@ RUN_BY = {
     "::test_a_run_brings_every_stage_up_to_date_and_publishes_what_it_did",
     "make schedule": "tests/pipelines/test_schedule.py"
     "::test_a_run_of_the_clock_completes_within_three_minutes_and_all_ends_with_ctrl_c",
+    "make doctor": "tests/pipelines/doctor/test_project.py"
+    "::test_what_an_empty_folder_lacks_is_named_with_what_brings_it",
+    "make evidence": "tests/pipelines/trials/test_evidence.py"
+    "::test_every_part_counts_once_and_what_was_found_stands_below_the_summary",
+    "make drill": "tests/pipelines/trials/test_drill.py"
+    "::test_of_a_class_that_was_never_shown_its_verdicts_and_scores_are_told",
     "make watch": "tests/pipelines/test_watch.py"
     "::test_the_command_prints_the_rates_and_ends_well_where_nothing_has_changed",
     "python -m pipelines.watch": "tests/pipelines/test_watch.py"

@@ -1,0 +1,52 @@
+"""Say of everything that Knurl needs whether it is there, and what mends it where it is not.
+
+Nothing is changed. Exit 0: it can work. Exit 1: something is at fault.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+
+from pipelines.doctor import machine, project, servers
+from pipelines.doctor.finding import FAULT, Finding
+
+# Of the columns of states and of subjects: the longest of each.
+STATE_WIDTH, SUBJECT_WIDTH = 7, 11
+
+
+def main() -> None:
+    """Run the checks and print a line of each as it ends."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    findings = []
+    for finding in checks():
+        findings.append(finding)
+        sys.stdout.write(told(finding))
+        sys.stdout.flush()
+    if has_fault(findings):
+        raise SystemExit(1)
+
+
+def checks() -> Iterator[Finding]:
+    """All checks, those of this machine first."""
+    for room in (machine, project, servers):
+        yield from room.checks()
+
+
+def told(finding: Finding) -> str:
+    """A finding as a line, and its remedy below it."""
+    line = f"{finding.state:{STATE_WIDTH}}  {finding.subject:{SUBJECT_WIDTH}}  {finding.text}\n"
+    if not finding.remedy:
+        return line
+    indent = " " * (STATE_WIDTH + SUBJECT_WIDTH + 4)
+    return f"{line}{indent}to fix: {finding.remedy}\n"
+
+
+def has_fault(findings: Iterable[Finding]) -> bool:
+    """Whether anything is at fault; a warning is none."""
+    return any(one.state == FAULT for one in findings)
+
+
+if __name__ == "__main__":
+    main()
