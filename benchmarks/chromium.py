@@ -134,8 +134,9 @@ class Browser:
             time.sleep(0.05)
 
     def press(self, key: str) -> None:
-        """Press a key by its name, as `ArrowDown`."""
-        given = {"key": key, "code": key}
+        """Press a key by its name, as `ArrowDown` or `s`."""
+        is_letter = len(key) == 1 and key.isalpha()
+        given = {"key": key, "code": f"Key{key.upper()}" if is_letter else key}
         self.call("Input.dispatchKeyEvent", type="keyDown", **given)
         self.call("Input.dispatchKeyEvent", type="keyUp", **given)
 

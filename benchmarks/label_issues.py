@@ -21,7 +21,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     with arguments.issues.open(encoding="utf-8", newline="") as file:
-        suspects = [_key(row["path"]) for row in csv.DictReader(file)]
+        suspects = [composed(row["path"]) for row in csv.DictReader(file)]
     truth = json.loads(arguments.truth.read_text(encoding="utf-8"))["views"]
     for name, found, wanted in recall(suspects, spoiled(truth)):
         share = found / wanted if wanted else float("nan")
@@ -34,7 +34,7 @@ def spoiled(truth: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     for name, view in truth.items():
         if view["spoiled"] and not view["broken"]:
             how = f"{view['spoiled']}, boxes follow {view['boxes_follow']}"
-            found[_key(name)] = how
+            found[composed(name)] = how
     return found
 
 
@@ -51,7 +51,8 @@ def recall(
     return rows
 
 
-def _key(path: str) -> str:
+def composed(path: str) -> str:
+    """The file name of a path, with Hangul composed: by this, truth and manifest agree."""
     return unicodedata.normalize("NFC", PurePosixPath(path).name)
 
 

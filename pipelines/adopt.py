@@ -29,9 +29,9 @@ from pipelines.looking import Folder
 DATA = Path("data")
 DATA_FILE = Path("data.dvc")
 PARAMS = Path("params.yaml")
-REVIEWS = Path("reviews/labels.csv")
+REVIEWS = (Path("reviews/labels.csv"), Path("reviews/boxes.csv"))
 CHAMPION = Path("models/releases/champion.json")
-KEPT = (PARAMS, DATA_FILE, REVIEWS, CHAMPION)
+KEPT = (PARAMS, DATA_FILE, *REVIEWS, CHAMPION)
 METRICS = Path("metrics")
 LOCK = Path(".state/locks/adopt.lock")
 INCOMING = Path("data.incoming")
@@ -198,9 +198,10 @@ def _keep_old(aside: str, *, keep_data: bool) -> list[str]:
         if path.exists():
             write_bytes(_with(path, aside), path.read_bytes())
             undo.append(f"mv {_with(path, aside)} {path}")
-    if REVIEWS.exists():
-        header = REVIEWS.read_text(encoding="utf-8-sig").splitlines()[:1]
-        write_text(REVIEWS, "".join(f"{line}\n" for line in header))
+    for path in REVIEWS:
+        if path.exists():
+            header = path.read_text(encoding="utf-8-sig").splitlines()[:1]
+            write_text(path, "".join(f"{line}\n" for line in header))
     return [*undo, "dvc checkout data.dvc"] if keep_data else undo
 
 

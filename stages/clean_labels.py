@@ -12,6 +12,7 @@ import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
 
+from inspection.curation import box_reviews as drawing
 from inspection.curation import duplicate_groups, duplicates, textures
 from inspection.curation import label_issues as suspects
 from inspection.curation import label_rules as labels
@@ -65,6 +66,7 @@ class Paths:
     data: Annotated[Path, "folder of raw images"]
     manifest: Annotated[Path, "manifest.parquet of stage validate"]
     reviews: Annotated[Path, "CSV of reviewed labels"]
+    boxes: Annotated[Path, "CSV of boxes that people drew"]
     out: Annotated[Path, "folder for the clean manifest and its lists"]
     metrics: Annotated[Path, "JSON file for the counts"]
 
@@ -76,11 +78,16 @@ def main() -> None:
         sections.section("clean_labels", CleanLabelsParams),
     )
     raw = read_table(paths.manifest)
-    reviews = reviewing.read_reviews(_read_csv(paths.reviews), raw, line)
+    said = _read_csv(paths.reviews, reviewing.REVIEW_COLUMNS)
+    reviews = reviewing.read_reviews(said, raw, line)
+    drawn = drawing.read_box_reviews(
+        _read_csv(paths.boxes, drawing.BOX_REVIEW_COLUMNS), raw, line
+    )
 
-    # the rules speak of labels as people have settled them
+    # the rules speak of labels and boxes as people have settled them
     table = reviewing.with_reviews(raw, reviews)
-    thumbnails, features = _measured(paths.data, table, line)
+    table = drawing.with_box_reviews(table, drawn, line)
+    thumbnails, features = measured(paths.data, table, line)
     pairs = duplicates.near_duplicates(
         thumbnails,
         min_correlation=params.min_correlation,
@@ -95,7 +102,13 @@ def main() -> None:
     ]
     table = labels.with_holds(table, conflicts, rules=held_by)
     # before the check that may stop the stage: every change is listed, whatever comes of it
-    changes = labels.changes(raw, table, reviews)
+    changes = pd.concat(
+        [
+            labels.changes(raw, table, reviews),
+            drawing.box_changes(raw, table, drawn),
+        ],
+        ignore_index=True,
+    )
     write_table(paths.out / "changes.csv", changes)
     check_classes(table, line)
     likely = suspects.probabilities(table, features, line=line, seed=params.seed)
@@ -107,9 +120,9 @@ def main() -> None:
     program.save_metrics(paths.metrics, _numbers(table, changes, issues, conflicts))
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     if not path.exists():
-        header = ",".join(reviewing.REVIEW_COLUMNS)
+        header = ",".join(columns)
         raise InspectionError(
             f"{path}: not found; make it with the one line {header!r}"
         )
@@ -128,7 +141,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return table
 
 
-def _measured(
+def measured(
     data_dir: Path, table: pd.DataFrame, line: Line
 ) -> tuple[np.ndarray, np.ndarray]:
     """Thumbnails (N, H, W) and texture features (N, D) of every view, decoded once."""
@@ -173,6 +186,7 @@ def _numbers(
         "n_held": int(table["held"].sum()),
         "n_reviewed": int((table["label_source"] == "review").sum()),
         "n_excluded": int((changes["what"] == "excluded").sum()),
+        "n_boxes_reviewed": int((changes["what"] == "boxes").sum()),
         "n_near_duplicates": int((table["near_duplicate_group"] != "").sum()),
         "n_groups": int(table["group_id"].nunique()),
         "n_issues": len(issues),

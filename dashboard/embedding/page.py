@@ -26,7 +26,7 @@ from dashboard.explorer.page import choose_version
 from dashboard.explorer.views import ALL, FOLDS
 from dashboard.pictures import crop_and_heat, heat_scale, jpeg
 from dashboard.places import file_name
-from dashboard.review.page import EVERYTHING
+from dashboard.review.actions import EVERYTHING
 from dashboard.versions import Version
 from inspection.line import Line
 from inspection.runtime.detectors import CLASSIFIER

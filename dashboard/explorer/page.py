@@ -26,6 +26,7 @@ from dashboard.pictures import (
 )
 from dashboard.places import DATA, content, file_name, stamp, stamp_or_none
 from dashboard.places import FOLDS as FOLDS_TABLE
+from dashboard.review.actions import EVERYTHING
 from dashboard.versions import Version, named
 from inspection.errors import InspectionError
 from inspection.parts import part_label
@@ -220,7 +221,8 @@ def _show_view(
     version: Version,
 ) -> None:
     card = version.card
-    st.markdown(f"**{file_name(path)}**, labelled {row['label']}")
+    link = address.link("review", item=row["image_sha256"], show=EVERYTHING)
+    st.markdown(f"**{file_name(path)}**, labelled {row['label']} ([review it]({link}))")
     left, right = st.columns([3, 2])
     marked = _marked_frame(version, row["boxes"], judged, MAX_SENT_PX)
     left.image(marked, width="stretch", output_format="JPEG")

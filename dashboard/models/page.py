@@ -78,7 +78,7 @@ def _compare(found: list[Version]) -> None:
     differences = differing(old.card, new.card)
     st.dataframe(differences, hide_index=True, height="content", width="content")
     st.caption(
-        "Not listed: reviews of labels, which a card does not name; git shows reviews/labels.csv."
+        "Not listed: reviews of labels and boxes, which a card does not name; git shows reviews/."
     )
     _offer_verdicts(old, new)
 

@@ -1,10 +1,17 @@
-"""What the next `dvc repro` will change by the decisions that stand in reviews/labels.csv."""
+"""What the next `dvc repro` will change by the decisions that stand in the tables of reviews."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from inspection.boxes import parse_boxes
+from inspection.curation.box_reviews import (
+    BOX_REVIEW_COLUMNS,
+    described,
+    read_box_reviews,
+    with_box_reviews,
+)
 from inspection.curation.label_rules import conflicts, with_holds
 from inspection.curation.reviews import REVIEW_COLUMNS, read_reviews, with_reviews
 from inspection.line import Line
@@ -17,24 +24,27 @@ RULES = ("box_conflict", "part_disagreement", "duplicate_conflict")
 class Effects:
     """What changes beside the clean manifest that lies there.
 
-    `labels` are views whose label changes (path, before, after), `left_out` paths that go,
-    `released` paths that were held and no longer are, `counts` views to learn from by class.
+    `labels` and `boxes` are views in which these change (path, before, after), `left_out` paths
+    that go, `released` paths that were held and no longer are, `counts` views to learn from by
+    class.
     """
 
     labels: list[tuple[str, str, str]]
+    boxes: list[tuple[str, str, str]]
     left_out: list[str]
     released: list[str]
     held: list[str]
     counts: pd.DataFrame
 
     def __bool__(self) -> bool:
-        return bool(self.labels or self.left_out or self.released or self.held)
+        return any((self.labels, self.boxes, self.left_out, self.released, self.held))
 
     def __str__(self) -> str:
         if not self:
             return "nothing: no decision changes what the next run learns from"
         found = (
             (len(self.labels), "labels change"),
+            (len(self.boxes), "views get other boxes"),
             (len(self.left_out), "views are left out"),
             (len(self.released), "held views return"),
             (len(self.held), "views are held"),
@@ -43,15 +53,21 @@ class Effects:
 
 
 def effects(
-    raw: pd.DataFrame, clean: pd.DataFrame, rows: Sequence[Sequence[str]], line: Line
+    raw: pd.DataFrame,
+    clean: pd.DataFrame,
+    rows: Sequence[Sequence[str]],
+    line: Line,
+    box_rows: Sequence[Sequence[str]] = (),
 ) -> Effects:
-    """Compare the clean manifest with the one that these rows of reviews will make.
+    """Compare the clean manifest with the one that these rows of labels and boxes will make.
 
     `raw` is the manifest of stage validate. Near-duplicates are those of the last run; the rules
     are those that held a view in it. Raises InspectionError where the stage would refuse the rows.
     """
     table = pd.DataFrame(list(rows), columns=list(REVIEW_COLUMNS))
     after = with_reviews(raw, read_reviews(table, raw, line))
+    drawn = pd.DataFrame(list(box_rows), columns=list(BOX_REVIEW_COLUMNS))
+    after = with_box_reviews(after, read_box_reviews(drawn, raw, line), line)
     groups = clean.set_index("view_id")["near_duplicate_group"]
     after["near_duplicate_group"] = after["view_id"].map(groups).fillna("")
     rules = _holding_rules(clean)
@@ -61,18 +77,30 @@ def effects(
     now, then = clean.set_index("view_id"), after.set_index("view_id")
     both = now.index.intersection(then.index)
     old, new = now.loc[both], then.loc[both]
-    changed = old["label"] != new["label"]
-    labels = zip(
-        old["path"][changed], old["label"][changed], new["label"][changed], strict=True
-    )
+    boxes = [
+        (path, described(parse_boxes(was)), described(parse_boxes(will_be)))
+        for path, was, will_be in _changed(old, new, "boxes")
+    ]
     gone = now.index.difference(then.index)
     return Effects(
-        labels=[(str(path), str(before), str(after)) for path, before, after in labels],
+        labels=_changed(old, new, "label"),
+        boxes=boxes,
         left_out=sorted(now.loc[gone, "path"]),
         released=sorted(new["path"][old["held"] & ~new["held"]]),
         held=sorted(new["path"][~old["held"] & new["held"]]),
         counts=_counts(clean, after, line),
     )
+
+
+def _changed(
+    old: pd.DataFrame, new: pd.DataFrame, column: str
+) -> list[tuple[str, str, str]]:
+    """Path, value before and value after where they differ."""
+    differs = old[column] != new[column]
+    found = zip(
+        old["path"][differs], old[column][differs], new[column][differs], strict=True
+    )
+    return [(str(path), str(before), str(after)) for path, before, after in found]
 
 
 def _holding_rules(clean: pd.DataFrame) -> list[str]:

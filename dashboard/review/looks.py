@@ -16,6 +16,7 @@ from dashboard.pictures import (
     rgb,
 )
 from dashboard.places import DATA, content
+from dashboard.review.box_editor import BoxEditor
 from dashboard.review.queue import Item
 from dashboard.versions import Version
 from inspection.runtime.verdict import ViewVerdict, judge_part
@@ -34,19 +35,30 @@ def measured(path: Path, version: Version) -> tuple[ViewOutputs, ViewVerdict]:
 
 
 def show_pictures(
-    item: Item, judged: ViewVerdict, outputs: ViewOutputs, version: Version
+    item: Item,
+    judged: ViewVerdict,
+    outputs: ViewOutputs,
+    version: Version,
+    editor: BoxEditor | None,
 ) -> None:
+    """The frame, on which boxes are drawn where there is an editor, and the crops beside it."""
     card = version.card
     left, right = st.columns([3, 2])
     frame = frame_of(content(item.path), card)
-    marked = jpeg(marked_frame(frame, item.boxes, judged, card))
-    left.image(marked, width="stretch", output_format="JPEG")
+    if editor is None:
+        marked = jpeg(marked_frame(frame, item.boxes, judged, card))
+        left.image(marked, width="stretch", output_format="JPEG")
+    else:
+        with left:
+            editor.show_frame(marked_frame(frame, "[]", judged, card))
     left.caption("Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
                  ":gray[crops]")  # fmt: skip
     said = f"{judged.label}: {judged.verdict}"
     left.caption(f"{version}: {said}; " + "; ".join(judged.reasons))
 
     with right:
+        if editor is not None:
+            editor.show_fields()
         for name, detector in card.detectors.items():
             region = detector.region
             if region not in outputs.crops:

@@ -1,6 +1,6 @@
-"""The review desk: a queue of doubtful labels, decided by keys, written to reviews/labels.csv."""
+"""The review desk: a queue of doubtful labels and boxes, decided by keys, written to reviews/."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import pandas as pd
@@ -17,30 +17,34 @@ from dashboard.places import (
     file_name,
     stamp,
 )
-from dashboard.review import looks
+from dashboard.review import actions, looks
+from dashboard.review.actions import DECIDED, EVERYTHING, TO_DO
+from dashboard.review.box_editor import BoxEditor
+from dashboard.review.boxes import BoxTable
+from dashboard.review.decisions import BOXES, Vote, about
 from dashboard.review.effects import effects
-from dashboard.review.journal import VAGUE, Journal, Places, Vote, read_rows
+from dashboard.review.journal import Journal, Places
+from dashboard.review.labels import VAGUE, LabelTable
 from dashboard.review.queue import (
     KINDS,
     Item,
     from_errors,
     from_issues,
+    from_link,
     from_log,
+    from_votes,
     merged,
     spoken,
     state,
     waits_for,
 )
+from dashboard.review.tables import read_rows
 from dashboard.versions import Version
 from inspection.curation.reviews import EXCLUDED
-from inspection.errors import InspectionError
 from inspection.line import Line
 from inspection.runtime.bundle import read_card
-from inspection.runtime.pictures import now
 from inspection.runtime.verdict_log import (
     FILE,
-    Feedback,
-    VerdictLog,
     read_feedback,
     read_parts,
 )
@@ -48,7 +52,8 @@ from inspection.storage import read_table
 
 PLACES = Places()
 ALL = "all"
-TO_DO, DECIDED, EVERYTHING = "to decide", "decided", "everything"
+# Whether boxes are drawn.
+CLOSED, OPEN = "", "open"
 
 
 @errors.shown
@@ -59,8 +64,8 @@ def main() -> None:
     manifest = loading.clean_manifest()
     raw = read_table(RAW_MANIFEST)
     journal = Journal(line, set(raw["image_sha256"]), PLACES)
-    items = _items(line, manifest)
-    votes = _by_image(journal.votes())
+    votes = actions.by_image(journal.votes())
+    items = _items(line, manifest, votes)
 
     with st.sidebar:
         reviewer, chosen = _choice(items, votes)
@@ -78,14 +83,20 @@ def main() -> None:
     _show_effects(raw, manifest, line)
 
 
-def _items(line: Line, manifest: pd.DataFrame) -> list[Item]:
-    """Everything that waits for a person."""
+def _items(
+    line: Line, manifest: pd.DataFrame, votes: Mapping[str, Sequence[Vote]]
+) -> list[Item]:
+    """Everything that waits for a person, and the view that a link names."""
     found = list(_of_data(stamp(ISSUES), stamp(MANIFEST), manifest))
     found += _errors(manifest)
+    found += from_votes(votes, manifest, DATA)
     if (VERDICTS / FILE).is_file():
         known = dict.fromkeys(manifest["image_sha256"], "")
         said = read_feedback(VERDICTS)
         found += from_log(read_parts(VERDICTS), said, line, known, VERDICTS)
+    asked = st.session_state.get("item") or st.query_params.get("item", "")
+    if all(one.image_sha256 != asked for one in found):
+        found += from_link(asked, manifest, DATA)
     return merged(found)
 
 
@@ -190,14 +201,14 @@ def _current(chosen: Sequence[Item]) -> Item:
         st.button(
             "Back",
             shortcut="Left",
-            on_click=_go,
+            on_click=actions.go,
             args=(ids, place - 1),
             disabled=is_first,
         )
         st.button(
             "Next",
             shortcut="Right",
-            on_click=_go,
+            on_click=actions.go,
             args=(ids, place + 1),
             disabled=is_last,
         )
@@ -206,11 +217,6 @@ def _current(chosen: Sequence[Item]) -> Item:
         )
     address.note("item")
     return by_id[st.session_state["item"]]
-
-
-def _go(ids: Sequence[str], place: int) -> None:
-    if 0 <= place < len(ids):
-        st.session_state["item"] = ids[place]
 
 
 def _show(
@@ -225,14 +231,24 @@ def _show(
     _show_keys(item, journal, version.card.line, reviewer)
 
     outputs, judged = looks.measured(item.path, version)
-    looks.show_pictures(item, judged, outputs, version)
+    editor = None
+    if st.session_state["boxes"] == OPEN and not item.request_id:
+        editor = BoxEditor(
+            item=item,
+            size_px=outputs.frame_size_px,
+            votes=about(votes, BOXES),
+            line=version.card.line,
+            reviewer=reviewer,
+            save=partial(actions.save_boxes, item, journal, reviewer),
+        )
+    looks.show_pictures(item, judged, outputs, version, editor)
     if not item.request_id:
         looks.show_alike(item, outputs, version)
 
 
 def _show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
     """What can be decided, each by a key of its own."""
-    decide = partial(_decide, item, journal, reviewer)
+    decide = partial(actions.decide, item, journal, reviewer)
     off = not reviewer
     with st.container(horizontal=True, vertical_alignment="bottom"):
         keep = f"Keep {item.label}" if item.label in line.classes else "Keep"
@@ -250,8 +266,13 @@ def _show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
             "Leave out", shortcut="X", on_click=decide, args=(EXCLUDED,), disabled=off
         )
         st.button(
-            "Undo", shortcut="U", on_click=_undo, args=(journal, reviewer), disabled=off
+            "Undo",
+            shortcut="U",
+            on_click=actions.undo,
+            args=(journal, reviewer),
+            disabled=off,
         )
+        _show_boxes_key(item)
     st.text_input("Note", key="note", placeholder="Note to the next decision (optional)",
                   label_visibility="collapsed")  # fmt: skip
     if problem := st.session_state.pop("problem", ""):
@@ -260,56 +281,41 @@ def _show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
         st.toast(done)
 
 
-def _decide(item: Item, journal: Journal, reviewer: str, answer: str) -> None:
-    note = st.session_state.get("note", "")
-    try:
-        if item.request_id and answer not in (VAGUE, EXCLUDED):
-            _give_feedback(item, answer, reviewer, note)
-        journal.decide(item.image_sha256, answer, reviewer, note)
-    except InspectionError as error:
-        st.session_state["problem"] = str(error)
-        return
-    st.session_state["note"] = ""
-    st.session_state["done"] = f"{file_name(item.path)}: {answer}"
-    ids = st.session_state.get("ids", [])
-    place = ids.index(item.image_sha256) if item.image_sha256 in ids else 0
-    _go(ids, place + 1)
+def _show_boxes_key(item: Item) -> None:
+    """What opens the boxes to be drawn, and closes them."""
+    address.recall("boxes", (CLOSED, OPEN))
+    is_open = st.session_state["boxes"] == OPEN
 
+    def turn() -> None:
+        st.session_state["boxes"] = CLOSED if is_open else OPEN
 
-def _give_feedback(item: Item, answer: str, reviewer: str, note: str) -> None:
-    """The answer about a picture that is not in the data: `take_feedback` brings both there."""
-    log = VerdictLog(VERDICTS)
-    try:
-        log.add_feedback(
-            Feedback(given_at=now(), request_id=item.request_id, part_id=None, label=answer,
-                     reviewer=reviewer, note=note)
-        )  # fmt: skip
-    finally:
-        log.close()
-
-
-def _undo(journal: Journal, reviewer: str) -> None:
-    try:
-        sha256 = journal.undo(reviewer)
-    except InspectionError as error:
-        st.session_state["problem"] = str(error)
-        return
-    if sha256:
-        st.session_state["item"] = sha256
-        st.session_state["show"] = (
-            EVERYTHING if st.session_state["show"] == DECIDED else TO_DO
-        )
-    st.session_state["done"] = "taken back" if sha256 else "nothing to take back"
+    st.button(
+        "Close boxes" if is_open else "Draw boxes",
+        shortcut="B",
+        on_click=turn,
+        key="turn boxes",
+        disabled=bool(item.request_id),
+        help="Boxes of a picture of the service can be drawn once `take_feedback` has taken it."
+        if item.request_id
+        else None,
+    )
+    address.note("boxes")
 
 
 def _show_effects(raw: pd.DataFrame, manifest: pd.DataFrame, line: Line) -> None:
-    found = effects(raw, manifest, read_rows(PLACES.table), line)
+    rows = read_rows(PLACES.labels, LabelTable.columns)
+    box_rows = read_rows(PLACES.boxes, BoxTable.columns)
+    found = effects(raw, manifest, rows, line, box_rows)
     with st.expander(f"The next `dvc repro` changes: {found}"):
         if not found:
             return
         st.dataframe(found.counts, hide_index=True, width="content")
         lines = [
             f"{path}: {before} becomes {after}" for path, before, after in found.labels
+        ]
+        lines += [
+            f"{path}: boxes {before} become {after}"
+            for path, before, after in found.boxes
         ]
         lines += [f"{path}: left out" for path in found.left_out]
         lines += [f"{path}: no longer held" for path in found.released]
@@ -328,13 +334,6 @@ def _issues(stamp: int) -> pd.DataFrame:
     return pd.read_csv(
         ISSUES, dtype={"view_id": str, "part_id": str}, keep_default_na=False
     )
-
-
-def _by_image(votes: Sequence[Vote]) -> dict[str, list[Vote]]:
-    found: dict[str, list[Vote]] = {}
-    for vote in votes:
-        found.setdefault(vote.image_sha256, []).append(vote)
-    return found
 
 
 def _plain(text: str) -> str:

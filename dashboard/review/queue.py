@@ -8,16 +8,23 @@ from typing import Any
 import pandas as pd
 
 from dashboard.evidence import Evidence
-from dashboard.review.journal import VAGUE, Vote, settled
+from dashboard.review.boxes import settled_boxes
+from dashboard.review.decisions import BOXES, LABEL, Vote, about
+from dashboard.review.labels import settled_label
+from inspection.boxes import parse_boxes
+from inspection.curation.reviews import EXCLUDED
 from inspection.line import Line
 from inspection.runtime.bundle import Settings
 from inspection.runtime.pictures import picture_path
 from inspection.runtime.verdict_log import Feedback, LoggedPart
 
-# Kinds in the order of what an answer moves: an error on an unseen part moves a threshold; a view
-# in conflict is held and returns to training; a suspect is one label among many; what the service
-# saw enters with the next lot of feedback.
+# Kinds in the order of what an answer moves: what reviewers disagree on waits for a third person
+# alone, and may be in no other list any more (a label that is settled takes its view off the
+# suspects, and its boxes may be disputed); an error on an unseen part moves a threshold; a view in
+# conflict is held and returns to training; a suspect is one label among many; what the service saw
+# enters with the next lot of feedback.
 KINDS = {
+    "disagreement": "Reviewers disagree",
     "escape": "Escapes",
     "overkill": "Overkill",
     "box_conflict": "Box against label",
@@ -26,6 +33,7 @@ KINDS = {
     "suspect": "Looks like another class",
     "feedback": "Feedback against the verdict",
     "service_review": "Sent to review by the service",
+    "link": "Opened by a link",
 }
 STATES = ("open", "disputed", "settled")
 
@@ -94,6 +102,33 @@ def from_errors(
     return found
 
 
+def from_votes(
+    votes: Mapping[str, Sequence[Vote]], manifest: pd.DataFrame, data: Path
+) -> list[Item]:
+    """The views of which reviewers disagree about the label or the boxes; votes by image."""
+    disputed = {sha256 for sha256, some in votes.items() if state(some) == "disputed"}
+    rows = manifest[manifest["image_sha256"].isin(disputed)]
+    return [
+        _item(
+            row,
+            data,
+            kind="disagreement",
+            reason=f"another person is asked: {spoken(votes[str(row.image_sha256)])}",
+            score=0.5,
+        )
+        for row in rows.itertuples()
+    ]
+
+
+def from_link(image_sha256: str, manifest: pd.DataFrame, data: Path) -> list[Item]:
+    """The view of this hash, which nobody doubts but the one who opened it; none if unknown."""
+    rows = manifest[manifest["image_sha256"] == image_sha256]
+    return [
+        _item(row, data, kind="link", reason="opened by a link", score=0.0)
+        for row in rows.head(1).itertuples()
+    ]
+
+
 def from_log(
     parts: Iterable[LoggedPart],
     feedback: Sequence[Feedback],
@@ -147,26 +182,51 @@ def merged(items: Iterable[Item]) -> list[Item]:
 
 
 def state(votes: Sequence[Vote]) -> str:
-    """What the votes on one image come to: open, disputed (another person is asked), settled."""
-    if not votes:
-        return "open"
-    return "settled" if settled(votes) else "disputed"
+    """What the votes on one image come to: open, disputed (another person is asked), settled.
+
+    The label settles a view; boxes that a person drew only have to be agreed on.
+    """
+    if _disputed(votes):
+        return "disputed"
+    return "settled" if about(votes, LABEL) else "open"
 
 
 def waits_for(reviewer: str, votes: Sequence[Vote]) -> bool:
-    """Whether this reviewer should decide: it is not settled, and they have not spoken."""
-    own = any(vote.reviewer.casefold() == reviewer.casefold() for vote in votes)
-    return state(votes) != "settled" and not own
+    """Whether this reviewer should decide: something is not settled, and they have not spoken."""
+    asked = _disputed(votes)
+    if not about(votes, LABEL):
+        asked.append(LABEL)
+    return any(not _has_spoken(reviewer, about(votes, what)) for what in asked)
 
 
 def spoken(votes: Sequence[Vote]) -> str:
     """Who said what, in words."""
-    names = {"-": "leave out", VAGUE: VAGUE}
     return ", ".join(
-        f"{vote.reviewer}: {names.get(vote.answer, vote.answer)}"
-        + (f" ({vote.note})" if vote.note else "")
+        f"{vote.reviewer}: {_answer(vote)}" + (f" ({vote.note})" if vote.note else "")
         for vote in votes
     )
+
+
+def _disputed(votes: Sequence[Vote]) -> list[str]:
+    """What is spoken of and not settled: LABEL, BOXES, both or none."""
+    labels, boxes = about(votes, LABEL), about(votes, BOXES)
+    found = []
+    if labels and not settled_label(labels):
+        found.append(LABEL)
+    if boxes and not settled_boxes(boxes):
+        found.append(BOXES)
+    return found
+
+
+def _has_spoken(reviewer: str, votes: Sequence[Vote]) -> bool:
+    return any(vote.reviewer.casefold() == reviewer.casefold() for vote in votes)
+
+
+def _answer(vote: Vote) -> str:
+    if vote.about == LABEL:
+        return {EXCLUDED: "leave out"}.get(vote.answer, vote.answer)
+    drawn = [one.category for one in parse_boxes(vote.answer)]
+    return f"boxes {', '.join(drawn)}" if drawn else "no box"
 
 
 def _item(row: Any, data: Path, *, kind: str, reason: str, score: float) -> Item:

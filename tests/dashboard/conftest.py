@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from inspection.boxes import LabelledBox, boxes_cell
+from inspection.curation.box_reviews import BOX_REVIEW_COLUMNS
 from inspection.curation.label_issues import ISSUE_COLUMNS
 from inspection.curation.reviews import REVIEW_COLUMNS
 from tests.bundles import FRAME_SIZE_PX, RIVET, ROD, draw_jpeg, make_bundle
@@ -48,6 +49,7 @@ def make_line_folder(folder: Path) -> None:
     write_issues(folder / "artifacts/labels/issues.csv", rows)
     (folder / "reviews").mkdir()
     (folder / "reviews/labels.csv").write_text(",".join(REVIEW_COLUMNS) + "\n", encoding="utf-8")
+    (folder / "reviews/boxes.csv").write_text(",".join(BOX_REVIEW_COLUMNS) + "\n", encoding="utf-8")
     folds = pd.DataFrame(
         {
             "view_id": [row["view_id"] for row in rows],
@@ -74,6 +76,7 @@ def write_view(data: Path, part: str, number: int) -> dict[str, Any]:
         "part_id": part,
         "label": label,
         "boxes": boxes_cell(boxes),
+        "mask_path": "",
     }
 
 

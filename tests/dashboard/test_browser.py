@@ -10,6 +10,7 @@ from benchmarks.chromium import CHART_S, Browser, browsing, chromium
 from benchmarks.dashboard import APP, PAGES, WIDTHS_PX, dashboard_command, waits
 from benchmarks.servers import Server, free_port, running
 from tests.architecture import ROOT
+from tests.bundles import FRAME_SIZE_PX
 from tests.dashboard.conftest import make_line_folder
 
 pytestmark = [
@@ -23,9 +24,14 @@ ERRORS = "document.querySelectorAll('[data-testid=stException], [data-testid=stA
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("line")
-    make_line_folder(folder)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("line")
+    make_line_folder(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     port = free_port()
     variables = {"PYTHONPATH": str(ROOT)}
     command = dashboard_command(APP, port)
@@ -90,3 +96,36 @@ def test_a_box_dragged_over_the_map_chooses_views_and_a_link_restores_it(
     beside = (left + 0.2 * width, top + 0.3 * height)
     browser.drag(beside, beside)
     browser.wait("!location.search.includes('area=')")
+
+
+def test_a_box_is_drawn_moved_and_resized_by_mouse_and_saved_by_a_key(
+    browser: Browser, server: Server, folder: Path
+) -> None:
+    browser.resize(1440, 900)
+    browser.open(f"{server.address}/review?reviewer=Grace&boxes=open")
+    browser.wait("!!document.querySelector('svg.drawing text')")
+
+    def screen(x_px: float, y_px: float) -> tuple[float, float]:
+        """Where a place of the frame is in the window."""
+        left, top, width, height = browser.box("svg.drawing")
+        return left + width * x_px / FRAME_SIZE_PX[0], top + height * y_px / FRAME_SIZE_PX[1]
+
+    def drag(start: tuple[float, float], end: tuple[float, float], left: str) -> None:
+        """Drag, and wait until the field of the left edge shows this."""
+        browser.drag(screen(*start), screen(*end))
+        field = "document.querySelector('input[aria-label=\"Left, px\"]')"
+        browser.wait(f"{field}.value.startsWith('{left}')")
+        browser.wait()
+
+    drag((84, 112), (108, 136), "84")
+    drag((96, 124), (116, 124), "104")
+    drag((104, 112), (94, 102), "94")
+    browser.press("s")
+    table = folder / "reviews/boxes.csv"
+    browser.wait("document.body.innerText.includes('boxes: 3 saved')")
+
+    *_, drawn = [row.split(",") for row in table.read_text().splitlines()]
+    assert (drawn[1], drawn[6]) == ("dent", "Grace")
+    found = [float(number) for number in drawn[2:6]]
+    # a pixel of the screen is half of one of this frame
+    assert found == pytest.approx([94, 102, 34, 34], abs=1)

@@ -37,6 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "reviews").mkdir()
     (root / "params.yaml").write_text(PARAMS, encoding="utf-8")
     (root / "reviews/labels.csv").write_text("image_sha256,label,reviewer,note\na,b,c,d\n")
+    (root / "reviews/boxes.csv").write_text("image_sha256,category\na,b\n")
     monkeypatch.chdir(root)
 
     def dvc(*words: str) -> None:
@@ -166,6 +167,8 @@ def test_reviews_of_the_old_data_are_put_aside(project: Path, source: Path) -> N
     assert adopt.main([str(source)]) == 0
     assert (project / "reviews/labels.csv").read_text() == "image_sha256,label,reviewer,note\n"
     assert "a,b,c,d" in (project / "reviews/labels.csv.before-adopt-1").read_text()
+    assert (project / "reviews/boxes.csv").read_text() == "image_sha256,category\n"
+    assert "a,b" in (project / "reviews/boxes.csv.before-adopt-1").read_text()
 
 
 def test_a_run_that_was_killed_while_copying_leaves_the_old_data(

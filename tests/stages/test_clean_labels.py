@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from inspection.curation.box_reviews import BOX_REVIEW_COLUMNS
 from inspection.dataset.checks import Report
 from inspection.errors import InspectionError
 from samples.draw import draw_line
@@ -19,6 +20,7 @@ from tests.stages.test_validate import OTHER_SECTIONS, PARAMS
 
 ROOT = Path(__file__).parents[2]
 HEADER = "image_sha256,label,reviewer,note\n"
+BOXES = ",".join(BOX_REVIEW_COLUMNS) + "\n"
 Run = Callable[..., pd.DataFrame]
 
 
@@ -30,6 +32,7 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     images = flat_line(tmp_path / "data", classes=["정상", "찍힘"], n_parts=5) / "images"
     (images / "C0_000_정상_1.png").rename(images / "C0_000_찍힘_1.png")
     (tmp_path / "reviews.csv").write_text(HEADER, encoding="utf-8")
+    (tmp_path / "boxes.csv").write_text(BOXES, encoding="utf-8")
     dump(tmp_path, {})
     argue(monkeypatch, "validate", data="data", out="manifest", metrics="m.json")
     validate.main()
@@ -65,6 +68,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
         data="data",
         manifest="manifest/manifest.parquet",
         reviews="reviews.csv",
+        boxes="boxes.csv",
         out="out",
         metrics="metrics.json",
     )
@@ -119,6 +123,45 @@ def test_a_review_settles_the_part(run: Run, line: Path) -> None:
     change = pd.read_csv("out/changes.csv").iloc[0]
     assert (change["before"], change["after"]) == ("dent", "normal")
     assert change["reason"] == "kim: no dent to be seen"
+
+
+def test_boxes_that_a_person_drew_replace_those_of_the_data_and_count_as_evidence(
+    run: Run, line: Path
+) -> None:
+    other, left_out = "images/C0_001_정상_0.png", "images/C0_001_정상_1.png"
+    before = run()
+    drawn = (
+        f"{sha_of(OTHER)},찍힘,1,2,3,4,kim,a scratch\n"
+        f"{sha_of(other)},찍힘,5,6,7,8,kim,\n"
+        f"{sha_of(left_out)},-,,,,,kim,\n"
+    )
+    (line / "boxes.csv").write_text(BOXES + drawn, encoding="utf-8")
+    review = f"{sha_of(left_out)},-,kim,blurred\n"
+    (line / "reviews.csv").write_text(HEADER + review, encoding="utf-8")
+    table = run()
+
+    assert json.loads(table.loc[OTHER, "boxes"]) == [
+        {"category": "dent", "x_px": 1.0, "y_px": 2.0, "width_px": 3.0, "height_px": 4.0,
+         "source": "review"}
+    ]  # fmt: skip
+    assert table.loc[other, "held_reason"] == "box_conflict: boxed as dent, labelled normal"
+    rest = table.index.difference([OTHER, other])
+    assert (table.loc[rest, "boxes"] == before.loc[rest, "boxes"]).all()
+
+    changes = pd.read_csv("out/changes.csv").set_index(["path", "what"])
+    assert changes.loc[(OTHER, "boxes"), "after"] == "dent at 1 2 3 4"
+    assert changes.loc[(OTHER, "boxes"), "reason"] == "kim: a scratch"
+    assert (left_out, "boxes") not in changes.index
+    assert json.loads(Path("metrics.json").read_text())["n_boxes_reviewed"] == 2
+
+
+def test_boxes_of_an_unknown_image_and_a_missing_table_are_errors(run: Run, line: Path) -> None:
+    (line / "boxes.csv").write_text(BOXES + "nowhere,dent,1,2,3,4,kim,\n", encoding="utf-8")
+    with pytest.raises(InspectionError, match="boxes: 1 image_sha256 are not in the manifest"):
+        run()
+    (line / "boxes.csv").unlink()
+    with pytest.raises(InspectionError, match=r"boxes\.csv: not found; .*image_sha256,category"):
+        run()
 
 
 def test_a_copy_under_another_part_number_is_joined_to_its_original(
@@ -187,6 +230,7 @@ def test_views_drawn_of_one_part_of_the_sample_line_lie_in_one_group(
     draw_line(out=tmp_path / "data", truth=truth, n_parts=30, size=(308, 257), seed=seed, workers=1)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     (tmp_path / "reviews.csv").write_text(HEADER, encoding="utf-8")
+    (tmp_path / "boxes.csv").write_text(BOXES, encoding="utf-8")
     argue(monkeypatch, "validate", data="data", out="manifest", metrics="m.json")
     validate.main()
     clean(monkeypatch)

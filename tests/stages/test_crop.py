@@ -10,11 +10,16 @@ import pytest
 import torch
 
 from inspection.boxes import LabelledBox, boxes_cell
+from inspection.curation.box_reviews import (
+    BOX_REVIEW_COLUMNS,
+    read_box_reviews,
+    with_box_reviews,
+)
 from inspection.errors import InspectionError
 from inspection.geometry import Box, cut
 from inspection.images import decode, read_frame
 from inspection.line import Line
-from inspection.models.crops import Crops, load_crops, window_of
+from inspection.models.crops import Crops, box_target, load_crops, window_of
 from inspection.models.locator import RegionLocator
 from inspection.runtime.framing import crop_windows
 from inspection.runtime.inspector import Inspector
@@ -191,6 +196,49 @@ def test_a_mask_places_a_defect_better_than_its_box(data: Path, tmp_path: Path) 
     by_box, _ = cut_rods(data, views(2, 0))
     assert by_mask.index["target"].tolist() == ["normal", "mask"]
     assert 0 < by_mask.targets[1].sum() < 0.8 * by_box.targets[1].sum()
+
+
+def test_a_box_that_a_person_draws_becomes_the_target_of_that_crop_and_of_no_other(
+    data: Path,
+) -> None:
+    """Half of the spot is boxed anew in view 1, and view 3 is said to show none."""
+    raw = views(4, 0).assign(image_sha256=["a", "b", "c", "d"])
+    rod, spot = rod_of(1), spot_of(1)
+    half = Box(spot.x_px, spot.y_px, SPOT_PX / 2, SPOT_PX)
+    drawn = [
+        ("b", name, box.x_px, box.y_px, box.width_px, box.height_px, "Kim", "")
+        for name, box in (("rod", rod), ("bright", half))
+    ]
+    only_rod = ("d", "rod", *vars(rod_of(3)).values(), "Kim", "no spot")
+    rows = pd.DataFrame([*drawn, only_rod], columns=list(BOX_REVIEW_COLUMNS)).astype(str)
+
+    line = Line.model_validate(LINE)
+    table = with_box_reviews(raw, read_box_reviews(rows, raw, line), line)
+    before, _ = cut_rods(data, raw)
+    after, _ = cut_rods(data, table)
+
+    np.testing.assert_array_equal(after.images, before.images)
+    np.testing.assert_array_equal(after.targets[[0, 2]], before.targets[[0, 2]])
+    window = window_of(after.index.iloc[1])
+    np.testing.assert_array_equal(after.targets[1], box_target([half], window))
+    assert 0 < after.targets[1].sum() < 0.6 * before.targets[1].sum()
+    assert after.index["target"].tolist() == ["normal", "box", "normal", "unknown"]
+    assert not after.targets[3].any()
+
+
+def test_a_box_that_a_person_draws_outweighs_a_mask(data: Path) -> None:
+    put(data / "whole.png", np.full(FRAME_PX[::-1], 255, np.uint8))
+    raw = views(2, 0).assign(image_sha256=["a", "b"], mask_path=["", "whole.png"])
+    spot = spot_of(1)
+    rows = pd.DataFrame(
+        [("b", "rod", *vars(rod_of(1)).values(), "Kim", ""),
+         ("b", "bright", spot.x_px + 2, spot.y_px, 8, 8, "Kim", "")],
+        columns=list(BOX_REVIEW_COLUMNS),
+    ).astype(str)  # fmt: skip
+    line = Line.model_validate(LINE)
+    table = with_box_reviews(raw, read_box_reviews(rows, raw, line), line)
+    assert cut_rods(data, raw)[0].index["target"].tolist() == ["normal", "mask"]
+    assert cut_rods(data, table)[0].index["target"].tolist() == ["normal", "box"]
 
 
 def test_a_defect_that_nobody_boxed_is_somewhere_unknown(data: Path) -> None:

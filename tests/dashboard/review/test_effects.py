@@ -17,6 +17,9 @@ def manifests() -> tuple[pd.DataFrame, pd.DataFrame]:
             "label": ["normal", "dent", "slide"],
             "boxes": ["[]"] * 3,
             "copies": ["[]"] * 3,
+            "width_px": [320] * 3,
+            "height_px": [256] * 3,
+            "mask_path": [""] * 3,
         }
     )
     reason = "part_disagreement: part_id 2: 1 x dent, 1 x slide"
@@ -53,3 +56,14 @@ def test_a_view_that_is_left_out_is_named() -> None:
 def test_a_row_that_the_stage_would_refuse_is_refused_here() -> None:
     with pytest.raises(InspectionError, match="not in the manifest"):
         effects(*manifests(), [("dd", "dent", "Grace", "")], sample_line())
+
+
+def test_boxes_that_a_person_drew_are_named_and_hold_a_view_whose_label_they_contradict() -> None:
+    raw, clean = manifests()
+    conflict = "box_conflict: boxed as dent, labelled slide"
+    clean.loc[2, "held_reason"] = conflict
+    drawn = [("aa", "slide", "1", "2", "3", "4", "Grace", "")]
+    found = effects(raw, clean, [], sample_line(), drawn)
+    assert found.boxes == [("a.jpg", "no box", "slide at 1 2 3 4")]
+    assert found.held == ["a.jpg"]
+    assert "1 views get other boxes" in str(found)

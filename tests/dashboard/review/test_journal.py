@@ -3,22 +3,25 @@ import multiprocessing
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from dashboard.review.journal import (
-    Journal,
-    Places,
-    append_lines,
-    read_journal,
-    read_rows,
-    settled,
-    standing,
+from dashboard.review import tables
+from dashboard.review.decisions import read_journal
+from dashboard.review.journal import Journal, Places
+from inspection.boxes import LabelledBox, boxes_cell, parse_boxes
+from inspection.curation.box_reviews import (
+    BOX_REVIEW_COLUMNS,
+    described,
+    read_box_reviews,
+    with_box_reviews,
 )
 from inspection.curation.reviews import REVIEW_COLUMNS, read_reviews, with_reviews
 from inspection.errors import InspectionError
+from inspection.geometry import Box
 from tests.bundles import sample_line
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
@@ -28,11 +31,13 @@ LINE = sample_line(classes={"normal": {"aliases": ["good"]}, "dent": {}, "slide"
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
+    folder = tmp_path / "reviews"
     found = Places(
-        tmp_path / "reviews/decisions.jsonl", tmp_path / "reviews/labels.csv", tmp_path / "lock"
+        folder / "decisions.jsonl", folder / "labels.csv", folder / "boxes.csv", tmp_path / "lock"
     )
-    found.table.parent.mkdir()
-    found.table.write_text(",".join(REVIEW_COLUMNS) + "\n", encoding="utf-8")
+    folder.mkdir()
+    found.labels.write_text(",".join(REVIEW_COLUMNS) + "\n", encoding="utf-8")
+    found.boxes.write_text(",".join(BOX_REVIEW_COLUMNS) + "\n", encoding="utf-8")
     return found
 
 
@@ -41,9 +46,13 @@ def journal(places: Places) -> Journal:
     return Journal(LINE, {A, B, C}, places)
 
 
+def rows_of(places: Places) -> list[tuple[str, ...]]:
+    return tables.read_rows(places.labels, REVIEW_COLUMNS)
+
+
 def as_the_stage_reads_it(places: Places) -> dict[str, str]:
     """The labels that stage clean_labels takes from the table."""
-    rows = pd.read_csv(places.table, dtype=str, keep_default_na=False)
+    rows = pd.read_csv(places.labels, dtype=str, keep_default_na=False)
     manifest = pd.DataFrame({"image_sha256": [A, B, C], "label": ["normal"] * 3})
     reviews = read_reviews(rows, manifest, LINE)
     kept = with_reviews(manifest, reviews)
@@ -56,7 +65,7 @@ def test_a_decision_is_a_row_that_the_stage_reads(journal: Journal, places: Plac
     journal.decide(A, "dent", "Grace", "seen under the lens, twice")
     journal.decide(B, "-", "Grace")
     assert as_the_stage_reads_it(places) == {A: "dent", B: "left out"}
-    assert read_rows(places.table)[0] == (A, "dent", "Grace", "seen under the lens, twice")
+    assert rows_of(places)[0] == (A, "dent", "Grace", "seen under the lens, twice")
 
 
 def test_the_last_word_of_a_reviewer_counts_and_undo_brings_the_one_before_back(
@@ -87,7 +96,7 @@ def test_two_who_disagree_settle_nothing_until_a_third_speaks(
     assert as_the_stage_reads_it(places) == {}
     journal.decide(A, "slide", "Kim")
     assert as_the_stage_reads_it(places) == {A: "slide"}
-    assert {row[2] for row in read_rows(places.table)} == {"Ada", "Kim"}
+    assert {row[2] for row in rows_of(places)} == {"Ada", "Kim"}
 
 
 def test_one_vague_asks_for_another_and_two_leave_the_view_out(
@@ -97,11 +106,11 @@ def test_one_vague_asks_for_another_and_two_leave_the_view_out(
     assert as_the_stage_reads_it(places) == {}
     journal.decide(A, "vague", "Ada", "out of focus")
     assert as_the_stage_reads_it(places) == {A: "left out"}
-    assert [row[3] for row in read_rows(places.table)] == ["vague", "vague: out of focus"]
+    assert [row[3] for row in rows_of(places)] == ["vague", "vague: out of focus"]
 
 
 def test_a_row_by_hand_counts_as_its_reviewers_word(journal: Journal, places: Places) -> None:
-    with places.table.open("a", encoding="utf-8") as file:
+    with places.labels.open("a", encoding="utf-8") as file:
         file.write(f"{A},Good,Kim,by hand\n{B},slide,Kim,\n")
     journal.decide(A, "dent", "Grace")
     assert as_the_stage_reads_it(places) == {B: "slide"}
@@ -113,27 +122,27 @@ def test_a_row_by_hand_counts_as_its_reviewers_word(journal: Journal, places: Pl
 
 def test_rows_by_hand_about_other_images_stay_as_they_are(journal: Journal, places: Places) -> None:
     row = (B, "Good", "Kim", "a, b")
-    with places.table.open("a", encoding="utf-8") as file:
+    with places.labels.open("a", encoding="utf-8") as file:
         file.write(f'{B},Good,Kim,"a, b"\n')
     journal.decide(A, "dent", "Grace")
-    assert row in read_rows(places.table)
+    assert row in rows_of(places)
 
 
 def test_a_row_that_was_lost_after_the_journal_was_written_comes_back(
     journal: Journal, places: Places
 ) -> None:
-    empty = places.table.read_text(encoding="utf-8")
+    empty = places.labels.read_text(encoding="utf-8")
     journal.decide(A, "dent", "Grace")
-    places.table.write_text(empty, encoding="utf-8")  # as if killed before the table was replaced
+    places.labels.write_text(empty, encoding="utf-8")  # as if killed before the table was replaced
     journal.sync()
     assert as_the_stage_reads_it(places) == {A: "dent"}
 
 
 def test_a_stale_row_is_no_decision_by_hand(journal: Journal, places: Places) -> None:
     journal.decide(A, "dent", "Grace")
-    stale = places.table.read_text(encoding="utf-8")
+    stale = places.labels.read_text(encoding="utf-8")
     journal.decide(A, "slide", "Grace")
-    places.table.write_text(stale, encoding="utf-8")
+    places.labels.write_text(stale, encoding="utf-8")
     journal.sync()
     assert as_the_stage_reads_it(places) == {A: "slide"}
 
@@ -148,15 +157,9 @@ def test_a_torn_last_line_is_left_out_and_what_follows_is_kept(
     assert as_the_stage_reads_it(places) == {A: "dent", B: "slide"}
 
 
-def test_a_line_that_is_no_decision_is_named(places: Places) -> None:
-    append_lines(places.journal, ['{"number": 1}'])
-    with pytest.raises(InspectionError, match="line 1 is no decision"):
-        read_journal(places.journal)
-
-
 def test_images_that_the_data_do_not_hold_are_in_no_row(places: Places) -> None:
     Journal(LINE, {A, B}, places).decide(C, "dent", "Grace")
-    assert read_rows(places.table) == []
+    assert rows_of(places) == []
     assert len(read_journal(places.journal)) == 1
 
 
@@ -171,7 +174,7 @@ def test_an_unknown_answer_and_a_nameless_reviewer_are_refused(
 
 def test_a_note_is_no_formula_where_the_table_is_opened(journal: Journal, places: Places) -> None:
     journal.decide(A, "dent", "Grace", "=1+1")
-    assert read_rows(places.table)[0][3] == "'=1+1"
+    assert rows_of(places)[0][3] == "'=1+1"
     journal.sync()
     assert len(read_journal(places.journal)) == 1
 
@@ -198,7 +201,7 @@ def test_two_writers_at_once_lose_nothing(places: Places) -> None:
         writer.join(60)
     assert [writer.exitcode for writer in writers] == [0, 0]
     Journal(LINE, everything, places).sync()
-    assert sorted(row[0] for row in read_rows(places.table)) == everything
+    assert sorted(row[0] for row in rows_of(places)) == everything
     numbers = [one.number for one in read_journal(places.journal)]
     assert numbers == list(range(1, 51))
 
@@ -219,16 +222,108 @@ def test_what_was_confirmed_outlives_kill_9(places: Places) -> None:
 
     said = confirmed.read_text().split()
     Journal(LINE, images, places).sync()
-    written = [row[0] for row in read_rows(places.table)]
+    written = [row[0] for row in rows_of(places)]
     assert written[: len(said)] == said
     assert len(written) <= len(said) + 1
     assert all(json.loads(line) for line in places.journal.read_text().splitlines())
 
 
-def test_votes_are_counted_by_image(journal: Journal) -> None:
+SIZE_PX = (320, 256)
+SPOT = LabelledBox("dent", Box(84, 112, 24, 24), "review")
+BESIDE = LabelledBox("dent", Box(86, 110, 24, 24), "review")
+ELSEWHERE = LabelledBox("dent", Box(200, 20, 24, 24), "review")
+LABELLED = boxes_cell([LabelledBox("slide", Box(1, 2, 3, 4), "coco")])
+
+
+def boxes_as_the_stage_reads_them(places: Places) -> dict[str, str]:
+    """The boxes of each view that stage clean_labels takes from the table, in words."""
+    rows = pd.read_csv(places.boxes, dtype=str, keep_default_na=False)
+    manifest = pd.DataFrame(
+        {"image_sha256": [A, B, C], "path": ["a", "b", "c"], "width_px": SIZE_PX[0],
+         "height_px": SIZE_PX[1], "boxes": LABELLED, "mask_path": ""}
+    )  # fmt: skip
+    after = with_box_reviews(manifest, read_box_reviews(rows, manifest, LINE), LINE)
+    drawn = zip(after["image_sha256"], after["boxes"], strict=True)
+    return {sha: described(parse_boxes(cell)) for sha, cell in drawn if cell != LABELLED}
+
+
+def test_boxes_that_are_drawn_are_rows_that_the_stage_reads(
+    journal: Journal, places: Places
+) -> None:
+    journal.draw(A, [SPOT, ELSEWHERE], SIZE_PX, "Grace", "two, seen under the lens")
+    journal.draw(B, [], SIZE_PX, "Grace")
+    assert boxes_as_the_stage_reads_them(places) == {
+        A: "dent at 84 112 24 24; dent at 200 20 24 24", B: "no box"
+    }  # fmt: skip
+    first = tables.read_rows(places.boxes, BOX_REVIEW_COLUMNS)[0]
+    assert first[6:] == ("Grace", "two, seen under the lens")
+    assert rows_of(places) == []
+
+
+def test_the_last_boxes_of_a_reviewer_count_and_undo_goes_back_over_labels_and_boxes(
+    journal: Journal, places: Places
+) -> None:
+    journal.draw(A, [SPOT], SIZE_PX, "Grace")
     journal.decide(A, "dent", "Grace")
-    journal.decide(A, "dent", "Ada")
-    journal.decide(A, "vague", "Kim")
-    assert settled(journal.votes()) == "dent"
-    assert settled([]) == ""
-    assert standing([]) == []
+    journal.draw(A, [], SIZE_PX, "grace")
+    assert boxes_as_the_stage_reads_them(places) == {A: "no box"}
+    assert journal.undo("Grace") == A
+    assert boxes_as_the_stage_reads_them(places) == {A: "dent at 84 112 24 24"}
+    assert journal.undo("Grace") == A
+    assert (rows_of(places), len(boxes_as_the_stage_reads_them(places))) == ([], 1)
+    journal.undo("Grace")
+    assert boxes_as_the_stage_reads_them(places) == {}
+
+
+def test_boxes_that_two_draw_differently_stand_once_a_third_agrees(
+    journal: Journal, places: Places
+) -> None:
+    journal.draw(A, [SPOT], SIZE_PX, "Grace")
+    journal.draw(A, [], SIZE_PX, "Ada")
+    assert boxes_as_the_stage_reads_them(places) == {}
+    journal.draw(A, [BESIDE], SIZE_PX, "Kim")
+    assert boxes_as_the_stage_reads_them(places) == {A: "dent at 84 112 24 24"}
+
+
+def test_boxes_by_hand_count_as_their_reviewers_word(journal: Journal, places: Places) -> None:
+    with places.boxes.open("a", encoding="utf-8") as file:
+        file.write(f"{A},Dent,84,112,24,24.0,Kim,\n{A},slide,1,2,3,4,Kim,\n{B},-,,,,,Kim,none\n")
+    journal.draw(A, [ELSEWHERE], SIZE_PX, "Grace")
+    assert boxes_as_the_stage_reads_them(places) == {B: "no box"}
+    journal.draw(A, [BESIDE, replace(SPOT, category="slide", box=Box(1, 2, 3, 4))], SIZE_PX, "Ada")
+    assert boxes_as_the_stage_reads_them(places) == {
+        A: "dent at 84 112 24 24; slide at 1 2 3 4", B: "no box"
+    }  # fmt: skip
+    journal.sync()
+    assert len(read_journal(places.journal)) == 3
+
+
+def test_boxes_that_were_lost_or_are_stale_after_a_kill_are_made_anew(
+    journal: Journal, places: Places
+) -> None:
+    empty = places.boxes.read_text(encoding="utf-8")
+    journal.draw(A, [SPOT], SIZE_PX, "Grace")
+    stale = places.boxes.read_text(encoding="utf-8")
+    journal.draw(A, [ELSEWHERE], SIZE_PX, "Grace")
+    for left_behind in (empty, stale):
+        places.boxes.write_text(left_behind, encoding="utf-8")
+        journal.sync()
+        assert boxes_as_the_stage_reads_them(places) == {A: "dent at 200 20 24 24"}
+    assert len(read_journal(places.journal)) == 2
+
+
+@pytest.mark.parametrize(
+    ("category", "place", "problem"),
+    [
+        ("scratch", (1, 2, 3, 4), "unknown"),
+        ("dent", (300, 2, 30, 4), "outside of the frame, 320 x 256"),
+        ("dent", (1, 2, 0, 4), "no area"),
+        ("dent", (float("nan"), 2, 3, 4), "no number"),
+    ],
+)
+def test_a_box_that_the_stage_would_refuse_is_not_drawn(
+    journal: Journal, places: Places, category: str, place: tuple[float, ...], problem: str
+) -> None:
+    with pytest.raises(InspectionError, match=problem):
+        journal.draw(A, [LabelledBox(category, Box(*place), "review")], SIZE_PX, "Grace")
+    assert not places.journal.exists()

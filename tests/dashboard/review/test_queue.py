@@ -3,8 +3,20 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dashboard.review.journal import Vote
-from dashboard.review.queue import Item, from_issues, from_log, merged, spoken, state, waits_for
+from dashboard.review.decisions import BOXES, Vote
+from dashboard.review.queue import (
+    Item,
+    from_issues,
+    from_link,
+    from_log,
+    from_votes,
+    merged,
+    spoken,
+    state,
+    waits_for,
+)
+from inspection.boxes import LabelledBox, boxes_cell
+from inspection.geometry import Box
 from inspection.runtime.pictures import picture_path
 from inspection.runtime.verdict_log import Feedback, LoggedPart, LoggedView
 from tests.bundles import sample_line
@@ -18,6 +30,20 @@ def item(image: str, kind: str, score: float = 0.5, reason: str = "") -> Item:
 
 def vote(answer: str, reviewer: str) -> Vote:
     return Vote("a", answer, reviewer, "")
+
+
+def drawing(reviewer: str, *categories: str) -> Vote:
+    boxes = [LabelledBox(name, Box(1, 2, 3, 4), "review") for name in categories]
+    return Vote("a", boxes_cell(boxes), reviewer, "", BOXES)
+
+
+def manifest_of(*images: str) -> pd.DataFrame:
+    rows = [
+        {"view_id": image, "image_sha256": image, "path": f"i/{image}.jpg", "part_id": "7",
+         "label": "slide", "boxes": "[]", "held": False}
+        for image in images
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def part(verdict: str, *, line: str = "test-line") -> LoggedPart:
@@ -84,6 +110,41 @@ def test_who_has_to_decide_follows_from_the_votes() -> None:
     assert not waits_for("grace", disputed)
     assert not waits_for("Kim", [vote("dent", "Grace")])
     assert spoken(disputed) == "Grace: dent, Ada: slide"
+
+
+def test_boxes_that_two_drew_differently_wait_for_a_third_whatever_the_label() -> None:
+    settled = [vote("dent", "Grace"), drawing("Grace", "dent")]
+    assert state(settled) == "settled"
+    assert not waits_for("Kim", settled)
+    disputed = [*settled, drawing("Ada")]
+    assert state(disputed) == "disputed"
+    assert waits_for("Kim", disputed)
+    assert not waits_for("Grace", disputed)
+    # one who drew is asked about the label where nobody has said it
+    assert waits_for("Ada", [drawing("Grace", "dent"), drawing("Ada")])
+    assert not waits_for("Kim", [*disputed, drawing("Kim", "dent")])
+    assert spoken(disputed) == "Grace: dent, Grace: boxes dent, Ada: no box"
+
+
+def test_what_reviewers_disagree_on_is_asked_though_no_list_has_it_any_more() -> None:
+    votes = {
+        "a": [vote("dent", "Grace"), drawing("Grace", "dent"), drawing("Ada")],
+        "b": [vote("dent", "Grace")],
+        "c": [vote("dent", "Grace"), vote("slide", "Ada")],
+        "gone": [vote("dent", "Grace"), vote("slide", "Ada")],
+    }
+    found = from_votes(votes, manifest_of("a", "b", "c"), Path("data"))
+    assert [(one.image_sha256, one.kind) for one in found] == [
+        ("a", "disagreement"), ("c", "disagreement"),
+    ]  # fmt: skip
+    assert found[1].reason == "another person is asked: Grace: dent, Ada: slide"
+
+
+def test_a_link_opens_a_view_that_nobody_doubts() -> None:
+    manifest = manifest_of("a", "b")
+    (found,) = from_link("b", manifest, Path("data"))
+    assert (found.path, found.kind) == (Path("data/i/b.jpg"), "link")
+    assert from_link("", manifest, Path("data")) == []
 
 
 @pytest.mark.parametrize(

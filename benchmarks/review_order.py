@@ -1,0 +1,211 @@
+"""What it is worth to review labels in the order of the review desk, against any other order.
+
+On a drawn line, whose truth is known: the wrong labels are corrected one after the other, and after
+some of them a small model is fitted anew, out of fold, as stage clean_labels has it. Its expected
+cost per part, by thresholds that rest on the labels as they stand and verdicts that are held
+against the truth, says what the corrections were worth. Run it from the root of a project whose
+stages have run up to clean_labels.
+"""
+
+import argparse
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from benchmarks.label_issues import composed, spoiled
+from dashboard.review.queue import from_issues, merged
+from inspection.curation.label_rules import conflicts, with_holds
+from inspection.curation.reviews import REVIEW_COLUMNS, read_reviews, with_reviews
+from inspection.evaluation.cost_report import Counts, expected_cost
+from inspection.evaluation.costs import Costs
+from inspection.evaluation.thresholds import choose_thresholds
+from inspection.line import Line
+from inspection.parts import labels_of_parts
+from inspection.runtime.verdict import decide
+from inspection.storage import read_json, read_table
+from stages import clean_labels, sections
+
+MANIFEST = Path("artifacts/manifest/manifest.parquet")
+LABELS = Path("artifacts/labels")
+TRUTH = Path("samples/truth/truth.json")
+# Every rule holds what is in conflict, as by default.
+RULES = dict.fromkeys(clean_labels.Rules.model_fields, "hold")
+# Of the cross-validation; the same at every step, so that steps differ by the labels alone.
+N_FOLDS = 5
+# Probabilities nearer to 0 or 1 are cut off: the odds stay finite.
+MIN_PROBABILITY = 1e-6
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A line with its truth: what is measured of each view, and what each shows (by hash)."""
+
+    raw: pd.DataFrame
+    groups: pd.DataFrame
+    features: Any
+    truth: Mapping[str, str]
+    line: Line
+    costs: Costs
+    seed: int
+
+    def cost(self, reviewed: Collection[str]) -> float:
+        """Expected cost per part once these images have been reviewed, who are always right."""
+        rows = [(one, self.truth[one], "bench", "") for one in sorted(reviewed)]
+        table = pd.DataFrame(rows, columns=list(REVIEW_COLUMNS), dtype=str)
+        views = with_reviews(self.raw, read_reviews(table, self.raw, self.line))
+        views = views.merge(self.groups, on="view_id", validate="1:1")
+        found = conflicts(views, self.line, RULES)
+        views = with_holds(views, found, rules=list(RULES))
+        return self._cost(views)
+
+    def _cost(self, views: pd.DataFrame) -> float:
+        scores = self._scores(views)
+        free = views[~views["held"]]
+        labelled = pd.Series(labels_of_parts(free, self.line.normal))
+        known = scores[labelled.index].to_numpy()
+        is_called_bad = (labelled != self.line.normal).to_numpy()
+        limits = choose_thresholds(known, is_called_bad, self.costs).thresholds
+
+        shown = views.assign(label=views["image_sha256"].map(self.truth))
+        truly = pd.Series(labels_of_parts(shown, self.line.normal))
+        verdicts = decide(scores[truly.index].to_numpy()[:, None], [limits])
+        is_bad = (truly != self.line.normal).to_numpy()
+        bad, good = (
+            Counts.of(
+                [one for one, is_one in zip(verdicts, kind, strict=True) if is_one]
+            )
+            for kind in (is_bad, ~is_bad)
+        )
+        return float(expected_cost(bad, good, self.costs).value or 0.0)
+
+    def _scores(self, views: pd.DataFrame) -> pd.Series:
+        """The log odds of a defect by part, of the worst view, by models that saw none of it."""
+        from sklearn.model_selection import StratifiedGroupKFold
+
+        labels = views["label"].to_numpy()
+        truth = views["image_sha256"].map(self.truth).to_numpy()
+        is_free = ~views["held"].to_numpy()
+        odds = np.zeros(len(views))
+        folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=self.seed)
+        for train, test in folds.split(self.features, truth, views["group_id"]):
+            learnt = train[is_free[train]]
+            odds[test] = self._odds(learnt, labels[learnt], test)
+        return pd.Series(odds).groupby(views["part_id"].to_numpy()).max()
+
+    def _odds(self, train: Any, labels: Any, test: Any) -> Any:
+        """The log odds of a defect: a discriminant of texture, as stage clean_labels fits it."""
+        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        from threadpoolctl import threadpool_limits
+
+        discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+        model = make_pipeline(StandardScaler(), discriminant)
+        # one thread: matrices this small are slower on several
+        with threadpool_limits(1):
+            model.fit(self.features[train], labels)
+            likely = model.predict_proba(self.features[test])
+        normal = likely[:, list(model.classes_).index(self.line.normal)]
+        normal = normal.clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+        return np.log((1 - normal) / normal)
+
+
+def main() -> None:
+    """Print the cost without reviews, with all, and half-way by each order."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--truth", type=Path, default=TRUTH)
+    parser.add_argument("--draws", type=int, default=10, help="of the random orders")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+
+    bench, wrong = prepared(given.data, given.truth, given.seed)
+    issues = pd.read_csv(LABELS / "issues.csv", dtype={"view_id": str, "part_id": str})
+    clean = read_table(LABELS / "manifest.parquet")
+    desk = [one.image_sha256 for one in merged(from_issues(issues, clean, given.data))]
+    rest = [one for one in bench.raw["image_sha256"] if one not in set(desk)]
+    sys.stdout.write(report(bench, wrong, [*desk, *rest], given.draws))
+
+
+def prepared(data: Path, truth: Path, seed: int) -> tuple[Bench, set[str]]:
+    """The line as it lies there, and the images whose label is wrong."""
+    line = sections.read(sections.section("line", Line))
+    raw, clean = read_table(MANIFEST), read_table(LABELS / "manifest.parquet")
+    raw = raw[raw["view_id"].isin(clean["view_id"])].reset_index(drop=True)
+    views = read_json(truth)["views"]
+    by_name = {composed(name): view for name, view in views.items()}
+    names = raw["path"].map(composed)
+    shown = [by_name[name]["true_class"] for name in names]
+    is_wrong = names.isin(set(spoiled(views))) & (raw["label"] != shown)
+
+    _, features = clean_labels.measured(data, raw, line)
+    bench = Bench(
+        raw=raw,
+        groups=clean[["view_id", "group_id", "near_duplicate_group"]],
+        features=features,
+        truth=dict(zip(raw["image_sha256"], shown, strict=True)),
+        line=line,
+        costs=Costs(),
+        seed=seed,
+    )
+    return bench, set(raw.loc[is_wrong, "image_sha256"])
+
+
+def report(bench: Bench, wrong: set[str], desk: Sequence[str], n_draws: int) -> str:
+    """What half of the wrong labels are worth by each order, and what it takes to find them."""
+    half = (len(wrong) + 1) // 2
+    generator = np.random.default_rng(bench.seed)
+    orders = [list(generator.permutation(list(desk))) for _ in range(n_draws)]
+    n_looked = looks_for(desk, wrong, half)
+    steps: dict[str, list[Sequence[str]]] = {
+        "nothing": [[]],
+        "everything": [desk],
+        "half the wrong ones, desk's order": [desk[:n_looked]],
+        "half the wrong ones, random order": [
+            order[: looks_for(order, wrong, half)] for order in orders
+        ],
+        "as many looks, random order": [order[:n_looked] for order in orders],
+    }
+    bar = tqdm(total=sum(map(len, steps.values())), desc="fits", disable=None)
+    costs: dict[str, list[float]] = {}
+    for what, tried in steps.items():
+        for reviewed in tried:
+            costs.setdefault(what, []).append(bench.cost(reviewed))
+            bar.update()
+    bar.close()
+
+    (before,), (after,) = costs["nothing"], costs["everything"]
+    lines = [f"{'reviewed':34} wrong found   looked at     cost   share of the gain"]
+    for what, tried in steps.items():
+        found = np.mean([len(wrong.intersection(one)) for one in tried])
+        looked = np.mean([len(one) for one in tried])
+        shares = [share_of_gain(cost, before, after) for cost in costs[what]]
+        spread = f", spread {100 * np.std(shares):.0f}" if len(shares) > 1 else ""
+        lines.append(
+            f"{what:34} {found:4.0f} of {len(wrong):3}   {looked:9.0f}   "
+            f"{np.mean(costs[what]):.4f}   {100 * np.mean(shares):.0f} %{spread}"
+        )
+    return "\n".join([*lines, ""])
+
+
+def looks_for(order: Sequence[str], wrong: Collection[str], n: int) -> int:
+    """How many views of an order are looked at until `n` wrong labels have been met."""
+    if n == 0:
+        return 0
+    met = np.cumsum([one in wrong for one in order])
+    return int(np.searchsorted(met, n)) + 1
+
+
+def share_of_gain(cost: float, before: float, after: float) -> float:
+    """How far a cost has come from `before` to `after`, 0..1; 0 where there is nothing to gain."""
+    return (before - cost) / (before - after) if before != after else 0.0
+
+
+if __name__ == "__main__":
+    main()

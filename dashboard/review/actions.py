@@ -1,0 +1,102 @@
+"""What the keys of the review desk do: a decision is written, and the next view is shown."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard.places import VERDICTS, file_name
+from dashboard.review.box_editor import begin_key, drafts
+from dashboard.review.decisions import Vote
+from dashboard.review.draft import Draft
+from dashboard.review.journal import Journal
+from dashboard.review.labels import VAGUE
+from dashboard.review.queue import Item, waits_for
+from inspection.curation.reviews import EXCLUDED
+from inspection.errors import InspectionError
+from inspection.runtime.pictures import now
+from inspection.runtime.verdict_log import Feedback, VerdictLog
+
+TO_DO, DECIDED, EVERYTHING = "to decide", "decided", "everything"
+
+
+def save_boxes(item: Item, journal: Journal, reviewer: str, draft: Draft) -> None:
+    """Write what was drawn of a view; the next one follows where nothing else is asked of it."""
+    note = st.session_state.get("note", "")
+    try:
+        journal.draw(item.image_sha256, draft.boxes, draft.size_px, reviewer, note)
+    except InspectionError as error:
+        st.session_state["problem"] = str(error)
+        return
+    drafts().pop((item.image_sha256, reviewer), None)
+    st.session_state.pop(begin_key(item.image_sha256, reviewer), None)
+    saved = f"{len(draft.boxes)} saved" if draft.boxes else "there is none"
+    _finish(item, journal, reviewer, f"boxes: {saved}")
+
+
+def decide(item: Item, journal: Journal, reviewer: str, answer: str) -> None:
+    """Write what is said of a label; the next view follows where nothing else is asked of it."""
+    note = st.session_state.get("note", "")
+    try:
+        if item.request_id and answer not in (VAGUE, EXCLUDED):
+            _give_feedback(item, answer, reviewer, note)
+        journal.decide(item.image_sha256, answer, reviewer, note)
+    except InspectionError as error:
+        st.session_state["problem"] = str(error)
+        return
+    draft = drafts().get((item.image_sha256, reviewer))
+    unsaved = "; boxes drawn, not saved" if draft and draft.is_changed else ""
+    _finish(item, journal, reviewer, answer + unsaved)
+
+
+def undo(journal: Journal, reviewer: str) -> None:
+    """Take the reviewer's last decision back, and show the view that it was about."""
+    try:
+        sha256 = journal.undo(reviewer)
+    except InspectionError as error:
+        st.session_state["problem"] = str(error)
+        return
+    if sha256:
+        st.session_state["item"] = sha256
+        is_asked = _is_asked(journal, sha256, reviewer)
+        st.session_state["show"] = TO_DO if is_asked else EVERYTHING
+    st.session_state["done"] = "taken back" if sha256 else "nothing to take back"
+
+
+def go(ids: Sequence[str], place: int) -> None:
+    """Show the view at this place of the list, if there is one."""
+    if 0 <= place < len(ids):
+        st.session_state["item"] = ids[place]
+
+
+def by_image(votes: Sequence[Vote]) -> dict[str, list[Vote]]:
+    """Votes by the hash of the image that they are about."""
+    found: dict[str, list[Vote]] = {}
+    for vote in votes:
+        found.setdefault(vote.image_sha256, []).append(vote)
+    return found
+
+
+def _finish(item: Item, journal: Journal, reviewer: str, said: str) -> None:
+    st.session_state["note"] = ""
+    st.session_state["done"] = f"{file_name(item.path)}: {said}"
+    if _is_asked(journal, item.image_sha256, reviewer):
+        return
+    ids = st.session_state.get("ids", [])
+    go(ids, ids.index(item.image_sha256) + 1 if item.image_sha256 in ids else 0)
+
+
+def _is_asked(journal: Journal, sha256: str, reviewer: str) -> bool:
+    """Whether an image still waits for this reviewer."""
+    return waits_for(reviewer, by_image(journal.votes()).get(sha256, []))
+
+
+def _give_feedback(item: Item, answer: str, reviewer: str, note: str) -> None:
+    """The answer about a picture that is not in the data: `take_feedback` brings both there."""
+    log = VerdictLog(VERDICTS)
+    try:
+        log.add_feedback(
+            Feedback(given_at=now(), request_id=item.request_id, part_id=None, label=answer,
+                     reviewer=reviewer, note=note)
+        )  # fmt: skip
+    finally:
+        log.close()
