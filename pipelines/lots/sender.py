@@ -5,6 +5,7 @@ every five minutes, over restarts too. A receiver that refuses one verdict does 
 """
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -59,7 +60,11 @@ class Sender:
 
     def _run(self) -> None:
         while not self._stopping.wait(POLL_S):
-            self.send_due(time.monotonic())
+            try:
+                self.send_due(time.monotonic())
+            except sqlite3.Error as error:
+                # a full disk, say: what was sent and could not be noted is sent once more
+                self._tell(f"the journal cannot be used ({error})")
 
     def _sent(self, message: Message, at_s: float) -> bool:
         headers = {KEY_HEADER: message.key}
@@ -76,8 +81,7 @@ class Sender:
     def _tell(self, problem: str) -> None:
         """Log how sending fares where it has changed, not with every verdict."""
         if problem and problem != self._problem:
-            n_waiting = self._journal.n_to_send()
-            logger.warning("webhook: %s; %d verdicts wait", problem, n_waiting)
+            logger.warning("webhook: %s; what could not be sent waits", problem)
         self._problem = problem
 
 

@@ -194,6 +194,8 @@ def watch(
             # a queue at a time, as long as the receiver takes any
             while sender.send_due(time.monotonic()):
                 pass
+        if n_waiting := journal.n_to_send():
+            logger.info("%d verdicts wait to be sent", n_waiting)
 
 
 def _loop(

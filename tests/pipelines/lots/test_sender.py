@@ -1,6 +1,8 @@
 import json
 import logging
-from collections.abc import Iterator, Mapping
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -103,13 +105,43 @@ def test_a_hundred_verdicts_that_are_refused_do_not_hold_up_the_next(journal: Jo
     assert receiver.posted[-1] == "good"
 
 
-def test_an_outage_is_logged_once_with_what_waits(
-    journal: Journal, caplog: pytest.LogCaptureFixture
+def test_a_journal_that_cannot_be_used_ends_no_sending(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """A table that is gone for a while stands for what a disk may do to the file."""
+    caplog.set_level(logging.WARNING)
+    receiver = Receiver()
+    with (
+        closing(Journal(tmp_path / "j.db")) as journal,
+        closing(sqlite3.connect(tmp_path / "j.db")) as other,
+    ):
+        add(journal, "A")
+        other.execute("ALTER TABLE verdicts RENAME TO gone")
+        other.commit()
+        sender = Sender(journal, "http://x", receiver)
+        sender.start()
+        wait_for(lambda: bool(caplog.messages))
+        other.execute("ALTER TABLE gone RENAME TO verdicts")
+        other.commit()
+        wait_for(lambda: journal.n_to_send() == 0)
+        sender.stop()
+
+    assert receiver.posted == ["A"]
+    (said,) = caplog.messages
+    assert said.startswith("webhook: the journal cannot be used (no such table: verdicts)")
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def test_an_outage_is_logged_once(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     receiver = Receiver()
     receiver.refuses = {"A", "B"}
     add(journal, "A", "B")
     Sender(journal, "http://secret", receiver).send_due(0.0)
 
-    assert caplog.messages == ["webhook: status 500; 2 verdicts wait"]
+    assert caplog.messages == ["webhook: status 500; what could not be sent waits"]
