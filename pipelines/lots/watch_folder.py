@@ -35,6 +35,8 @@ NAME_DIGITS = 12
 # Cameras store the views of a part within a second; network shares pause for some.
 SETTLE_S = 5.0
 POLL_S = 0.5
+# Of the time: a folder of so many files that a look takes long is looked at less often.
+MAX_LOOKING = 0.1
 LATE = "late_view"
 
 logger = logging.getLogger("knurl.watch_folder")
@@ -209,12 +211,14 @@ def _loop(
     """Look, judge and write down, one part after the other: parts that wait are files, no more."""
     n_ignored = 0
     while not stopping.is_set():
+        began_s = time.monotonic()
         try:
-            found = arrivals.look(time.monotonic(), watcher.handled)
+            found = arrivals.look(began_s, watcher.handled)
         except OSError as error:
             # a share that is away for a while
             logger.warning("%s: %s; tried again", error.filename, error.strerror)
             found = []
+        looked_s = time.monotonic() - began_s
         for arrived in found:
             if stopping.is_set():
                 return
@@ -228,7 +232,7 @@ def _loop(
             logger.info("%d files are no images, and ignored", n_ignored)
         if once and not arrivals.n_waiting(watcher.handled | watcher.unreadable):
             return
-        stopping.wait(POLL_S)
+        stopping.wait(max(POLL_S, looked_s / MAX_LOOKING))
 
 
 def _said(row: "Row") -> str:

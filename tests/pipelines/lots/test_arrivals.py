@@ -109,3 +109,31 @@ def test_a_rule_by_which_no_part_is_ever_whole_is_refused(tmp_path: Path) -> Non
     naming = Naming.model_validate(LAYOUT | {"part_from": rule})
     with pytest.raises(InspectionError, match=r"rule consecutive .* give --part-per-file"):
         Arrivals(tmp_path, naming, SETTLE_S)
+
+
+def test_a_folder_that_is_away_for_a_while_has_lost_nothing(
+    tmp_path: Path,
+) -> None:
+    folder, away = tmp_path / "shots", tmp_path / "away"
+    folder.mkdir()
+    (folder / "C0_7_a.jpg").write_bytes(b"1")
+    arrivals = Arrivals(folder, Naming.model_validate(LAYOUT), SETTLE_S)
+    arrivals.look(0.0, {})
+    folder.rename(away)
+    with pytest.raises(FileNotFoundError):
+        arrivals.look(3.0, {})
+    away.rename(folder)
+
+    assert names(arrivals.look(5.0, {})) == {"7": ["C0_7_a.jpg"]}
+
+
+def test_files_in_folders_below_are_called_by_their_place(
+    tmp_path: Path, arrivals: Arrivals
+) -> None:
+    (tmp_path / "monday/.trash").mkdir(parents=True)
+    (tmp_path / "monday/C0_7_a.jpg").write_bytes(b"1")
+    (tmp_path / "monday/.trash/C0_8_a.jpg").write_bytes(b"1")
+    (tmp_path / "C0_9_a.jpg").mkdir()
+    arrivals.look(0.0, {})
+
+    assert names(arrivals.look(5.0, {})) == {"7": ["monday/C0_7_a.jpg"]}
