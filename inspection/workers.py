@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 import psutil
 
+from inspection.errors import InspectionError
 from inspection.processes import die_with_parent
 
 # Items for each worker that are under way or wait for it: enough that one slow item does not leave
@@ -24,6 +25,9 @@ from inspection.processes import die_with_parent
 AHEAD = 8
 # What libraries of linear algebra ask, once, when they are imported: the workers share the cores.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+# How many processes may work side by side; where it is not set, one for each core.
+PROCESSES = "KNURL_PROCESSES"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,6 +45,19 @@ def physical_cores() -> int:
     """How many cores this process may use; two threads of one core count once."""
     n_allowed = len(os.sched_getaffinity(0))
     return min(psutil.cpu_count(logical=False) or 1, n_allowed)
+
+
+def n_processes(n_tasks: int, variables: Mapping[str, str] = os.environ) -> int:
+    """How many processes share `n_tasks`: KNURL_PROCESSES, else the cores; no more than tasks.
+
+    Raises InspectionError where that is no number.
+    """
+    said = variables.get(PROCESSES)
+    if said is not None and not (said.isdecimal() and int(said) > 0):
+        raise InspectionError(f"{PROCESSES}: should be a number from 1, got {said!r}")
+
+    n_most = int(said) if said is not None else physical_cores()
+    return max(1, min(n_tasks, n_most))
 
 
 def in_workers(

@@ -23,7 +23,8 @@ from inspection.models.classifier import DefectClassifier, with_new_head
 from inspection.models.crops import Crops
 from inspection.models.frozen import FeatureDataset, Features, head_logits
 from inspection.models.training import Schedule, fit_head, quiet_lightning
-from inspection.processes import die_with_parent, n_processes
+from inspection.processes import die_with_parent
+from inspection.workers import n_processes
 
 # The numbers of each epoch, in order.
 History = list[dict[str, float]]

@@ -8,7 +8,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inspection.workers import AHEAD, Lost, in_workers, physical_cores
+from inspection.errors import InspectionError
+from inspection.workers import (
+    AHEAD,
+    PROCESSES,
+    Lost,
+    in_workers,
+    n_processes,
+    physical_cores,
+)
 from tests.architecture import ROOT
 from tests.labour import die_once, pid_of_worker, square, square_or_die
 
@@ -99,3 +107,19 @@ def test_the_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 
 def test_a_process_uses_no_more_cores_than_it_is_given() -> None:
     assert 1 <= physical_cores() <= len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(("said", "n_tasks", "n"), [("4", 6, 4), ("4", 3, 3), ("1", 6, 1)])
+def test_no_more_processes_than_tasks_nor_than_was_said(said: str, n_tasks: int, n: int) -> None:
+    assert n_processes(n_tasks, {PROCESSES: said}) == n
+
+
+def test_without_a_word_there_is_a_process_for_each_core() -> None:
+    assert n_processes(1000, {}) == physical_cores()
+    assert n_processes(0, {}) == 1
+
+
+@pytest.mark.parametrize("said", ["", "0", "-2", "two"])
+def test_a_number_of_processes_that_is_none_is_refused(said: str) -> None:
+    with pytest.raises(InspectionError, match=f"{PROCESSES}: should be a number from 1"):
+        n_processes(6, {PROCESSES: said})

@@ -13,7 +13,7 @@ from inspection.errors import InspectionError
 from inspection.evaluation.part_scores import read_out_of_fold
 from inspection.models.classifier import load_classifier, load_classifier_before_val
 from inspection.models.crops import Crops, save_crops
-from inspection.processes import PROCESSES
+from inspection.workers import PROCESSES
 from stages import train
 from stages.tracking import TrackingParams
 from tests.lines import run_stage

@@ -11,7 +11,7 @@ from inspection.errors import InspectionError
 from inspection.models import cross_validation
 from inspection.models.cross_validation import CrossValidation, FrozenTraining, cross_validate
 from inspection.models.frozen import frozen_features, head_logits
-from inspection.processes import PROCESSES
+from inspection.workers import PROCESSES
 from tests.networks import SCHEDULE, tiny_classifier
 from tests.squares import draw_crops, joined
 
