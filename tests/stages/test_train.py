@@ -268,6 +268,24 @@ def test_the_parts_of_test_change_nothing_that_a_frozen_training_gives(
         assert all(torch.equal(value, other[key]) for key, value in one.items())
 
 
+def test_heads_wait_for_the_others_until_all_are_saved_and_no_longer(
+    frozen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "backbone.safetensors").write_bytes((frozen / "backbone.safetensors").read_bytes())
+    (tmp_path / "dvc.yaml").write_text("stages: {train: {deps: [crops], params: [train]}}\n")
+    asked = {"weights": "backbone.safetensors", "freeze_backbone": True, "epochs": 1}
+    saved = train._save
+    monkeypatch.setattr(train, "_save", lambda *_: pytest.fail("killed"))
+    with pytest.raises(pytest.fail.Exception):
+        run(tmp_path, monkeypatch, three_folds(), **asked)
+    (kept,) = (tmp_path / train.KEPT_HEADS).iterdir()
+    assert len(list(kept.iterdir())) == 5 + 1
+
+    monkeypatch.setattr(train, "_save", saved)
+    run(tmp_path, monkeypatch, three_folds(), **asked)
+    assert not (tmp_path / train.KEPT_HEADS).exists()
+
+
 def test_a_mirror_image_that_was_never_shown_is_not_judged_by(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
