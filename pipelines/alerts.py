@@ -1,15 +1,23 @@
-"""Telling people: a warning in the log, and a message to the address in KNURL_WEBHOOK.
+"""Telling people and programs: a warning in the log, and messages to a webhook.
 
-The message is JSON with the one key `text`, which Slack, Mattermost and Microsoft Teams read.
+A message to people is JSON with the one key `text`, which Slack, Mattermost and Microsoft Teams
+read; it goes to the address in KNURL_WEBHOOK. Where KNURL_WEBHOOK_KEY holds a key, every message is
+signed with it, so that the receiver knows who sent it.
 """
 
+import hashlib
+import hmac
+import json
 import logging
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
 WEBHOOK = "KNURL_WEBHOOK"
+WEBHOOK_KEY = "KNURL_WEBHOOK_KEY"
+SIGNATURE = "X-Knurl-Signature"
 # A flow that has something to tell must not hang on who should hear it.
 TIMEOUT_S = 10.0
 
@@ -23,13 +31,37 @@ def tell(text: str) -> bool:
     if not url:
         return False
 
+    problem = posted(url, json.dumps({"text": text}).encode("utf-8"))
+    if problem:
+        logger.warning("%s: not reached (%s)", WEBHOOK, problem)
+    return not problem
+
+
+def posted(url: str, body: bytes, headers: Mapping[str, str] | None = None) -> str:
+    """Post a body of JSON, signed where there is a key; what went wrong, '' where nothing.
+
+    The address holds a secret: neither it nor the error's text, which repeats it, is returned.
+    """
+    sent = {"content-type": "application/json", **(headers or {})}
+    key = os.environ.get(WEBHOOK_KEY)
+    if key:
+        sent[SIGNATURE] = signature(body, key)
+
     try:
-        httpx.post(url, json={"text": text}, timeout=TIMEOUT_S).raise_for_status()
+        answer = httpx.post(url, content=body, headers=sent, timeout=TIMEOUT_S)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        # the address holds a secret: neither it nor the error's text, which repeats it, is logged
-        logger.warning("%s: not reached (%s)", WEBHOOK, type(error).__name__)
-        return False
-    return True
+        return type(error).__name__
+    return "" if answer.is_success else f"status {answer.status_code}"
+
+
+def signature(body: bytes, key: str) -> str:
+    """HMAC-SHA256 (RFC 2104) of a body, as GitHub and others write it into a header.
+
+    >>> signature(b"{}", "key")[:20]
+    'sha256=a777724d943eb'
+    """
+    digest = hmac.new(key.encode("utf-8"), body, hashlib.sha256)
+    return f"sha256={digest.hexdigest()}"
 
 
 def run_failed(flow: Any, flow_run: Any, state: Any) -> None:

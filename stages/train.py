@@ -1,5 +1,6 @@
 """Train the classifier on the crops of its region; every epoch goes live to MLflow."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,9 +35,12 @@ from inspection.parts import by_part, macro_f1
 from inspection.runtime.detectors import probabilities_of
 from inspection.storage import write_json, write_table
 from stages import program, sections, tracking
+from stages.pipeline import fingerprint
 
 # Where features of frozen backbones are kept between runs; it may be deleted at any time.
 FEATURE_CACHE = Path(".state/features")
+# Where heads that are done wait for the others, so that a training that was killed goes on.
+KEPT_HEADS = Path(".state/heads")
 
 # Crops whose grey levels tell mean and spread: more change no digit that matters.
 MAX_SAMPLED = 200
@@ -175,6 +179,7 @@ def main() -> None:
         else:
             learned = learn_all(model, train, val, params, run)
         _save(learned, paths.out)
+        shutil.rmtree(KEPT_HEADS, ignore_errors=True)
         write_json(paths.run, {"run_id": run.id})
 
     program.save_metrics(
@@ -246,6 +251,7 @@ def learn_head(
         features,
         _schedule(params),
         seed=params.seed,
+        kept=_kept_heads(),
     )
     validated = cross_validate(
         training, on_epoch=run.epoch_of_head, show_progress=sys.stderr.isatty()
@@ -260,6 +266,12 @@ def learn_head(
         before_val=validated.without[VAL_FOLD],
         out_of_fold=out_of_fold_table(seen.index, validated.logits),
     )
+
+
+def _kept_heads() -> Path | None:
+    """Where heads are kept until all are done; nowhere where nobody knows what they depend on."""
+    taken = fingerprint.of_stage("train")
+    return KEPT_HEADS / fingerprint.digest(taken) if taken else None
 
 
 def _out_of_fold_metrics(

@@ -86,6 +86,12 @@ RUN_BY = {
     "make dashboard": "tests/dashboard/test_app.py::test_the_app_opens_on_the_explorer",
     "python -m pipelines.intake.inbox": "tests/pipelines/test_inbox.py"
     "::test_good_files_enter_the_data_others_are_kept_with_the_reason_and_all_can_be_taken_back",
+    "python -m pipelines.lots.inspect_lot": "tests/pipelines/lots/test_inspect_lot.py"
+    "::test_the_command_judges_a_lot_and_refuses_to_go_on_with_another_champion",
+    "python -m pipelines.lots.watch_folder": "tests/pipelines/lots/test_watch_folder.py"
+    "::test_nothing_is_lost_or_told_twice_by_kills_at_random_moments",
+    "python -m benchmarks.lots": "tests/benchmarks/test_lots.py"
+    "::test_the_command_prints_speed_and_memory_for_one_and_two_workers",
     "make sheet": "tests/samples/test_contact_sheet.py::test_the_sheet_fits_into_a_readme",
     "python -m pipelines.promote": "tests/pipelines/test_promote.py"
     "::test_a_dry_run_moves_nothing_and_counts_as_a_use_of_the_fold",

@@ -1,6 +1,7 @@
 """The line report: operating points at other costs, what a part costs, and what is known."""
 
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -20,6 +21,7 @@ from dashboard.operating.points import (
     score_rows,
     threshold_table,
 )
+from dashboard.operating.trials import drill_table, evidence_sentence, evidence_table
 from dashboard.places import BUNDLE, VERDICTS, stamp
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.rates import parts_needed, percent
@@ -30,6 +32,7 @@ from inspection.runtime.verdict_log import FILE, read_parts
 from inspection.storage import read_json
 
 SPLIT, LABELS = Path("metrics/split.json"), Path("metrics/clean_labels.json")
+EVIDENCE, DRILL = Path("metrics/evidence.json"), Path("metrics/drill.json")
 OFF = "no limit"
 # Steps of the sliders; the card's own values are put among them.
 ESCAPE_COSTS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -65,6 +68,7 @@ def main() -> None:
     _show_operation(found, evidence, card, costs)
     _show_scores(found, evidence)
     _show_running(card)
+    _show_trials(card)
     _show_findings()
 
 
@@ -208,6 +212,31 @@ def _show_running(card: Card) -> None:
     st.caption(
         "Running rates of escapes and overkill, with bounds, and drift: `make watch` tells them."
     )
+
+
+def _show_trials(card: Card) -> None:
+    """What the line did with parts and defects that were held back, where that was tried."""
+    st.subheader("Parts and defects never seen")
+    if not EVIDENCE.is_file() and not DRILL.is_file():
+        st.caption("Not tried yet: `make evidence`, `make drill`.")
+    if EVIDENCE.is_file():
+        found = read_json(EVIDENCE)
+        st.markdown(evidence_sentence(found))
+        table = evidence_table(found, card.line.normal)
+        st.dataframe(table, hide_index=True, height="content")
+        _note_age(found, card, "make evidence")
+    if DRILL.is_file():
+        found = read_json(DRILL)
+        st.markdown("Each defect judged by a line that was never shown it:")
+        st.dataframe(drill_table(found), hide_index=True, height="content")
+        _note_age(found, card, "make drill")
+
+
+def _note_age(found: dict[str, Any], card: Card, command: str) -> None:
+    if found["beside"] != card.version:
+        st.caption(
+            f"Tried beside bundle {found['beside'] or '-'}; this is {card.version}: `{command}`."
+        )
 
 
 def _show_findings() -> None:

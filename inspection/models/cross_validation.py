@@ -5,6 +5,7 @@ deployed. They are trained side by side, each in one thread, so that what comes 
 on how many processors a machine has.
 """
 
+import json
 import multiprocessing
 import queue
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +13,13 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from tqdm import tqdm
 
 from inspection.errors import InspectionError
@@ -23,7 +27,9 @@ from inspection.models.classifier import DefectClassifier, with_new_head
 from inspection.models.crops import Crops
 from inspection.models.frozen import FeatureDataset, Features, head_logits
 from inspection.models.training import Schedule, fit_head, quiet_lightning
-from inspection.processes import die_with_parent, n_processes
+from inspection.processes import die_with_parent
+from inspection.storage import replacing
+from inspection.workers import n_processes
 
 # The numbers of each epoch, in order.
 History = list[dict[str, float]]
@@ -31,17 +37,24 @@ History = list[dict[str, float]]
 OnEpoch = Callable[[int | None, int, dict[str, float]], None]
 # no outcome: how soon the epochs of the other processes are reported
 REPORT_S = 0.2
+# In the file of a head that is kept: its logits, its epochs, and what begins the names of weights.
+LOGITS, HISTORY, WEIGHT = "logits", "history", "weight."
 
 
 @dataclass(frozen=True)
 class FrozenTraining:
-    """What heads are fitted on: a classifier whose backbone stays, crops, and their features."""
+    """What heads are fitted on: a classifier whose backbone stays, crops, and their features.
+
+    Heads that are done are kept in the folder `kept`, where one is named, so that a training that
+    was killed goes on with the others. The name of the folder must follow from all of the rest.
+    """
 
     model: DefectClassifier
     crops: Crops
     features: Features
     schedule: Schedule
     seed: int
+    kept: Path | None = None
 
     @property
     def folds(self) -> list[int]:
@@ -174,6 +187,38 @@ def _fit_beside(fold: int | None) -> _Fitted:
 
 def _fit(training: FrozenTraining, fold: int | None, report: OnEpoch) -> _Fitted:
     """A head that has learned all crops but those of a fold, or all where that is None."""
+    if training.kept is None:
+        return _fit_anew(training, fold, report)
+
+    file = training.kept / f"{'all' if fold is None else f'fold{fold}'}.safetensors"
+    if file.is_file():
+        fitted = _read(file)
+        for number, row in enumerate(fitted.history):
+            report(fold, number, row)
+        return fitted
+    fitted = _fit_anew(training, fold, report)
+    _write(file, fitted)
+    return fitted
+
+
+def _write(file: Path, fitted: _Fitted) -> None:
+    tensors = {f"{WEIGHT}{name}": value for name, value in fitted.weights.items()}
+    if fitted.logits is not None:
+        tensors[LOGITS] = torch.from_numpy(fitted.logits)
+    with replacing(file) as temporary:
+        save_file(tensors, temporary, metadata={HISTORY: json.dumps(fitted.history)})
+
+
+def _read(file: Path) -> _Fitted:
+    with safe_open(file, framework="pt") as opened:
+        history = json.loads(opened.metadata()[HISTORY])
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    logits = tensors.pop(LOGITS, None)
+    weights = {name.removeprefix(WEIGHT): value for name, value in tensors.items()}
+    return _Fitted(weights, history, None if logits is None else logits.numpy())
+
+
+def _fit_anew(training: FrozenTraining, fold: int | None, report: OnEpoch) -> _Fitted:
     torch.manual_seed(training.seed)
     head = with_new_head(training.model).head
     crops, features = training.crops, training.features

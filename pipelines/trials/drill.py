@@ -20,7 +20,7 @@ from inspection.runtime.detectors import SCORES
 from inspection.runtime.verdict import VERDICTS
 from inspection.storage import write_json
 from pipelines.trials.beside import DRILL
-from pipelines.trials.trial import Judged, Trial, design, judged
+from pipelines.trials.trial import Judged, Trial, beside, design, judged
 from stages import sections
 
 HEAD = ("never shown", "parts", *VERDICTS, "escapes at most")
@@ -62,7 +62,7 @@ def drill(trials: Sequence[Judged]) -> dict[str, Any]:
     for one in trials:
         name = one.trial.name.removeprefix("without ")
         classes[name] = never_shown(one.table, name, one.card.line.normal)
-    return {"design": design(), "classes": classes}
+    return {"design": design(), "beside": beside(), "classes": classes}
 
 
 def never_shown(table: pd.DataFrame, name: str, normal: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from inspection.runtime.bundle import Card
 from inspection.storage import write_json, write_table
 from pipelines.summary import verdict_lines
 from pipelines.trials.beside import EVIDENCE
-from pipelines.trials.trial import Judged, Trial, design, judged
+from pipelines.trials.trial import Judged, Trial, beside, design, judged
 
 # Four fifths of the parts to learn from are near to what the deployed line has; as many folds as
 # stage `split` can deal.
@@ -72,6 +72,7 @@ def evidence(folds: Sequence[Judged]) -> dict[str, Any]:
     }
     return {
         "design": design(),
+        "beside": beside(),
         "n_folds": len(folds),
         "by_fold": by_fold,
         **test_metrics(all_parts(folds), card, costs),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from inspection.runtime.bundle import Card, read_card
+from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.storage import write_text
 from pipelines.dvc_process import Dvc
 from pipelines.intake.steps import changing_data
@@ -83,6 +83,11 @@ def design() -> str:
     return _digest([])
 
 
+def beside() -> str | None:
+    """The version of the bundle that the project has besides; None where it has none."""
+    return read_card(BUNDLE).version if (BUNDLE / CARD).is_file() else None
+
+
 def _digest(texts: Sequence[str]) -> str:
     digest = hashlib.sha256("\n".join(texts).encode())
     for path in _inputs():
@@ -118,9 +123,9 @@ def _run(trial: Trial, folder: Path, log: Callable[[str], None]) -> None:
                 log(f"stage {stage}")
                 dvc.run(stage, log)
         table = TABLE.read_text(encoding="utf-8")
-        card = (BUNDLE / "card.json").read_text(encoding="utf-8")
+        card = (BUNDLE / CARD).read_text(encoding="utf-8")
 
-    write_text(folder / "card.json", card)
+    write_text(folder / CARD, card)
     write_text(folder / "parts.csv", table)
 
 

@@ -39,6 +39,12 @@ def of_stage(stage: str) -> Fingerprint:
     return taken
 
 
+def digest(taken: Fingerprint) -> str:
+    """A name for what was taken down: another one stands for other dependencies."""
+    text = repr(sorted(taken.items(), key=lambda pair: pair[0]))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
 def require_unchanged(stage: str, before: Fingerprint) -> None:
     """Raise InspectionError that names what a stage depends on and what has changed since."""
     after = of_stage(stage)

@@ -5,11 +5,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
-from inspection.errors import InspectionError
-from inspection.processes import PROCESSES, n_processes
-
 CHILD = """
 import os, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", {work!r}])
@@ -56,19 +51,3 @@ def test_a_process_that_asks_for_it_dies_with_its_parent() -> None:
 
 def test_another_process_would_outlive_its_parent() -> None:
     assert outlives_its_parent(LIVES)
-
-
-@pytest.mark.parametrize(("said", "n_tasks", "n"), [("4", 6, 4), ("4", 3, 3), ("1", 6, 1)])
-def test_no_more_processes_than_tasks_nor_than_was_said(said: str, n_tasks: int, n: int) -> None:
-    assert n_processes(n_tasks, {PROCESSES: said}) == n
-
-
-def test_without_a_word_there_is_a_process_for_each_processor() -> None:
-    assert n_processes(1000, {}) == len(os.sched_getaffinity(0))
-    assert n_processes(0, {}) == 1
-
-
-@pytest.mark.parametrize("said", ["", "0", "-2", "two"])
-def test_a_number_of_processes_that_is_none_is_refused(said: str) -> None:
-    with pytest.raises(InspectionError, match=f"{PROCESSES}: should be a number from 1"):
-        n_processes(6, {PROCESSES: said})

@@ -305,7 +305,7 @@ def test_the_deployments_name_their_flows_and_retrain_runs_weekly_one_at_a_time(
 
     assert named == [
         "retrain/weekly", "watch/hourly", "inbox/half-past", "promote/by-hand", "rollback/by-hand",
-        "retrain/docker", "retrain/kubernetes",
+        "inspect-lot/by-hand", "retrain/docker", "retrain/kubernetes",
     ]  # fmt: skip
     assert deployments[0]["schedules"][0]["cron"] == "0 2 * * 0"
     assert deployments[0]["concurrency_limit"]["limit"] == 1

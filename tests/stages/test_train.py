@@ -13,7 +13,7 @@ from inspection.errors import InspectionError
 from inspection.evaluation.part_scores import read_out_of_fold
 from inspection.models.classifier import load_classifier, load_classifier_before_val
 from inspection.models.crops import Crops, save_crops
-from inspection.processes import PROCESSES
+from inspection.workers import PROCESSES
 from stages import train
 from stages.tracking import TrackingParams
 from tests.lines import run_stage
@@ -266,6 +266,24 @@ def test_the_parts_of_test_change_nothing_that_a_frozen_training_gives(
     for name in ("weights.safetensors", "before_val/weights.safetensors"):
         one, other = (load_file(at / "classifier" / name) for at in (frozen, tmp_path))
         assert all(torch.equal(value, other[key]) for key, value in one.items())
+
+
+def test_heads_wait_for_the_others_until_all_are_saved_and_no_longer(
+    frozen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "backbone.safetensors").write_bytes((frozen / "backbone.safetensors").read_bytes())
+    (tmp_path / "dvc.yaml").write_text("stages: {train: {deps: [crops], params: [train]}}\n")
+    asked = {"weights": "backbone.safetensors", "freeze_backbone": True, "epochs": 1}
+    saved = train._save
+    monkeypatch.setattr(train, "_save", lambda *_: pytest.fail("killed"))
+    with pytest.raises(pytest.fail.Exception):
+        run(tmp_path, monkeypatch, three_folds(), **asked)
+    (kept,) = (tmp_path / train.KEPT_HEADS).iterdir()
+    assert len(list(kept.iterdir())) == 5 + 1
+
+    monkeypatch.setattr(train, "_save", saved)
+    run(tmp_path, monkeypatch, three_folds(), **asked)
+    assert not (tmp_path / train.KEPT_HEADS).exists()
 
 
 def test_a_mirror_image_that_was_never_shown_is_not_judged_by(

@@ -4,6 +4,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from inspection.runtime.bundle import read_card
+from tests.dashboard.operating.test_trials import evidence
+
 pytestmark = pytest.mark.filterwarnings("default")
 
 PAGE = Path(__file__).parents[3] / "dashboard/operating/page.py"
@@ -65,3 +68,25 @@ def test_a_link_opens_the_same_point(page: AppTest) -> None:
     other.run()
     assert other.select_slider(key="defects").value == "0.5"
     assert other.select_slider(key="escape").value == "100"
+
+
+def test_what_was_tried_with_unseen_parts_and_defects_is_shown_and_whether_it_still_holds(
+    page: AppTest, line_folder: Path
+) -> None:
+    measured(page)
+    assert any("Not tried yet" in one.value for one in page.caption)
+
+    one = {"n_parts": 4, "pass": 1, "review": 3, "reject": 0, "escape_upper_bound": 0.75}
+    drill = {"beside": "older", "classes": {"dent": one | {"auroc": {"fused": 0.8}}}}
+    (line_folder / "metrics/drill.json").write_text(json.dumps(drill))
+    found = evidence() | {"beside": read_card(line_folder / "models/bundle").version}
+    (line_folder / "metrics/evidence.json").write_text(json.dumps(found))
+    page.run()
+    assert not page.exception
+    assert any(
+        "judged by a line that has not seen it, in 5 folds" in m.value for m in page.markdown
+    )
+    tables = [list(frame.value.columns) for frame in page.dataframe]
+    assert any("never shown" in columns for columns in tables)
+    ages = [one.value for one in page.caption if one.value.startswith("Tried beside")]
+    assert [age.split(";")[0] for age in ages] == ["Tried beside bundle older"]

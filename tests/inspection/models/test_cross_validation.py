@@ -11,7 +11,7 @@ from inspection.errors import InspectionError
 from inspection.models import cross_validation
 from inspection.models.cross_validation import CrossValidation, FrozenTraining, cross_validate
 from inspection.models.frozen import frozen_features, head_logits
-from inspection.processes import PROCESSES
+from inspection.workers import PROCESSES
 from tests.networks import SCHEDULE, tiny_classifier
 from tests.squares import draw_crops, joined
 
@@ -58,6 +58,36 @@ def test_each_crop_is_judged_by_the_head_without_its_fold(
     assert epochs == [(fold, number) for fold in [*FOLDS, None] for number in (0, 1)]
     assert len(found.history) == 2
     assert torch.get_num_threads() == n_threads
+
+
+def test_a_training_that_was_killed_goes_on_with_the_heads_that_are_not_done(
+    training: FrozenTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PROCESSES, "1")
+    wanted = trained(training)
+    keeping = replace(training, kept=tmp_path / "kept")
+
+    def killed(fold: int | None, *_: Any) -> None:
+        if fold == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit):  # which Lightning makes of it
+        cross_validate(keeping, on_epoch=killed, show_progress=False)
+
+    fitted: list[int | None] = []
+    anew = cross_validation._fit_anew
+    monkeypatch.setattr(
+        cross_validation, "_fit_anew", lambda *of: fitted.append(of[1]) or anew(*of)
+    )
+    epochs: list[Any] = []
+    found = trained(keeping, epochs)
+    assert fitted == [3, 4, None]
+    assert len(epochs) == 2 * 6
+    np.testing.assert_array_equal(found.logits, wanted.logits)
+    assert found.history == wanted.history
+    for one, other in ((found.without[1], wanted.without[1]), (found.deployed, wanted.deployed)):
+        weights = other.state_dict()
+        assert all(torch.equal(value, weights[name]) for name, value in one.state_dict().items())
 
 
 @pytest.mark.slow

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from stages.pipeline import fingerprint
+
 ROOT = Path(__file__).parents[3]
 PIPELINE = """\
 stages:
@@ -83,6 +85,16 @@ def test_what_the_stage_does_not_depend_on_may_change(project: Path, edit: str) 
     done = ran(project, edit)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_other_dependencies_have_another_name(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    before = fingerprint.digest(fingerprint.of_stage("drawn"))
+    assert fingerprint.digest(fingerprint.of_stage("drawn")) == before
+    (project / "note.csv").write_text("b\n")
+    assert fingerprint.digest(fingerprint.of_stage("drawn")) != before
 
 
 def test_a_large_file_is_known_by_its_size_and_time(project: Path) -> None:

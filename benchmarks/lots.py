@@ -1,0 +1,140 @@
+"""How many parts of a lot are judged in a second, and in how much memory, by number of workers.
+
+    python -m benchmarks.lots [--frames data/images] [--parts 200]
+
+All numbers of workers judge the same parts by the champion, in turns, in one run.
+"""
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from inspection.errors import InspectionError
+from inspection.failures import PlainErrors
+from inspection.workers import in_workers, physical_cores
+from pipelines.lots.judging import RELEASES, Release, current_release, judged
+from pipelines.lots.lot import find_lot
+from pipelines.lots.part import LotPart
+
+MB = 1e6
+# Memory rises over seconds while models are loaded: a look each 20 ms misses little of its peak.
+LOOK_S = 0.02
+
+
+@dataclass
+class Memory:
+    """The most bytes that one worker held, and all of them together."""
+
+    worker: int = 0
+    together: int = 0
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Parts a second from the first verdict on, and the memory of the workers."""
+
+    n_workers: int
+    parts_per_s: float
+    memory: Memory
+
+    def __str__(self) -> str:
+        return (
+            f"{self.n_workers} workers  {self.parts_per_s:7.1f} parts a second  "
+            f"{self.memory.worker / MB:5.0f} MB at most in one  "
+            f"{self.memory.together / MB:5.0f} MB in all"
+        )
+
+
+def main() -> None:
+    """Measure, and print a line for each number of workers, and the ratio."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--frames", default="data/images")
+    parser.add_argument("--parts", type=int, default=200, metavar="N")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], metavar="N")
+    # a turn more where another program has disturbed one of them; the best counts
+    parser.add_argument("--turns", type=int, default=2, metavar="N")
+    parser.add_argument("--part-per-file", action="store_true")
+    parser.add_argument("--releases", type=Path, default=RELEASES)
+    given = parser.parse_args()
+    with PlainErrors("lots"):
+        release = current_release(given.releases)
+        lot = find_lot(given.frames, part_per_file=given.part_per_file)
+        parts = [part for part in lot.parts if part.part_id][: given.parts]
+        speeds = compared(parts, release, given.workers, given.turns)
+
+    n_views = sum(len(part.frames) for part in parts)
+    sys.stdout.write(f"{len(parts)} parts, {n_views} views, {physical_cores()} cores\n")
+    for speed in speeds:
+        sys.stdout.write(f"{speed}\n")
+    first, last = speeds[0], speeds[-1]
+    sys.stdout.write(
+        f"{last.n_workers} workers judge {last.parts_per_s / first.parts_per_s:.2f} times as many "
+        f"parts a second as {first.n_workers}\n"
+    )
+
+
+def compared(
+    parts: Sequence[LotPart],
+    release: Release,
+    numbers: Sequence[int],
+    n_turns: int = 1,
+) -> list[Speed]:
+    """The speed of each number of workers, the best of its turns."""
+    if len(parts) < 2:
+        raise InspectionError(f"frames: {len(parts)} parts; give two or more")
+    turns = [[measured(parts, release, n) for n in numbers] for _ in range(n_turns)]
+    return [
+        max(of_number, key=lambda speed: speed.parts_per_s)
+        for of_number in zip(*turns, strict=True)
+    ]
+
+
+def measured(parts: Sequence[LotPart], release: Release, n_workers: int) -> Speed:
+    """Judge all parts once. What workers need to start is not counted: a lot has many parts."""
+    with memory_of_children() as memory:
+        rows = in_workers(partial(judged, release=release), parts, n_workers=n_workers)
+        next(rows)
+        began_s = time.perf_counter()
+        n_rows = sum(1 for _ in rows)
+        seconds = time.perf_counter() - began_s
+    return Speed(n_workers, n_rows / seconds, memory)
+
+
+@contextmanager
+def memory_of_children() -> Iterator[Memory]:
+    """The peak of the resident memory of this process's children while the block lasts."""
+    memory = Memory()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(LOOK_S):
+            sizes = [_resident(one) for one in psutil.Process().children()]
+            memory.worker = max([memory.worker, *sizes])
+            memory.together = max(memory.together, sum(sizes))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        done.set()
+        thread.join()
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""What `make evidence` and `make drill` have found, as tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from inspection.evaluation.rates import percent
+
+VERDICTS = ("pass", "review", "reject")
+
+
+def evidence_table(found: Mapping[str, Any], normal: str) -> pd.DataFrame:
+    """Verdicts on all parts by class, each part judged by a line that has not seen it.
+
+    `found` is metrics/evidence.json. The error of a defect is an escape, that of the normal class
+    overkill.
+    """
+    rows = [
+        {
+            "class": name,
+            "parts": one["n_parts"],
+            **{verdict: one[verdict] for verdict in VERDICTS},
+            "error": "overkill" if name == normal else "escapes",
+            "rate": percent(one["rate"]),
+            "at most": percent(one["upper_bound"]),
+            "AUROC": one["auroc"],
+        }
+        for name, one in found["verdicts"].items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def evidence_sentence(found: Mapping[str, Any]) -> str:
+    """What the folds show together, and how far they lie apart."""
+    totals, cost = found["totals"], found["cost"]
+    by_fold = [value for value in found["by_fold"]["fused_auroc"] if value is not None]
+    spread = f" ({min(by_fold):.3f} to {max(by_fold):.3f} by fold)" if by_fold else ""
+    auroc = found["fused_auroc"]
+    told = "" if auroc is None else f" AUROC {auroc:.3f}{spread},"
+    return (
+        f"Every part judged by a line that has not seen it, in {found['n_folds']} folds: escapes "
+        f"{totals['escapes']} of {totals['n_defective']}, at most "
+        f"{percent(totals['escape_upper_bound'])}; overkill {totals['overkill']} of "
+        f"{totals['n_normal']}, at most {percent(totals['overkill_upper_bound'])}; to review "
+        f"{totals['reviewed']} of {totals['n_parts']};{told} macro-F1 "
+        f"{found['classifier']['macro_f1']:.3f}. {cost['sentence'].capitalize()}."
+    )
+
+
+def drill_table(found: Mapping[str, Any]) -> pd.DataFrame:
+    """What became of each class that the line was never shown; `found` is metrics/drill.json."""
+    rows = [
+        {
+            "never shown": name,
+            "parts": one["n_parts"],
+            **{verdict: one[verdict] for verdict in VERDICTS},
+            "escapes at most": percent(one["escape_upper_bound"]),
+            **{f"AUROC {score}": value for score, value in one["auroc"].items()},
+        }
+        for name, one in found["classes"].items()
+    ]
+    return pd.DataFrame(rows)

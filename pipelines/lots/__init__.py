@@ -1,0 +1,1 @@
+"""Many parts at once, and parts as they come: verdicts without the service."""

@@ -1,0 +1,195 @@
+"""The champion's verdict on each part of a lot, as a parquet table; goes on where it was killed.
+
+    python -m pipelines.lots.inspect_lot FRAMES --out verdicts.parquet
+
+FRAMES is a folder, a glob in quotes, or a table (CSV, TSV, JSON lines, parquet) with a column of
+paths and one of part ids. In a folder or glob the file's name says which part it shows, by
+`validate.pattern` and `validate.part_from` of params.yaml; with --part-per-file each is a part.
+The exit status is 0 also where parts are rejected or refused: the last line counts them.
+"""
+
+import argparse
+import hashlib
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelines.lots.judging import Release, Row
+    from pipelines.lots.lot import Lot
+    from pipelines.lots.part import LotPart
+
+# What a kill costs at most: some ten seconds of one core at 50 ms a part. A file costs a few
+# milliseconds to write and to sync.
+SHARD_PARTS = 200
+LOCKS = Path(".state/locks")
+# Of the hash of a path: tells the tables of one project apart.
+LOCK_DIGITS = 12
+# What a shell says of a program that Ctrl-C has ended: 128 and the signal's number.
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came out: parts by verdict ('' for those refused), and what this run did of it."""
+
+    out: Path
+    counts: Counter[str]
+    n_judged: int
+    seconds: float
+
+    def __str__(self) -> str:
+        n_parts = sum(self.counts.values())
+        verdicts = ", ".join(
+            f"{self.counts[verdict]} {verdict or 'refused'}"
+            for verdict in ("pass", "review", "reject", "")
+        )
+        said = f"{self.out}: {n_parts} parts: {verdicts}"
+        if not self.n_judged:
+            return f"{said}; all of them judged before"
+        before = n_parts - self.n_judged
+        resumed = f", {before} judged before" if before else ""
+        return f"{said}{resumed}; {self.n_judged / self.seconds:.1f} parts a second"
+
+
+def main() -> None:
+    """Inspect a lot, and say what came out."""
+    given = _arguments()
+    from inspection.failures import PlainErrors
+    from pipelines.lots.lot import TableColumns, find_lot
+
+    with PlainErrors("inspect_lot"):
+        lot = find_lot(
+            given.frames,
+            part_per_file=given.part_per_file,
+            columns=TableColumns(given.path_column, given.part_column),
+            root=given.root,
+        )
+        sys.stderr.write(f"{described(lot)}\n")
+        try:
+            summary = inspect_lot(
+                lot,
+                given.out,
+                n_workers=given.workers,
+                anew=given.anew,
+                releases=given.releases,
+            )
+        except KeyboardInterrupt:
+            sys.stderr.write("stopped; the same command goes on where it was\n")
+            raise SystemExit(INTERRUPTED) from None
+    sys.stdout.write(f"{summary}\n")
+
+
+def inspect_lot(
+    lot: "Lot",
+    out: Path,
+    *,
+    n_workers: int | None = None,
+    anew: bool = False,
+    releases: Path | None = None,
+    shard_parts: int = SHARD_PARTS,
+) -> Summary:
+    """Write the verdict on each part to `out`, exactly once; what is there is not judged again.
+
+    `n_workers` are as many as there are cores. Raises InspectionError, where another lot or another
+    champion was begun with, too.
+    """
+    from inspection.storage import locked
+    from inspection.workers import physical_cores
+    from pipelines.lots.judging import RELEASES, current_release, inspector_of
+    from pipelines.lots.verdict_table import Plan, VerdictTable
+
+    table = VerdictTable(out)
+    release = current_release(releases or RELEASES)
+    plan = Plan(
+        lot_sha256=lot.sha256(),
+        n_parts=len(lot.parts),
+        release=release.folder.name,
+        card_sha256=release.card_sha256,
+    )
+    with locked(_lock_of(out), holder=f"a run that writes {out}"):
+        n_before = table.begin(plan, anew=anew)
+        left = lot.parts[n_before:]
+        if left:
+            # what is wrong with the release is said once, and not by each worker
+            inspector_of(release)
+
+        began_s = time.monotonic()
+        shard: list[Row] = []
+        for row in _rows(left, release, n_workers or physical_cores()):
+            shard.append(row)
+            if len(shard) == shard_parts:
+                table.add_shard(shard)
+                shard = []
+        if shard:
+            table.add_shard(shard)
+        table.finish(plan)
+        seconds = time.monotonic() - began_s
+    return Summary(out, table.counts(), len(left), seconds)
+
+
+def described(lot: "Lot") -> str:
+    """What a lot holds, and by what rule, in a line."""
+    from inspection.errors import first_three
+
+    said = f"{len(lot.parts)} parts of {lot.n_frames} frames; {lot.rule}"
+    if lot.ignored:
+        said += f"; {len(lot.ignored)} files are no images: {first_three(lot.ignored)}"
+    return said
+
+
+def _rows(
+    parts: "Sequence[LotPart]", release: "Release", n_workers: int
+) -> "Iterator[Row]":
+    from functools import partial
+
+    from tqdm import tqdm
+
+    from inspection.workers import Lost, in_workers
+    from pipelines.lots.judging import judged, lost
+
+    rows = in_workers(partial(judged, release=release), parts, n_workers=n_workers)
+    for row in tqdm(rows, total=len(parts), desc="inspect", unit="part", disable=None):
+        yield lost(row.item, release) if isinstance(row, Lost) else row
+
+
+def _lock_of(out: Path) -> Path:
+    name = hashlib.sha256(str(out.resolve()).encode("utf-8")).hexdigest()
+    return LOCKS / f"lot-{name[:LOCK_DIGITS]}.lock"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("frames", metavar="FRAMES", help="folder, glob or table")
+    parser.add_argument("--out", type=Path, required=True, metavar="PARQUET")
+    parser.add_argument(
+        "--part-per-file", action="store_true", help="each file is a part of its own"
+    )
+    parser.add_argument("--path-column", default="path", metavar="NAME")
+    parser.add_argument("--part-column", default="part_id", metavar="NAME")
+    parser.add_argument(
+        "--root", type=Path, help="where a table's paths begin (the table's folder)"
+    )
+    parser.add_argument("--workers", type=_positive, metavar="N", help="(the cores)")
+    parser.add_argument(
+        "--anew", action="store_true", help="drop what an earlier run has judged"
+    )
+    parser.add_argument("--releases", type=Path, metavar="PATH")
+    return parser.parse_args()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"should be 1 or more, got {number}")
+    return number
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+import hashlib
+import hmac
+import json
+import logging
+
+import pytest
+
+from pipelines.alerts import posted, signature, tell
+from tests.webhooks import receiving
+
+
+def test_people_are_told_as_json_with_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving() as received:
+        monkeypatch.setenv("KNURL_WEBHOOK", received.url)
+        assert tell("찍힘 on line 3")
+
+    assert json.loads(received.bodies[0]) == {"text": "찍힘 on line 3"}
+    assert received.headers[0]["content-type"] == "application/json"
+    assert "x-knurl-signature" not in received.headers[0]
+
+
+def test_nobody_is_told_where_no_address_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KNURL_WEBHOOK", raising=False)
+    assert not tell("text")
+
+
+def test_a_body_is_signed_where_there_is_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KNURL_WEBHOOK_KEY", "key")
+    with receiving() as received:
+        assert posted(received.url, b"{}") == ""
+
+    expected = hmac.new(b"key", b"{}", hashlib.sha256).hexdigest()
+    assert received.headers[0]["x-knurl-signature"] == f"sha256={expected}"
+
+
+def test_the_signature_is_that_of_the_rfc() -> None:
+    """RFC 4231, test case 2."""
+    assert signature(b"what do ya want for nothing?", "Jefe") == (
+        "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    )
+
+
+@pytest.mark.parametrize("answer", [302, 404, 500])
+def test_what_is_not_taken_is_said_without_the_address(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: int
+) -> None:
+    caplog.set_level(logging.WARNING)
+    with receiving(lambda _: answer) as received:
+        monkeypatch.setenv("KNURL_WEBHOOK", received.url)
+        assert not tell("text")
+
+    assert f"status {answer}" in caplog.text
+    assert "secret-path" not in caplog.text
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/secret", "http://[/secret", "nonsense"])
+def test_an_address_that_cannot_be_reached_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, url: str
+) -> None:
+    monkeypatch.setenv("KNURL_WEBHOOK", url)
+    assert not tell("text")
+    assert "KNURL_WEBHOOK: not reached" in caplog.text
+    assert "secret" not in caplog.text
