@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill doctor
+.PHONY: help demo setup test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds doctor
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -94,6 +94,9 @@ evidence: $(READY)  ## every part judged by a line that has not seen it, in fold
 
 drill: $(READY)  ## what becomes of a defect that nobody has shown: `dvc repro` once for each class [CLASS=]
 	@python -m pipelines.trials.drill $(CLASS)
+
+seeds: $(READY)  ## how far the numbers scatter with the seeds of the training: `dvc repro` five times over
+	@python -m pipelines.trials.seeds
 
 doctor: $(READY)  ## what is needed on this machine, whether it is there, and what mends it
 	@python -m pipelines.doctor

@@ -75,6 +75,8 @@ RUN_BY = {
     "::test_every_part_counts_once_and_what_was_found_stands_below_the_summary",
     "make drill": "tests/pipelines/trials/test_drill.py"
     "::test_of_a_class_that_was_never_shown_its_verdicts_and_scores_are_told",
+    "make seeds": "tests/pipelines/trials/test_seeds.py"
+    "::test_the_numbers_of_each_seed_stand_side_by_side",
     "make watch": "tests/pipelines/test_watch.py"
     "::test_the_command_prints_the_rates_and_ends_well_where_nothing_has_changed",
     "python -m pipelines.watch": "tests/pipelines/test_watch.py"

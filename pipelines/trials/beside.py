@@ -1,4 +1,4 @@
-"""What `make evidence` and `make drill` have shown, in lines that stand below other numbers."""
+"""What the trials have shown, in lines that stand below other numbers."""
 
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from pipelines.trials.trial import design
 
 EVIDENCE = Path("metrics/evidence.json")
 DRILL = Path("metrics/drill.json")
+SEEDS = Path("metrics/seeds.json")
 STALE = " (before parameters, data or code changed: run it again)"
 
 
@@ -25,6 +26,12 @@ def tried_beside() -> str:
         found = read_json(DRILL)
         lines.append(f"make drill: defects that were never shown{_age(found)}:")
         lines.append(_drill(found["classes"]))
+    if SEEDS.is_file():
+        found = read_json(SEEDS)
+        lines.append(
+            f"make seeds: {found['n_seeds']} seeds of the training{_age(found)}:"
+        )
+        lines.append(_seeds(found["numbers"]))
     return "\n".join(["", *lines, ""]) if lines else ""
 
 
@@ -47,4 +54,11 @@ def _drill(classes: dict[str, dict[str, Any]]) -> str:
     return "  " + "; ".join(
         f"{name} {one['pass']} of {one['n_parts']} passed, {one['review']} reviewed"
         for name, one in classes.items()
+    )
+
+
+def _seeds(numbers: dict[str, list[float]]) -> str:
+    shown = ("cost a part", "fused AUROC", "macro-F1")
+    return "  " + "; ".join(
+        f"{name} {min(numbers[name]):.3f} to {max(numbers[name]):.3f}" for name in shown
     )

@@ -16,9 +16,11 @@ JUDGING = """
 import json, pathlib, shutil, sys
 from ruamel.yaml import YAML
 
-split = YAML(typ="safe").load(open("params.yaml"))["split"]
+params = YAML(typ="safe").load(open("params.yaml"))
+split = params.pop("split")
+params.pop("line")
 with open("runs.txt", "a") as runs:
-    runs.write(f"{split}\\n")
+    runs.write(f"{split} {params}\\n")
 if pathlib.Path("camera-is-off").exists() and split.get("outer_fold") == 1:
     sys.exit("the camera is off")
 rows = ["part_id,label,verdict,named,classified,worst_view,n_views,fused,classifier,anomaly"]
