@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds doctor
+.PHONY: help demo setup test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds study doctor
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -21,6 +21,7 @@ KEY ?=
 RELEASE ?=
 V ?=
 CLASS ?=
+RECIPES ?=
 VERBOSE ?=
 
 include project.env
@@ -97,6 +98,9 @@ drill: $(READY)  ## what becomes of a defect that nobody has shown: `dvc repro` 
 
 seeds: $(READY)  ## how far the numbers scatter with the seeds of the training: `dvc repro` five times over
 	@python -m pipelines.trials.seeds
+
+study: $(READY)  ## what augmentation and centre crop do to classes and heat: `dvc repro` four times over [RECIPES=]
+	@python -m pipelines.trials.study $(RECIPES)
 
 doctor: $(READY)  ## what is needed on this machine, whether it is there, and what mends it
 	@python -m pipelines.doctor

@@ -40,6 +40,8 @@ RUN_BY = {
     "::test_nothing_is_dropped_or_mixed_while_two_are_promoted_and_one_is_rolled_back_to",
     "python -m benchmarks.dashboard": "tests/dashboard/test_browser.py"
     "::test_arrows_go_through_views_and_parts_and_every_wait_is_measured",
+    "python -m benchmarks.review_order": "tests/benchmarks/test_review_order.py"
+    "::test_the_command_reads_a_line_its_suspects_and_its_truth",
     "make repro": "tests/pipelines/test_dvc_state.py"
     "::test_dvc_goes_on_after_a_power_cut_and_computes_nothing_twice",
     "make sbom": "tests/pipelines/test_supply_chain.py"
@@ -77,6 +79,8 @@ RUN_BY = {
     "::test_of_a_class_that_was_never_shown_its_verdicts_and_scores_are_told",
     "make seeds": "tests/pipelines/trials/test_seeds.py"
     "::test_the_numbers_of_each_seed_stand_side_by_side",
+    "make study": "tests/pipelines/trials/test_study.py"
+    "::test_classes_and_heat_of_each_recipe_stand_side_by_side",
     "make watch": "tests/pipelines/test_watch.py"
     "::test_the_command_prints_the_rates_and_ends_well_where_nothing_has_changed",
     "python -m pipelines.watch": "tests/pipelines/test_watch.py"

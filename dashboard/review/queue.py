@@ -113,7 +113,7 @@ def from_votes(
             row,
             data,
             kind="disagreement",
-            reason=f"another person is asked: {spoken(votes[str(row.image_sha256)])}",
+            reason=_disagreement(votes[str(row.image_sha256)]),
             score=0.5,
         )
         for row in rows.itertuples()
@@ -216,6 +216,12 @@ def _disputed(votes: Sequence[Vote]) -> list[str]:
     if boxes and not settled_boxes(boxes):
         found.append(BOXES)
     return found
+
+
+def _disagreement(votes: Sequence[Vote]) -> str:
+    names = {LABEL: "the label", BOXES: "the boxes"}
+    what = " and ".join(names[one] for one in _disputed(votes))
+    return f"not settled: {what}"
 
 
 def _has_spoken(reviewer: str, votes: Sequence[Vote]) -> bool:

@@ -6,6 +6,7 @@ that were stopped go on where they were.
 """
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ PARAMS = Path("params.yaml")
 LAST_STAGE = "assemble"
 TABLE = Path("artifacts/test_fold/parts.csv")
 BUNDLE = Path("models/bundle")
+# Pictures of crops with their heat, and the table of them.
+GALLERY = Path("artifacts/cam/gallery")
 
 # A trial is no run to be registered, and of the CAM only the recipe is asked, which decides no
 # verdict: a few views give it.
@@ -50,11 +53,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Judged:
-    """The parts that a trial held back, a row each as in `artifacts/test_fold/parts.csv`."""
+    """The parts that a trial held back, a row each as in `artifacts/test_fold/parts.csv`.
+
+    `gallery` is the folder of its pictures; it may be missing.
+    """
 
     trial: Trial
     table: pd.DataFrame
     card: Card
+    gallery: Path
 
 
 def judged(trials: Sequence[Trial]) -> Iterator[Judged]:
@@ -69,13 +76,18 @@ def judged(trials: Sequence[Trial]) -> Iterator[Judged]:
             folder = KEPT / key(trial)
             if not (folder / "parts.csv").is_file():
                 _run(trial, folder, _logging(log.write, progress, trial))
-            yield Judged(trial, _table(folder / "parts.csv"), read_card(folder))
+            yield Judged(
+                trial,
+                _table(folder / "parts.csv"),
+                read_card(folder),
+                folder / GALLERY.name,
+            )
             progress.update()
 
 
 def key(trial: Trial) -> str:
     """A name for what a trial gives: parameters, data, sources and libraries determine it."""
-    return _digest([*trial.overrides, *ALWAYS])
+    return _digest([*ALWAYS, *trial.overrides])
 
 
 def design() -> str:
@@ -117,13 +129,15 @@ def _before(last: str) -> list[str]:
 
 
 def _run(trial: Trial, folder: Path, log: Callable[[str], None]) -> None:
-    with overridden([*trial.overrides, *ALWAYS]):
+    with overridden([*ALWAYS, *trial.overrides]):
         with Dvc(log) as dvc:
             for stage in dvc.stages[: dvc.stages.index(LAST_STAGE) + 1]:
                 log(f"stage {stage}")
                 dvc.run(stage, log)
         table = TABLE.read_text(encoding="utf-8")
         card = (BUNDLE / CARD).read_text(encoding="utf-8")
+        if GALLERY.is_dir():
+            shutil.copytree(GALLERY, folder / GALLERY.name, dirs_exist_ok=True)
 
     write_text(folder / CARD, card)
     write_text(folder / "parts.csv", table)

@@ -1,9 +1,18 @@
-import numpy as np
-import pytest
+import json
+import sys
+from pathlib import Path
 
-from benchmarks.review_order import Bench, looks_for, report, share_of_gain
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from benchmarks.review_order import Bench, looks_for, main, report, share_of_gain
+from inspection.curation.label_issues import ISSUE_COLUMNS
 from inspection.evaluation.costs import Costs
+from inspection.storage import write_table
 from tests.labelled_views import LINE, views
+from tests.pictures import SIZE_PX, part, put
 
 N_PARTS = 90
 WRONG = {f"sha{number}" for number in range(8)}
@@ -25,16 +34,17 @@ def bench() -> Bench:
         truth=dict(zip(table["image_sha256"], truth, strict=True)),
         line=LINE,
         costs=Costs(),
-        seed=0,
+        seeds=[0, 1],
     )
 
 
-def test_correcting_wrong_labels_lowers_the_cost_and_right_ones_change_nothing(
+def test_correcting_wrong_labels_lowers_loss_and_cost_and_right_ones_change_nothing(
     bench: Bench,
 ) -> None:
-    before = bench.cost([])
-    assert bench.cost(["sha20", "sha60"]) == before
-    assert bench.cost(WRONG) < before
+    before, after = bench.measured([]), bench.measured(WRONG)
+    assert bench.measured(["sha20", "sha60"]) == before
+    assert after.loss < before.loss
+    assert after.cost < before.cost
 
 
 def test_the_report_counts_what_each_order_finds_and_gains(bench: Bench) -> None:
@@ -61,3 +71,40 @@ def test_looks_are_counted_until_enough_wrong_labels_were_met() -> None:
 def test_the_share_of_the_gain_is_none_where_there_is_nothing_to_gain() -> None:
     assert share_of_gain(0.3, before=0.4, after=0.2) == pytest.approx(0.5)
     assert share_of_gain(0.3, before=0.3, after=0.3) == 0
+
+
+def test_the_command_reads_a_line_its_suspects_and_its_truth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twenty parts, the first ten dented; two of these are called normal, and one is suspected."""
+    monkeypatch.chdir(tmp_path)
+    called = ["normal" if n < 2 or n >= 10 else "dent" for n in range(20)]
+    raw = views(*((f"p{n}", label, [], "") for n, label in enumerate(called))).assign(
+        camera="C0", width_px=SIZE_PX[0], height_px=SIZE_PX[1]
+    )
+    clean = raw.assign(group_id=raw["part_id"], held=False, held_reason="")
+    raw = raw.drop(columns=["near_duplicate_group", "label_source"])
+    truth = {}
+    for number, path in enumerate(raw["path"]):
+        put(tmp_path / "data" / path, part(number, defect=number < 10))
+        shown = "dent" if number < 10 else "normal"
+        how = "view" if called[number] != shown else ""
+        truth[path] = {
+            "true_class": shown, "spoiled": how, "broken": "", "boxes_follow": "truth"
+        }  # fmt: skip
+    suspect = {"rank": 1, "view_id": "v0", "path": "0.png", "part_id": "p0", "label": "normal",
+               "suggested": "dent", "score": 0.9, "reason": "looks like dent"}  # fmt: skip
+    write_table(Path("artifacts/manifest/manifest.parquet"), raw)
+    write_table(Path("artifacts/labels/manifest.parquet"), clean)
+    issues = pd.DataFrame([suspect], columns=list(ISSUE_COLUMNS))
+    write_table(Path("artifacts/labels/issues.csv"), issues)
+    Path("truth.json").write_text(json.dumps({"views": truth}))
+    with Path("params.yaml").open("w") as file:
+        YAML().dump({"line": LINE.model_dump(mode="json")}, file)
+
+    words = ["--truth", "truth.json", "--draws", "1", "--splits", "1"]
+    monkeypatch.setattr(sys, "argv", ["review_order", *words])
+    main()
+    by_desk = capsys.readouterr().out.splitlines()[3]
+    # the suspect is the first look, and one of the two wrong labels
+    assert by_desk.split()[6:10] == ["1", "of", "2", "1"]

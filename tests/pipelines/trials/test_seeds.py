@@ -31,7 +31,7 @@ def test_the_numbers_of_each_seed_stand_side_by_side(
     assert found["numbers"]["cost a part"] == [0.25, 0.25]
     assert found["numbers"]["anomaly AUROC"] == [None, None]
     one, other = (project / "runs.txt").read_text().splitlines()
-    assert "'train': {'seed': 1, 'track': False}" in one
+    assert "'train': {'track': False, 'seed': 1}" in one
     assert "'fit_anomaly': {'seed': 2}" in other
     printed = capsys.readouterr().out
     assert "cost a part                 0.250    0.250    0.250" in printed
