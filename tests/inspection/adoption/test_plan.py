@@ -68,7 +68,7 @@ def test_a_part_with_two_labels_is_held_unless_parts_are_only_inferred() -> None
 def test_training_follows_the_number_of_views() -> None:
     few, more = (
         planned(FOLDERS),
-        planned([f"{at}/{n}.png" for at in ("good", "bad") for n in range(300)]),
+        planned([f"{at}/{n}.png" for at in ("good", "bad") for n in range(800)]),
     )
     assert few.epochs == epochs_for(len(few.photos))
-    assert more.epochs == epochs_for(600) < few.epochs
+    assert more.epochs == epochs_for(1600) < few.epochs
