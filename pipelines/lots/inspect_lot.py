@@ -95,11 +95,11 @@ def inspect_lot(
 ) -> Summary:
     """Write the verdict on each part to `out`, exactly once; what is there is not judged again.
 
-    `n_workers` are as many as there are cores. Raises InspectionError, where another lot or another
-    champion was begun with, too.
+    `n_workers` are as many as there are cores, or as KNURL_PROCESSES says. Raises InspectionError,
+    where another lot or another champion was begun with, too.
     """
     from inspection.storage import locked
-    from inspection.workers import physical_cores
+    from inspection.workers import n_processes
     from pipelines.lots.judging import RELEASES, current_release, inspector_of
     from pipelines.lots.verdict_table import Plan, VerdictTable
 
@@ -120,7 +120,7 @@ def inspect_lot(
 
         began_s = time.monotonic()
         shard: list[Row] = []
-        for row in _rows(left, release, n_workers or physical_cores()):
+        for row in _rows(left, release, n_workers or n_processes(len(left))):
             shard.append(row)
             if len(shard) == shard_parts:
                 table.add_shard(shard)
