@@ -3,7 +3,7 @@
 import argparse
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,13 +114,23 @@ def _table(metrics: Mapping[str, Any], card: Card) -> list[str]:
     """The lines of the table, columns aligned."""
     rows = [(*HEAD, "AUROC", *(f"by {name}" for name in card.detectors))]
     rows += [_row(name, row, card) for name, row in metrics["verdicts"].items()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return aligned(rows, n_left=1)
 
+
+def aligned(rows: Sequence[Sequence[str]], n_left: int = 0) -> list[str]:
+    """Rows of cells as lines of text: the first `n_left` columns to the left, others to the right.
+
+    >>> aligned([("class", "parts"), ("dent", "7")], n_left=1)
+    ['class  parts', 'dent       7']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
-    for first, *others in rows:
-        cells = zip(others, widths[1:], strict=True)
-        aligned = [cell.rjust(width) for cell, width in cells]
-        lines.append("  ".join([first.ljust(widths[0]), *aligned]))
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column < n_left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells))
     return lines
 
 

@@ -6,8 +6,7 @@ from typing import Any
 import pandas as pd
 
 from inspection.evaluation.rates import percent
-
-VERDICTS = ("pass", "review", "reject")
+from inspection.runtime.verdict import VERDICTS
 
 
 def evidence_table(found: Mapping[str, Any], normal: str) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 from inspection.errors import InspectionError
 from pipelines.doctor.finding import FAULT, OK, WARNING, Finding
+from pipelines.doctor.machine import GIB
 from stages import sections, tracking
 
 SERVICE = "http://127.0.0.1:3000"
@@ -124,7 +125,7 @@ def _sqlite(path: Path) -> Finding:
             )
     free = shutil.disk_usage(path.parent).free
     return Finding(
-        OK, "MLflow", f"{path}: {n} model versions, {free / 1024**3:.0f} GiB free"
+        OK, "MLflow", f"{path}: {n} model versions, {free / GIB:.0f} GiB free"
     )
 
 

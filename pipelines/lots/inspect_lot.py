@@ -9,7 +9,6 @@ The exit status is 0 also where parts are rejected or refused: the last line cou
 """
 
 import argparse
-import hashlib
 import sys
 import time
 from collections import Counter
@@ -17,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pipelines.lots.places import LOCKS, name_of
 
 if TYPE_CHECKING:
     from pipelines.lots.judging import Release, Row
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 # What a kill costs at most: some ten seconds of one core at 50 ms a part. A file costs a few
 # milliseconds to write and to sync.
 SHARD_PARTS = 200
-LOCKS = Path(".state/locks")
-# Of the hash of a path: tells the tables of one project apart.
-LOCK_DIGITS = 12
 # What a shell says of a program that Ctrl-C has ended: 128 and the signal's number.
 INTERRUPTED = 130
 
@@ -158,8 +156,7 @@ def _rows(
 
 
 def _lock_of(out: Path) -> Path:
-    name = hashlib.sha256(str(out.resolve()).encode("utf-8")).hexdigest()
-    return LOCKS / f"lot-{name[:LOCK_DIGITS]}.lock"
+    return LOCKS / f"lot-{name_of(out)}.lock"
 
 
 def _arguments() -> argparse.Namespace:

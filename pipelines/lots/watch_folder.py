@@ -11,7 +11,6 @@ verdict is told as `late_view`. KNURL_WEBHOOK_KEY signs what is sent.
 """
 
 import argparse
-import hashlib
 import logging
 import signal
 import sys
@@ -22,6 +21,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.lots.places import LOCKS, name_of
+
 if TYPE_CHECKING:
     from pipelines.lots.arrivals import Arrivals, Arrived, Stamp
     from pipelines.lots.journal import Journal
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from pipelines.lots.verdict_lines import VerdictLines
 
 STATE = Path(".state/lots")
-LOCKS = Path(".state/locks")
-# Hex digits of the hash of the folder's path: tells the journals of one project apart.
-NAME_DIGITS = 12
 # Cameras store the views of a part within a second; network shares pause for some.
 SETTLE_S = 5.0
 POLL_S = 0.5
@@ -175,8 +173,7 @@ def watch(
         raise InspectionError(f"{folder}: no such folder; name where the frames come")
     naming = None if part_per_file else params_naming()
     arrivals = Arrivals(folder, naming, settle_s)
-    name = hashlib.sha256(str(folder.resolve()).encode("utf-8")).hexdigest()
-    name = name[:NAME_DIGITS]
+    name = name_of(folder)
 
     with (
         locked(LOCKS / f"watch-{name}.lock", holder=f"a watcher of {folder}"),

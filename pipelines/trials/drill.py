@@ -4,7 +4,6 @@ For each class of defects the whole line is trained, calibrated and assembled wi
 then judges them. Stopped, it goes on where it was.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,8 +18,10 @@ from inspection.line import Line
 from inspection.runtime.detectors import SCORES
 from inspection.runtime.verdict import VERDICTS
 from inspection.storage import write_json
+from pipelines.summary import aligned
+from pipelines.trials.arguments import parser
 from pipelines.trials.beside import DRILL
-from pipelines.trials.trial import Judged, Trial, beside, design, judged
+from pipelines.trials.trial import Judged, Trial, judged, state
 from stages import sections
 
 HEAD = ("never shown", "parts", *VERDICTS, "escapes at most")
@@ -28,13 +29,11 @@ HEAD = ("never shown", "parts", *VERDICTS, "escapes at most")
 
 def main() -> None:
     """Run the drill for each class, save and print what it shows."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
+    asked = parser(__doc__)
+    asked.add_argument(
         "classes", nargs="*", metavar="CLASS", help="only these; else every defect"
     )
-    wanted = parser.parse_args().classes
+    wanted = asked.parse_args().classes
     with PlainErrors("drill"):
         line = sections.read(sections.section("line", Line))
         found = drill(list(judged(one_by_one(line, wanted))))
@@ -62,7 +61,7 @@ def drill(trials: Sequence[Judged]) -> dict[str, Any]:
     for one in trials:
         name = one.trial.name.removeprefix("without ")
         classes[name] = never_shown(one.table, name, one.card.line.normal)
-    return {"design": design(), "beside": beside(), "classes": classes}
+    return {**state(), "classes": classes}
 
 
 def never_shown(table: pd.DataFrame, name: str, normal: str) -> dict[str, Any]:
@@ -89,13 +88,8 @@ def told(found: dict[str, Any], line: str) -> str:
         ]
         rows.append((name, *counts, percent(one["escape_upper_bound"]), *aurocs))
 
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
     title = f"{line}: each defect judged by a line that was never shown it"
-    return "\n".join(["", title, "", *lines, ""])
+    return "\n".join(["", title, "", *aligned(rows), ""])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ those of one test fold. It takes as many times as long as `dvc repro` as there a
 it goes on where it was.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +19,9 @@ from inspection.failures import PlainErrors
 from inspection.runtime.bundle import Card
 from inspection.storage import write_json, write_table
 from pipelines.summary import verdict_lines
+from pipelines.trials.arguments import how_many
 from pipelines.trials.beside import EVIDENCE
-from pipelines.trials.trial import Judged, Trial, beside, design, judged
+from pipelines.trials.trial import Judged, Trial, judged, state
 
 # Four fifths of the parts to learn from are near to what the deployed line has; as many folds as
 # stage `split` can deal.
@@ -31,18 +31,13 @@ PARTS = Path("artifacts/evidence/parts.csv")
 
 def main() -> None:
     """Judge all parts, save and print what that shows."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
+    n_folds = how_many(
+        __doc__,
         "--folds",
-        type=int,
-        choices=range(2, MAX_FOLDS + 1),
-        default=N_FOLDS,
-        metavar="N",
-        help=f"2 to {MAX_FOLDS}; more leave more to learn from, and take longer",
+        usual=N_FOLDS,
+        most=MAX_FOLDS,
+        effect="; more leave more to learn from, and take longer",
     )
-    n_folds = parser.parse_args().folds
     with PlainErrors("evidence"):
         folds = list(judged(outer_folds(n_folds)))
         found = evidence(folds)
@@ -71,8 +66,7 @@ def evidence(folds: Sequence[Judged]) -> dict[str, Any]:
         for name in ("fused_auroc", "anomaly_auroc")
     }
     return {
-        "design": design(),
-        "beside": beside(),
+        **state(),
         "n_folds": len(folds),
         "by_fold": by_fold,
         **test_metrics(all_parts(folds), card, costs),

@@ -4,7 +4,6 @@ The whole line is trained, calibrated and assembled with other seeds of locator,
 anomaly model, on the same folds, and judges the same test parts. Stopped, it goes on where it was.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from statistics import median
@@ -12,8 +11,9 @@ from typing import Any
 
 from inspection.failures import PlainErrors
 from inspection.storage import write_json
+from pipelines.trials.arguments import how_many
 from pipelines.trials.beside import SEEDS
-from pipelines.trials.trial import Judged, Trial, beside, design, judged
+from pipelines.trials.trial import Judged, Trial, judged, state
 
 # Five draws show a spread, of which all but the ends are worth little.
 N_SEEDS, MAX_SEEDS = 5, 50
@@ -22,18 +22,7 @@ SEEDED = ("crop", "train", "fit_anomaly")
 
 def main() -> None:
     """Run the line with each seed, save and print what the test fold shows."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--seeds",
-        type=int,
-        choices=range(2, MAX_SEEDS + 1),
-        default=N_SEEDS,
-        metavar="N",
-        help=f"2 to {MAX_SEEDS}",
-    )
-    n_seeds = parser.parse_args().seeds
+    n_seeds = how_many(__doc__, "--seeds", usual=N_SEEDS, most=MAX_SEEDS)
     with PlainErrors("seeds"):
         found = spread(list(judged(by_seed(n_seeds))))
         write_json(SEEDS, found)
@@ -52,8 +41,7 @@ def spread(trials: Sequence[Judged]) -> dict[str, Any]:
     """The numbers of the test fold by seed, in the order of the trials."""
     rows = [_numbers(one.card.metrics) for one in trials]
     return {
-        "design": design(),
-        "beside": beside(),
+        **state(),
         "n_seeds": len(rows),
         "numbers": {name: [row[name] for row in rows] for name in rows[0]},
     }

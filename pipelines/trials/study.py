@@ -5,7 +5,6 @@ same folds. Stopped, it goes on where it was. A frozen backbone is shown mirrore
 there the recipes do next to nothing.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,9 @@ from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.models.augmentations import AUGMENTATIONS
 from inspection.storage import read_json, replacing, write_json
-from pipelines.trials.trial import Judged, Trial, beside, design, judged
+from pipelines.summary import aligned
+from pipelines.trials.arguments import parser
+from pipelines.trials.trial import Judged, Trial, judged, state
 
 METRICS = Path("metrics/study.json")
 SHEET = Path("artifacts/study/sheet.jpg")
@@ -45,13 +46,11 @@ GALLERY = (
 
 def main() -> None:
     """Run the line with each recipe, save and print the table, save the sheet of pictures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
+    asked = parser(__doc__)
+    asked.add_argument(
         "recipes", nargs="*", metavar="RECIPE", help=f"of {', '.join(AUGMENTATIONS)}"
     )
-    wanted = parser.parse_args().recipes
+    wanted = asked.parse_args().recipes
     with PlainErrors("study"):
         trials = list(judged(by_recipe(wanted or RECIPES)))
         found = study(trials)
@@ -73,19 +72,14 @@ def by_recipe(recipes: Sequence[str]) -> list[Trial]:
 def study(trials: Sequence[Judged]) -> dict[str, Any]:
     """Classes and heat by recipe, on the same test parts."""
     recipes = {one.trial.name: _numbers(one.card.metrics) for one in trials}
-    return {"design": design(), "beside": beside(), "recipes": recipes}
+    return {**state(), "recipes": recipes}
 
 
 def told(found: dict[str, Any]) -> str:
     """The table as text."""
     rows = [HEAD, *(_row(name, one) for name, one in found["recipes"].items())]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
     title = "classes by part; heat of truly predicted defects, its share on them and on the edge"
-    return "\n".join(["", title, "", *lines, "", f"pictures: {SHEET}", ""])
+    return "\n".join(["", title, "", *aligned(rows), "", f"pictures: {SHEET}", ""])
 
 
 def sheet(trials: Sequence[Judged]) -> Image.Image:

@@ -95,9 +95,14 @@ def design() -> str:
     return _digest([])
 
 
-def beside() -> str | None:
-    """The version of the bundle that the project has besides; None where it has none."""
-    return read_card(BUNDLE).version if (BUNDLE / CARD).is_file() else None
+def state() -> dict[str, str | None]:
+    """What results of trials say of the project they were found in, by which their age is known.
+
+    `design` is the name of its state, `beside` the version of the bundle that it has besides; None
+    where it has none.
+    """
+    beside = read_card(BUNDLE).version if (BUNDLE / CARD).is_file() else None
+    return {"design": design(), "beside": beside}
 
 
 def _digest(texts: Sequence[str]) -> str:

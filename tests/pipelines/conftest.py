@@ -21,6 +21,14 @@ FAILS = "echo try >> tries.txt; echo the camera is gone >&2; exit 3"
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A DVC project of two stages, `double` before `report`; the current folder."""
+    folder = empty_project(tmp_path, monkeypatch)
+    (folder / "dvc.yaml").write_text(PIPELINE)
+    (folder / "in.txt").write_text("7\n")
+    return folder
+
+
+def empty_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a DVC project without a stage, made the current one."""
     from dvc.repo import Repo
 
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
@@ -30,8 +38,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     subprocess.run(["git", "init", "--quiet"], check=True)
     Repo.init().close()
-    (folder / "dvc.yaml").write_text(PIPELINE)
-    (folder / "in.txt").write_text("7\n")
     return folder
 
 

@@ -2,7 +2,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.lots.journal import Journal
 from pipelines.lots.sender import QUEUE, Sender
+from tests.lots import add_passed
 
 # A machine that is busy with other tests, on which processes take their time to begin.
 PATIENCE_S = 120.0
@@ -30,22 +31,10 @@ class Receiver:
         return "status 500" if part_id in self.refuses else ""
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with closing(Journal(tmp_path / "j.db")) as opened:
-        yield opened
-
-
-def add(journal: Journal, *part_ids: str) -> None:
-    for part_id in part_ids:
-        row = {"part_id": part_id, "verdict": "pass", "error": "", "views": []}
-        journal.add(row, {}, to_send=True)
-
-
 def test_each_verdict_is_sent_once_with_its_key(journal: Journal) -> None:
     receiver = Receiver()
     sender = Sender(journal, "http://x", receiver)
-    add(journal, "A", "B")
+    add_passed(journal, "A", "B", to_send=True)
 
     assert sender.send_due(0.0) == 2
     assert sender.send_due(1.0) == 0
@@ -59,7 +48,7 @@ def test_what_failed_is_tried_again_after_1_2_4_seconds_and_others_do_not_wait_f
     receiver = Receiver()
     receiver.refuses = {"A"}
     sender = Sender(journal, "http://x", receiver)
-    add(journal, "A", "B")
+    add_passed(journal, "A", "B", to_send=True)
     tried = []
     for tenth in range(100):
         receiver.posted.clear()
@@ -76,7 +65,7 @@ def test_what_could_not_be_sent_is_sent_after_a_restart_with_the_same_key(tmp_pa
     receiver = Receiver()
     receiver.refuses = {"A"}
     with closing(Journal(tmp_path / "j.db")) as journal:
-        add(journal, "A")
+        add_passed(journal, "A", to_send=True)
         Sender(journal, "http://x", receiver).send_due(0.0)
 
     receiver.refuses = set()
@@ -89,7 +78,7 @@ def test_what_could_not_be_sent_is_sent_after_a_restart_with_the_same_key(tmp_pa
 def test_no_more_than_a_queue_of_verdicts_is_held_at_a_time(journal: Journal) -> None:
     receiver = Receiver()
     sender = Sender(journal, "http://x", receiver)
-    add(journal, *(f"{number}" for number in range(QUEUE + 5)))
+    add_passed(journal, *(f"{number}" for number in range(QUEUE + 5)), to_send=True)
 
     assert sender.send_due(0.0) == QUEUE
     assert sender.send_due(0.0) == 5
@@ -100,9 +89,9 @@ def test_a_hundred_verdicts_that_are_refused_do_not_hold_up_the_next(journal: Jo
     bad = [f"bad{number}" for number in range(QUEUE)]
     receiver.refuses = set(bad)
     sender = Sender(journal, "http://x", receiver)
-    add(journal, *bad)
+    add_passed(journal, *bad, to_send=True)
     sender.send_due(0.0)
-    add(journal, "good")
+    add_passed(journal, "good", to_send=True)
 
     assert sender.send_due(0.5) == 1
     assert receiver.posted[-1] == "good"
@@ -118,7 +107,7 @@ def test_a_journal_that_cannot_be_used_ends_no_sending(
         closing(Journal(tmp_path / "j.db")) as journal,
         closing(sqlite3.connect(tmp_path / "j.db")) as other,
     ):
-        add(journal, "A")
+        add_passed(journal, "A", to_send=True)
         other.execute("ALTER TABLE verdicts RENAME TO gone")
         other.commit()
         sender = Sender(journal, "http://x", receiver)
@@ -144,7 +133,7 @@ def test_an_outage_is_logged_once(journal: Journal, caplog: pytest.LogCaptureFix
     caplog.set_level(logging.WARNING)
     receiver = Receiver()
     receiver.refuses = {"A", "B"}
-    add(journal, "A", "B")
+    add_passed(journal, "A", "B", to_send=True)
     Sender(journal, "http://secret", receiver).send_due(0.0)
 
     assert caplog.messages == ["webhook: status 500; what could not be sent waits"]

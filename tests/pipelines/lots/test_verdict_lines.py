@@ -1,6 +1,4 @@
 import json
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,18 +6,7 @@ import pytest
 from inspection.errors import InspectionError
 from pipelines.lots.journal import Journal
 from pipelines.lots.verdict_lines import VerdictLines
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with closing(Journal(tmp_path / "j.db")) as opened:
-        yield opened
-
-
-def add(journal: Journal, *part_ids: str) -> None:
-    for part_id in part_ids:
-        row = {"part_id": part_id, "verdict": "pass", "error": "", "views": []}
-        journal.add(row, {}, to_send=False)
+from tests.lots import add_passed
 
 
 def parts(path: Path) -> list[str]:
@@ -29,9 +16,9 @@ def parts(path: Path) -> list[str]:
 def test_every_verdict_is_a_line_once_and_in_order(tmp_path: Path, journal: Journal) -> None:
     path = tmp_path / "sub/out.jsonl"
     lines = VerdictLines(path, journal)
-    add(journal, "찍힘", "B")
+    add_passed(journal, "찍힘", "B", to_send=False)
     lines.catch_up()
-    add(journal, "C")
+    add_passed(journal, "C", to_send=False)
     lines.catch_up()
     VerdictLines(path, journal).catch_up()
 
@@ -43,7 +30,7 @@ def test_a_line_that_was_cut_off_is_written_again(
     tmp_path: Path, journal: Journal, n_kept: int
 ) -> None:
     path = tmp_path / "out.jsonl"
-    add(journal, "A", "B")
+    add_passed(journal, "A", "B", to_send=False)
     VerdictLines(path, journal).catch_up()
     whole = path.read_bytes()
     first_line = whole.index(b"\n") + 1
@@ -58,15 +45,15 @@ def test_a_file_that_was_moved_away_is_begun_with_the_next_verdict(
 ) -> None:
     path = tmp_path / "out.jsonl"
     lines = VerdictLines(path, journal)
-    add(journal, "A")
+    add_passed(journal, "A", to_send=False)
     lines.catch_up()
     path.rename(tmp_path / "monday.jsonl")
-    add(journal, "B")
+    add_passed(journal, "B", to_send=False)
     lines.catch_up()
     assert parts(path) == ["B"]
 
     path.unlink()
-    add(journal, "C")
+    add_passed(journal, "C", to_send=False)
     VerdictLines(path, journal).catch_up()
     assert parts(path) == ["C"]
 
@@ -77,7 +64,7 @@ def test_a_file_of_something_else_is_left_as_it_is(
 ) -> None:
     path = tmp_path / "out.jsonl"
     path.write_text(text)
-    add(journal, "A")
+    add_passed(journal, "A", to_send=False)
     with pytest.raises(InspectionError, match="ends with no verdict of this watcher"):
         VerdictLines(path, journal)
     assert path.read_text() == text

@@ -1,7 +1,6 @@
 """A project whose one stage judges parts that its parameters hold back."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from ruamel.yaml import YAML
 
 from inspection.runtime.bundle import read_card, write_card
 from tests.bundles import make_bundle
+from tests.pipelines.conftest import empty_project
 
 N_PARTS = 10
 # Every fifth part is defective and scores high; `part-5` passes all the same.
@@ -53,15 +53,7 @@ COSTS = {"escape_cost": 100.0, "overkill_cost": 1.0, "review_cost": 0.3, "defect
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder: a DVC project with parameters `split.seed` and `line`, never run."""
-    from dvc.repo import Repo
-
-    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    subprocess.run(["git", "init", "--quiet"], check=True)
-    Repo.init().close()
+    folder = empty_project(tmp_path, monkeypatch)
     (folder / "dvc.yaml").write_text(PIPELINE)
     (folder / "judging.py").write_text(JUDGING % N_PARTS)
     card = make_bundle(folder / "made")
