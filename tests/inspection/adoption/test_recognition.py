@@ -176,9 +176,9 @@ def test_of_a_folder_that_is_near_a_form_only_that_is_said() -> None:
 
 
 def test_a_folder_of_normals_alone_is_told_that_defects_are_missing() -> None:
-    with pytest.raises(InspectionError, match="all images lie in 'good', .*add a folder of defec"):
+    with pytest.raises(InspectionError, match=r"all images lie in 'good', .*add a folder of defec"):
         planned([f"good/{n}.png" for n in range(9)])
-    with pytest.raises(InspectionError, match="all images lie in 'good', .*add a folder of defec"):
+    with pytest.raises(InspectionError, match=r"all images lie in 'good', .*add a folder of defec"):
         planned([f"train/good/{n}.png" for n in range(9)])
 
 
