@@ -14,7 +14,7 @@ from inspection.adoption.pictures import Picture
 from inspection.adoption.proposal import Contents, Listing, Proposal
 from inspection.adoption.questions import asks
 from inspection.adoption.recognition import recognised
-from inspection.adoption.sections import line_section, validate_section
+from inspection.adoption.sections import line_section, validate_section, with_boxed
 from inspection.adoption.views import PartRule
 from inspection.adoption.words import canonical_names
 from inspection.dataset.names import part_ids, take_apart
@@ -93,6 +93,8 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
 
     pictures = [one for path, one in listing.sample.items() if path in labels]
     places = _places(proposal, boxes.together)
+    if places:
+        kept = with_boxed(kept, normal, labels, places)
     line = line_section(name, kept, places, pictures, len(photos))
     n_known = _n_known(labels, kept)
     validate = validate_section(
@@ -104,7 +106,7 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
         files=_files(listing, proposal, places),
         proposal=proposal,
         part=part,
-        classes=classes,
+        classes={**classes, **kept},
         n_parts=n_parts,
         photos=photos,
         pictures=pictures,
