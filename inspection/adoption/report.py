@@ -50,6 +50,11 @@ def understood(plan: Plan) -> Iterator[str]:
         f"training: {plan.epochs} epochs, some {n_steps} steps, of a head on "
         f"{TRANSFER['backbone']} with {TRANSFER['weights']} weights"
     )
+    if not plan.marks_places:
+        yield (
+            "places: no mask or box says where defects are, so that heat cannot be measured: "
+            "gate.max_cam_edge is off"
+        )
     yield (
         "escapes: what they cost decides; assemble.max_escape_rate in params.yaml sets a limit"
     )

@@ -62,7 +62,7 @@ def with_boxed(
     normal: str,
     labels: Mapping[str, str],
     boxes: Boxes,
-) -> dict[str, Sequence[str]]:
+) -> dict[str, list[str]]:
     """The classes, each defect with the categories that are boxed in its images alone.
 
     Folders may say `nok` where boxes say `pit`: there a box of `pit` marks the defect.
@@ -84,7 +84,7 @@ def with_boxed(
         ):
             (owner,) = owners
             found[owner].append(category)
-    return dict(found)
+    return found
 
 
 def known_names(classes: Mapping[str, Sequence[str]]) -> set[str]:

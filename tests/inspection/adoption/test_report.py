@@ -90,3 +90,11 @@ def test_the_median_frame_is_said() -> None:
     plan = pictured(listed.understood("casting"), (100, 50), (300, 70), (120, 60))
     width, height = np.median([(100, 50), (300, 70), (120, 60)], axis=0)
     assert f"frames: {width:.0f} x {height:.0f} px in the median, grey" in list(understood(plan))
+
+
+@pytest.mark.parametrize(("listing", "is_said"), [("casting", True), ("magnetic_tile", False)])
+def test_where_nothing_marks_defects_it_is_said_that_heat_is_not_measured(
+    listing: str, is_said: bool
+) -> None:
+    lines = list(understood(listed.understood(listing)))
+    assert any(line.startswith("places: no mask or box") for line in lines) is is_said
