@@ -32,6 +32,7 @@ from inspection.models.frozen import frozen_features
 from inspection.models.training import Schedule, fit_classifier, quiet_lightning
 from inspection.models.weights import HUB, NONE, PACKAGED, normalisation
 from inspection.parts import by_part, macro_f1
+from inspection.processes import keep_freed_memory
 from inspection.runtime.detectors import probabilities_of
 from inspection.storage import write_json, write_table
 from stages import program, sections, tracking
@@ -186,6 +187,7 @@ def main() -> None:
     _require_classes(crops, line)
 
     quiet_lightning()
+    keep_freed_memory()
     model = _new_classifier(params, train, line)
     with live_run(params, store) as run:
         if params.freeze_backbone:

@@ -27,7 +27,7 @@ from inspection.models.classifier import DefectClassifier, with_new_head
 from inspection.models.crops import Crops
 from inspection.models.frozen import FeatureDataset, Features, head_logits
 from inspection.models.training import Schedule, fit_head, quiet_lightning
-from inspection.processes import die_with_parent
+from inspection.processes import die_with_parent, keep_freed_memory
 from inspection.storage import replacing
 from inspection.workers import n_processes
 
@@ -173,6 +173,7 @@ _beside: dict[str, Any] = {}
 
 def _begin(training: FrozenTraining, epochs: Any) -> None:
     die_with_parent()
+    keep_freed_memory()
     quiet_lightning()
     torch.set_num_threads(1)
     _beside.update(training=training, epochs=epochs)
