@@ -12,10 +12,9 @@ TRANSFER = {
     "mirror_average": "true",
     "augmentation": "flip",
 }
-
 # By steps, since epochs are of any size. More still helps: of a head of 64 channels, 2000 and 4000
-# steps gave the magnetic tiles an AUROC of 0.945 and 0.949 (out of fold, test held back, three deals
-# of five folds). With 1500, six heads take eight minutes on two cores.
+# steps gave the magnetic tiles an AUROC of 0.945 and 0.949 (out of fold, test held back, mean of
+# three deals of five folds). With 1500, six heads take eight minutes on two cores.
 WANTED_STEPS = 1500
 CROPS_A_STEP = 16
 
