@@ -14,7 +14,7 @@ from inspection.geometry import Floats, Image
 from inspection.line import Frozen
 from inspection.models.classifier import DefectClassifier, fixed_size
 from inspection.models.compiled import Compute, compiled
-from inspection.models.crops import TARGET_STRIDE
+from inspection.models.crops import TARGET_STRIDE, pixel_statistics
 from inspection.models.filters import FilterBank
 from inspection.models.weights import NONE
 
@@ -35,7 +35,6 @@ BATCH_SIZE = 32
 MIN_SPREAD = (
     1e-6  # no outcome: keeps a channel that never changes from dividing by nothing
 )
-MIN_PIXEL_STD = 1e-3  # in grey levels, for crops of one grey; no outcome otherwise
 
 # Copies of each normal, moved and brightened at random: few normals show few of the places that
 # framing puts a part to, and three copies quadruple them.
@@ -343,10 +342,7 @@ def _normalisation(
     architecture = classifier.architecture
     if kind == "classifier" and architecture.weights != NONE:
         return architecture.mean, architecture.std
-    pixels = np.asarray(normals, np.float64)
-    mean = pixels.mean(axis=(0, 1, 2)).round(3)
-    std = (pixels.std(axis=(0, 1, 2)) + MIN_PIXEL_STD).round(3)
-    return tuple(mean.tolist()), tuple(std.tolist())
+    return pixel_statistics(normals)
 
 
 def _directions(settings: AnomalySettings) -> Tensor:
