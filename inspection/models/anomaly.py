@@ -1,5 +1,6 @@
 """The anomaly model: anomalib's PaDiM on features that need no hub, fitted on normals only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -135,11 +136,14 @@ class BackboneFeatures(nn.Module):
         """Features (N, channels, h, w) of standardised crops."""
         if self.size is not None:
             standard = F.interpolate(standard, size=self.size, mode="bilinear")
-        maps = self.classifier.stages_of(standard)[:N_BACKBONE_STAGES]
-        size = maps[0].shape[-2:]
-        return torch.cat(
-            [F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1
-        )
+        return fine_stages(self.classifier.stages_of(standard))
+
+
+def fine_stages(stages: Sequence[Tensor]) -> Tensor:
+    """The finer of a backbone's feature maps (N, channels, h, w), at the finest resolution."""
+    maps = stages[:N_BACKBONE_STAGES]
+    size = maps[0].shape[-2:]
+    return torch.cat([F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1)
 
 
 class AnomalyModel(nn.Module):
