@@ -74,8 +74,9 @@ class TrainParams(sections.Params):
     test held back, three deals of five folds) and cost 0.307, 0.285 and 0.253 a part."""
 
     head_groups: int = Field(default=1, ge=1, le=64)
-    """Groups of these channels that the last 3 x 3 convolution sees, each by itself. Of 128
-    channels 8 groups take an eighth of its multiplications, and cost no more on the tiles."""
+    """Groups of these channels that the last 3 x 3 convolution sees, each by itself: a step of 64
+    channels in 4 groups takes two thirds of the time of one group. Of 128 channels 8 groups were as
+    good as one on the tiles (AUROC 0.947 and 0.948, cost 0.255 and 0.266, one deal of folds)."""
 
     mirror_average: bool = False
     """Judge each crop together with its left-right mirror image, by the mean of both, at twice the
