@@ -41,6 +41,13 @@ FOUND = {
     "{totals[overkill]} of {totals[n_normal]} good ones rejected, {totals[reviewed]} to review",
     "register": "version {version}",
 }
+# The same of heads on a frozen backbone, and of a line where nothing marks defects.
+ELSE_FOUND = {
+    "train": "macro-F1 {out_of_fold_macro_f1:.3f} on {n_out_of_fold_crops} crops, each judged by "
+    "a head that has not seen it; {epochs} epochs",
+    "evaluate_cam": "{method} on layer {layer}; no mark says where defects are, so where it peaks "
+    "is not measured",
+}
 
 # Colours and moves of the cursor, of no use in a line that is cut.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -165,10 +172,13 @@ def found(stage: str, numbers: str) -> str:
     path = METRICS / f"{stage}.json"
     if stage not in FOUND or not path.is_file():
         return numbers
-    try:
-        return _Sentence().format(FOUND[stage], **json.loads(path.read_text("utf-8")))
-    except KeyError:
-        return numbers
+    metrics = json.loads(path.read_text("utf-8"))
+    for words in (one[stage] for one in (FOUND, ELSE_FOUND) if stage in one):
+        try:
+            return _Sentence().format(words, **metrics)
+        except KeyError:
+            continue
+    return numbers
 
 
 class _Sentence(string.Formatter):

@@ -68,9 +68,14 @@ def main() -> None:
     predicted = predict(model, val)
     classes = model.architecture.classes
     labels = np.array([classes.index(label) for label in val.index["label"]])
-    placed = val.index["target"].isin(PLACED).to_numpy()
-    is_true = (labels > 0) & (predicted == labels) & placed
-    shown = drawn(np.flatnonzero(is_true), params.max_defects, params.seed)
+    is_true = (labels > 0) & (predicted == labels)
+    is_placed = is_true & val.index["target"].isin(PLACED).to_numpy()
+    can_measure = bool(is_placed.any())
+    shown = drawn(
+        np.flatnonzero(is_placed if can_measure else is_true),
+        params.max_defects,
+        params.seed,
+    )
     defects = val.rows(shown)
     normals = val.rows(
         drawn(np.flatnonzero(labels == 0), params.max_normals, params.seed)
@@ -79,17 +84,20 @@ def main() -> None:
     heats = _all_heats(model, defects, labels[shown].tolist())
     likeliest = _likeliest_defects(model, normals)
     cold_heats = _all_heats(model, normals, likeliest)
-    table = _table(model, heats, defects, cold_heats)
-    recipe = _choose(table) if len(defects) else _default(cold_heats)
+    table = pd.DataFrame()
+    if can_measure:
+        table = _table(model, heats, defects, cold_heats)
+    recipe = _choose(table) if can_measure else _default(cold_heats, heats)
+    n_measured = len(defects) if can_measure else 0
 
     write_table(paths.out / "table.csv", table)
-    write_json(paths.out / "recipe.json", recipe | {"n_defects": len(defects)})
+    write_json(paths.out / "recipe.json", recipe | {"n_defects": n_measured})
     key = (recipe["method"], recipe["layer"])
     shown = heats.get(key, np.zeros((0, 1, 1), np.float32))
     _save_gallery(paths.out / "gallery", defects, shown, recipe, params.gallery_size)
     program.save_metrics(
         paths.metrics,
-        {"n_defects": len(defects), "n_recipes": len(table), **recipe},
+        {"n_defects": n_measured, "n_recipes": len(table), **recipe},
     )
 
 
@@ -159,9 +167,16 @@ def _choose(table: pd.DataFrame) -> dict[str, Any]:
     } | {"chosen_by": "the highest score on val among the recipes that can be exported"}
 
 
-def _default(cold_heats: dict[tuple[str, str], Floats]) -> dict[str, Any]:
-    peaks = cold_heats.get((DEFAULT_METHOD, FUSED), np.zeros((0, 1, 1), np.float32))
-    cold, hot = absolute_scale(peaks.max(axis=(1, 2)), [])
+def _default(
+    cold_heats: dict[tuple[str, str], Floats], heats: dict[tuple[str, str], Floats]
+) -> dict[str, Any]:
+    """The recipe where no defect is marked; its scale rests on defects named rightly, if any."""
+    nothing = np.zeros((0, 1, 1), np.float32)
+    cold_peaks, peaks = (
+        of_kind.get((DEFAULT_METHOD, FUSED), nothing).max(axis=(1, 2))
+        for of_kind in (cold_heats, heats)
+    )
+    cold, hot = absolute_scale(cold_peaks, peaks)
     program.log.warning(
         "no val defect is both predicted and marked with a box or mask; "
         "the recipe is the default and its truth is not measured"

@@ -101,6 +101,18 @@ def test_what_could_not_be_measured_is_a_dash_and_other_metrics_give_the_stages_
     assert found("report", "reports/index.html") == "reports/index.html"
 
 
+def test_of_heads_on_a_frozen_backbone_and_of_unmarked_defects_other_words_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trained = {"epochs": 60, "n_out_of_fold_crops": 104, "out_of_fold_macro_f1": 0.4377}
+    write_json(tmp_path / "metrics/train.json", trained)
+    write_json(tmp_path / "metrics/evaluate_cam.json", {"method": "gradcam", "layer": "fused"})
+
+    assert found("train", "").startswith("macro-F1 0.438 on 104 crops")
+    assert found("evaluate_cam", "").startswith("gradcam on layer fused; no mark says where")
+
+
 def test_where_tracked_data_is_missing_it_says_what_brings_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

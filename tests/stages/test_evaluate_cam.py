@@ -71,6 +71,11 @@ def test_where_no_defect_is_marked_the_recipe_is_the_default_and_says_so(
     assert recipe["chosen_by"].startswith("default: no val defect")
     assert "its truth is not measured" in caplog.text
 
+    # its defects are shown all the same, on a scale that rests on them
+    entries = json.loads((tmp_path / "cam" / "gallery" / "index.json").read_text())
+    assert {entry["label"] for entry in entries} == {"bright", "dark"}
+    assert recipe["hot"] > 2.1 * recipe["cold"]
+
 
 def test_predictions_are_class_numbers() -> None:
     crops = draw_crops(2)

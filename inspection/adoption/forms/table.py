@@ -281,6 +281,12 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = []
     folds = [name for name in table.names if _plain(name) in FOLDS]
+    unused = _unused(table, folds)
+    if unused:
+        notes.append(
+            f"what {table.path} says in {first_three(unused)} is not used (README, Your own parts, "
+            "names the columns that are)"
+        )
     if folds:
         notes.append(
             f"the column {folds[0]!r} of {table.path} is not used: stage split makes folds of its "
@@ -296,6 +302,18 @@ def _notes(
             f"beside others, {asks('normal', UNLISTED)}"
         )
     return tuple(notes)
+
+
+def _unused(table: Found, folds: Sequence[str]) -> list[str]:
+    """The columns that hold something and are not read."""
+    used = set(folds)
+    for column in table.columns.values():
+        used |= set(column) if isinstance(column, tuple) else {column}
+    return [
+        name
+        for name in table.names
+        if name not in used and any(r.get(name) for r in table.rows)
+    ]
 
 
 def _plain(name: str) -> str:

@@ -93,6 +93,13 @@ def test_a_column_of_folds_is_not_used_and_that_is_said() -> None:
     assert "the column 'split' of t.csv is not used" in found.notes[0]
 
 
+def test_columns_that_are_not_read_are_said() -> None:
+    cells = [f"{path},{label},4 7,train," for path, label in zip(PHOTOS, LABELS, strict=True)]
+    found = recognise("table", [*PHOTOS, *rows("t.csv: image,label,runs,split,empty", *cells)])
+    assert isinstance(found, Proposal)
+    assert found.notes[0].startswith("what t.csv says in 'runs' is not used")
+
+
 @pytest.mark.parametrize(("n_words", "fits"), [(40, True), (41, False)])
 def test_a_column_of_labels_without_a_usual_name_has_up_to_40_values(
     n_words: int, fits: bool
