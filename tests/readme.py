@@ -50,6 +50,10 @@ RUN_BY = {
     "::test_the_licence_of_every_requirement_is_allowed_and_no_exception_is_idle",
     "python -m benchmarks.faults": "tests/benchmarks/test_faults.py"
     "::test_nothing_is_lost_by_kills_at_random_moments",
+    "python -m pipelines.shipping.follow": "tests/pipelines/test_follow.py"
+    "::test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else",
+    "export MLFLOW_TRACKING_URI=http://mlflow.example:5000": "tests/pipelines/test_follow.py"
+    "::test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else",
     "make key": "tests/pipelines/test_signing.py"
     "::test_a_champion_of_before_there_were_keys_is_signed_by_the_command",
     "make sign": "tests/pipelines/test_signing.py"
@@ -112,6 +116,7 @@ RUN_BY = {
 }
 NOT_RUN = {
     "make audit": "asks a database of vulnerabilities over the network",
+    "make plant": "installs a part of what `make test` installs",
     "make demo": "installs anew; the programs it calls are run, with 40 parts, end to end",
     "make test-fast": "a part of `make test`",
     "export BENTOML_HOME=$PWD/.state/bentoml": "as bentoml containerize",
