@@ -23,6 +23,7 @@ from inspection.adoption.words import plain_name
 from inspection.dataset.layouts import Layout
 from inspection.errors import InspectionError
 from inspection.line import Line
+from inspection.promotion.gate import GateParams
 from inspection.storage import locked, write_bytes, write_text
 from pipelines.looking import Folder
 
@@ -267,6 +268,8 @@ def _write_params(found: Plan) -> None:
 
 def _values(found: Plan) -> list[tuple[str, str, str]]:
     """Single values of other sections that follow from the data: section, key, value."""
+    # without a labelled place there is no heat to measure, and what is missing stops the gate
+    max_cam_edge = GateParams().max_cam_edge if found.marks_places else "null"
     return [
         ("clean_labels", "part_disagreement", f"'{found.part_disagreement}'"),
         *(("train", key, value) for key, value in TRANSFER.items()),
@@ -275,6 +278,7 @@ def _values(found: Plan) -> list[tuple[str, str, str]]:
         ("assemble", "max_escape_rate", "null"),
         # nor stated the takt of the line: the gate tells the time a part and refuses none by it
         ("gate", "max_ms_per_part", "null"),
+        ("gate", "max_cam_edge", str(max_cam_edge)),
     ]
 
 

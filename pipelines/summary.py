@@ -1,11 +1,14 @@
 """Print the verdict table of the last bundle, and where to look next."""
 
 import argparse
+import shlex
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from inspection.errors import InspectionError
 from inspection.evaluation.rates import percent
@@ -19,7 +22,7 @@ where to look next
   registry    make registry    (http://127.0.0.1:5000, model {model})
   dashboard   make dashboard   (http://127.0.0.1:8501)
   service     make serve, then
-              curl -F views=@{example} http://127.0.0.1:3000/inspect
+              curl -F {views} http://127.0.0.1:3000/inspect
   your parts  make adopt DATA=<folder>, then dvc repro
 """
 
@@ -38,6 +41,12 @@ def main() -> None:
         "--report", type=Path, default=Path("reports/index.html"), metavar="PATH"
     )
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="PATH")
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        default=Path("artifacts/manifest/manifest.parquet"),
+        metavar="PATH",
+    )
     paths = parser.parse_args()
     try:
         card = verified(paths.bundle)
@@ -48,10 +57,18 @@ def main() -> None:
     sys.stdout.write(champion_beside(card, releases))
     sys.stdout.write(served_beside(card, releases))
     sys.stdout.write(tried_beside())
-    example = next(iter(sorted(paths.data.rglob("*.jpg"))), Path("image.jpg"))
+    views = a_view(paths.data, paths.manifest)
     sys.stdout.write(
-        NEXT.format(report=paths.report, model=card.line.name, example=example)
+        NEXT.format(report=paths.report, model=card.line.name, views=views)
     )
+
+
+def a_view(data: Path, manifest: Path) -> str:
+    """The field of a form that sends the first view of the manifest, quoted for a shell."""
+    if manifest.is_file():
+        paths = pd.read_parquet(manifest, columns=["path"])["path"]
+        return shlex.quote(f"views=@{data / paths.iloc[0]}")
+    return "views=@image.jpg"
 
 
 def served_beside(card: Card, releases: Path) -> str:

@@ -14,11 +14,17 @@ from inspection.adoption.pictures import Picture
 from inspection.adoption.proposal import Contents, Listing, Proposal
 from inspection.adoption.questions import asks
 from inspection.adoption.recognition import recognised
-from inspection.adoption.sections import line_section, validate_section
+from inspection.adoption.sections import (
+    known_names,
+    line_section,
+    validate_section,
+    with_boxed,
+)
 from inspection.adoption.views import PartRule
 from inspection.adoption.words import canonical_names
 from inspection.dataset.names import part_ids, take_apart
 from inspection.errors import InspectionError
+from inspection.line import fold_name
 
 NORMAL = "normal"
 
@@ -52,6 +58,19 @@ class Plan:
     def epochs(self) -> int:
         """How long to train: some hundred steps, however many views there are."""
         return training.epochs_for(len(self.proposal.labels))
+
+    @property
+    def marks_places(self) -> bool:
+        """Whether masks or boxes say where defects are."""
+        settings = self.validate
+        if "masks" in settings or "mask" in settings.get("columns", {}):
+            return True
+
+        _, *defects = self.line["classes"]
+        names = known_names({one: self.classes[one] for one in defects})
+        folded = set(map(fold_name, names))
+        categories = self.boxes.categories if self.boxes else []
+        return any(fold_name(one) in folded for one in categories)
 
     @property
     def part_disagreement(self) -> str:
@@ -93,6 +112,8 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
 
     pictures = [one for path, one in listing.sample.items() if path in labels]
     places = _places(proposal, boxes.together)
+    if places:
+        kept = with_boxed(kept, normal, labels, places)
     line = line_section(name, kept, places, pictures, len(photos))
     n_known = _n_known(labels, kept)
     validate = validate_section(
@@ -104,7 +125,7 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
         files=_files(listing, proposal, places),
         proposal=proposal,
         part=part,
-        classes=classes,
+        classes={**classes, **kept},
         n_parts=n_parts,
         photos=photos,
         pictures=pictures,

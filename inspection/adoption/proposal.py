@@ -90,9 +90,13 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Lacks:
-    """What a folder lacks to be of a form, and the flag that would help, if one would."""
+    """What a folder lacks to be of a form, and the flag that would help, if one would.
+
+    `is_near` where the folder holds something of the form: classes without a normal one, say.
+    """
 
     what: str
+    is_near: bool = False
 
 
 @dataclass(frozen=True)

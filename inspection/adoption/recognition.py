@@ -13,9 +13,16 @@ from inspection.adoption.forms import (
     voc,
     yolo,
 )
-from inspection.adoption.proposal import Contents, Form, Lacks, Listing, Proposal
+from inspection.adoption.proposal import (
+    Contents,
+    Form,
+    Lacks,
+    Listing,
+    Proposal,
+    suffix,
+)
 from inspection.adoption.questions import asks
-from inspection.errors import InspectionError
+from inspection.errors import InspectionError, first_three
 
 # Folders, names and tables say the class of an image; masks and boxes mark where it shows.
 STATED = (class_folders.FORM, train_test.FORM, named_files.FORM, table.FORM)
@@ -46,7 +53,7 @@ def recognised(listing: Listing, contents: Contents) -> Proposal:
                 lacking[form.name] = result
         if found:
             return _the_one(found)
-    raise InspectionError(_none_fits(lacking))
+    raise InspectionError(_none_fits(lacking, listing))
 
 
 def _the_one(found: Sequence[Proposal]) -> Proposal:
@@ -69,18 +76,33 @@ def _sort_alike(one: Proposal, other: Proposal) -> bool:
     return len(pairs) == len(names) == len(other_names)
 
 
-def _none_fits(lacking: Mapping[str, Lacks]) -> str:
-    lines = [f"  {name}: {lack.what}" for name, lack in lacking.items()]
-    forms = [f"  {name}: {FORMS[name].description}" for name in lacking]
-    return "\n".join(
-        [
-            "no form fits this folder; what it lacks to be of each:",
-            *lines,
-            "the forms are:",
-            *forms,
-            "any other data set can be turned into a table (README, Your own parts)",
-        ]
-    )
+def _none_fits(lacking: Mapping[str, Lacks], listing: Listing) -> str:
+    """What the forms lack that the folder is near to; where it is near to none, what all are."""
+    near = {name: lack for name, lack in lacking.items() if lack.is_near}
+    if not near and len(lacking) > 1:
+        head = "no form fits this folder; it can be brought into one of these:"
+        lines = [f"  {name}: {FORMS[name].description}" for name in lacking]
+        lines += _beside(listing)
+    else:
+        head = "no form fits this folder; the nearest, and what it lacks to be of it:"
+        asked = near or lacking
+        lines = [f"  {name}: {lack.what}" for name, lack in asked.items()]
+    table = "any other data set can be turned into a table (README, Your own parts)"
+    return "\n".join([head, *lines, table])
+
+
+def _beside(listing: Listing) -> list[str]:
+    """The files beside the images, of which no form is made."""
+    images = set(listing.images)
+    files = [path for path in listing.paths if path not in images and suffix(path)]
+    if not files:
+        return []
+    kinds = Counter(map(suffix, files))
+    counted = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
+    return [
+        f"beside the {len(images)} images lie {counted} that none of them reads "
+        f"({first_three(files)})"
+    ]
 
 
 def _several_fit(found: Sequence[Proposal]) -> str:

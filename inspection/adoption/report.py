@@ -1,7 +1,7 @@
 """What adopt says of a plan: what was understood and why, and what to look at."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -50,6 +50,11 @@ def understood(plan: Plan) -> Iterator[str]:
         f"training: {plan.epochs} epochs, some {n_steps} steps, of a head on "
         f"{TRANSFER['backbone']} with {TRANSFER['weights']} weights"
     )
+    if not plan.marks_places:
+        yield (
+            "places: no mask or box says where defects are, so that heat cannot be measured: "
+            "gate.max_cam_edge is off"
+        )
     yield (
         "escapes: what they cost decides; assemble.max_escape_rate in params.yaml sets a limit"
     )
@@ -177,9 +182,22 @@ def _shrunk(plan: Plan) -> Iterator[str]:
         if region.get("whole_frame") and scale > MAX_SHRUNK:
             yield (
                 f"frames of {width:.0f} x {height:.0f} px are shrunk {scale:.0f}-fold into the "
-                f"crop, where a defect of less than some {MIN_SEEN_PX * scale:.0f} px is lost: cut "
-                f"the frames into tiles, or raise line.regions.{name}.size_px"
+                f"crop, where a defect of less than some {MIN_SEEN_PX * scale:.0f} px is lost"
+                f"{_boxed_size(plan, region['shows'])}: cut the frames into tiles, or raise "
+                f"line.regions.{name}.size_px, in steps of 32 (time grows with its pixels)"
             )
+
+
+def _boxed_size(plan: Plan, defects: Sequence[str]) -> str:
+    """How large the boxed defects are, where there are any."""
+    if plan.boxes is None:
+        return ""
+    boxes = plan.boxes
+    raw = [name for one in defects for name in plan.classes[one]]
+    sides = [max(box.width_px, box.height_px) for name in raw for box in boxes.of(name)]
+    return (
+        f" (boxes of defects: {np.median(sides):.0f} px in the median)" if sides else ""
+    )
 
 
 def _few_parts(plan: Plan) -> Iterator[str]:

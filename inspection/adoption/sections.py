@@ -57,6 +57,36 @@ def _expected(sides_px: np.ndarray) -> list[int]:
     return [least, most]
 
 
+def with_boxed(
+    classes: Mapping[str, Sequence[str]],
+    normal: str,
+    labels: Mapping[str, str],
+    boxes: Boxes,
+) -> dict[str, list[str]]:
+    """The classes, each defect with the categories that are boxed in its images alone.
+
+    Folders may say `nok` where boxes say `pit`: there a box of `pit` marks the defect.
+    """
+    class_of = {name: one for one, raw in classes.items() for name in raw}
+    boxed_in: dict[str, set[str]] = {}
+    for path, of_image in boxes.annotations.boxes.items():
+        for box in of_image:
+            owner = class_of.get(labels.get(path, ""), normal)
+            boxed_in.setdefault(box.category, set()).add(owner)
+
+    known = set(map(fold_name, known_names(classes)))
+    found = {one: list(raw) for one, raw in classes.items()}
+    for category, owners in sorted(boxed_in.items()):
+        if (
+            len(owners) == 1
+            and normal not in owners
+            and fold_name(category) not in known
+        ):
+            (owner,) = owners
+            found[owner].append(category)
+    return found
+
+
 def known_names(classes: Mapping[str, Sequence[str]]) -> set[str]:
     """The canonical and the raw names of all classes."""
     return {name for one, raw in classes.items() for name in (one, *raw)}

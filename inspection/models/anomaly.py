@@ -1,6 +1,5 @@
 """The anomaly model: anomalib's PaDiM on features that need no hub, fitted on normals only."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -170,7 +169,8 @@ class AnomalyModel(nn.Module):
         """Raw scores and raw maps of crops by their raw features (N, channels, h, w)."""
         layers = {LAYER: self.features.standardised(raw)}
         embedding = self.padim.generate_embedding(layers)
-        distance = best_fit(embedding, self._distance)
+        gaussian = self.padim.gaussian
+        distance = best_fit(embedding, gaussian.mean, gaussian.inv_covariance)
 
         width, height = self.settings.size_px
         generator = self.padim.anomaly_map_generator
@@ -187,12 +187,6 @@ class AnomalyModel(nn.Module):
         features.feature_std.copy_(spread.clamp(min=MIN_SPREAD))
         layers = {LAYER: features.standardised(raw)}
         self.padim.gaussian.fit(self.padim.generate_embedding(layers))
-
-    def _distance(self, embedding: Tensor) -> Tensor:
-        """Mahalanobis distance (N, 1, h, w) of features (N, C, h, w) from the normals."""
-        gaussian = self.padim.gaussian
-        stats = [gaussian.mean, gaussian.inv_covariance]
-        return self.padim.anomaly_map_generator.compute_distance(embedding, stats)
 
 
 @dataclass(frozen=True)
@@ -254,21 +248,29 @@ def fit_anomaly_model(
     return features_of_normals(classifier, normals, **settings).fitted()
 
 
-def best_fit(embedding: Tensor, distance_of: Callable[[Tensor], Tensor]) -> Tensor:
-    """The distances (N, 1, h, w) of features (N, C, h, w), shifted to where they fit best.
+def best_fit(embedding: Tensor, mean: Tensor, inv_covariance: Tensor) -> Tensor:
+    """Mahalanobis distances (N, 1, h, w) of features (N, C, h, w), shifted to where they fit best.
 
-    Each crop is tried at shifts of up to a cell; the likeliest, of least mean squared distance, is
-    taken, and its distances are moved back to where they were in the crop.
+    `mean` (C, h * w) and `inv_covariance` (h * w, C, C) are the normals' at each place. Each crop
+    is tried at shifts of up to a cell; the likeliest, of least mean squared distance, is taken, and
+    its distances are moved back to where they were in the crop.
     """
+    n_crops, _, height, width = embedding.shape
+    # Places first, and all shifts of all crops side by side: what is known of a place, most of what
+    # is read here, is then read once and not once a shift.
+    places = F.pad(embedding, (1, 1, 1, 1), mode="replicate").permute(2, 3, 0, 1)
+    moved = [
+        places[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] for dy, dx in SHIFTS
+    ]
+    delta = torch.cat(moved, dim=2).flatten(0, 1) - mean.T[:, None]
+    squared = (torch.matmul(delta, inv_covariance) * delta).sum(dim=2)
+    by_shift = squared.clamp(min=0).sqrt().T.reshape(-1, n_crops, 1, height, width)
+
     tried = torch.cat(
-        [
-            shifted(distance_of(shifted(embedding, dy, dx)), -dy, -dx)
-            for dy, dx in SHIFTS
-        ],
-        dim=1,
+        [shifted(by_shift[i], -dy, -dx) for i, (dy, dx) in enumerate(SHIFTS)], dim=1
     )
     best = tried.square().mean(dim=(2, 3)).argmin(dim=1)
-    return tried.gather(1, best[:, None, None, None].expand(-1, 1, *tried.shape[2:]))
+    return tried.gather(1, best[:, None, None, None].expand(-1, 1, height, width))
 
 
 def shifted(maps: Tensor, dy: int, dx: int) -> Tensor:

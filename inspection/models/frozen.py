@@ -71,17 +71,21 @@ class Features:
         """In how many ways each crop was shown to the backbone: 1 or 4."""
         return len(self.stages[0])
 
-    def of(self, rows: Any, way: int = 0) -> list[Tensor]:
-        """The maps (N, C, h, w) of some crops, or (C, h, w) of one; one per stage, finest first."""
+    def of(self, rows: Any, ways: Any = 0) -> list[Tensor]:
+        """The maps (N, C, h, w) of N crops, in one way or in one each; per stage, finest first."""
         return [
-            torch.from_numpy(np.array(maps[way, rows])).float() for maps in self.stages
+            torch.from_numpy(np.array(maps[ways, rows]))
+            .float()
+            .contiguous(memory_format=torch.channels_last)
+            for maps in self.stages
         ]
 
 
 class FeatureDataset(Dataset[Example]):
     """Feature maps as training examples, each time in a way drawn from those computed.
 
-    `rows` are the crops' rows in the features. Without a `seed` every crop comes as it is.
+    `rows` are the crops' rows in the features. Without a `seed` every crop comes as it is. A batch
+    is read at once, not crop by crop, and is not to be collated.
     """
 
     def __init__(
@@ -103,16 +107,20 @@ class FeatureDataset(Dataset[Example]):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, number: int) -> Example:
-        way = 0
+    def __getitems__(self, numbers: Sequence[int]) -> Example:
+        """A batch: the examples of some numbers."""
+        ways = np.zeros(len(numbers), int)
         if self.generator is not None:
-            way = int(self.generator.integers(self.features.n_ways))
-        target = _mirrored(self.crops.targets[number][None], MIRRORED[way])[0]
+            ways = self.generator.integers(self.features.n_ways, size=len(numbers))
+        targets = [
+            _mirrored(self.crops.targets[number][None], MIRRORED[way])[0]
+            for number, way in zip(numbers, ways, strict=True)
+        ]
         return {
-            "image": self.features.of(self.rows[number], way),
-            "target": torch.from_numpy(np.array(target)).float() / 255.0,
-            "label": torch.tensor(self.labels[number]),
-            "known": torch.tensor(bool(self.known[number])),
+            "image": self.features.of(self.rows[numbers], ways),
+            "target": torch.from_numpy(np.stack(targets)).float() / 255.0,
+            "label": torch.tensor([self.labels[number] for number in numbers]),
+            "known": torch.from_numpy(self.known[numbers]),
         }
 
 

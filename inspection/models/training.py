@@ -301,7 +301,7 @@ def fit_classifier(
     trainer.fit(
         training,
         _loader(train_set, schedule),
-        DataLoader(CropDataset(val, classes), batch_size=VAL_BATCH),
+        _in_order(CropDataset(val, classes)),
     )
     model.load_state_dict(best.weights)
     return model.eval().cpu(), training.history, best.best_epoch
@@ -320,15 +320,15 @@ def fit_head(
     No epoch is chosen: a choice would rest on what is held out, which is kept for the evidence.
     """
     training = ClassifierTraining(
-        head.train(),
+        head.train().to(memory_format=torch.channels_last),
         schedule,
         held_out.crops if held_out else None,
         _class_weights(train.labels, len(head.architecture.classes), schedule.balance),
     )
     trainer = _trainer(schedule, [EachEpoch(on_epoch)], show_progress=False)
-    val_loader = DataLoader(held_out, batch_size=VAL_BATCH) if held_out else None
+    val_loader = _in_order(held_out) if held_out else None
     trainer.fit(training, _loader(train, schedule), val_loader)
-    head.eval().cpu()
+    head.eval().cpu().to(memory_format=torch.contiguous_format)
     return training.history
 
 
@@ -383,7 +383,24 @@ def fit_target(target: Tensor, architecture: Architecture, size: torch.Size) -> 
     return F.adaptive_max_pool2d(centre.unsqueeze(1), list(size)).squeeze(1)
 
 
-def _loader(train: Any, schedule: Schedule) -> DataLoader[Batch]:
+def _in_order(held_out: CropDataset | FeatureDataset) -> DataLoader[Batch]:
+    """Batches of crops that are held out."""
+    return DataLoader(held_out, batch_size=VAL_BATCH, collate_fn=_collate_of(held_out))
+
+
+def _collate_of(examples: CropDataset | FeatureDataset) -> Any:
+    """How examples become a batch; None is PyTorch's own way."""
+    return _as_it_is if isinstance(examples, FeatureDataset) else None
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    """A batch that was read as one."""
+    return batch
+
+
+def _loader(
+    train: CropDataset | FeatureDataset, schedule: Schedule
+) -> DataLoader[Batch]:
     """Batches drawn at random, each class as often where the schedule balances so."""
     labels = np.asarray(train.labels)
     balanced = schedule.balance == "sampler"
@@ -399,6 +416,7 @@ def _loader(train: Any, schedule: Schedule) -> DataLoader[Batch]:
         batch_size=min(schedule.batch_size, len(train)),
         sampler=sampler,
         drop_last=True,
+        collate_fn=_collate_of(train),
     )
 
 

@@ -25,6 +25,7 @@ train:
 assemble:
   max_escape_rate: 0.01
 gate:
+  max_cam_edge: 0.15
   max_ms_per_part: 500
 """
 
@@ -87,7 +88,7 @@ def test_a_folder_becomes_the_data_and_stays_as_it_was(
         "epochs": 60,
     }
     assert params["assemble"] == {"max_escape_rate": None}
-    assert params["gate"] == {"max_ms_per_part": None}
+    assert params["gate"] == {"max_ms_per_part": None, "max_cam_edge": None}
     text = (project / "params.yaml").read_text(encoding="utf-8")
     assert "epochs: 60  # few" in text
     assert "backbone_args: null  # narrow" in text

@@ -10,7 +10,7 @@ from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.runtime.bundle import Card, write_card
 from inspection.runtime.detectors import SCORES
 from inspection.runtime.releases import promote, release
-from pipelines.summary import champion_beside, served_beside, summary
+from pipelines.summary import a_view, champion_beside, served_beside, summary
 from tests.bundles import make_bundle
 
 
@@ -112,3 +112,10 @@ def test_the_cost_of_a_champion_stands_beside_where_another_bundle_serves(tmp_pa
     assert champion_beside(old, releases) == ""
     new = make_bundle(tmp_path / "new", version="2")
     assert cost.sentence in champion_beside(new, releases)
+
+
+def test_the_view_to_send_is_one_of_the_line_quoted_for_a_shell(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.parquet"
+    assert a_view(Path("data"), manifest) == "views=@image.jpg"
+    pd.DataFrame({"path": ["test/bent wire/0.png", "a.png"]}).to_parquet(manifest)
+    assert a_view(Path("data"), manifest) == "'views=@data/test/bent wire/0.png'"

@@ -17,8 +17,9 @@ def proposal(
     """
     boxes = contents.boxes.by_kind.get(kind)
     if boxes is None:
+        problem = contents.boxes.problems.get(kind, "")
         nothing = f"there is no {called} file that names these images"
-        return Lacks(contents.boxes.problems.get(kind, nothing))
+        return Lacks(problem or nothing, is_near=bool(problem))
 
     normal = normal_among(boxes.categories, listing.answers.normal)
     if normal.note:  # of two boxed categories the other one need not be normal
@@ -28,7 +29,8 @@ def proposal(
         shown = ", ".join(boxes.categories[:8])
         return Lacks(
             f"every image has a box ({shown}), and none is normal; add normal images, or "
-            f"{asks('normal', '<category>')}"
+            f"{asks('normal', '<category>')}",
+            is_near=True,
         )
 
     settings: dict[str, Any] = {}

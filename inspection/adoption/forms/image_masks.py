@@ -22,7 +22,9 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
     some_empty = not all(is_marked.values())
     if not some_empty and len(is_marked) == len(listing.photos):
         return Lacks(
-            "every image has a mask, and every mask marks something: none is normal"
+            "every image has a mask, and every mask marks something: none is normal; add normal "
+            "images",
+            is_near=True,
         )
 
     labels = {}

@@ -44,7 +44,8 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
     shown = ", ".join(sorted(set(shape.columns[words[0]].given))[:8])
     return Lacks(
         f"the file names hold the words {shown}, and none of them means that nothing is wrong; "
-        f"{asks('normal', '<word>')}"
+        f"{asks('normal', '<word>')}, or add normal images",
+        is_near=True,
     )
 
 
@@ -75,7 +76,8 @@ def _by_pattern(pattern: str, listing: Listing) -> Proposal | Lacks:
     if not normal.names:
         shown = ", ".join(sorted(set(labels.values()))[:8])
         return Lacks(
-            f"the labels are {shown or 'none'}, and none means normal; {asks('normal', '<word>')}"
+            f"the labels are {shown or 'none'}, and none means normal; {asks('normal', '<word>')}",
+            is_near=True,
         )
     return Proposal(NAME, "flat", SAYS, labels, normal)
 

@@ -57,6 +57,11 @@ class Found:
         """All columns, in their order."""
         return list(dict.fromkeys(name for row in self.rows for name in row))
 
+    def shown(self, name: str) -> str:
+        """Some values of a column, to know it by."""
+        values = dict.fromkeys(row.get(name, "") for row in self.rows)
+        return first_three(values)
+
     def n_values(self, name: str) -> int:
         """How many different values a column holds."""
         return len({row.get(name, "") for row in self.rows})
@@ -77,7 +82,8 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
         return lacking[0]
     if len(ready) > 1:
         choices = [f"{one.path}:{one.columns.get('label', '')}" for one in ready]
-        return Lacks(f"{len(ready)} tables name images; {asks('label', *choices)}")
+        question = f"{len(ready)} tables name images; {asks('label', *choices)}"
+        return Lacks(question, is_near=True)
     return _proposal(ready[0], listing, contents)
 
 
@@ -116,7 +122,7 @@ def _labelled(table: Found, said: str) -> Found | Lacks:
     columns = {**_called(table), **table.columns}
     if said and said not in table.names:
         known = ", ".join(table.names)
-        return Lacks(f"{table.path} has no column {said!r}, only {known}")
+        return Lacks(f"{table.path} has no column {said!r}, only {known}", is_near=True)
     if said:
         return Found(table.path, table.rows, {**columns, "label": said})
 
@@ -127,7 +133,8 @@ def _labelled(table: Found, said: str) -> Found | Lacks:
         columns["label"] = few[0]
 
     if "label" in columns and table.n_values(columns["label"]) < 2:
-        return Lacks(f"{table.path}: all of column {columns['label']!r} is alike")
+        alike = f"{table.path}: all of column {columns['label']!r} is alike"
+        return Lacks(alike, is_near=True)
     return Found(table.path, table.rows, columns)
 
 
@@ -139,9 +146,11 @@ def _unnamed(table: Found, columns: Mapping[str, Any]) -> tuple[list[str], list[
 
 
 def _unclear(table: Found, left: Sequence[str], few: Sequence[str]) -> Lacks:
+    columns = ", ".join(f"{name} ({table.shown(name)})" for name in left)
     return Lacks(
-        f"{table.path} names images, and which of its columns {', '.join(left)} is the label is "
-        f"not clear; {asks('label', *few or ['<column>'])}"
+        f"{table.path} names images, and which of its columns is the label is not clear: "
+        f"{columns}; {asks('label', *few or ['<column>'])}",
+        is_near=True,
     )
 
 
@@ -214,7 +223,8 @@ def _none_normal(table: Found, labels: Mapping[str, str], n_unlisted: int) -> La
         also = f", or NORMAL={UNLISTED} if the {n_unlisted} that no row names are the normal ones"
     return Lacks(
         f"{table.path} gives the labels {values}, and none means normal; "
-        f"{asks('normal', '<label>')}{also}"
+        f"{asks('normal', '<label>')}{also}",
+        is_near=True,
     )
 
 

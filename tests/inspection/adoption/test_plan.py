@@ -4,7 +4,7 @@ import pytest
 
 from inspection.adoption.training import epochs_for
 from inspection.errors import InspectionError
-from tests.inspection.adoption.listed import planned
+from tests.inspection.adoption.listed import planned, understood
 
 FOLDERS = [f"{label}/{n}.png" for label in ("good", "bad") for n in range(9)]
 
@@ -72,3 +72,21 @@ def test_training_follows_the_number_of_views() -> None:
     )
     assert few.epochs == epochs_for(len(few.photos))
     assert more.epochs == epochs_for(1600) < few.epochs
+
+
+@pytest.mark.parametrize(
+    ("listing", "marks"),
+    [("casting", False), ("kolektor_sdd2", True), ("hripcb", True), ("mvtec_ad_bottle", True)],
+)
+def test_a_set_marks_places_where_it_has_masks_or_boxes_of_defects(
+    listing: str, marks: bool
+) -> None:
+    assert understood(listing).marks_places is marks
+
+
+def test_boxes_of_the_part_alone_mark_no_defect() -> None:
+    photos = [f"{label}/{n}.png" for label in ("ok", "nok") for n in range(9)]
+    boxes = [line for one in photos for line in (f"== {one[:-4]}.txt", "0 0.5 0.5 0.5 0.5")]
+    found = planned([*photos, "== classes.txt", "housing", *boxes])
+    assert list(found.line["regions"]) == ["housing"]
+    assert not found.marks_places

@@ -100,7 +100,7 @@ ASKED: list[tuple[str, Said, list[str]]] = [
     ("neu_det", {}, ["classes crazing, inclusion", "voc: every image has a box", "NORMAL="]),
     ("severstal", {}, ["labels 1, 2, 3, 4, and none means normal", "NORMAL=unlisted if the 20"]),
     ("deep_pcb", {}, ["words temp, test, and none of them means", "NORMAL=<word>"]),
-    ("elpv_solar_cells", {}, ["columns 2, 3 is the label", "LABEL=2 or LABEL=3"]),
+    ("elpv_solar_cells", {}, ["2 ('0.0', ", "3 ('mono', ", "LABEL=2 or LABEL=3"]),
     ("elpv_solar_cells", {"label": "2"}, ["labels 0.0, 0.333", "NORMAL=<label>"]),
     ("gc10_det", {}, ["classes 1, 2, 3, 4, and none", "voc: every image has a box", "NORMAL="]),
     ("real_iad_audiojack", {}, ["NG 60, OK 60", "OK 60, NG_AK 30, NG_BX 30",
@@ -155,13 +155,36 @@ def test_every_form_is_that_of_some_listing() -> None:
     assert {form for _, _, form, *_ in UNDERSTOOD} == set(FORMS)
 
 
-def test_what_a_folder_lacks_is_said_of_every_form() -> None:
+def test_of_a_folder_that_is_near_no_form_all_are_described_and_what_lies_beside_its_images() -> (
+    None
+):
     with pytest.raises(InspectionError) as asked:
-        planned([f"IMG_{n:04}.jpg" for n in range(30)])
+        planned([*(f"IMG_{n:04}.jpg" for n in range(30)), "== IMG_0001.json", "{}"])
     lines = str(asked.value).splitlines()
     for form in FORMS.values():
-        assert sum(line.startswith(f"  {form.name}: ") for line in lines) == 2
         assert f"  {form.name}: {form.description}" in lines
+    assert lines[-2] == "beside the 30 images lie 1 .json that none of them reads ('IMG_0001.json')"
+
+
+def test_of_a_folder_that_is_near_a_form_only_that_is_said() -> None:
+    with pytest.raises(InspectionError) as asked:
+        planned([f"{label}/{n}.png" for label in ("slide", "fold") for n in range(9)])
+    head, near, last = str(asked.value).splitlines()
+    assert near.startswith("  class_folders: folders name the classes fold, slide, and none")
+    assert "the nearest" in head
+    assert "table" in last
+
+
+def test_a_folder_of_normals_alone_is_told_that_defects_are_missing() -> None:
+    with pytest.raises(InspectionError, match=r"all images lie in 'good', .*add a folder of defec"):
+        planned([f"good/{n}.png" for n in range(9)])
+    with pytest.raises(InspectionError, match=r"all images lie in 'good', .*add a folder of defec"):
+        planned([f"train/good/{n}.png" for n in range(9)])
+
+
+def test_a_form_that_is_said_tells_what_it_lacks() -> None:
+    with pytest.raises(InspectionError, match="  yolo: there is no YOLO file"):
+        planned([f"IMG_{n:04}.jpg" for n in range(30)], form="yolo")
 
 
 def test_of_two_classes_of_which_one_is_a_defect_the_other_is_normal_and_that_is_said() -> None:

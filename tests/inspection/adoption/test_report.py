@@ -60,6 +60,14 @@ def test_frames_that_shrink_more_than_six_fold_are_said(side: int, is_said: bool
     assert said(pictured(plan, (side, side)), "less than some 18 px is lost") is is_said
 
 
+def test_where_frames_shrink_the_size_of_boxed_defects_is_said() -> None:
+    photos = [f"{label}/{n}.png" for label in ("ok", "nok") for n in range(9)]
+    boxes = [line for n in range(9) for line in (f"== nok/{n}.txt", "0 0.5 0.5 0.25 0.125")]
+    plan = listed.planned([*photos, "== classes.txt", "pit", *boxes])
+    assert plan.line["classes"]["nok"] == {"aliases": ["pit"]}
+    assert said(pictured(plan, (4000, 4000)), "boxes of defects: 24 px in the median")
+
+
 def test_a_camera_of_twelve_bits_is_said() -> None:
     plan = listed.understood("casting")
     assert said(pictured(plan, (96, 64), bits=12), "a camera of 12 bits, so line.bit_depth is 12")
@@ -82,3 +90,11 @@ def test_the_median_frame_is_said() -> None:
     plan = pictured(listed.understood("casting"), (100, 50), (300, 70), (120, 60))
     width, height = np.median([(100, 50), (300, 70), (120, 60)], axis=0)
     assert f"frames: {width:.0f} x {height:.0f} px in the median, grey" in list(understood(plan))
+
+
+@pytest.mark.parametrize(("listing", "is_said"), [("casting", True), ("magnetic_tile", False)])
+def test_where_nothing_marks_defects_it_is_said_that_heat_is_not_measured(
+    listing: str, is_said: bool
+) -> None:
+    lines = list(understood(listed.understood(listing)))
+    assert any(line.startswith("places: no mask or box") for line in lines) is is_said

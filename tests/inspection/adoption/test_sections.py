@@ -1,7 +1,11 @@
 import pytest
 
+from inspection.adoption.boxes import Boxes
 from inspection.adoption.pictures import Picture
-from inspection.adoption.sections import validate_section
+from inspection.adoption.sections import validate_section, with_boxed
+from inspection.boxes import LabelledBox
+from inspection.dataset.annotations import Annotations
+from inspection.geometry import Box
 from inspection.images import ImageFacts
 from tests.inspection.adoption import listed
 
@@ -20,3 +24,24 @@ def test_frames_may_be_half_as_small_and_twice_as_large_as_those_seen(
     assert section["expected"]["width_px"] == extent
     assert section["expected"]["max_quarantined_fraction"] == 0.1
     assert "unknown" not in section
+
+
+@pytest.mark.parametrize(
+    ("boxed", "aliases"),
+    [
+        ({"a.png": "pit", "b.png": "pit"}, ["ng", "pit"]),
+        ({"a.png": "pit", "c.png": "pit"}, ["ng"]),  # of two defects neither is meant
+        ({"a.png": "pit", "d.png": "pit"}, ["ng"]),  # what normal images have as well is no defect
+        ({"d.png": "housing"}, ["ng"]),
+        ({"a.png": "NG"}, ["ng"]),
+        ({"a.png": "Bent"}, ["ng"]),
+    ],
+)
+def test_what_is_boxed_in_images_of_one_defect_alone_is_another_name_of_it(
+    boxed: dict[str, str], aliases: list[str]
+) -> None:
+    labels = {"a.png": "ng", "b.png": "ng", "c.png": "bent", "d.png": "ok"}
+    boxes = {path: [LabelledBox(name, Box(0, 0, 9, 9), "yolo")] for path, name in boxed.items()}
+    classes = {"ok": ["ok"], "nok": ["ng"], "bent": ["bent"]}
+    found = with_boxed(classes, "ok", labels, Boxes({}, (), Annotations(boxes)))
+    assert found == {"ok": ["ok"], "nok": aliases, "bent": ["bent"]}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from anomalib.models.components import MultiVariateGaussian
+from anomalib.models.image.padim.anomaly_map import AnomalyMapGenerator
 from safetensors.torch import save_file
 
 from inspection.models import anomaly
@@ -93,11 +94,21 @@ def test_a_crop_framed_a_cell_off_fits_as_well_and_its_distances_stay_where_they
     odd_one = normal.clone()
     odd_one[:, :, 5, 6] += 9
     crops = torch.cat([normal, odd_one, shifted(odd_one, 1, -1)])
-    fitted_to = best_fit(crops, lambda maps: (maps - normal).norm(dim=1, keepdim=True))
+    fitted_to = best_fit(crops, normal[0].flatten(1), torch.eye(2).expand(120, 2, 2))
     inner = fitted_to[:, 0, 2:-2, 2:-2]
     assert inner[0].max() < 1e-6
     assert (inner[1:] > 1).sum(dim=(1, 2)).tolist() == [1, 1]
     assert [torch.nonzero(one > 1)[0].tolist() for one in inner[1:]] == [[3, 4], [2, 5]]
+
+
+def test_the_distance_of_the_fit_that_is_taken_is_the_one_of_anomalib() -> None:
+    generator = torch.Generator().manual_seed(0)
+    mean = torch.rand(3, 30, generator=generator)
+    roots = torch.rand(30, 3, 3, generator=generator)
+    inv_covariance = roots @ roots.transpose(1, 2) + torch.eye(3)
+    at_home = mean.reshape(1, 3, 5, 6) + 0.01 * torch.rand(2, 3, 5, 6, generator=generator)
+    theirs = AnomalyMapGenerator.compute_distance(at_home, [mean, inv_covariance])
+    torch.testing.assert_close(best_fit(at_home, mean, inv_covariance), theirs)
 
 
 def test_a_saved_model_gives_the_same_scores_when_loaded(

@@ -55,7 +55,7 @@ def test_classes_in_names_are_up_to_40_words_of_two_images_each(
         assert len(planned(lines, part="file").n_parts) == n_words
     else:
         with pytest.raises(InspectionError, match="no token that is one of few words"):
-            planned(lines)
+            planned(lines, form="named_files")
 
 
 def test_words_of_a_class_stand_in_two_images_each() -> None:
