@@ -1,7 +1,7 @@
 # The image in which flows run in containers: the pinned requirements, neither code nor data. The
 # checkout is mounted at /knurl. The service has an image of its own: `bentoml containerize`.
 FROM python:3.11-slim
-RUN apt-get update && apt-get install --yes --no-install-recommends git make \
+RUN apt-get update && apt-get install --yes --no-install-recommends curl git make \
     && rm -rf /var/lib/apt/lists/* \
     && git config --system --add safe.directory /knurl
 RUN pip install --no-cache-dir uv==0.13.9

@@ -22,6 +22,8 @@ import httpx
 import pytest
 
 from inspection.processes import die_with_parent
+from stages.sections import read_yaml
+from tests.architecture import ROOT
 
 HOST = "127.0.0.1"
 INSTALL = "`make test` installs tests/requirements.txt"
@@ -49,9 +51,13 @@ class Postgres:
 
     def execute(self, statement: str) -> None:
         """Execute a statement that belongs into no transaction."""
+        self.run("postgres", statement)
+
+    def run(self, database: str, statement: str) -> None:
+        """Execute a statement in a database that is there."""
         import psycopg2
 
-        connection = psycopg2.connect(host=HOST, port=self.port, user="postgres")
+        connection = psycopg2.connect(host=HOST, port=self.port, user="postgres", dbname=database)
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute(statement)
@@ -126,35 +132,60 @@ def object_store() -> Iterator[dict[str, str]]:
 
 @contextmanager
 def mlflow_server(store: str, artifacts: str, environment: Mapping[str, str]) -> Iterator[str]:
-    """An MLflow server that keeps its tables in `store`, and hands out what lies in `artifacts`."""
+    """The MLflow server of compose.yaml, with tables in `store` and artifacts in `artifacts`."""
     port = free_port()
-    words = ("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
-             "--backend-store-uri", store, "--artifacts-destination", artifacts)  # fmt: skip
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    settings = {
+        "MLFLOW_BACKEND_STORE_URI": store,
+        "MLFLOW_ARTIFACTS_DESTINATION": artifacts,
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"mlflow:5000,{HOST}:{port}",
+        # one of its processes is enough here, and costs six seconds of a core
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    words = _composed("mlflow", port)
+    words[words.index("--workers") + 1] = "1"
     address = f"http://{HOST}:{port}"
-    with _web_server(words, f"{address}/health", {**environment, **quiet}):
+    given = {**_variables("mlflow"), **environment, **settings}
+    with _web_server(words, f"{address}/health", given):
         yield address
 
 
 @contextmanager
 def prefect_server(database: str, home: Path) -> Iterator[str]:
-    """A Prefect server that keeps its tables in `database`; yields the address of its API."""
+    """The Prefect server of compose.yaml, with tables in `database`; yields its API's address."""
     port = free_port()
-    words = ("prefect", "server", "start", "--host", HOST, "--port", str(port), "--no-ui")
     settings = {
         "PREFECT_API_DATABASE_CONNECTION_URL": database,
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_ENABLED": "false",
     }
     address = f"http://{HOST}:{port}/api"
-    with _web_server(words, f"{address}/health", settings):
+    given = {**_variables("prefect"), **settings}
+    with _web_server(_composed("prefect", port), f"{address}/health", given):
         yield address
 
 
+def _composed(service: str, port: int) -> list[str]:
+    """The command of a service of compose.yaml, on the loopback device and another port."""
+    words = [str(word) for word in _service(service)["command"]]
+    words[words.index("--host") + 1] = HOST
+    words[words.index("--port") + 1] = str(port)
+    return words
+
+
+def _variables(service: str) -> dict[str, str]:
+    """What compose.yaml sets of itself; what it asks for or makes of that is a test's own."""
+    given = {key: str(value) for key, value in _service(service)["environment"].items()}
+    return {key: value for key, value in given.items() if "${" not in value and "//" not in value}
+
+
+def _service(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = read_yaml(ROOT / "compose.yaml")["services"][name]
+    return found
+
+
 @contextmanager
-def _web_server(
-    words: tuple[str, ...], health: str, environment: Mapping[str, str]
-) -> Iterator[None]:
+def _web_server(words: list[str], health: str, environment: Mapping[str, str]) -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         command = [sys.executable, "-m", *words]

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
 from inspection.errors import InspectionError
 from inspection.runtime.releases import POINTER, champion
 from inspection.runtime.signatures import make_keys, read_public_key
+from pipelines.doctor import servers
 from pipelines.promote import opened, promote
 from pipelines.rollback import rollback
 from pipelines.shipping.follow import brought, follow
@@ -149,6 +151,23 @@ def test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else(
     with pytest.raises(InspectionError, match="whole neither there nor in the registry"):
         brought(LINE, STORE, tmp_path / "fourth")
     assert champion(there, read_public_key(public)).name == first
+
+
+def test_the_doctor_finds_nothing_amiss_and_strangers_names_are_refused(address: str) -> None:
+    found = list(servers.mlflow())
+    assert [(one.state, one.subject) for one in found] == [
+        ("ok", "MLflow"),
+        ("ok", "clock"),
+        ("ok", "artifacts"),
+    ]
+    assert "mlflow-artifacts:" in found[2].text
+
+    asked = f"{address}/api/2.0/mlflow/experiments/get-by-name?experiment_name={STORE.experiment}"
+    status = {
+        host: httpx.get(asked, headers={"Host": host}).status_code
+        for host in ("mlflow:5000", "evil.example")
+    }
+    assert status == {"mlflow:5000": 200, "evil.example": 403}
 
 
 def test_hosts_take_turns_and_a_claim_of_the_dead_is_dropped(
