@@ -124,7 +124,7 @@ NOT_RUN = {
     "export BENTOML_HOME=$PWD/.state/bentoml": "as bentoml containerize",
     "bentoml containerize": "wants Docker; the Dockerfile that it builds is checked by a test",
     "export KNURL_POSTGRES_PASSWORD=...": "as docker compose",
-    "docker compose up": "wants Docker; tests/test_compose.py checks the file, and tests/servers.py "
+    "docker compose up": "wants Docker; tests/test_compose.py checks it, and tests/servers.py "
     "runs the commands of its servers",
     "docker build": "wants Docker; tests/pipelines/test_pools.py checks what the image must have",
     "make lock": "asks the package registry for every version there is",
