@@ -97,6 +97,7 @@ def model_inputs(
     """What each model file gets to see of these parts: shrunk frames, or crops."""
     card = inspector.card
     inputs: dict[str, list[Image]] = {name: [] for name in card.models.files}
+    region_of = {one.file: one.region for one in card.detectors.values()}
     for views in parts:
         for view in views:
             if card.locator is not None:
@@ -109,9 +110,9 @@ def model_inputs(
                 inputs[card.locator.file].append(shrunk)
 
             crops = inspector.measure(view).crops
-            for detector in card.detectors.values():
-                if detector.region in crops:
-                    inputs[detector.file].append(crops[detector.region])
+            for file, region in region_of.items():
+                if region in crops:
+                    inputs[file].append(crops[region])
     return inputs
 
 

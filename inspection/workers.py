@@ -102,12 +102,15 @@ def _pool(n_workers: int) -> ProcessPoolExecutor:
     # spawn: a fork would copy the threads' locks of ONNX Runtime and OpenCV, and hang on them
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(
-        n_workers, mp_context=context, initializer=_begin, initargs=(os.getpid(),)
+        n_workers, mp_context=context, initializer=begin, initargs=(os.getpid(),)
     )
 
 
-def _begin(parent: int) -> None:
-    """What a worker does first."""
+def begin(parent: int) -> None:
+    """What a worker does first: it ends with its parent, leaves Ctrl-C to it, and uses one thread.
+
+    `parent` is the parent's process id.
+    """
     die_with_parent()
     if os.getppid() != parent:
         raise SystemExit("the parent process ended before this one began its work")

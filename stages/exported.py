@@ -8,7 +8,13 @@ from inspection.line import Line
 from inspection.models.anomaly import AnomalyModel, load_anomaly_model
 from inspection.models.cam import ClassifierWithHeat
 from inspection.models.classifier import load_classifier
-from inspection.models.export import export_anomaly, export_classifier, export_locator
+from inspection.models.export import (
+    export_anomaly,
+    export_classifier,
+    export_locator,
+    export_shared,
+    share_a_trunk,
+)
 from inspection.models.locator import Locator
 from inspection.runtime.bundle import LocatorCard, ModelSet
 from inspection.runtime.detectors import ANOMALY, CLASSIFIER, DetectorModel
@@ -50,19 +56,28 @@ def load_trained(*, classifier: Path, cam: Path, anomaly: Path, crops: Path) -> 
 
 
 def export_models(trained: Trained, line: Line, folder: Path) -> ModelSet:
-    """Write the ONNX models into `folder`."""
-    detectors = {
-        CLASSIFIER: DetectorModel(
-            file="classifier.onnx",
-            region=line.classify,
-            classes=trained.classifier.model.architecture.classes,
-        ),
-        ANOMALY: DetectorModel(file="anomaly.onnx", region=line.detect_anomalies),
-    }
-    export_classifier(trained.classifier, folder / detectors[CLASSIFIER].file)
-    export_anomaly(trained.anomaly, folder / detectors[ANOMALY].file)
+    """Write the ONNX models into `folder`.
+
+    Two detectors that show the same crop to the same backbone become one model.
+    """
+    classes = trained.classifier.model.architecture.classes
+    classifier = DetectorModel(
+        file="classifier.onnx", region=line.classify, classes=classes
+    )
+    anomaly = DetectorModel(file="anomaly.onnx", region=line.detect_anomalies)
+    one_region = line.classify == line.detect_anomalies
+    if one_region and share_a_trunk(trained.classifier, trained.anomaly):
+        shared = {"file": "detectors.onnx"}
+        classifier = classifier.model_copy(update=shared)
+        anomaly = anomaly.model_copy(update=shared | {"outputs": (2, 3)})
+        export_shared(trained.classifier, trained.anomaly, folder / classifier.file)
+    else:
+        export_classifier(trained.classifier, folder / classifier.file)
+        export_anomaly(trained.anomaly, folder / anomaly.file)
     return ModelSet(
-        line=line, locator=_export_locator(trained, folder), detectors=detectors
+        line=line,
+        locator=_export_locator(trained, folder),
+        detectors={CLASSIFIER: classifier, ANOMALY: anomaly},
     )
 
 

@@ -68,7 +68,8 @@ def golden_parity(
         detector = settings.detectors[name]
         wanted = _in_torch(trained, name, images)
         for runtime in RUNTIMES:
-            got = Batch(*outputs_in(runtime, bundle / detector.file, images))
+            answers = outputs_in(runtime, bundle / detector.file, images)
+            got = Batch(*(answers[place] for place in detector.outputs))
             reports[f"{name} on {runtime}"] = detector_parity(
                 wanted,
                 got,

@@ -26,12 +26,13 @@ from inspection.models.classifier import (
     new_classifier,
     save_classifier,
 )
-from inspection.models.crops import Crops, load_crops
+from inspection.models.crops import Crops, load_crops, pixel_statistics
 from inspection.models.cross_validation import FrozenTraining, cross_validate
 from inspection.models.frozen import frozen_features
 from inspection.models.training import Schedule, fit_classifier, quiet_lightning
 from inspection.models.weights import HUB, NONE, PACKAGED, normalisation
 from inspection.parts import by_part, macro_f1
+from inspection.processes import keep_freed_memory
 from inspection.runtime.detectors import probabilities_of
 from inspection.storage import write_json, write_table
 from stages import program, sections, tracking
@@ -44,7 +45,6 @@ KEPT_HEADS = Path(".state/heads")
 
 # Crops whose grey levels tell mean and spread: more change no digit that matters.
 MAX_SAMPLED = 200
-MIN_PIXEL_STD = 1e-3  # in grey levels, for crops of one grey; no outcome otherwise
 
 
 class TrainParams(sections.Params):
@@ -186,6 +186,7 @@ def main() -> None:
     _require_classes(crops, line)
 
     quiet_lightning()
+    keep_freed_memory()
     model = _new_classifier(params, train, line)
     with live_run(params, store) as run:
         if params.freeze_backbone:
@@ -392,10 +393,8 @@ def _standardisation(
     if known is not None:
         return *known, 0.0
 
-    some = train.images[:: max(1, len(train) // MAX_SAMPLED)].astype(np.float64)
-    mean = some.mean(axis=(0, 1, 2)).round(3)
-    std = (some.std(axis=(0, 1, 2)) + MIN_PIXEL_STD).round(3)
-    return tuple(mean.tolist()), tuple(std.tolist()), BRIGHTNESS_DAMPING
+    sampled = train.images[:: max(1, len(train) // MAX_SAMPLED)]
+    return *pixel_statistics(sampled), BRIGHTNESS_DAMPING
 
 
 def _schedule(params: TrainParams) -> Schedule:

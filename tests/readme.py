@@ -27,6 +27,7 @@ IN_THE_PROJECT = (
     "python -m pipelines.summary",
     "python -m benchmarks.yardstick",
     "python -m benchmarks.label_issues",
+    "python -m benchmarks.training",
     "dvc exp run -S train.epochs=3",
 )
 RUN_BY = {

@@ -1,5 +1,6 @@
 """The anomaly model: anomalib's PaDiM on features that need no hub, fitted on normals only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -14,7 +15,7 @@ from inspection.geometry import Floats, Image
 from inspection.line import Frozen
 from inspection.models.classifier import DefectClassifier, fixed_size
 from inspection.models.compiled import Compute, compiled
-from inspection.models.crops import TARGET_STRIDE
+from inspection.models.crops import TARGET_STRIDE, pixel_statistics
 from inspection.models.filters import FilterBank
 from inspection.models.weights import NONE
 
@@ -35,7 +36,6 @@ BATCH_SIZE = 32
 MIN_SPREAD = (
     1e-6  # no outcome: keeps a channel that never changes from dividing by nothing
 )
-MIN_PIXEL_STD = 1e-3  # in grey levels, for crops of one grey; no outcome otherwise
 
 # Copies of each normal, moved and brightened at random: few normals show few of the places that
 # framing puts a part to, and three copies quadruple them.
@@ -136,11 +136,14 @@ class BackboneFeatures(nn.Module):
         """Features (N, channels, h, w) of standardised crops."""
         if self.size is not None:
             standard = F.interpolate(standard, size=self.size, mode="bilinear")
-        maps = self.classifier.stages_of(standard)[:N_BACKBONE_STAGES]
-        size = maps[0].shape[-2:]
-        return torch.cat(
-            [F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1
-        )
+        return fine_stages(self.classifier.stages_of(standard))
+
+
+def fine_stages(stages: Sequence[Tensor]) -> Tensor:
+    """The finer of a backbone's feature maps (N, channels, h, w), at the finest resolution."""
+    maps = stages[:N_BACKBONE_STAGES]
+    size = maps[0].shape[-2:]
+    return torch.cat([F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1)
 
 
 class AnomalyModel(nn.Module):
@@ -343,10 +346,7 @@ def _normalisation(
     architecture = classifier.architecture
     if kind == "classifier" and architecture.weights != NONE:
         return architecture.mean, architecture.std
-    pixels = np.asarray(normals, np.float64)
-    mean = pixels.mean(axis=(0, 1, 2)).round(3)
-    std = (pixels.std(axis=(0, 1, 2)) + MIN_PIXEL_STD).round(3)
-    return tuple(mean.tolist()), tuple(std.tolist())
+    return pixel_statistics(normals)
 
 
 def _directions(settings: AnomalySettings) -> Tensor:

@@ -98,7 +98,12 @@ class ClassifierWithHeat(nn.Module):
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N, classes) and raw heat (N, defects, H / 4, W / 4)."""
         model = self.model
-        features = model.features(model.ways(crops.permute(0, 3, 1, 2)))
+        return self.of_stages(model.stages(model.ways(crops.permute(0, 3, 1, 2))))
+
+    def of_stages(self, stages: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """The same, from the backbone's feature maps of the crops in every way."""
+        model = self.model
+        features = model.head.features(stages)
         evidence = model.head.evidence(features)
         heat = closed_form(self.method, features, evidence, model.head.evidence.weight)
         heat = over_crop(heat.clamp(min=0), model)

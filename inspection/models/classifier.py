@@ -175,6 +175,10 @@ class DefectClassifier(nn.Module):
 
         return torch.cat([crops, crops.flip(-1)])
 
+    def as_it_is(self, values: Tensor) -> Tensor:
+        """What was found in the crops as they are: (N, ...), of (N or 2 N, ...)."""
+        return values.chunk(2)[0] if self.architecture.mirror_average else values
+
     def mean_of_ways(self, values: Tensor) -> Tensor:
         """What was found in each way (N or 2 N, ...), averaged: (N, ...)."""
         if not self.architecture.mirror_average:

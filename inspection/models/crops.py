@@ -16,6 +16,8 @@ from inspection.storage import read_table, replacing, write_table
 # a finer truth could not be met. Stored crops carry it.
 TARGET_STRIDE = 4
 
+MIN_PIXEL_STD = 1e-3  # in grey levels, for crops of one grey; no outcome otherwise
+
 
 @dataclass(frozen=True)
 class Crops:
@@ -71,6 +73,14 @@ def load_crops(folder: Path, region: str) -> Crops:
             f"{folder}/{region}: {len(images)} crops but {len(index)} rows; run `dvc repro crop`"
         )
     return Crops(images, targets, index)
+
+
+def pixel_statistics(images: Image) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and spread of crops (N, H, W, C), in grey levels 0..255, per channel."""
+    pixels = np.asarray(images, np.float64)
+    mean = pixels.mean(axis=(0, 1, 2)).round(3)
+    std = (pixels.std(axis=(0, 1, 2)) + MIN_PIXEL_STD).round(3)
+    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def window_of(row: Any) -> CropWindow:

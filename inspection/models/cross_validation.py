@@ -7,6 +7,7 @@ on how many processors a machine has.
 
 import json
 import multiprocessing
+import os
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -27,9 +28,9 @@ from inspection.models.classifier import DefectClassifier, with_new_head
 from inspection.models.crops import Crops
 from inspection.models.frozen import FeatureDataset, Features, head_logits
 from inspection.models.training import Schedule, fit_head, quiet_lightning
-from inspection.processes import die_with_parent
+from inspection.processes import keep_freed_memory
 from inspection.storage import replacing
-from inspection.workers import n_processes
+from inspection.workers import begin, n_processes
 
 # The numbers of each epoch, in order.
 History = list[dict[str, float]]
@@ -142,7 +143,9 @@ def _side_by_side(
     context = multiprocessing.get_context("spawn")
     epochs: Any = context.Queue()
     sent = replace(training, crops=training.crops.without_images())
-    with ProcessPoolExecutor(n_beside, context, _begin, (sent, epochs)) as pool:
+    with ProcessPoolExecutor(
+        n_beside, context, _begin, (os.getpid(), sent, epochs)
+    ) as pool:
         fits = [pool.submit(_fit_beside, fold) for fold in tasks]
         _report_until_done(fits, epochs, report)
         try:
@@ -171,8 +174,9 @@ def _report_until_done(
 _beside: dict[str, Any] = {}
 
 
-def _begin(training: FrozenTraining, epochs: Any) -> None:
-    die_with_parent()
+def _begin(parent: int, training: FrozenTraining, epochs: Any) -> None:
+    begin(parent)
+    keep_freed_memory()
     quiet_lightning()
     torch.set_num_threads(1)
     _beside.update(training=training, epochs=epochs)

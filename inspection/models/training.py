@@ -300,7 +300,7 @@ def fit_classifier(
     trainer = _trainer(schedule, [best, stop], show_progress=show_progress)
     trainer.fit(
         training,
-        _loader(train_set, schedule),
+        training_batches(train_set, schedule),
         _in_order(CropDataset(val, classes)),
     )
     model.load_state_dict(best.weights)
@@ -327,7 +327,7 @@ def fit_head(
     )
     trainer = _trainer(schedule, [EachEpoch(on_epoch)], show_progress=False)
     val_loader = _in_order(held_out) if held_out else None
-    trainer.fit(training, _loader(train, schedule), val_loader)
+    trainer.fit(training, training_batches(train, schedule), val_loader)
     head.eval().cpu().to(memory_format=torch.contiguous_format)
     return training.history
 
@@ -398,7 +398,7 @@ def _as_it_is(batch: Batch) -> Batch:
     return batch
 
 
-def _loader(
+def training_batches(
     train: CropDataset | FeatureDataset, schedule: Schedule
 ) -> DataLoader[Batch]:
     """Batches drawn at random, each class as often where the schedule balances so."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
 from inspection.errors import InspectionError, raise_all
 from inspection.line import Frozen, Line
@@ -44,6 +44,17 @@ class ModelSet(Frozen):
     line: Line
     locator: LocatorCard | None
     detectors: dict[str, DetectorModel]
+
+    @model_validator(mode="after")
+    def _a_file_reads_one_region(self) -> Self:
+        read = {
+            (detector.file, detector.region) for detector in self.detectors.values()
+        }
+        if len(read) > len({file for file, _ in read}):
+            raise ValueError(
+                "detectors: two that share a file should read the same region"
+            )
+        return self
 
     @property
     def files(self) -> set[str]:
@@ -120,7 +131,10 @@ class Settings(Frozen):
         """The models alone, without what judges their outputs."""
         models = {
             name: DetectorModel(
-                file=detector.file, region=detector.region, classes=detector.classes
+                **{
+                    field: getattr(detector, field)
+                    for field in DetectorModel.model_fields
+                }
             )
             for name, detector in self.detectors.items()
         }

@@ -5,7 +5,7 @@ a normal crop it is. What both say together is the fused score, see inspection/r
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -98,13 +98,20 @@ Calibration = Annotated[TemperatureScaling | StandardScore, Field(discriminator=
 class DetectorModel(Frozen):
     """The exported model of a detector: its ONNX file in the bundle, and the region it reads.
 
-    It takes crops (N, H, W, C) uint8, and gives values (N, ...) and raw heat (N, ..., h, w).
+    It takes crops (N, H, W, C) uint8, and gives values (N, ...) and raw heat (N, ..., h, w), at the
+    two places of its answer that `outputs` names: detectors of one region may share a model.
     `classes` are those of its logits, the normal one first; empty where it names no defect.
     """
 
     file: str
     region: str
     classes: tuple[str, ...] = ()
+    outputs: tuple[int, int] = (0, 1)
+
+    def output(self, answer: Sequence[Any]) -> DetectorOutput:
+        """What the detector says of a crop, by the answer of its model."""
+        values, heat = (answer[place] for place in self.outputs)
+        return DetectorOutput.of(values, heat)
 
 
 class DetectorCard(DetectorModel):

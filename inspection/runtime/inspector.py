@@ -12,6 +12,7 @@ from inspection.errors import InspectionError
 from inspection.geometry import Box, Floats, Image, locator_input
 from inspection.images import decode
 from inspection.runtime.bundle import ModelSet, verified
+from inspection.runtime.detectors import DetectorModel
 from inspection.runtime.framing import crop_windows, cut_crops, find_regions
 from inspection.runtime.sessions import OnnxSession, onnx_errors
 from inspection.runtime.verdict import PartVerdict, judge_part
@@ -44,9 +45,8 @@ class Measurement:
 
         self.models = models
         self._locator = opened(models.locator.file) if models.locator else None
-        self._detectors = {
-            name: opened(detector.file) for name, detector in models.detectors.items()
-        }
+        files = {detector.file for detector in models.detectors.values()}
+        self._sessions = {file: opened(file) for file in sorted(files)}
 
     def measure(self, view: View) -> ViewOutputs:
         """Decode, locate, cut and measure one view. Raises ImageError where it is no image."""
@@ -61,18 +61,13 @@ class Measurement:
         boxes = self._boxes(frame)
         windows = crop_windows(boxes, size, regions=line.regions, orient=line.orient)
         crops = cut_crops(frame, windows)
-        detectors = {
-            name: self._output(name, crops[detector.region])
-            for name, detector in self.models.detectors.items()
-            if detector.region in crops
-        }
         return ViewOutputs(
             name=view.name,
             sha256=hashlib.sha256(view.content).hexdigest(),
             frame_size_px=size,
             windows=windows,
             crops=crops,
-            detectors=detectors,
+            detectors=self._outputs(crops),
         )
 
     def self_check(self) -> None:
@@ -84,7 +79,7 @@ class Measurement:
         for name, detector in self.models.detectors.items():
             width, height = line.regions[detector.region].size_px
             blank = np.zeros((height, width, line.channels), np.uint8)
-            output = _checked(name, partial(self._output, name, blank))
+            output = _checked(name, partial(self._output, detector, blank))
             _check_values(name, output.values, max(1, len(detector.classes)))
 
         frame = np.zeros((BLANK_PX, BLANK_PX, line.channels), np.uint8).squeeze()
@@ -101,9 +96,25 @@ class Measurement:
         located = find_regions(by_region, size)
         return {name: found.box for name, found in located.items()}
 
-    def _output(self, detector: str, crop: Image) -> DetectorOutput:
-        values, heat = self._detectors[detector].run(crop)
-        return DetectorOutput.of(values, heat)
+    def _outputs(self, crops: Mapping[str, Image]) -> dict[str, DetectorOutput]:
+        """What each detector says of its region's crop; a model that two share runs once."""
+        detectors = {
+            name: detector
+            for name, detector in self.models.detectors.items()
+            if detector.region in crops
+        }
+        region_of = {one.file: one.region for one in detectors.values()}
+        answers = {
+            file: self._sessions[file].run(crops[region])
+            for file, region in region_of.items()
+        }
+        return {
+            name: detector.output(answers[detector.file])
+            for name, detector in detectors.items()
+        }
+
+    def _output(self, detector: DetectorModel, crop: Image) -> DetectorOutput:
+        return detector.output(self._sessions[detector.file].run(crop))
 
 
 class Inspector:

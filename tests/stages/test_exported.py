@@ -1,16 +1,21 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from pydantic import ValidationError
 
 from inspection.models.anomaly import fit_anomaly_model
 from inspection.models.cam import ClassifierWithHeat
+from inspection.models.export import share_a_trunk
 from inspection.models.locator import Locator
+from inspection.runtime.bundle import ModelSet
 from inspection.runtime.inspector import Measurement
-from inspection.runtime.views import View
+from inspection.runtime.views import DetectorOutput, View
 from stages.exported import Trained, export_models
 from tests.lines import squares_line
-from tests.networks import train_on_squares
+from tests.networks import tiny_classifier, train_on_squares
 from tests.pictures import encoded
 from tests.squares import CLASSES, SIZE_PX, draw_crop, draw_crops
 
@@ -47,3 +52,60 @@ def test_a_located_region_brings_its_locator_along(trained: Trained, tmp_path: P
     assert models.locator is not None
     assert (models.locator.file, models.locator.size_px) == ("locator.onnx", (64, 48))
     assert models.files == {path.name for path in tmp_path.glob("*.onnx")}
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["mirrored", "as it is"])
+def on_one_trunk(request: pytest.FixtureRequest) -> Trained:
+    """Both detectors look at the whole crop through a backbone that knows photographs."""
+    classifier = tiny_classifier(
+        weights="packaged", brightness_damping=0.0, mirror_average=request.param
+    )
+    anomaly = fit_anomaly_model(
+        classifier,
+        draw_crops(6, classes=("normal",)).images,
+        kind="classifier", n_features=8, shrinkage=0.1, score_fraction=0.1, seed=0,
+    )  # fmt: skip
+    return Trained(ClassifierWithHeat(classifier, "gradcam"), anomaly, None, {}, {}, {})
+
+
+def test_detectors_on_one_trunk_are_one_model_that_says_what_two_would(
+    on_one_trunk: Trained, tmp_path: Path
+) -> None:
+    models = export_models(on_one_trunk, squares_line(), tmp_path)
+    crop, _ = draw_crop("bright", seed=7)
+    measured = Measurement(tmp_path, models).measure(View("a", encoded(crop))).detectors
+
+    assert models.files == {"detectors.onnx"}
+    with torch.inference_mode():
+        alone = {
+            "classifier": on_one_trunk.classifier(torch.tensor(crop[None])),
+            "anomaly": on_one_trunk.anomaly(torch.tensor(crop[None])),
+        }
+    for name, (values, heat) in alone.items():
+        wanted = DetectorOutput.of(values[0].numpy(), heat[0].numpy())
+        np.testing.assert_allclose(measured[name].values, wanted.values, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(measured[name].heat, wanted.heat, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"brightness_damping": 0.5},
+        {"centre_fraction": (0.5, 1.0)},
+        {"mean": (10.0,)},
+    ],
+)
+def test_detectors_that_are_shown_another_picture_stay_two(
+    on_one_trunk: Trained, changes: dict[str, Any]
+) -> None:
+    classifier = tiny_classifier(**{"weights": "packaged", "brightness_damping": 0.0} | changes)
+    assert not share_a_trunk(ClassifierWithHeat(classifier, "gradcam"), on_one_trunk.anomaly)
+
+
+def test_a_file_that_two_detectors_share_reads_one_region(
+    on_one_trunk: Trained, tmp_path: Path
+) -> None:
+    models = export_models(on_one_trunk, squares_line(), tmp_path).model_dump()
+    models["detectors"]["anomaly"]["region"] = "elsewhere"
+    with pytest.raises(ValidationError, match="same region"):
+        ModelSet.model_validate(models)
