@@ -2,11 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds study doctor
+.PHONY: help demo setup plant test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds study doctor
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
 READY := .venv/.ready
+PLANT := .venv/.plant
+TESTED := .venv/.tested
 DATA ?=
 REPLACE ?=
 DRY ?=
@@ -41,10 +43,12 @@ demo: $(READY) data  ## from nothing to a verdict: install, draw the sample line
 
 setup: $(READY)  ## make .venv with the pinned, hashed requirements
 
-test: $(READY)  ## the whole test suite, fast and slow
+plant: $(PLANT)  ## what MLflow on Postgres and data in S3 need beside: psycopg2, boto3, dvc-s3
+
+test: $(TESTED)  ## the whole test suite, fast and slow
 	pytest --numprocesses 2
 
-test-fast: $(READY)  ## the tests that take seconds
+test-fast: $(TESTED)  ## the tests that take seconds
 	pytest -m "not slow" --numprocesses 2
 
 lint: $(READY)  ## style, types, and that dvc.yaml and docs/params.md are as the sources have them
@@ -108,7 +112,7 @@ doctor: $(READY)  ## what is needed on this machine, whether it is there, and wh
 sbom: $(READY)  ## what is shipped, as a CycloneDX bill of materials: reports/sbom.json
 	@python -m pipelines.shipping.supply_chain sbom --out reports/sbom.json
 
-licences: $(READY)  ## the licence of every requirement, held against the list of those allowed
+licences: $(TESTED)  ## the licence of every requirement, held against the list of those allowed
 	@python -m pipelines.shipping.supply_chain licences
 
 audit: $(READY)  ## known vulnerabilities of the requirements (pip-audit; needs the network)
@@ -128,6 +132,10 @@ lock: $(READY)  ## pin and hash requirements.in into requirements.txt, and the v
 		--no-header requirements.in -o requirements.txt
 	.venv/bin/python -m uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header -c requirements.txt serving/requirements.in -o serving/requirements.txt
+	.venv/bin/python -m uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header -c requirements.txt requirements-plant.in -o requirements-plant.txt
+	.venv/bin/python -m uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header -c requirements.txt tests/requirements.in -o tests/requirements.txt
 	.venv/bin/python -m stages.dependencies
 
 $(READY): requirements.txt
@@ -139,6 +147,14 @@ $(READY): requirements.txt
 		-r requirements.txt; \
 		printf '%-12s %5d s   %d libraries in .venv\n' install $$SECONDS $$(grep -c == requirements.txt)
 	@touch $@
+
+$(PLANT): requirements-plant.txt $(READY)
+	@.venv/bin/python -m uv pip install --quiet --python .venv/bin/python --require-hashes -r $<
+	@touch $@
+
+$(TESTED): tests/requirements.txt $(READY)
+	@if .venv/bin/python -m uv pip install --quiet --python .venv/bin/python --require-hashes -r $<; \
+	then touch $@; else echo "$<: not installed, so tests that need servers are skipped" >&2; fi
 
 data: | $(READY)
 	@grep -q '^  name: rod-assembly' params.yaml || { echo "data/: missing, and params.yaml does not \

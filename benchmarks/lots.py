@@ -20,7 +20,7 @@ import psutil
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.workers import in_workers, physical_cores
-from pipelines.lots.judging import RELEASES, Release, current_release, judged
+from pipelines.lots.judging import RELEASES, Release, current_release, judge
 from pipelines.lots.lot import find_lot
 from pipelines.lots.part import LotPart
 
@@ -100,7 +100,7 @@ def compared(
 def measured(parts: Sequence[LotPart], release: Release, n_workers: int) -> Speed:
     """Judge all parts once. What workers need to start is not counted: a lot has many parts."""
     with memory_of_children() as memory:
-        rows = in_workers(partial(judged, release=release), parts, n_workers=n_workers)
+        rows = in_workers(partial(judge, release=release), parts, n_workers=n_workers)
         next(rows)
         began_s = time.perf_counter()
         n_rows = sum(1 for _ in rows)

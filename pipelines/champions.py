@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD, verified
 from inspection.runtime.releases import POINTER, promote, replace_broken
-from inspection.runtime.signatures import read_private_key
-from inspection.storage import locked, read_json, sha256_of
+from inspection.runtime.signatures import SIGNATURE, read_private_key
+from inspection.storage import locked, read_json, sha256_of, write_text
 from stages.tracking import CARD_TAG, CHAMPION, PREVIOUS
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ FETCH_PATIENCE_S = 600.0
 ENTRY = "entry-"
 # Names the entry of a move that is under way.
 MOVING = "moving"
+# The outcomes of entries after which another version is the champion.
+MOVES = ("promoted", "overridden", "synced", "rolled back")
+# The tag of a version that holds its release's signature, for hosts that have the public key only.
+SIGNATURE_TAG = "signature"
 SIGNING_KEY = "KNURL_SIGNING_KEY"
 
 
@@ -100,6 +104,19 @@ class Registry:
                 self._fetch(number, tags)
         return folder
 
+    def signed(self, number: str) -> Path:
+        """As `released`, with the signature beside its card that was made where it was promoted."""
+        folder = self.released(number)
+        signature = self.tags(number).get(SIGNATURE_TAG)
+        if signature:
+            write_text(folder / SIGNATURE, f"{signature}\n")
+        return folder
+
+    def promoted(self) -> str | None:
+        """The version that the last promotion, rollback or sync made the champion, if any."""
+        moves = [entry for entry in self.entries() if entry.get("outcome") in MOVES]
+        return str(moves[-1]["to"]) if moves else None
+
     def served(self) -> str | None:
         """The version whose release the pointer names; None where that is none of this line."""
         path = self.releases / POINTER
@@ -156,6 +173,9 @@ class Registry:
             self.client.set_registered_model_alias(self.line, PREVIOUS, previous)
         self.client.set_registered_model_alias(self.line, CHAMPION, number)
         promote(self.releases, folder.name, self._signing_key)
+        if self._signing_key is not None:
+            signature = (folder / SIGNATURE).read_text(encoding="ascii")
+            self.tag(number, **{SIGNATURE_TAG: signature.strip()})
         self.client.delete_registered_model_tag(self.line, MOVING)
 
     def entries(self) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from inspection.runtime.bundle import Card
 from serving.answers import (
     Inspected,
     LotAnswer,
@@ -107,17 +108,23 @@ class Inspections:
                 part_id=part.part_id,
                 heatmap=asked.heatmap,
             )
-            self._note(answer, one, part, asked.began_s)
+            card = served.inspector.card
+            self._note(answer, one, part, card, asked.began_s)
             answers.append(answer)
 
         whole = LotAnswer(parts=answers) if asked.lot else answers[0]
         return whole.model_dump_json(exclude_none=True).encode("utf-8")
 
     def _note(
-        self, answer: PartAnswer, found: Inspected, part: PartUpload, began_s: float
+        self,
+        answer: PartAnswer,
+        found: Inspected,
+        part: PartUpload,
+        card: Card,
+        began_s: float,
     ) -> None:
         self._counts.count_part(answer)
         if self._recorder is not None:
             latency_ms = round(1000 * (time.monotonic() - began_s), 1)
-            logged = logged_part(answer, found, part, latency_ms=latency_ms)
+            logged = logged_part(answer, found, part, card, latency_ms=latency_ms)
             self._recorder.record(logged, part.views)

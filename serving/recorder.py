@@ -9,33 +9,22 @@ from pathlib import Path
 from typing import TypeVar
 
 from inspection.errors import InspectionError
-from inspection.geometry import Box
-from inspection.runtime.appearance import brightness, focus
-from inspection.runtime.detectors import CLASSIFIER
+from inspection.runtime.bundle import Card
 from inspection.runtime.pictures import Pictures, now
+from inspection.runtime.recording import KeepingPolicy, logged_views
 from inspection.runtime.verdict_log import (
     Feedback,
     LoggedPart,
-    LoggedView,
-    RegionLook,
     UnknownPartError,
     VerdictLog,
 )
-from inspection.runtime.views import View, ViewOutputs
-from serving.answers import Inspected, PartAnswer, ViewAnswer
+from inspection.runtime.views import View
+from serving.answers import Inspected, PartAnswer
 from serving.forms import PartUpload
 from serving.refusals import RefusedError
 
 logger = logging.getLogger("knurl.recorder")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class KeepingPolicy:
-    """Which pictures stay: all that were not passed, a share of the passed, up to so many bytes."""
-
-    pass_fraction: float
-    max_bytes: int
 
 
 @dataclass(frozen=True)
@@ -134,10 +123,14 @@ class Recorder:
 
 
 def logged_part(
-    answer: PartAnswer, found: Inspected, upload: PartUpload, *, latency_ms: float
+    answer: PartAnswer,
+    found: Inspected,
+    upload: PartUpload,
+    card: Card,
+    *,
+    latency_ms: float,
 ) -> LoggedPart:
     """What the log keeps of an answer."""
-    pairs = zip(found.seen, answer.views, strict=True)
     return LoggedPart(
         request_id=answer.request_id,
         part_id=upload.part_id,
@@ -151,39 +144,5 @@ def logged_part(
         verdict=answer.verdict,
         label=answer.label,
         worst_view=answer.worst_view,
-        views=[_logged_view(seen, view) for seen, view in pairs],
+        views=logged_views(found.seen, found.part, card),
     )
-
-
-def _logged_view(seen: ViewOutputs, view: ViewAnswer) -> LoggedView:
-    return LoggedView(
-        name=view.name,
-        sha256=view.sha256,
-        width_px=view.width_px,
-        height_px=view.height_px,
-        verdict=view.verdict,
-        label=view.label,
-        scores=view.scores,
-        thresholds=view.thresholds,
-        probabilities=view.probabilities,
-        regions={region: _look(seen, region) for region in seen.windows},
-        embedding=_embedding(seen),
-    )
-
-
-def _look(seen: ViewOutputs, region: str) -> RegionLook:
-    window, crop = seen.windows[region], seen.crops[region]
-    whole = Box(0.0, 0.0, float(window.size_px[0]), float(window.size_px[1]))
-    return RegionLook(
-        **window.to_frame(whole).rounded(),
-        brightness=round(brightness(crop), 2),
-        focus=round(focus(crop), 4),
-    )
-
-
-def _embedding(seen: ViewOutputs) -> list[float]:
-    output = seen.detectors.get(CLASSIFIER)
-    if output is None:
-        return []
-    means = output.heat.mean(axis=(1, 2))
-    return [round(float(value), 4) for value in (*output.values, *means)]

@@ -8,7 +8,10 @@ import os
 import platform
 import socket
 import sqlite3
-from contextlib import AbstractContextManager, closing
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +31,10 @@ LOCK_DIR = Path(".state/locks")
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 CARD_TAG = "sha256_card.json"
 HOST_TAG, PROCESS_TAG = "knurl.host", "knurl.process"
+# On a server: a registered model that is there while aliases are changed. Names are unique, so of
+# several hosts one makes it.
+CLAIM = "knurl-aliases-are-being-changed"
+CLAIM_POLL_S = 0.5
 
 
 class TrackingParams(sections.Params):
@@ -61,18 +68,8 @@ def connect(params: TrackingParams) -> Any:
     Several processes that migrate a fresh database at once break it: the first makes it under a
     lock while the others wait.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    require_reachable(params)
-    uri = address(params)
-    import mlflow
-
-    before = os.environ.get(ADDRESS)
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    if before is None:  # MLflow has set it, and the next store would be taken for it
-        os.environ.pop(ADDRESS, None)
-
-    folder = _folder(uri)
+    mlflow = reader(params)
+    folder = _folder(address(params))
     with locked(
         (folder or LOCK_DIR) / ".lock",
         holder="another writer of the MLflow store",
@@ -84,6 +81,21 @@ def connect(params: TrackingParams) -> Any:
             _keep_in_project(folder, params.experiment)
     mlflow.set_experiment(params.experiment)
     _end_runs_of_the_dead(mlflow, params.experiment)
+    return mlflow
+
+
+def reader(params: TrackingParams) -> Any:
+    """Point MLflow at the store, which must be there, and write nothing; returns the module."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    require_reachable(params)
+    uri = address(params)
+    import mlflow
+
+    before = os.environ.get(ADDRESS)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    if before is None:  # MLflow has set it, and the next store would be taken for it
+        os.environ.pop(ADDRESS, None)
     return mlflow
 
 
@@ -99,12 +111,69 @@ def owner() -> dict[str, str]:
     return {HOST_TAG: platform.node(), PROCESS_TAG: _process(os.getpid())}
 
 
-def changing_aliases(params: TrackingParams) -> AbstractContextManager[None]:
-    """Hold the right to change aliases; MLflow's last writer wins, whatever it had read before."""
-    lock = (_folder(address(params)) or LOCK_DIR) / ".aliases.lock"
-    return locked(
+@contextmanager
+def changing_aliases(params: TrackingParams) -> Iterator[None]:
+    """Hold the right to change aliases; MLflow's last writer wins, whatever it had read before.
+
+    The processes of one checkout wait for each other by a file, hosts by a claim on the server.
+    MLflow points at the store already.
+    """
+    folder = _folder(address(params))
+    lock = (folder or LOCK_DIR) / ".aliases.lock"
+    with locked(
         lock, holder="another change of the registry's aliases", wait_s=PATIENCE_S
-    )
+    ):
+        if folder is not None:
+            yield
+            return
+        from mlflow import MlflowClient
+
+        client = MlflowClient()
+        _claim(client)
+        try:
+            yield
+        finally:
+            client.delete_registered_model(CLAIM)
+
+
+def _claim(client: Any) -> None:
+    """Make the claim, once nobody else holds it. Raises InspectionError after PATIENCE_S."""
+    from mlflow.exceptions import MlflowException
+
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            client.create_registered_model(CLAIM, tags=owner())
+            return
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        holder = _holder(client)
+        if holder and time.monotonic() >= deadline:
+            raise InspectionError(
+                f"registry: {holder} changes aliases; wait for it to end, or, where it is gone, "
+                f"delete the model {CLAIM!r} on MLflow's page"
+            )
+        if holder:
+            time.sleep(CLAIM_POLL_S)
+
+
+def _holder(client: Any) -> str:
+    """Who holds the claim, '' where nobody does: that of a dead process of this host is dropped."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        claim = client.get_registered_model(CLAIM)
+        host, process = (claim.tags.get(name, "?") for name in (HOST_TAG, PROCESS_TAG))
+        if host == platform.node() and process != _process(_number(process)):
+            client.delete_registered_model(CLAIM)
+            return ""
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return ""
+    since = datetime.fromtimestamp(claim.creation_timestamp / 1000, UTC)
+    return f"process {_number(process)} on {host}, since {since:%Y-%m-%d %H:%M:%S} UTC,"
 
 
 def _end_runs_of_the_dead(mlflow: Any, experiment: str) -> None:
@@ -117,8 +186,14 @@ def _end_runs_of_the_dead(mlflow: Any, experiment: str) -> None:
     )
     for run in running:
         named = run.data.tags.get(PROCESS_TAG, "")
-        if named != _process(int(named.partition(" ")[0] or 0)):
+        if named != _process(_number(named)):
             mlflow.MlflowClient().set_terminated(run.info.run_id, status="KILLED")
+
+
+def _number(process: str) -> int:
+    """The number of a process that `_process` names; 0 where it names none."""
+    first = process.partition(" ")[0]
+    return int(first) if first.isdigit() else 0
 
 
 def _process(pid: int) -> str:

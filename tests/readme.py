@@ -51,6 +51,12 @@ RUN_BY = {
     "::test_the_licence_of_every_requirement_is_allowed_and_no_exception_is_idle",
     "python -m benchmarks.faults": "tests/benchmarks/test_faults.py"
     "::test_nothing_is_lost_by_kills_at_random_moments",
+    "python -m pipelines.shipping.follow": "tests/pipelines/test_follow.py"
+    "::test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else",
+    "export MLFLOW_TRACKING_URI=http://plant.example:5000": "tests/pipelines/test_follow.py"
+    "::test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else",
+    "dvc remote add": "tests/pipelines/doctor/test_servers.py"
+    "::test_a_remote_in_s3_lacks_the_data_until_it_was_pushed",
     "make key": "tests/pipelines/test_signing.py"
     "::test_a_champion_of_before_there_were_keys_is_signed_by_the_command",
     "make sign": "tests/pipelines/test_signing.py"
@@ -113,10 +119,14 @@ RUN_BY = {
 }
 NOT_RUN = {
     "make audit": "asks a database of vulnerabilities over the network",
+    "make plant": "installs a part of what `make test` installs",
     "make demo": "installs anew; the programs it calls are run, with 40 parts, end to end",
     "make test-fast": "a part of `make test`",
     "export BENTOML_HOME=$PWD/.state/bentoml": "as bentoml containerize",
     "bentoml containerize": "wants Docker; the Dockerfile that it builds is checked by a test",
+    "export KNURL_POSTGRES_PASSWORD=...": "as docker compose",
+    "docker compose up": "wants Docker; tests/test_compose.py checks it, and tests/servers.py "
+    "runs the commands of its servers",
     "docker build": "wants Docker; tests/pipelines/test_pools.py checks what the image must have",
     "make lock": "asks the package registry for every version there is",
     "export PREFECT_API_URL=http://127.0.0.1:4200/api": "as prefect",

@@ -43,11 +43,15 @@ class Pictures:
         self._n_bytes = sum(self._kept.values())
         self.n_evicted = 0
 
+    def wants(self, verdict: str, sha256: str) -> bool:
+        """Whether the picture of a part with this verdict is to be kept, and is not yet."""
+        is_one = verdict != "pass" or drawn(sha256, self._pass_fraction)
+        return is_one and sha256 not in self._kept
+
     def keep(self, verdict: str, sha256: str, view: View) -> bool:
         """Keep a view's picture if the policy says so. Raises OSError, sqlite3.Error."""
-        wanted = verdict != "pass" or drawn(sha256, self._pass_fraction)
         n_bytes = len(view.content)
-        if not wanted or sha256 in self._kept or n_bytes > self._max_bytes:
+        if not self.wants(verdict, sha256) or n_bytes > self._max_bytes:
             return False
 
         self._make_room(n_bytes)

@@ -136,16 +136,21 @@ class VerdictLog:
         with self._lock:
             self._connection.close()
 
-    def record(self, part: LoggedPart) -> None:
-        """Add one verdict with its views, all or nothing."""
+    def record(self, part: LoggedPart) -> bool:
+        """Add one verdict with its views, all or nothing; False where its request stands there."""
         row = part.model_dump(exclude={"views"})
         rows = [
             {"request_id": part.request_id, "number": number, **_flat(view)}
             for number, view in enumerate(part.views)
         ]
         with self._lock, self._connection:
-            _insert(self._connection, "parts", [row])
-            _insert(self._connection, "views", rows)
+            known = self._connection.execute(
+                "SELECT 1 FROM parts WHERE request_id = ?", [part.request_id]
+            ).fetchone()
+            if known is None:
+                _insert(self._connection, "parts", [row])
+                _insert(self._connection, "views", rows)
+        return known is None
 
     def add_feedback(self, feedback: Feedback) -> int:
         """Add what a person found; its number. Raises UnknownPartError."""
@@ -182,10 +187,12 @@ class VerdictLog:
         return [(str(row["sha256"]), int(row["n_bytes"])) for row in rows]
 
     def note_picture(self, sha256: str, at: str, reason: str, n_bytes: int) -> None:
-        """Note that a picture is kept, and why."""
+        """Note that a picture is kept, and why; another process may have noted it before."""
         row = {"sha256": sha256, "kept_at": at, "reason": reason, "n_bytes": n_bytes}
         with self._lock, self._connection:
-            _insert(self._connection, "pictures", [row])
+            query = "SELECT 1 FROM pictures WHERE sha256 = ?"
+            if self._connection.execute(query, [sha256]).fetchone() is None:
+                _insert(self._connection, "pictures", [row])
 
     def note_eviction(self, sha256: str, at: str) -> None:
         """Note that a picture had to make room."""

@@ -1,13 +1,14 @@
 """Say of everything that Knurl needs whether it is there, and what mends it where it is not.
 
-Nothing is changed. Exit 0: it can work. Exit 1: something is at fault.
+Nothing is changed but an empty object, written into the bucket of artifacts and taken away, on a
+host whose environment names one. Exit 0: it can work. Exit 1: something is at fault.
 """
 
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
 
-from pipelines.doctor import machine, project, servers
+from pipelines.doctor import machine, project, servers, stores
 from pipelines.doctor.finding import FAULT, Finding
 
 # Of the columns of states and of subjects: the longest of each.
@@ -30,7 +31,7 @@ def main() -> None:
 
 def checks() -> Iterator[Finding]:
     """All checks, those of this machine first."""
-    for room in (machine, project, servers):
+    for room in (machine, project, servers, stores):
         yield from room.checks()
 
 

@@ -1,26 +1,34 @@
 """What is asked over the network or a database: the remote of DVC, MLflow, Prefect, the service."""
 
+import base64
+import json
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from inspection.errors import InspectionError
-from pipelines.doctor.finding import FAULT, OK, WARNING, Finding
+from pipelines.doctor import stores
+from pipelines.doctor.finding import FAULT, OK, WARNING, Finding, clock
 from pipelines.doctor.machine import GIB
 from stages import sections, tracking
 
 SERVICE = "http://127.0.0.1:3000"
+# Where an experiment keeps artifacts that the server hands out.
+PROXIED = "mlflow-artifacts:"
 ANSWER_S = 5.0  # a server that is up answers within a second
-# Signed requests to object stores are refused from 15 minutes on; who compares times of parts
-# between machines is misled much sooner.
-MAX_CLOCK_DIFFERENCE_S = 30.0
+# How each server is told who asks: variables that its own programs read, too.
+MLFLOW_TOKEN = "MLFLOW_TRACKING_TOKEN"
+MLFLOW_USER, MLFLOW_PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
+PREFECT_KEY, PREFECT_AUTH = "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"
+POOL = "line"
 
 
 def checks() -> Iterator[Finding]:
@@ -52,9 +60,10 @@ def remote() -> Finding:
         )
     except (DvcException, OSError, ImportError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return Finding(
-            FAULT, "DVC remote", f"{name}: {reason}", "`dvc remote list`, then mend it"
-        )
+        remedy = "`dvc remote list`, then mend it"
+        if "dvc-s3" in str(error) or "dvc_s3" in str(error):
+            remedy = "`make plant` installs dvc-s3"
+        return Finding(FAULT, "DVC remote", f"{name}: {reason}", remedy)
 
     if not has_data:
         return Finding(WARNING, "DVC remote", f"{name}: lacks the data", "`dvc push`")
@@ -74,7 +83,13 @@ def mlflow() -> Iterator[Finding]:
     if uri.startswith(tracking.SQLITE):
         yield _sqlite(Path(uri.removeprefix(tracking.SQLITE)))
     elif uri.startswith("http"):
-        yield from _server("MLflow", uri, "/version", version("mlflow"))
+        headers = _mlflow_headers(os.environ)
+        found = list(_server("MLflow", uri, "/version", version("mlflow"), headers))
+        yield from found
+        if found[0].state != FAULT:
+            yield _experiment(uri.rstrip("/"), store.experiment, headers)
+    elif uri.startswith("postgresql"):
+        yield from stores.database("MLflow", uri)
     else:
         yield Finding(OK, "MLflow", f"a database answers at {uri.rpartition('@')[2]}")
 
@@ -86,7 +101,87 @@ def prefect(variables: Mapping[str, str]) -> Iterator[Finding]:
         text = "PREFECT_API_URL names no server: flows start one for each run, which takes longer"
         yield Finding(WARNING, "Prefect", text, "`make schedule` starts one")
         return
-    yield from _server("Prefect", api, "/admin/version", version("prefect"))
+    headers = _prefect_headers(variables)
+    found = list(_server("Prefect", api, "/admin/version", version("prefect"), headers))
+    yield from found
+    if found[0].state != FAULT:
+        yield _pool(api.rstrip("/"), headers)
+
+
+def _mlflow_headers(variables: Mapping[str, str]) -> dict[str, str]:
+    """How MLflow's server is told who asks."""
+    if token := variables.get(MLFLOW_TOKEN):
+        return {"Authorization": f"Bearer {token}"}
+    if user := variables.get(MLFLOW_USER):
+        return _basic(f"{user}:{variables.get(MLFLOW_PASSWORD, '')}")
+    return {}
+
+
+def _prefect_headers(variables: Mapping[str, str]) -> dict[str, str]:
+    """How Prefect's server is told who asks."""
+    if key := variables.get(PREFECT_KEY):
+        return {"Authorization": f"Bearer {key}"}
+    if both := variables.get(PREFECT_AUTH):
+        return _basic(both)
+    return {}
+
+
+def _basic(both: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(both.encode()).decode()}"}
+
+
+def _experiment(uri: str, name: str, headers: Mapping[str, str]) -> Finding:
+    """Whether runs may be read, and whether their artifacts go through the server.
+
+    They do not where the experiment was made by a server without `--artifacts-destination`: each
+    client then wants a key of its own, or writes into a folder that no other host sees.
+    """
+    subject = "artifacts"
+    query = urlencode({"experiment_name": name})
+    path = f"/api/2.0/mlflow/experiments/get-by-name?{query}"
+    try:
+        status, _, body = _asked(uri + path, headers)
+    except OSError as error:
+        return Finding(FAULT, subject, f"{uri}: no answer ({error})", "see its log")
+    if status == 404:
+        return Finding(
+            OK, subject, f"{uri}: experiment {name!r} is made by the first run"
+        )
+    if status != 200:
+        remedy = f"give {MLFLOW_TOKEN}, or {MLFLOW_USER} and {MLFLOW_PASSWORD}"
+        return Finding(
+            FAULT, subject, f"{uri}: runs may not be read ({status})", remedy
+        )
+
+    experiment = _object(body).get("experiment")
+    if not isinstance(experiment, dict):
+        text = f"{uri}: answers, and not as an MLflow server does"
+        return Finding(FAULT, subject, text, "correct MLFLOW_TRACKING_URI")
+    place = str(experiment.get("artifact_location"))
+    if place.startswith(PROXIED):
+        return Finding(OK, subject, f"{name!r}: by way of the server ({place})")
+    text = f"{name!r}: {place}, which each client must reach by itself"
+    remedy = "`mlflow server --artifacts-destination s3://...`, and a new tracking.experiment"
+    return Finding(WARNING, subject, text, remedy)
+
+
+def _pool(api: str, headers: Mapping[str, str]) -> Finding:
+    """Whether the work pool of the flows may be seen, and a worker asks it for runs."""
+    subject = "work pool"
+    try:
+        status, _, body = _asked(f"{api}/work_pools/{POOL}", headers)
+    except OSError as error:
+        return Finding(FAULT, subject, f"{api}: no answer ({error})", "see its log")
+    if status == 404:
+        remedy = f"`make schedule`, or `python -m pipelines.runs.pool {POOL}`"
+        return Finding(WARNING, subject, f"{POOL}: is not there yet", remedy)
+    if status != 200:
+        remedy = f"give {PREFECT_KEY} or {PREFECT_AUTH}"
+        return Finding(FAULT, subject, f"{POOL}: may not be seen ({status})", remedy)
+    if _object(body).get("status") == "READY":
+        return Finding(OK, subject, f"{POOL}: a worker is at work")
+    remedy = f"`prefect worker start --pool {POOL}` on a host that trains"
+    return Finding(WARNING, subject, f"{POOL}: no worker asks for runs", remedy)
 
 
 def service(address: str) -> Finding:
@@ -129,10 +224,16 @@ def _sqlite(path: Path) -> Finding:
     )
 
 
-def _server(subject: str, address: str, path: str, installed: str) -> Iterator[Finding]:
+def _server(
+    subject: str,
+    address: str,
+    path: str,
+    installed: str,
+    headers: Mapping[str, str],
+) -> Iterator[Finding]:
     """Whether a server answers, is of the version that is installed here, and has our time."""
     try:
-        status, headers, body = _asked(address.rstrip("/") + path)
+        status, told, body = _asked(address.rstrip("/") + path, headers)
     except OSError as error:
         reason = getattr(error, "reason", error)
         yield Finding(
@@ -141,9 +242,10 @@ def _server(subject: str, address: str, path: str, installed: str) -> Iterator[F
         return
     if status != 200:
         text = f"{address}: answers {status}"
-        yield Finding(
-            FAULT, subject, text, "see that the address and its token are right"
-        )
+        remedy = "see that the address and its token are right"
+        if status == 403:
+            remedy = "its --allowed-hosts must hold the name in the address; or see the token"
+        yield Finding(FAULT, subject, text, remedy)
         return
 
     found = body.strip().strip('"')
@@ -153,33 +255,35 @@ def _server(subject: str, address: str, path: str, installed: str) -> Iterator[F
     yield Finding(
         state, subject, f"{address}: version {found}, here {installed}", remedy
     )
-    yield from _clock(subject, headers)
+    said = {name.lower(): value for name, value in told.items()}.get("date")
+    if said:
+        yield clock(subject, parsedate_to_datetime(said).timestamp())
 
 
-def _clock(subject: str, headers: Mapping[str, str]) -> Iterator[Finding]:
-    """How far a server's clock is off ours, by the header that every answer has."""
-    said = headers.get("Date")
-    if not said:
-        return
-    difference = parsedate_to_datetime(said).timestamp() - time.time()
-    text = f"that of {subject} is {difference:+.0f} s off ours"
-    if abs(difference) <= MAX_CLOCK_DIFFERENCE_S:
-        yield Finding(OK, "clock", text)
-    else:
-        yield Finding(FAULT, "clock", text, "let both machines follow NTP")
-
-
-def _asked(address: str) -> tuple[int, Mapping[str, str], str]:
+def _asked(
+    address: str, headers: Mapping[str, str] | None = None
+) -> tuple[int, Mapping[str, str], str]:
     """Status, headers and body of an answer; raises OSError where there is none."""
     from urllib.error import HTTPError
 
     try:
-        with urlopen(Request(address), timeout=ANSWER_S) as answer:
+        with urlopen(
+            Request(address, headers=dict(headers or {})), timeout=ANSWER_S
+        ) as answer:
             return answer.status, dict(answer.headers), _text(answer.read())
     except HTTPError as error:
         return error.code, dict(error.headers), _text(error.read())
     except HTTPException as error:
         raise OSError(f"is no web server: {error}") from error
+
+
+def _object(body: str) -> dict[str, Any]:
+    """The JSON object that a body is; an empty one where it is something else."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _text(content: bytes) -> str:

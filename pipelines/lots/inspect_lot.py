@@ -5,6 +5,8 @@
 FRAMES is a folder, a glob in quotes, or a table (CSV, TSV, JSON lines, parquet) with a column of
 paths and one of part ids. In a folder or glob the file's name says which part it shows, by
 `validate.pattern` and `validate.part_from` of params.yaml; with --part-per-file each is a part.
+Verdicts go into the verdict log as well, as those of the service do, which drift is watched by;
+--no-log is for what is no production: frames that the line was trained on, or a trial.
 The exit status is 0 also where parts are rejected or refused: the last line counts them.
 """
 
@@ -20,9 +22,10 @@ from typing import TYPE_CHECKING
 from pipelines.lots.places import LOCKS, name_of
 
 if TYPE_CHECKING:
-    from pipelines.lots.judging import Release, Row
+    from pipelines.lots.judging import Judged, Release, Row
     from pipelines.lots.lot import Lot
     from pipelines.lots.part import LotPart
+    from pipelines.lots.verdict_table import Plan
 
 # What a kill costs at most: some ten seconds of one core at 50 ms a part. A file costs a few
 # milliseconds to write and to sync.
@@ -75,6 +78,7 @@ def main() -> None:
                 n_workers=given.workers,
                 anew=given.anew,
                 releases=given.releases,
+                log=given.log,
             )
         except KeyboardInterrupt:
             sys.stderr.write("stopped; the same command goes on where it was\n")
@@ -89,10 +93,12 @@ def inspect_lot(
     n_workers: int | None = None,
     anew: bool = False,
     releases: Path | None = None,
+    log: bool = True,
     shard_parts: int = SHARD_PARTS,
 ) -> Summary:
     """Write the verdict on each part to `out`, exactly once; what is there is not judged again.
 
+    With `log` it stands in the verdict log, too.
     `n_workers` are as many as there are cores, or as KNURL_PROCESSES says. Raises InspectionError,
     where another lot or another champion was begun with, too.
     """
@@ -118,8 +124,11 @@ def inspect_lot(
 
         began_s = time.monotonic()
         shard: list[Row] = []
-        for row in _rows(left, release, n_workers or n_processes(len(left))):
-            shard.append(row)
+        rows = _rows(left, release, n_workers or n_processes(len(left)))
+        if log:
+            rows = _logged(rows, left, plan, n_before)
+        for judged in rows:
+            shard.append(judged.row)
             if len(shard) == shard_parts:
                 table.add_shard(shard)
                 shard = []
@@ -140,19 +149,37 @@ def described(lot: "Lot") -> str:
     return said
 
 
+def _logged(
+    found: "Iterator[Judged]", parts: "Sequence[LotPart]", plan: "Plan", first: int
+) -> "Iterator[Judged]":
+    """The same, each in the verdict log before it is in the table: a kill repeats, and never loses.
+
+    `first` is the number of the first part in the lot.
+    """
+    from pipelines.lots.record import Record, lot_request
+
+    with Record() as record:
+        for number, (part, judged) in enumerate(
+            zip(parts, found, strict=True), start=first
+        ):
+            request = lot_request(plan.lot_sha256, plan.card_sha256, number)
+            record.note(judged, part.frames, request)
+            yield judged
+
+
 def _rows(
     parts: "Sequence[LotPart]", release: "Release", n_workers: int
-) -> "Iterator[Row]":
+) -> "Iterator[Judged]":
     from functools import partial
 
     from tqdm import tqdm
 
     from inspection.workers import Lost, in_workers
-    from pipelines.lots.judging import judged, lost
+    from pipelines.lots.judging import Judged, judge, lost
 
-    rows = in_workers(partial(judged, release=release), parts, n_workers=n_workers)
-    for row in tqdm(rows, total=len(parts), desc="inspect", unit="part", disable=None):
-        yield lost(row.item, release) if isinstance(row, Lost) else row
+    found = in_workers(partial(judge, release=release), parts, n_workers=n_workers)
+    for one in tqdm(found, total=len(parts), desc="inspect", unit="part", disable=None):
+        yield Judged(lost(one.item, release)) if isinstance(one, Lost) else one
 
 
 def _lock_of(out: Path) -> Path:
@@ -178,6 +205,12 @@ def _arguments() -> argparse.Namespace:
         "--anew", action="store_true", help="drop what an earlier run has judged"
     )
     parser.add_argument("--releases", type=Path, metavar="PATH")
+    parser.add_argument(
+        "--no-log",
+        dest="log",
+        action="store_false",
+        help="keep it out of the verdict log",
+    )
     return parser.parse_args()
 
 

@@ -4,7 +4,8 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,9 +19,11 @@ from inspection.line import Line
 from inspection.runtime.bundle import CARD, Card
 from inspection.runtime.detectors import FUSED
 from inspection.runtime.inspector import Inspector
+from inspection.runtime.recording import logged_views
 from inspection.runtime.releases import champion_card
 from inspection.runtime.signatures import read_public_key
 from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
+from inspection.runtime.verdict_log import LoggedView
 from inspection.runtime.views import View, ViewOutputs
 from pipelines.lots.part import LotPart
 
@@ -58,6 +61,20 @@ def current_release(
     return Release(folder, hashlib.sha256(card).hexdigest())
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A part as it was judged: its row, and what the verdict log keeps of it.
+
+    `views` is empty where there is no verdict.
+    """
+
+    row: Row
+    camera: str | None = None
+    line: str = ""
+    views: Sequence[LoggedView] = ()
+    latency_ms: float = 0.0
+
+
 @lru_cache(maxsize=1)
 def inspector_of(release: Release) -> Inspector:
     """The inspector of a release, loaded and checked once in a process; models on one thread."""
@@ -73,15 +90,16 @@ def inspector_of(release: Release) -> Inspector:
     return inspector
 
 
-def judged(part: LotPart, release: Release) -> Row:
+def judge(part: LotPart, release: Release) -> Judged:
     """The verdict on a part, or why there is none.
 
     As by the service, a part has no verdict where one of its views cannot be read: the defect may
     be in that one. Views are read one after the other, so that one frame is held at a time.
     """
     if part.error:
-        return refused(part, release, part.error, [part.reason])
+        return Judged(refused(part, release, part.error, [part.reason]))
 
+    began_s = time.monotonic()
     inspector = inspector_of(release)
     seen: list[ViewOutputs] = []
     hashes: dict[str, str] = {}
@@ -98,9 +116,15 @@ def judged(part: LotPart, release: Release) -> Row:
 
     if problems:
         reasons = [reason for _, reason in problems]
-        return refused(part, release, problems[0][0], reasons, hashes)
+        return Judged(refused(part, release, problems[0][0], reasons, hashes))
     found = judge_part(seen, inspector.card)
-    return _row(part, release, found, inspector.card, hashes)
+    return Judged(
+        row=_row(part, release, found, inspector.card, hashes),
+        camera=part.camera,
+        line=inspector.card.line.name,
+        views=logged_views(seen, found, inspector.card),
+        latency_ms=round(1000 * (time.monotonic() - began_s), 1),
+    )
 
 
 def refused(

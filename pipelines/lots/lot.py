@@ -6,7 +6,7 @@ import json
 import os
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from pydantic import ConfigDict
@@ -133,7 +133,11 @@ def parts_of(frames: Iterable[Frame], naming: Naming | None) -> list[LotPart]:
         for frame in found
         if frame.name not in by_name
     ]
-    known = [(by_name[one.name], one) for one in found if one.name in by_name]
+    known = [
+        (by_name[one.name], replace(one, camera=names[one.name]["camera"]))
+        for one in found
+        if one.name in by_name
+    ]
     return [*strange, *_grouped(known)]
 
 

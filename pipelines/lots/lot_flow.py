@@ -26,6 +26,7 @@ def inspect_lot(
     root: str | None = None,
     workers: int | None = None,
     anew: bool = False,
+    log: bool = True,
 ) -> dict[str, int]:
     """Inspect a lot; returns how many parts have each verdict. The same run again goes on."""
     lot = find_lot(
@@ -34,11 +35,11 @@ def inspect_lot(
         columns=TableColumns(path_column, part_column),
         root=Path(root) if root else None,
     )
-    log = get_run_logger()
-    log.info("%s", command.described(lot))
+    logger = get_run_logger()
+    logger.info("%s", command.described(lot))
 
-    summary = command.inspect_lot(lot, Path(out), n_workers=workers, anew=anew)
-    log.info("%s", summary)
+    summary = command.inspect_lot(lot, Path(out), n_workers=workers, anew=anew, log=log)
+    logger.info("%s", summary)
     counts = {name or "refused": n for name, n in sorted(summary.counts.items())}
     create_table_artifact(
         [{"verdict": name, "parts": n} for name, n in counts.items()],

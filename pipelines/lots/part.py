@@ -6,10 +6,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Frame:
-    """A file that shows a part. `name` is what it is called in verdicts: its path in the lot."""
+    """A file that shows a part. `name` is what it is called in verdicts: its path in the lot.
+
+    `camera` is what the name says of it; '' where it says nothing.
+    """
 
     name: str
     path: Path
+    camera: str = ""
 
 
 @dataclass(frozen=True)
@@ -20,3 +24,9 @@ class LotPart:
     frames: tuple[Frame, ...]
     error: str = ""
     reason: str = ""
+
+    @property
+    def camera(self) -> str | None:
+        """The camera of all its frames; None where none is named, or several are."""
+        cameras = {frame.camera for frame in self.frames}
+        return cameras.pop() or None if len(cameras) == 1 else None

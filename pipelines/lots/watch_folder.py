@@ -7,7 +7,8 @@ A part is judged when for --settle seconds no file of it has come or changed. Wh
 shows is said by its name, by `validate.pattern` and `validate.part_from` of params.yaml; with
 --part-per-file each is a part. The folder stays as it is: who fills it may empty it. A part that
 was refused is judged when a file of it comes or changes; a file that comes to a part that has its
-verdict is told as `late_view`. KNURL_WEBHOOK_KEY signs what is sent.
+verdict is told as `late_view`. Verdicts go into the verdict log, too, as those of the service do.
+KNURL_WEBHOOK_KEY signs what is sent.
 """
 
 import argparse
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipelines.lots.arrivals import Arrivals, Arrived, Stamp
     from pipelines.lots.journal import Journal
     from pipelines.lots.judging import Release, Row
+    from pipelines.lots.record import Record
     from pipelines.lots.verdict_lines import VerdictLines
 
 STATE = Path(".state/lots")
@@ -68,8 +70,11 @@ def main() -> None:
 class Watcher:
     """Judges what has arrived, and writes it down."""
 
-    def __init__(self, journal: "Journal", *, to_send: bool, releases: Path) -> None:
+    def __init__(
+        self, journal: "Journal", record: "Record", *, to_send: bool, releases: Path
+    ) -> None:
         self._journal = journal
+        self._record = record
         self._to_send = to_send
         self._champion = Champion(releases)
         self.handled: dict[str, Stamp] = journal.handled()
@@ -78,14 +83,20 @@ class Watcher:
 
     def take(self, arrived: "Arrived") -> "Row | None":
         """Judge a part and note it; its row, None where it says nothing new."""
-        from pipelines.lots.judging import UNREADABLE, judged
+        from pipelines.lots.journal import key_of
+        from pipelines.lots.judging import UNREADABLE, judge
+        from pipelines.lots.record import folder_request
 
         part_id = arrived.part.part_id
         release = self._champion.now()
         if part_id and self._journal.has_verdict(part_id):
             row = self._late(arrived, release)
         else:
-            row = judged(arrived.part, release)
+            judged = judge(arrived.part, release)
+            row = judged.row
+            # before the journal: a kill repeats, and never loses
+            request = folder_request(key_of(row))
+            self._record.note(judged, arrived.part.frames, request)
 
         if row is not None and row["error"] == UNREADABLE:
             self.unreadable |= arrived.stamps
@@ -166,6 +177,7 @@ def watch(
     from pipelines.lots.journal import Journal
     from pipelines.lots.judging import RELEASES
     from pipelines.lots.lot import params_naming
+    from pipelines.lots.record import Record
     from pipelines.lots.sender import Sender
     from pipelines.lots.verdict_lines import VerdictLines
 
@@ -178,10 +190,13 @@ def watch(
     with (
         locked(LOCKS / f"watch-{name}.lock", holder=f"a watcher of {folder}"),
         closing(Journal(STATE / f"{name}.db")) as journal,
+        Record() as record,
     ):
         lines = VerdictLines(out, journal)
         lines.catch_up()
-        watcher = Watcher(journal, to_send=bool(webhook), releases=releases or RELEASES)
+        watcher = Watcher(
+            journal, record, to_send=bool(webhook), releases=releases or RELEASES
+        )
         with ExitStack() as stack:
             if webhook and not once:
                 sender = Sender(journal, webhook)

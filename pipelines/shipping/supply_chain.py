@@ -14,7 +14,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib.metadata import PackageNotFoundError, metadata
@@ -27,6 +27,8 @@ from inspection.storage import write_json
 from stages.sections import read_yaml
 
 REQUIREMENTS = Path("requirements.txt")
+# Installed where somebody asks for it: `make plant`, `make test`.
+OPTIONAL = (Path("requirements-plant.txt"), Path("tests/requirements.txt"))
 RULES = Path("docs/licences.yaml")
 # A database is asked for some 300 packages, each a request.
 AUDIT_S = 300
@@ -85,16 +87,31 @@ def _done(given: argparse.Namespace) -> str:
         write_json(given.out, bill_of_materials(found))
         return f"{given.out}: {len(found)} packages"
     rules = read_yaml(RULES)
-    raise_all(refused(found, rules["allowed"], rules["exceptions"]))
-    return f"licences of {len(found)} packages: all allowed by {RULES}"
+    more = optional(found)
+    raise_all(
+        refused(found, rules["allowed"], rules["exceptions"])
+        + refused(more, rules["allowed"], rules["optional_exceptions"])
+    )
+    n_packages = len(found) + len(more)
+    return f"licences of {n_packages} packages: all allowed by {RULES}"
 
 
-def requirements(text: str) -> list[Requirement]:
-    """The packages that a hashed requirements.txt pins."""
+def optional(required: Sequence[Requirement]) -> list[Requirement]:
+    """The packages of the optional requirements that are not among these already, by name."""
+    known = {one.name for one in required}
+    found: dict[str, Requirement] = {}
+    for path in OPTIONAL:
+        text = path.read_text(encoding="utf-8")
+        found |= {one.name: one for one in requirements(text, skipped=known)}
+    return [found[name] for name in sorted(found)]
+
+
+def requirements(text: str, *, skipped: Container[str] = ()) -> list[Requirement]:
+    """The packages that a hashed requirements.txt pins, without those of the names `skipped`."""
     found = []
     for entry in re.split(r"(?m)^(?=[\w.-]+==)", text):
         pinned = re.match(r"([\w.-]+)==([^\s;]+)", entry)
-        if pinned:
+        if pinned and pinned[1] not in skipped:
             hashes = tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", entry))
             name = pinned[1]
             found.append(Requirement(name, pinned[2], hashes, _licences(name)))
@@ -181,7 +198,9 @@ def _licences(name: str) -> tuple[str, ...]:
     try:
         said = metadata(name)
     except PackageNotFoundError as error:
-        raise InspectionError(f"{name}: is not installed; run `make setup`") from error
+        raise InspectionError(
+            f"{name}: is not installed; run `make setup`, or `make test` for what it needs beside"
+        ) from error
     expressions = said.get_all("License-Expression") or []
     if expressions:
         return tuple(expressions)

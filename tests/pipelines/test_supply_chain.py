@@ -9,6 +9,7 @@ from pipelines.shipping.supply_chain import (
     _satisfied,
     audited,
     bill_of_materials,
+    optional,
     refused,
     requirements,
 )
@@ -26,6 +27,18 @@ def test_the_licence_of_every_requirement_is_allowed_and_no_exception_is_idle() 
     rules = read_yaml(ROOT / "docs" / "licences.yaml")
 
     assert refused(FOUND, rules["allowed"], rules["exceptions"]) == []
+
+
+def test_what_a_plant_and_the_tests_need_beside_is_allowed_too() -> None:
+    rules = read_yaml(ROOT / "docs" / "licences.yaml")
+    try:
+        found = optional(FOUND)
+    except InspectionError as error:
+        pytest.skip(str(error))
+
+    assert "psycopg2-binary" in {one.name for one in found}
+    assert all(one.hashes for one in found)
+    assert refused(found, rules["allowed"], rules["optional_exceptions"]) == []
 
 
 def test_a_licence_that_is_not_allowed_is_named_with_its_package() -> None:

@@ -1,3 +1,4 @@
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,17 +12,29 @@ from ruamel.yaml import YAML
 from pipelines.doctor import servers
 from pipelines.doctor.__main__ import has_fault, told
 from pipelines.doctor.finding import Finding
+from tests.servers import BUCKET, object_store
 
 
 @contextmanager
-def server(body: str, *, status: int = 200, seconds_ahead: float = 0.0) -> Iterator[str]:
-    """The address of a real server with one answer, whose clock goes ahead of ours."""
+def server(
+    body: str | dict[str, str],
+    *,
+    status: int = 200,
+    seconds_ahead: float = 0.0,
+    token: str | None = None,
+) -> Iterator[str]:
+    """The address of a real server whose clock goes ahead of ours.
+
+    It has one answer, or one by path and 404 for all others; 401 without the header `token`.
+    """
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status)
+            found = body.get(self.path) if isinstance(body, dict) else body
+            allowed = token is None or self.headers.get("Authorization") == token
+            self.send_response(401 if not allowed else status if found is not None else 404)
             self.end_headers()
-            self.wfile.write(body.encode())
+            self.wfile.write((found or "").encode())
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             import time
@@ -57,9 +70,61 @@ def states(findings: Iterator[Finding]) -> list[tuple[str, str]]:
 
 
 def test_a_server_of_this_version_and_time_is_well() -> None:
-    with server(f'"{version("prefect")}"') as address:
+    told = {"/admin/version": f'"{version("prefect")}"', "/work_pools/line": '{"status": "READY"}'}
+    with server(told) as address:
         found = states(servers.prefect({"PREFECT_API_URL": address}))
-    assert found == [("ok", "Prefect"), ("ok", "clock")]
+    assert found == [("ok", "Prefect"), ("ok", "clock"), ("ok", "work pool")]
+
+
+@pytest.mark.parametrize(
+    ("pool", "told", "remedy"),
+    [
+        ({}, "is not there yet", "make schedule"),
+        ({"/work_pools/line": '{"status": "NOT_READY"}'}, "no worker", "prefect worker start"),
+    ],
+)
+def test_a_pool_that_nobody_works_for_is_a_warning(
+    pool: dict[str, str], told: str, remedy: str
+) -> None:
+    with server({"/admin/version": version("prefect"), **pool}) as address:
+        *_, found = servers.prefect({"PREFECT_API_URL": address})
+    assert (found.state, found.subject) == ("warning", "work pool")
+    assert told in found.text
+    assert remedy in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "told"),
+    [
+        ('{"experiment": {"artifact_location": "mlflow-artifacts:/1"}}', "ok", "by way of"),
+        ('{"experiment": {"artifact_location": "s3://plant/1"}}', "warning", "by itself"),
+        (None, "ok", "made by the first run"),
+    ],
+)
+def test_artifacts_should_go_through_the_server(
+    monkeypatch: pytest.MonkeyPatch, body: str | None, state: str, told: str
+) -> None:
+    answers = {"/version": version("mlflow")}
+    if body is not None:
+        answers["/api/2.0/mlflow/experiments/get-by-name?experiment_name=knurl"] = body
+    with server(answers) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        *_, found = servers.mlflow()
+    assert (found.state, found.subject) == (state, "artifacts")
+    assert told in found.text
+
+
+def test_a_server_is_shown_the_token_that_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"/version": version("mlflow"), "/admin/version": version("prefect")}
+    with server(answers, token="Bearer secret") as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        api = {"PREFECT_API_URL": address}
+        assert states(servers.mlflow()) == [("fault", "MLflow")]
+        assert states(servers.prefect(api)) == [("fault", "Prefect")]
+
+        monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+        assert next(servers.mlflow()).state == "ok"
+        assert next(servers.prefect(api | {"PREFECT_API_KEY": "secret"})).state == "ok"
 
 
 def test_a_server_of_another_version_and_another_time_is_not(
@@ -68,7 +133,11 @@ def test_a_server_of_another_version_and_another_time_is_not(
     with server("0.1", seconds_ahead=3600) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         found = list(servers.mlflow())
-    assert states(iter(found)) == [("warning", "MLflow"), ("fault", "clock")]
+    assert states(iter(found)) == [
+        ("warning", "MLflow"),
+        ("fault", "clock"),
+        ("fault", "artifacts"),
+    ]
     assert "+3600 s" in found[1].text or "+3599 s" in found[1].text
 
 
@@ -114,17 +183,49 @@ def test_a_remote_that_is_not_there_is_a_fault_and_none_a_warning(folder: Path) 
 def test_a_remote_that_lacks_the_data_is_a_warning_until_it_was_pushed(folder: Path) -> None:
     from dvc.repo import Repo
 
+    add_data_with_remote(folder, str(folder / "plant"))
+    assert servers.remote().state == "warning"
+    with Repo() as repo:
+        repo.push()
+    assert servers.remote().state == "ok"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # DVC's own
+def test_a_remote_in_s3_lacks_the_data_until_it_was_pushed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dvc.repo import Repo
+
+    pytest.importorskip("dvc_s3", reason="`make test` installs tests/requirements.txt")
+    with object_store() as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        add_data_with_remote(folder, f"s3://{BUCKET}/dvc")
+        assert servers.remote().state == "warning"
+        with Repo() as repo:
+            repo.push()
+        assert servers.remote().state == "ok"
+
+        # a clone has what is in git, and nothing else
+        shutil.rmtree(folder / "data")
+        shutil.rmtree(folder / ".dvc/cache")
+        with Repo() as repo:
+            repo.pull()
+    assert (folder / "data/1.jpg").read_bytes() == b"a picture"
+
+
+def add_data_with_remote(folder: Path, url: str) -> None:
+    """A DVC project whose data is tracked, and whose default remote is this one."""
+    from dvc.repo import Repo
+
     with Repo.init(no_scm=True) as repo:
         (folder / "data").mkdir()
         (folder / "data/1.jpg").write_bytes(b"a picture")
         repo.add("data")
         config = f"{(folder / '.dvc/config').read_text()}    remote = plant\n"
-        url = f"['remote \"plant\"']\n    url = {folder / 'plant'}\n"
-        (folder / ".dvc/config").write_text(config + url)
-        assert servers.remote().state == "warning"
-    with Repo() as repo:
-        repo.push()
-    assert servers.remote().state == "ok"
+        remote = f"['remote \"plant\"']\n    url = {url}\n"
+        (folder / ".dvc/config").write_text(config + remote)
 
 
 def test_a_remedy_stands_below_what_it_mends_and_warnings_do_not_fail() -> None:

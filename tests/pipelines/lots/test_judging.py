@@ -10,7 +10,7 @@ from inspection.runtime.releases import champion
 from inspection.runtime.signatures import make_keys
 from inspection.runtime.views import View
 from inspection.storage import sha256_of
-from pipelines.lots.judging import Release, current_release, inspector_of, judged, lost
+from pipelines.lots.judging import Release, current_release, inspector_of, judge, lost
 from pipelines.lots.part import Frame, LotPart
 from tests.bundles import draw_jpeg, sample_line
 
@@ -39,7 +39,7 @@ def test_a_part_has_the_verdict_of_the_champion_with_class_and_region(
     project: Path, kind: str, verdict: str, label: str, region: str
 ) -> None:
     contents = [draw_jpeg(), draw_jpeg(kind, seed=1)]
-    row = judged(part_of(*contents), current_release())
+    row = judge(part_of(*contents), current_release()).row
     views = [View(f"{number}.jpg", content) for number, content in enumerate(contents)]
     found = Inspector(champion(RELEASES)).inspect(views)
     worst = next(view for view in found.views if view.name == found.worst_view)
@@ -56,7 +56,7 @@ def test_a_part_has_the_verdict_of_the_champion_with_class_and_region(
 
 def test_a_row_names_its_release_and_the_hash_of_each_view(project: Path) -> None:
     contents = [draw_jpeg(), draw_jpeg("dent")]
-    row = judged(part_of(*contents), current_release())
+    row = judge(part_of(*contents), current_release()).row
 
     assert row["release"] == "1"
     assert row["card_sha256"] == sha256_of(RELEASES / "1/card.json")
@@ -67,7 +67,7 @@ def test_a_row_names_its_release_and_the_hash_of_each_view(project: Path) -> Non
 
 
 def test_a_box_lies_on_the_defect_in_pixels_of_the_frame(project: Path) -> None:
-    (box,) = judged(part_of(draw_jpeg(), draw_jpeg("dent")), current_release())["boxes"]
+    (box,) = judge(part_of(draw_jpeg(), draw_jpeg("dent")), current_release()).row["boxes"]
 
     assert (box["view"], box["region"], box["found_by"]) == ("1.jpg", "rod", "classifier")
     # the dent of draw_part: 24 x 24 px at (84, 112); a cell of the heatmap is 8 px
@@ -86,7 +86,7 @@ def test_a_box_lies_on_the_defect_in_pixels_of_the_frame(project: Path) -> None:
 def test_a_part_with_a_view_that_cannot_be_read_is_refused_with_the_reason(
     project: Path, broken: bytes, error: str
 ) -> None:
-    row = judged(part_of(draw_jpeg("dent"), broken), current_release())
+    row = judge(part_of(draw_jpeg("dent"), broken), current_release()).row
 
     assert (row["verdict"], row["error"], row["fused"]) == ("", error, None)
     (reason,) = row["reasons"]
@@ -99,7 +99,7 @@ def test_a_part_with_a_view_that_cannot_be_read_is_refused_with_the_reason(
 def test_all_views_that_cannot_be_read_are_named(project: Path) -> None:
     part = part_of(b"", draw_jpeg(), b"no image")
     (project / "1.jpg").unlink()
-    row = judged(part, current_release())
+    row = judge(part, current_release()).row
 
     assert row["error"] == "empty"
     assert [reason.split(":")[0] for reason in row["reasons"]] == ["0.jpg", "1.jpg", "2.jpg"]
@@ -113,7 +113,7 @@ def test_a_file_too_large_for_its_frame_is_refused_unread(
     part = part_of(draw_jpeg())
     with part.frames[0].path.open("r+b") as file:
         file.truncate(sample_line().max_pixels * 6 + 2**20 + 1)
-    row = judged(part, current_release())
+    row = judge(part, current_release()).row
 
     assert row["error"] == "too_large"
     assert row["views"][0]["sha256"] == ""
@@ -121,7 +121,7 @@ def test_a_file_too_large_for_its_frame_is_refused_unread(
 
 def test_a_pipe_is_refused_and_not_waited_for(project: Path) -> None:
     os.mkfifo("0.jpg")
-    row = judged(LotPart("A", (Frame("0.jpg", Path("0.jpg")),)), current_release())
+    row = judge(LotPart("A", (Frame("0.jpg", Path("0.jpg")),)), current_release()).row
 
     assert row["error"] == "unreadable"
     assert row["reasons"] == ["0.jpg: not a regular file"]
@@ -129,7 +129,7 @@ def test_a_pipe_is_refused_and_not_waited_for(project: Path) -> None:
 
 def test_what_belongs_to_no_part_is_refused_with_the_reason_of_the_lot(project: Path) -> None:
     part = LotPart("", (Frame("a.jpg", Path("a.jpg")),), "name_not_understood", "does not fit")
-    row = judged(part, current_release())
+    row = judge(part, current_release()).row
 
     assert (row["part_id"], row["verdict"], row["error"]) == ("", "", "name_not_understood")
     assert row["reasons"] == ["does not fit"]
@@ -139,7 +139,7 @@ def test_a_part_that_ended_its_worker_is_a_row_like_any(project: Path) -> None:
     part = part_of(draw_jpeg())
     row = lost(part, current_release())
 
-    assert set(row) == set(judged(part, current_release()))
+    assert set(row) == set(judge(part, current_release()).row)
     assert (row["verdict"], row["error"], row["n_views"]) == ("", "worker_lost", 1)
 
 

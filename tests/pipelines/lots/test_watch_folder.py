@@ -91,12 +91,14 @@ def test_a_part_that_cannot_be_read_is_told_once_and_judged_when_it_can(project:
     from pipelines.lots.arrivals import Arrived
     from pipelines.lots.journal import Journal
     from pipelines.lots.part import Frame, LotPart
+    from pipelines.lots.record import Record
     from pipelines.lots.watch_folder import Watcher
 
     path = project / "a.jpg"
     arrived = Arrived(LotPart("A", (Frame("a.jpg", path),)), {"a.jpg": (5, 7)})
-    with closing(Journal(project / "j.db")) as journal:
-        watcher = Watcher(journal, to_send=False, releases=project / "models/releases")
+    with closing(Journal(project / "j.db")) as journal, Record() as record:
+        releases = project / "models/releases"
+        watcher = Watcher(journal, record, to_send=False, releases=releases)
         row = watcher.take(arrived)
         assert row is not None
         assert (row["verdict"], row["error"]) == ("", "unreadable")

@@ -1,0 +1,218 @@
+"""A registry on Postgres with artifacts in S3, and a host that has nothing but its address."""
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from inspection.errors import InspectionError
+from inspection.runtime.releases import POINTER, champion
+from inspection.runtime.signatures import make_keys, read_public_key
+from pipelines.doctor import servers
+from pipelines.promote import opened, promote
+from pipelines.rollback import rollback
+from pipelines.shipping.follow import brought, follow
+from serving.api import create_app
+from serving.champion import Champion
+from stages import tracking
+from tests.architecture import ROOT
+from tests.bundles import draw_jpeg
+from tests.registering import Project
+from tests.servers import BUCKET, PATIENCE_S, mlflow_server, object_store, postgres
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+LINE = "followed-line"
+STORE = tracking.TrackingParams()
+# From the alias to the answer: two looks of the follower, and the service's own.
+PROMISE_S = 10.0
+
+
+@pytest.fixture(scope="module")
+def plant() -> Iterator[dict[str, str]]:
+    """The environment of the plant: MLflow on Postgres, its artifacts in a bucket, by proxy."""
+    with (
+        postgres() as database,
+        object_store() as bucket,
+        mlflow_server(database.address("mlflow"), f"s3://{BUCKET}/mlflow", bucket) as address,
+    ):
+        yield {**bucket, "MLFLOW_TRACKING_URI": address}
+
+
+@pytest.fixture
+def address(plant: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The registry's address, which is all that this process is told of the plant."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", plant["MLFLOW_TRACKING_URI"])
+    return plant["MLFLOW_TRACKING_URI"]
+
+
+def bucket_of(plant: dict[str, str]) -> Any:
+    import boto3
+
+    return boto3.resource(
+        "s3",
+        endpoint_url=plant["AWS_ENDPOINT_URL"],
+        region_name=plant["AWS_DEFAULT_REGION"],
+        aws_access_key_id=plant["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=plant["AWS_SECRET_ACCESS_KEY"],
+    ).Bucket(BUCKET)
+
+
+def answered(client: TestClient) -> tuple[str, str]:
+    """The verdict on a dented part, and the release that gave it."""
+    answer = client.post("/inspect", files={"views": ("a.jpg", draw_jpeg("dent"))}).json()
+    return answer["verdict"], answer["model"]["release"]
+
+
+def wait_for(is_so: Callable[[], bool], within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@contextmanager
+def following(folder: Path, **variables: str) -> Iterator[None]:
+    """The command, in an empty folder, told of the address and of the name of the line."""
+    command = [sys.executable, "-m", "pipelines.shipping.follow", "--line", LINE, "--every", "0.5"]
+    begun = subprocess.Popen(
+        command, cwd=folder, env=os.environ | variables | {"PYTHONPATH": str(ROOT)}
+    )
+    try:
+        yield
+    finally:
+        begun.terminate()
+        assert begun.wait() == 0
+
+
+def test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else(
+    plant: dict[str, str],
+    address: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home, host = tmp_path / "home", tmp_path / "host"
+    home.mkdir()
+    host.mkdir()
+    public = make_keys(tmp_path / "line.key")
+    monkeypatch.setenv("KNURL_SIGNING_KEY", str(tmp_path / "line.key"))
+    project = Project(home, STORE, LINE)
+    project.register(monkeypatch, "a")
+    assert promote(by="Ada") == "promoted"
+    first = champion(home / "models/releases").name
+    stored = [one.key for one in bucket_of(plant).objects.filter(Prefix="mlflow/")]
+    assert any(key.endswith("card.json") for key in stored)
+    assert not (home / "mlruns").exists()
+
+    there = host / "models/releases"
+    with following(host, KNURL_PUBLIC_KEY=str(public)):
+        wait_for(lambda: (there / POINTER).is_file(), PATIENCE_S)
+        serving = Champion(there, read_public_key(public))
+        serving.start()
+        with TestClient(create_app(serving)) as client:
+            assert answered(client) == ("reject", first)
+
+            project.register(monkeypatch, "b")
+            assert promote(by="Ada") == "promoted"
+            second = champion(home / "models/releases").name
+            assert second != first
+            wait_for(lambda: answered(client)[1] == second, PROMISE_S)
+            rollback(reason="overkill on Monday", by="Ada")
+            wait_for(lambda: answered(client)[1] == first, PROMISE_S)
+        serving.stop()
+    assert list(host.iterdir()) == [host / "models"]
+
+    # an alias that was moved by hand, past the gate
+    registry = opened()[2]
+    registry.client.set_registered_model_alias(LINE, tracking.CHAMPION, "2")
+    with pytest.raises(InspectionError, match="names version 2, which no gate has seen"):
+        brought(LINE, STORE, there)
+    registry.client.set_registered_model_alias(LINE, tracking.CHAMPION, "1")
+
+    # a key of somebody else
+    strangers = {"KNURL_PUBLIC_KEY": str(make_keys(tmp_path / "strangers.key"))}
+    with pytest.raises(InspectionError, match="is not the signature of this release"):
+        brought(LINE, STORE, tmp_path / "third", strangers)
+    assert not (tmp_path / "third" / POINTER).exists()
+
+    # a model that was changed in the bucket
+    for one in bucket_of(plant).objects.all():
+        if one.key.endswith("classifier.onnx"):
+            one.put(Body=one.get()["Body"].read() + b"\0")
+    with pytest.raises(InspectionError, match="whole neither there nor in the registry"):
+        brought(LINE, STORE, tmp_path / "fourth")
+    assert champion(there, read_public_key(public)).name == first
+
+
+def test_the_doctor_finds_nothing_amiss_and_strangers_names_are_refused(address: str) -> None:
+    found = list(servers.mlflow())
+    assert [(one.state, one.subject) for one in found] == [
+        ("ok", "MLflow"),
+        ("ok", "clock"),
+        ("ok", "artifacts"),
+    ]
+    assert "mlflow-artifacts:" in found[2].text
+
+    asked = f"{address}/api/2.0/mlflow/experiments/get-by-name?experiment_name={STORE.experiment}"
+    status = {
+        host: httpx.get(asked, headers={"Host": host}).status_code
+        for host in ("mlflow:5000", "evil.example")
+    }
+    assert status == {"mlflow:5000": 200, "evil.example": 403}
+
+
+def test_hosts_take_turns_and_a_claim_of_the_dead_is_dropped(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = tracking.reader(STORE).MlflowClient()
+    monkeypatch.setattr(tracking, "PATIENCE_S", 1.0)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+
+    monkeypatch.chdir(tmp_path / "a")
+    with tracking.changing_aliases(STORE):
+        monkeypatch.chdir(tmp_path / "b")  # another checkout, with a file of its own to wait by
+        held = rf"process {os.getpid()} on {platform.node()}, since .* changes aliases"
+        with (
+            pytest.raises(InspectionError, match=held),
+            tracking.changing_aliases(STORE),
+        ):
+            pass
+    with tracking.changing_aliases(STORE):
+        pass
+
+    tags = {tracking.HOST_TAG: platform.node(), tracking.PROCESS_TAG: f"{2**22 + 1} 1.00"}
+    client.create_registered_model(tracking.CLAIM, tags=tags)
+    with tracking.changing_aliases(STORE):
+        pass
+    assert client.search_registered_models(f"name = '{tracking.CLAIM}'") == []
+
+
+def test_a_registry_that_is_away_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    stopping = threading.Event()
+    following = threading.Thread(
+        target=follow,
+        args=(LINE, STORE, tmp_path),
+        kwargs={"every_s": 0.05, "stopping": stopping},
+    )
+    with caplog.at_level("INFO", logger="knurl.follow"):
+        following.start()
+        time.sleep(1.0)
+        stopping.set()
+        following.join()
+
+    assert len(caplog.messages) == 1  # said once, tried some twenty times
+    assert "no answer from 127.0.0.1:9" in caplog.text
+    assert list(tmp_path.iterdir()) == []
