@@ -41,13 +41,13 @@ class SmoothedScores:
     kept: Scores
 
     @classmethod
-    def of(cls, scores: Scores, defective: Any) -> Self:
-        """Smooth scores, NaN where a region was not found."""
+    def of(cls, scores: Scores, defective: Any, *, margin: float = 0.0) -> Self:
+        """Smooth scores, NaN where a region was not found; `margin` apart they are alike."""
         scored = ~np.isnan(scores)
         of_normal = scores[scored & ~defective]
         of_defective = scores[scored & defective]
 
-        widths = bandwidths(of_normal, of_defective)
+        widths = bandwidths(of_normal, of_defective, margin=margin)
         width = np.where(defective, widths[1], widths[0])
         cuts = _cuts(scores[scored], width[scored])
         below = _below(cuts, scores, width)
@@ -95,18 +95,22 @@ class SmoothedScores:
         return Thresholds(accept_below=accept, reject_above=max(accept, reject))
 
 
-def bandwidths(normal: Scores, defective: Scores) -> tuple[float, float]:
+def bandwidths(
+    normal: Scores, defective: Scores, *, margin: float = 0.0
+) -> tuple[float, float]:
     """The width of the kernel for normal and for defective parts (Silverman 1986, equation 3.31).
 
-    Parts of one kind that do not differ, or a single one, are taken to spread as the other kind
-    does; where that does not either, by a tenth of what lies between the two.
+    Parts of one kind that do not differ by more than the margin, or a single one, are taken to
+    spread as the other kind does; where that does not either, by a tenth of what lies between the
+    two. No width is below the margin: else a threshold that keeps the margin from a part would
+    fall out of its reach, and a line whose scores are all alike would pass none.
     """
-    of_normal, of_defective = _spread(normal), _spread(defective)
     both = np.r_[normal, defective]
+    # above the rounding of a score: a width of nothing would divide by nothing
+    smallest = max(margin, 1e-9 * (1.0 + np.abs(both).max(initial=0.0)))
+    of_normal, of_defective = _spread(normal, smallest), _spread(defective, smallest)
     apart = float(np.ptp(both)) / 10 if len(both) else 0.0
 
-    # Above the rounding of a score: a width of nothing would divide by nothing.
-    smallest = 1e-9 * (1.0 + np.abs(both).max(initial=0.0))
     of_both = (
         _bandwidth(of_normal or of_defective or apart, len(normal)),
         _bandwidth(of_defective or of_normal or apart, len(defective)),
@@ -118,14 +122,17 @@ def _bandwidth(spread: float, n: int) -> float:
     return SILVERMAN * spread * max(1, n) ** -0.2
 
 
-def _spread(scores: Scores) -> float:
-    """The standard deviation, or what the quartiles make of it where that is less."""
+def _spread(scores: Scores, smallest: float) -> float:
+    """The standard deviation, or what the quartiles make of it where that is less; 0 where the
+    deviation is below the smallest that counts."""
     if len(scores) < 2:
         return 0.0
 
     lower, upper = np.quantile(scores, (0.25, 0.75))
     robust = float(upper - lower) / NORMAL_IQR
     deviation = float(scores.std(ddof=1))
+    if deviation < smallest:
+        return 0.0
     return min(deviation, robust) if robust > 0 else deviation
 
 

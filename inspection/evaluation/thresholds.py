@@ -47,7 +47,7 @@ def choose_thresholds(
     not found.
     """
     bad = np.asarray(defective, bool)
-    smoothed = SmoothedScores.of(scores, bad)
+    smoothed = SmoothedScores.of(scores, bad, margin=margin)
     weights = _weights(bad, costs)
     cheapest = smoothed.within_reach(_best_cuts(smoothed, weights))
 

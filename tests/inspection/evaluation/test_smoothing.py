@@ -15,6 +15,10 @@ def test_bandwidths_follow_silverman_and_one_part_spreads_as_the_others_do() -> 
     assert alone[1] == pytest.approx(0.9, rel=0.05)
     assert min(bandwidths(np.array([]), np.array([2.0, 2.0]))) > 0
     assert max(bandwidths(np.full(6, -10.0), np.full(6, 10.0))) < 2
+    # the rounding of a mean is no spread: 0.1 six times has a deviation of 1e-17
+    constant = bandwidths(np.full(6, 0.1), np.full(6, 20.1))
+    assert min(constant) == pytest.approx(0.9 * 2 * 6**-0.2)
+    assert bandwidths(normal, defective, margin=9.0) == (9.0, 9.0)
 
 
 def test_the_chances_at_a_cut_are_those_at_a_threshold_of_that_value() -> None:

@@ -119,6 +119,19 @@ def test_of_parts_far_apart_all_between_them_goes_to_review() -> None:
     assert looks == [PASS, REVIEW, REVIEW, REVIEW, REVIEW, REJECT, REJECT, REJECT]
 
 
+@pytest.mark.parametrize("margin", [0.0, 0.001, 0.01])
+@pytest.mark.parametrize("off", [0.0, 1e-6, 1e-3, 0.01])
+def test_parts_told_apart_by_scores_that_are_all_alike_are_passed_and_rejected(
+    off: float, margin: float
+) -> None:
+    # a saturated classifier gives every normal part one score, and every defective one another
+    scores = np.r_[np.full(93, -2.784), -2.784 + off, np.full(16, 4.605)]
+    bad = np.arange(110) >= 94
+    found = choose_thresholds(scores, bad, COSTS, margin=margin).thresholds
+    assert (scores[~bad] < found.accept_below).all()
+    assert (scores[bad] > found.reject_above).all()
+
+
 def test_dear_escapes_are_bought_off_with_review() -> None:
     scores, bad = drawn(0, 100, 50, shift=3.0)
     shares = []
