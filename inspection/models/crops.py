@@ -142,9 +142,14 @@ def box_target(boxes: list[Box], window: CropWindow) -> Image:
 
 
 def mask_target(mask: Image, window: CropWindow) -> Image:
-    """How much of each target cell a frame-sized mask (non-zero = defect) covers, as uint8."""
+    """Which target cells a frame-sized mask (non-zero = defect) touches, as uint8, 255 or 0.
+
+    A crack is thinner than a cell: its share of one would say that it is rather not there, and
+    evidence would be learned beside it.
+    """
     width, height = window.size_px
     cells = (width // TARGET_STRIDE, height // TARGET_STRIDE)
     small = replace(window, size_px=cells)
     binary = np.where(mask > 0, 255, 0).astype(np.uint8)
-    return cut(binary, small, outside=0)
+    covered = cut(binary, small, outside=0)
+    return np.where(covered > 0, 255, 0).astype(np.uint8)

@@ -90,6 +90,14 @@ def test_a_mask_covers_the_cells_that_its_box_covers() -> None:
     np.testing.assert_array_equal(mask_target(mask, WINDOW), box_target([box], WINDOW))
 
 
+def test_a_mask_thinner_than_a_cell_marks_the_cells_that_it_touches() -> None:
+    mask = np.zeros((80, 120), np.uint8)
+    mask[26, 18:30] = 1  # a crack of 1 px along one row of cells
+    target = mask_target(mask, WINDOW)
+    box = box_target([Box(18, 24, 12, 4)], WINDOW)
+    np.testing.assert_array_equal(target, np.where(box > 0, 255, 0))
+
+
 def test_a_target_is_turned_with_its_crop() -> None:
     turned = dataclasses.replace(WINDOW, turned=True)
     box = Box(18, 24, 8, 4)
