@@ -53,15 +53,17 @@ class Postgres:
         """Execute a statement that belongs into no transaction."""
         self.run("postgres", statement)
 
-    def run(self, database: str, statement: str) -> None:
-        """Execute a statement in a database that is there."""
+    def run(self, database: str, statement: str) -> list[tuple[Any, ...]]:
+        """Execute a statement in a database that is there; the rows that it gives, if any."""
         import psycopg2
 
         connection = psycopg2.connect(host=HOST, port=self.port, user="postgres", dbname=database)
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute(statement)
+            rows = cursor.fetchall() if cursor.description else []
         connection.close()
+        return rows
 
 
 @contextmanager

@@ -1,13 +1,19 @@
 """compose.yaml: what is published, pinned and secret, and whether what it runs exists."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipelines.doctor.servers import POOL, prefect
 from stages.sections import read_yaml
 from tests.architecture import ROOT, files_of_module
+from tests.servers import postgres, prefect_server
 
 COMPOSE: dict[str, Any] = read_yaml(ROOT / "compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -138,3 +144,18 @@ def test_buckets_are_made_before_they_are_written() -> None:
 
     assert destination.removeprefix("s3://") in made
     assert "dvc" in made  # the README's remote
+
+
+@pytest.mark.slow
+def test_the_prefect_server_keeps_its_pools_in_postgres(tmp_path: Path) -> None:
+    with postgres() as database:
+        tables = database.address("prefect", "+asyncpg")
+        database.run("prefect", "CREATE EXTENSION pg_trgm")
+        with prefect_server(tables, tmp_path / "server") as api:
+            host = {"PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path / "host")}
+            made = [sys.executable, "-m", "pipelines.runs.pool", POOL]
+            subprocess.run(made, cwd=ROOT, env=os.environ | host, check=True)
+            *_, pool = prefect({"PREFECT_API_URL": api})
+        kept = database.run("prefect", "SELECT name FROM work_pool")
+    assert pool.text == f"{POOL}: no worker asks for runs"
+    assert (POOL,) in kept
