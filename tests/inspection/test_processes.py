@@ -56,7 +56,8 @@ def test_another_process_would_outlive_its_parent() -> None:
 STEPS = """
 import resource, torch
 from inspection.processes import keep_freed_memory
-{first}
+
+keep_freed_memory()
 torch.set_num_threads(1)
 for step in range(30):
     if step == 10:
@@ -67,12 +68,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def n_page_faults(first: str) -> int:
-    """How many empty pages 20 steps ask for that take and free eight times 6 MB."""
-    program = [sys.executable, "-c", STEPS.format(first=first)]
-    return int(subprocess.run(program, capture_output=True, text=True, check=True).stdout)
-
-
 def test_memory_that_is_kept_need_not_be_asked_for_again_at_every_step() -> None:
-    assert n_page_faults("keep_freed_memory()") < 100
-    assert n_page_faults("") > 10_000
+    # 20 steps of eight times 6 MB; by itself glibc asks for most of their 234,000 pages anew
+    done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100
