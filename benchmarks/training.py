@@ -102,7 +102,11 @@ def of_project(
         # As heads are trained: side by side, one thread each.
         torch.set_num_threads(1)
         features = frozen_features(
-            model, train.images, FEATURE_CACHE, mirrored=True, show_progress=True
+            model,
+            train.images,
+            FEATURE_CACHE,
+            mirrored=True,
+            show_progress=sys.stderr.isatty(),
         )
         rows = range(len(train))
         examples = FeatureDataset(train, features, classes, rows=rows, seed=params.seed)
