@@ -5,11 +5,14 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
+from inspection.curation.folds import NEVER_HELD_OUT
 from inspection.errors import InspectionError
 from inspection.evaluation.part_scores import read_out_of_fold
 from inspection.models.augmentations import build_augmentation
@@ -87,30 +90,35 @@ def of_project(
         sections.line("classify"), sections.section("train", TrainParams)
     )
     crops = load_crops(folder, line.classify)
-    train = crops.in_fold("train")
     model = load_classifier(classifier)
     classes = model.architecture.classes
     schedule = Schedule(
         **{name: getattr(params, name) for name in Schedule.__dataclass_fields__}
     )
-    augment = build_augmentation(params.augmentation, seed=params.seed)
-    learner: DefectClassifier | EvidenceHead = model
-    examples: CropDataset | FeatureDataset = CropDataset(
-        train, classes, augment, paste_probability=params.paste_probability
-    )
-    if read_out_of_fold(classifier) is not None:
-        # As heads are trained: side by side, one thread each.
+    learner: DefectClassifier | EvidenceHead
+    examples: CropDataset | FeatureDataset
+    if read_out_of_fold(classifier) is None:
+        learner = model
+        examples = CropDataset(
+            crops.in_fold("train"),
+            classes,
+            build_augmentation(params.augmentation, seed=params.seed),
+            paste_probability=params.paste_probability,
+        )
+    else:
+        # As heads are trained: side by side, one thread each, on the features that were kept.
         torch.set_num_threads(1)
+        learner = with_new_head(model).head
+        seen = crops.rows(np.flatnonzero(crops.index["cv_fold"] != NEVER_HELD_OUT))
         features = frozen_features(
             model,
-            train.images,
+            seen.images,
             FEATURE_CACHE,
             mirrored=True,
             show_progress=sys.stderr.isatty(),
         )
-        rows = range(len(train))
-        examples = FeatureDataset(train, features, classes, rows=rows, seed=params.seed)
-        learner = with_new_head(model).head
+        rows = np.flatnonzero(seen.index["fold"] == "train")
+        examples = FeatureDataset(seen, features, classes, rows=rows, seed=params.seed)
 
     learner.train().to(memory_format=torch.channels_last)
     training = ClassifierTraining(learner, schedule, None, torch.ones(len(classes)))
@@ -122,24 +130,20 @@ def timed(
 ) -> Steps:
     """Time steps, after some that are not counted; the batches are taken again and again."""
     optimiser = torch.optim.AdamW(training.model.parameters())
+    endless = chain.from_iterable(repeat(batches))
     waiting_s = learning_s = 0.0
-    n_done = 0
-    while n_done < WARM_UP_STEPS + n_steps:
+    for step in range(WARM_UP_STEPS + n_steps):
         asked = time.perf_counter()
-        for batch in batches:
-            began = time.perf_counter()
-            optimiser.zero_grad()
-            training.training_step(batch, n_done).backward()
-            nn.utils.clip_grad_norm_(training.model.parameters(), MAX_GRADIENT_NORM)
-            optimiser.step()
-            ended = time.perf_counter()
-            n_done += 1
-            if n_done > WARM_UP_STEPS:
-                waiting_s += began - asked
-                learning_s += ended - began
-            if n_done == WARM_UP_STEPS + n_steps:
-                break
-            asked = time.perf_counter()
+        batch = next(endless)
+        began = time.perf_counter()
+        optimiser.zero_grad()
+        training.training_step(batch, step).backward()
+        nn.utils.clip_grad_norm_(training.model.parameters(), MAX_GRADIENT_NORM)
+        optimiser.step()
+        ended = time.perf_counter()
+        if step >= WARM_UP_STEPS:
+            waiting_s += began - asked
+            learning_s += ended - began
     return Steps(n_steps, waiting_s, learning_s)
 
 
