@@ -11,7 +11,7 @@ from typing import TypeVar
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import Card
 from inspection.runtime.pictures import Pictures, now
-from inspection.runtime.recording import KeepingPolicy, logged_views
+from inspection.runtime.recording import KeepingPolicy, logged_views, open_log
 from inspection.runtime.verdict_log import (
     Feedback,
     LoggedPart,
@@ -95,13 +95,7 @@ class Recorder:
 
     def _opened(self) -> tuple[VerdictLog, Pictures]:
         if self._log is None or self._pictures is None:
-            self._log = VerdictLog(self._folder)
-            self._pictures = Pictures(
-                self._folder,
-                self._log,
-                pass_fraction=self._policy.pass_fraction,
-                max_bytes=self._policy.max_bytes,
-            )
+            self._log, self._pictures = open_log(self._folder, self._policy)
         return self._log, self._pictures
 
     def _asked(self, ask: Callable[[VerdictLog], Result]) -> Result:

@@ -7,14 +7,16 @@ KNURL_PICTURES_MB        how much room the pictures may take, the oldest leave f
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from inspection.errors import InspectionError
 from inspection.geometry import Box
 from inspection.runtime.appearance import brightness, focus
 from inspection.runtime.bundle import Card
 from inspection.runtime.detectors import CLASSIFIER
+from inspection.runtime.pictures import Pictures
 from inspection.runtime.verdict import PartVerdict, ViewVerdict
-from inspection.runtime.verdict_log import LoggedView, RegionLook
+from inspection.runtime.verdict_log import LoggedView, RegionLook, VerdictLog
 from inspection.runtime.views import ViewOutputs
 
 VERDICTS = "verdicts"
@@ -42,6 +44,18 @@ def keeping_policy(variables: Mapping[str, str]) -> KeepingPolicy:
     percent = _number(variables, "KNURL_KEEP_PASS_PERCENT", KEEP_PASS_PERCENT, 100.0)
     megabytes = _number(variables, "KNURL_PICTURES_MB", PICTURES_MB, float("inf"))
     return KeepingPolicy(percent / 100, round(megabytes * 1e6))
+
+
+def open_log(folder: Path, policy: KeepingPolicy) -> tuple[VerdictLog, Pictures]:
+    """The verdict log in a folder, and its pictures. Raises OSError, sqlite3.Error."""
+    log = VerdictLog(folder)
+    pictures = Pictures(
+        folder,
+        log,
+        pass_fraction=policy.pass_fraction,
+        max_bytes=policy.max_bytes,
+    )
+    return log, pictures
 
 
 def logged_views(

@@ -156,9 +156,11 @@ def _logged(
 
     `first` is the number of the first part in the lot.
     """
+    from contextlib import closing
+
     from pipelines.lots.record import Record, lot_request
 
-    with Record() as record:
+    with closing(Record()) as record:
         for number, (part, judged) in enumerate(
             zip(parts, found, strict=True), start=first
         ):

@@ -11,12 +11,10 @@ import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from inspection.errors import InspectionError
 from inspection.runtime.pictures import Pictures, now
-from inspection.runtime.recording import keeping_policy, verdicts_folder
+from inspection.runtime.recording import keeping_policy, open_log, verdicts_folder
 from inspection.runtime.verdict_log import LoggedPart, VerdictLog
 from inspection.runtime.views import View
 from pipelines.lots.judging import Judged
@@ -38,15 +36,8 @@ class Record:
         self._pictures: Pictures | None = None
         self._problem = ""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the log."""
         if self._log is not None:
             self._log.close()
 
@@ -67,13 +58,7 @@ class Record:
 
     def _opened(self) -> tuple[VerdictLog, Pictures]:
         if self._log is None or self._pictures is None:
-            self._log = VerdictLog(self._folder)
-            self._pictures = Pictures(
-                self._folder,
-                self._log,
-                pass_fraction=self._policy.pass_fraction,
-                max_bytes=self._policy.max_bytes,
-            )
+            self._log, self._pictures = open_log(self._folder, self._policy)
         return self._log, self._pictures
 
 

@@ -190,7 +190,7 @@ def watch(
     with (
         locked(LOCKS / f"watch-{name}.lock", holder=f"a watcher of {folder}"),
         closing(Journal(STATE / f"{name}.db")) as journal,
-        Record() as record,
+        closing(Record()) as record,
     ):
         lines = VerdictLines(out, journal)
         lines.catch_up()

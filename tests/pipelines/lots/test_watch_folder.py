@@ -96,7 +96,7 @@ def test_a_part_that_cannot_be_read_is_told_once_and_judged_when_it_can(project:
 
     path = project / "a.jpg"
     arrived = Arrived(LotPart("A", (Frame("a.jpg", path),)), {"a.jpg": (5, 7)})
-    with closing(Journal(project / "j.db")) as journal, Record() as record:
+    with closing(Journal(project / "j.db")) as journal, closing(Record()) as record:
         releases = project / "models/releases"
         watcher = Watcher(journal, record, to_send=False, releases=releases)
         row = watcher.take(arrived)
