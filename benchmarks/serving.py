@@ -1,10 +1,12 @@
 """What the service costs and holds, side by side with a bare app and a tutorial's BentoML service.
 
     python -m benchmarks.serving --picture FILE [--releases models/releases] [--requests 400]
+    python -m benchmarks.serving --picture FILE --memory 20000
 
 One run on the loopback device: CPU a request against Starlette + ONNX Runtime with the same models;
-throughput against BentoML with PIL and torch; waiting times at overload; memory over many requests;
-and what is dropped or mixed while releases change. Servers run one after the other.
+throughput against BentoML with PIL and torch; waiting times at overload. Servers run one after the
+other. With `--memory` only what the service holds while it answers so many requests. What becomes
+of requests while releases change is measured by `benchmarks.promotions`.
 """
 
 import argparse
@@ -14,23 +16,22 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel
 
 from benchmarks.servers import Server, bentoml_command, free_port, running
-from inspection.runtime.releases import champion, promote, release
+from inspection.runtime.releases import champion
 
 N_CLIENTS, N_OVERLOAD = 8, 32
 BOUNDARY = "knurl"
-# Promotions during the load, half a second apart and back again.
-N_CHANGES, EVERY_S = 3, 1.0
 # What the service says in its header Retry-After.
 RETRY_AFTER_S = 1.0
+# So often the memory is read: ten times after the first half, in which buffers grow warm.
+N_READINGS = 20
 
 
 @dataclass
@@ -39,7 +40,6 @@ class Load:
 
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
-    models: set[tuple[str, str]] = field(default_factory=set)
     took_s: float = 0.0
     cpu_s: float = 0.0
 
@@ -58,19 +58,8 @@ class Load:
         return 1000 * float(np.quantile(self.seconds, share))
 
 
-class _Model(BaseModel):
-    release: str
-    card_sha256: str
-
-
-class _Answer(BaseModel):
-    model: _Model
-
-
-def loaded(
-    server: Server, picture: bytes, n_clients: int, n_requests: int, *, read: bool
-) -> Load:
-    """Send `n_requests` of one view by `n_clients`; `read` notes which release answered."""
+def loaded(server: Server, picture: bytes, n_clients: int, n_requests: int) -> Load:
+    """Send `n_requests` of one view by `n_clients`, rounded up to as many for each."""
     load, lock = Load(), threading.Lock()
     body = body_of(picture)
 
@@ -78,7 +67,7 @@ def loaded(
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=70)
         for _ in range(n_mine):
             began_s = time.monotonic()
-            status, content = post(connection, body)
+            status, _ = post(connection, body)
             waited_s = time.monotonic() - began_s
             if status == 429:
                 # as the service asks of its clients
@@ -87,9 +76,6 @@ def loaded(
                 load.statuses[status] += 1
                 if status == 200:
                     load.seconds.append(waited_s)
-                if status == 200 and read:
-                    model = _Answer.model_validate_json(content).model
-                    load.models.add((model.release, model.card_sha256))
         connection.close()
 
     cpu_s, began_s = server.cpu_s(), time.monotonic()
@@ -154,59 +140,31 @@ def tutorial(_: Path, folder: Path) -> Iterator[Server]:
         yield server
 
 
-def changing(releases: Path, names: tuple[str, str], ended: threading.Event) -> None:
-    """Promote one release and the other by turns."""
-    for number in range(N_CHANGES):
-        if ended.wait(EVERY_S):
-            return
-        promote(releases, names[(number + 1) % 2])
-
-
-def with_two_releases(releases: Path, folder: Path) -> tuple[Path, tuple[str, str]]:
-    """A copy of the champion under two names, the first of them promoted."""
-    copy = folder / "releases"
-    names = ("first", "second")
-    for name in names:
-        release(champion(releases), copy, name)
-    promote(copy, names[0])
-    return copy, names
-
-
 def measured(picture: bytes, releases: Path, folder: Path, n_requests: int) -> str:
     """The report."""
-    copy, names = with_two_releases(releases, folder)
-    with bare(copy, folder / "bare") as server:
-        loaded(server, picture, 1, n_requests // 4, read=False)
-        bare_one = loaded(server, picture, 1, n_requests, read=False)
-        bare_eight = loaded(server, picture, N_CLIENTS, n_requests, read=False)
+    with bare(releases, folder / "bare") as server:
+        loaded(server, picture, 1, n_requests // 4)
+        bare_one = loaded(server, picture, 1, n_requests)
+        bare_eight = loaded(server, picture, N_CLIENTS, n_requests)
 
-    with ours(copy, folder / "ours") as server:
-        loaded(server, picture, 1, n_requests // 4, read=False)
-        one = loaded(server, picture, 1, n_requests, read=False)
-        eight = loaded(server, picture, N_CLIENTS, n_requests, read=False)
-        before_mb = server.memory_mb()
-        over = loaded(server, picture, N_OVERLOAD, 2 * n_requests, read=False)
-        changes = _while_changing(server, picture, copy, names, n_requests)
-        many = loaded(server, picture, N_CLIENTS, 5 * n_requests, read=False)
-        after_mb = server.memory_mb()
+    with ours(releases, folder / "ours") as server:
+        loaded(server, picture, 1, n_requests // 4)
+        one = loaded(server, picture, 1, n_requests)
+        eight = loaded(server, picture, N_CLIENTS, n_requests)
+        over = loaded(server, picture, N_OVERLOAD, 2 * n_requests)
 
-    with tutorial(copy, folder / "tutorial") as server:
-        loaded(server, picture, 1, n_requests // 4, read=False)
-        torch_eight = loaded(server, picture, N_CLIENTS, n_requests, read=False)
+    with tutorial(releases, folder / "tutorial") as server:
+        loaded(server, picture, 1, n_requests // 4)
+        torch_eight = loaded(server, picture, N_CLIENTS, n_requests)
 
     return _report(
         {"1 client": (one, bare_one), f"{N_CLIENTS} clients": (eight, bare_eight)},
         torch_eight,
         over,
-        changes,
-    ) + (
-        f"memory: {before_mb:.0f} MB, {many.statuses.total()} requests later {after_mb:.0f} MB\n"
     )
 
 
-def _report(
-    pairs: dict[str, tuple[Load, Load]], tutorial: Load, over: Load, changes: Load
-) -> str:
+def _report(pairs: dict[str, tuple[Load, Load]], tutorial: Load, over: Load) -> str:
     lines = []
     for name, (mine, theirs) in pairs.items():
         ratio = mine.cpu_ms / theirs.cpu_ms
@@ -218,45 +176,51 @@ def _report(
     eight, _ = pairs[f"{N_CLIENTS} clients"]
     faster = eight.per_second / tutorial.per_second
     slower = over.quantile_ms(0.99) / eight.quantile_ms(0.99)
-    n_releases = len({name for name, _ in changes.models})
     lines += [
         f"throughput, {N_CLIENTS} clients: {eight.per_second:.0f}/s, tutorial "
         f"{tutorial.per_second:.0f}/s, ratio {faster:.2f}",
         f"p99 of the accepted, {N_OVERLOAD} clients: {over.quantile_ms(0.99):.0f} ms, ratio "
         f"{slower:.2f} to {N_CLIENTS} clients; 429: {over.statuses[429]} of "
         f"{over.statuses.total()}",
-        f"{N_CHANGES} promotions under load: {faults(changes)} of {changes.statuses.total()} "
-        f"requests dropped or mixed, {n_releases} releases answered",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _while_changing(
-    server: Server, picture: bytes, releases: Path, names: tuple[str, str], n: int
-) -> Load:
-    ended = threading.Event()
-    arguments = (releases, names, ended)
-    changer = threading.Thread(target=changing, args=arguments)
-    changer.start()
-    load = Load()
-    while changer.is_alive():
-        _add(load, loaded(server, picture, N_CLIENTS, n, read=True))
-    changer.join()
-    return load
+def held_mb(
+    picture: bytes, releases: Path, folder: Path, n_requests: int
+) -> list[tuple[int, float]]:
+    """The requests that were answered, and the memory that the service then held, in MB."""
+    held, n_sent = [], 0
+    with ours(releases, folder) as server:
+        for number in range(N_READINGS + 1):
+            n_due = n_requests * number // N_READINGS
+            load = loaded(server, picture, N_CLIENTS, n_due - n_sent)
+            n_sent += load.statuses.total()
+            held.append((n_sent, server.memory_mb()))
+    return held
 
 
-def _add(load: Load, more: Load) -> None:
-    load.seconds += more.seconds
-    load.statuses += more.statuses
-    load.models |= more.models
+def growth_mb(held: Sequence[tuple[int, float]]) -> float:
+    """How much the memory grows in 1,000 requests, by least squares.
+
+    >>> growth_mb([(0, 200.0), (1000, 201.0), (2000, 202.0)])
+    1.0
+    """
+    requests, memory = np.asarray(held).T
+    slope, _ = np.polyfit(requests, memory, deg=1)
+    return round(1000 * float(slope), 3)
 
 
-def faults(load: Load) -> int:
-    """Answers that were none, or that named a release with the card of another."""
-    whole = {name for name, _ in load.models}
-    mixed = len(load.models) - len(whole)
-    dropped = sum(n for status, n in load.statuses.items() if status != 200)
-    return dropped + mixed
+def memory_report(held: Sequence[tuple[int, float]]) -> str:
+    """The course of the memory, and how it grows once the service is warm."""
+    rows = [f"{n:6} requests  {mb:6.1f} MB" for n, mb in held]
+    warm = held[len(held) // 2 :]
+    lowest, highest = min(mb for _, mb in warm), max(mb for _, mb in warm)
+    rows.append(
+        f"in the second half {lowest:.1f} to {highest:.1f} MB, "
+        f"{growth_mb(warm):+.2f} MB in 1,000 requests"
+    )
+    return "\n".join(rows) + "\n"
 
 
 def main() -> None:
@@ -265,12 +229,19 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, required=True, help="a good frame")
     parser.add_argument("--releases", type=Path, default=Path("models/releases"))
     parser.add_argument("--requests", type=int, default=400, help="of each measurement")
+    parser.add_argument(
+        "--memory", type=int, metavar="N", help="only the memory, over N requests"
+    )
     given = parser.parse_args()
 
+    picture, releases = given.picture.read_bytes(), given.releases.resolve()
     with tempfile.TemporaryDirectory() as name:
-        report = measured(
-            given.picture.read_bytes(), given.releases, Path(name), given.requests
-        )
+        folder = Path(name)
+        if given.memory:
+            held = held_mb(picture, releases, folder, given.memory)
+            report = memory_report(held)
+        else:
+            report = measured(picture, releases, folder, given.requests)
     sys.stdout.write(report)
 
 

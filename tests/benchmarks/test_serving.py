@@ -5,24 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving import Load, faults
+from benchmarks.serving import Load, memory_report
 from inspection.runtime.releases import promote, release
 from tests.architecture import ROOT
 from tests.bundles import draw_jpeg, make_bundle
-
-
-@pytest.mark.parametrize(
-    ("statuses", "models", "expected"),
-    [
-        ({200: 9}, {("a", "1"), ("b", "2")}, 0),
-        ({200: 9, 429: 2, 500: 1}, {("a", "1")}, 3),
-        ({200: 9}, {("a", "1"), ("a", "2"), ("b", "2")}, 1),
-    ],
-)
-def test_what_was_dropped_or_mixed_is_counted(
-    statuses: dict[int, int], models: set[tuple[str, str]], expected: int
-) -> None:
-    assert faults(Load(statuses=Counter(statuses), models=models)) == expected
 
 
 def test_rates_are_of_accepted_requests() -> None:
@@ -31,15 +17,42 @@ def test_rates_are_of_accepted_requests() -> None:
     assert (load.per_second, load.cpu_ms, load.quantile_ms(0.5)) == pytest.approx((10, 20, 100))
 
 
-@pytest.mark.slow
-def test_the_whole_comparison_runs(tmp_path: Path) -> None:
+def test_the_growth_of_memory_is_that_of_the_second_half() -> None:
+    warming = [(0, 150.0), (1000, 180.0)]
+    steady = [(2000 + 1000 * n, 200.0 + 0.5 * n) for n in range(3)]
+
+    *rows, last = memory_report([*warming, *steady]).splitlines()
+    assert len(rows) == 5
+    assert last == "in the second half 200.0 to 201.0 MB, +0.50 MB in 1,000 requests"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """A release and a picture, as the command takes them."""
     make_bundle(tmp_path / "bundle")
     release(tmp_path / "bundle", tmp_path / "releases", "1")
     promote(tmp_path / "releases", "1")
     (tmp_path / "good.jpg").write_bytes(draw_jpeg())
-    command = [sys.executable, "-m", "benchmarks.serving", "--requests", "16"]
-    files = ["--picture", str(tmp_path / "good.jpg"), "--releases", str(tmp_path / "releases")]
-    done = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True, check=False)
+    return ["--picture", str(tmp_path / "good.jpg"), "--releases", str(tmp_path / "releases")]
 
+
+def measured(*words: str) -> str:
+    command = [sys.executable, "-m", "benchmarks.serving", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 of" in next(line for line in done.stdout.splitlines() if "promotions" in line)
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_whole_comparison_runs(files: list[str]) -> None:
+    said = measured("--requests", "16", *files)
+
+    assert [line.split()[0] for line in said.splitlines()] == ["CPU", "CPU", "throughput,", "p99"]
+
+
+@pytest.mark.slow
+def test_the_memory_is_read_while_requests_are_answered(files: list[str]) -> None:
+    said = measured("--memory", "320", *files).splitlines()
+
+    assert [int(line.split()[0]) for line in said[:-1]] == list(range(0, 321, 16))
+    assert said[-1].startswith("in the second half ")
