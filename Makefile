@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup plant test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds study doctor
+.PHONY: help demo setup plant test test-fast lint deps lock adopt serve promote flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds study doctor
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -74,6 +74,10 @@ serve: $(READY)  ## the inspection service on http://127.0.0.1:3000
 
 bento: $(READY)  ## a Bento of the champion: service, release and pinned requirements, without torch and MLflow
 	@python -m pipelines.shipping.bento
+
+promote: $(READY)  ## register the bundle that lies in models/bundle, and promote it where the gate lets it through
+	@dvc repro --quiet --force --single-item register
+	@python -m pipelines.promote
 
 flow: $(READY)  ## run the Prefect flow `retrain` once
 	python -m pipelines.retrain

@@ -88,6 +88,11 @@ class Registry:
         """The model card of a version, Markdown."""
         return str(self.client.get_model_version(self.line, number).description or "")
 
+    def holds(self, card_sha256: str) -> bool:
+        """Whether a version of the line is the bundle with this card."""
+        versions = self.client.search_model_versions(f"name = '{self.line}'")
+        return any(one.tags.get(CARD_TAG) == card_sha256 for one in versions)
+
     def released(self, number: str) -> Path:
         """The whole release of a version, fetched from the registry where it is not there.
 

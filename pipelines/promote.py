@@ -8,17 +8,21 @@ import getpass
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.line import Line
 from inspection.promotion.gate import GateParams, Rule, failures, max_uses
+from inspection.runtime.bundle import CARD
+from inspection.storage import sha256_of
 from pipelines.champions import Registry, signing_key
 from pipelines.evidence import Judgement, judge
 from stages import sections, tracking
 
-NEEDS = "run `dvc repro`; after a clone or `dvc exp apply`: `dvc repro -f -s register`"
+NEEDS = "run `dvc repro`; after a clone or `dvc exp apply`: `make promote`"
+BUNDLE = Path("models/bundle")
 
 
 def main() -> None:
@@ -60,6 +64,7 @@ def promote(*, dry_run: bool = False, override: str = "", by: str) -> str:
     params, store, registry = opened()
     if resumed(store, registry):
         return "champion already"
+    _say(unregistered(registry))
     before = registry.aliases()
     challenger, champion = _contenders(before)
     if challenger == champion and registry.served() == champion:
@@ -125,6 +130,17 @@ def resumed(store: tracking.TrackingParams, registry: Registry) -> str | None:
     if number is not None:
         _say(f"version {number} is the champion: a move that was cut off is finished")
     return number
+
+
+def unregistered(registry: Registry) -> str:
+    """A warning where the bundle of the last run is no version of this registry; '' else.
+
+    DVC brings a bundle from its cache, or from another checkout, without running stage `register`.
+    """
+    card = BUNDLE / CARD
+    if not card.is_file() or registry.holds(sha256_of(card)):
+        return ""
+    return f"warning: {BUNDLE} is not in this registry; to fix: `make promote`"
 
 
 def table(rules: Sequence[Rule]) -> str:
@@ -225,8 +241,10 @@ def _entry(
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Print a line; nothing where there is nothing to say."""
+    if text:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

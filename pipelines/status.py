@@ -7,7 +7,7 @@ from typing import Any
 
 from inspection.errors import InspectionError
 from pipelines.champions import Registry
-from pipelines.promote import opened
+from pipelines.promote import opened, unregistered
 from stages import tracking
 
 N_ENTRIES = 20  # fits a screen; all stand in models/releases/history.jsonl
@@ -38,6 +38,9 @@ def status(registry: Registry) -> str:
             "warning: the alias names another version than the one that serves; "
             "to fix: `python -m pipelines.promote --sync`"
         )
+    warning = unregistered(registry)
+    if warning:
+        lines.append(warning)
     lines += ["", *(_line(entry) for entry in registry.entries()[-N_ENTRIES:])]
     return "\n".join(lines) + "\n"
 

@@ -63,6 +63,8 @@ RUN_BY = {
     "::test_a_champion_of_before_there_were_keys_is_signed_by_the_command",
     "export KNURL_SIGNING_KEY=line.key": "tests/pipelines/test_promote.py"
     "::test_what_is_promoted_and_rolled_back_to_is_signed_where_a_key_is_named",
+    "make promote": "tests/test_end_to_end.py"
+    "::test_a_clone_that_has_pulled_serves_the_same_card_after_one_command",
     "make bento": "tests/pipelines/test_promote.py"
     "::test_the_flow_packs_what_it_has_promoted_with_its_card",
     "python -m pipelines.runs.pool docker": "tests/pipelines/test_pools.py"

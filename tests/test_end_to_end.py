@@ -19,12 +19,12 @@ import httpx
 import pytest
 from ruamel.yaml import YAML
 
-from inspection.runtime.bundle import verified
+from inspection.runtime.bundle import CARD, verified
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import champion
 from inspection.runtime.verdict import VERDICTS
 from inspection.runtime.views import View
-from inspection.storage import read_json, read_table, write_table
+from inspection.storage import read_json, read_table, sha256_of, write_table
 from samples.draw import draw_line
 from tests.architecture import ROOT
 from tests.readme import COMMANDS, IN_THE_PROJECT, README
@@ -271,6 +271,41 @@ def test_the_first_version_is_registered_and_promoted(line: Path) -> None:
     assert printed == f"['challenger', 'champion'] 1 {released} True"
 
 
+def test_a_clone_that_has_pulled_serves_the_same_card_after_one_command(
+    line: Path, tmp_path: Path
+) -> None:
+    """By what `make promote` runs; the cache of the first checkout stands for a remote."""
+    clone = tmp_path / "clone"
+    run(["git", "clone", "--quiet", str(line), str(clone)], tmp_path)
+    # what one commits after a run
+    shutil.copy(line / "dvc.lock", clone)
+    shutil.copytree(line / "metrics", clone / "metrics", dirs_exist_ok=True)
+    remote = ["remote", "add", "--local", "--default", "first", str(line / ".dvc/cache")]
+    run([*dvc(), *remote], clone)
+    run([*dvc(), "pull", "--quiet"], clone)
+    assert not (clone / "mlruns").exists()
+
+    run(["bash", "-ec", told_by_make("promote", clone)], clone)
+
+    serving = champion(clone / "models/releases") / CARD
+    assert serving.read_bytes() == (champion(line / "models/releases") / CARD).read_bytes()
+    receipt = read_json(clone / "artifacts/receipt.json")
+    assert receipt["card_sha256"] == sha256_of(serving)
+    assert said_by_the_registry(clone) == f"{receipt['version']} {receipt['card_sha256']} FINISHED"
+
+
+def said_by_the_registry(folder: Path) -> str:
+    """The champion's version, the hash of its card, and how its run ended."""
+    code = (
+        "import mlflow; mlflow.set_tracking_uri('sqlite:///mlruns/mlflow.db');"
+        "c = mlflow.MlflowClient();"
+        "v = c.get_model_version_by_alias('rod-assembly', 'champion');"
+        "r = c.get_run(v.tags['run_id']);"
+        "print(v.version, v.tags['sha256_card.json'], r.info.status)"
+    )
+    return run([sys.executable, "-c", code], folder).strip().splitlines()[-1]
+
+
 def test_a_stage_that_fails_names_the_key_without_traceback_and_nothing_is_lost(line: Path) -> None:
     params, folds = line / "params.yaml", line / "artifacts/folds/folds.parquet"
     text, good = params.read_text(encoding="utf-8"), folds.read_bytes()
@@ -317,10 +352,14 @@ def address(line: Path) -> Iterator[str]:
         yield started
 
 
+def told_by_make(verb: str, folder: Path) -> str:
+    """What a verb of the Makefile runs, once the environment is made."""
+    return run(["make", "--dry-run", "--assume-old=.venv/.ready", verb], folder)
+
+
 def recipe(verb: str, folder: Path) -> list[str]:
     """The server that a verb of the Makefile starts, up to its port."""
-    told = run(["make", "--dry-run", "--assume-old=.venv/.ready", verb], folder)
-    command = told.replace("\\\n", " ").strip().splitlines()[-1]
+    command = told_by_make(verb, folder).replace("\\\n", " ").strip().splitlines()[-1]
     words, port = shlex.split(re.sub(r"(--port) \d+(.*)", r"\2 \1", command)), "--port"
     assert words[-1] == port
     return ["env", *words]

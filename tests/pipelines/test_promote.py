@@ -315,6 +315,22 @@ def test_two_that_want_a_lost_release_at_once_both_get_it_whole(promoted: Regist
     assert not list(RELEASES.glob(".*.fetched"))
 
 
+def test_a_bundle_that_dvc_brought_and_nobody_registered_is_told(
+    promoted: Registry, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after `dvc exp apply` of a temporary run, whose registry is gone."""
+    shutil.copytree(project.root / "bundle", project.root / "models/bundle")
+    assert promote(by="Ada") == "champion already"
+    assert "warning" not in capsys.readouterr().out + status(promoted)
+
+    card = project.root / "models/bundle" / CARD
+    card.write_text(card.read_text().replace('"version":"a"', '"version":"applied"'))
+    warning = "warning: models/bundle is not in this registry; to fix: `make promote`"
+    assert promote(by="Ada") == "champion already"
+    assert warning in capsys.readouterr().out
+    assert warning in status(promoted)
+
+
 def test_a_line_without_a_version_says_what_to_do(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
