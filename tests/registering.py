@@ -25,7 +25,7 @@ LINEAGE = {
     "git_revision": "0123456789abcdef",
     "git_clean": True,
     "data": "outs:\n- md5: 00\n",
-    "params": "",
+    "params": "train:\n  epochs: 3\n",
 }
 
 

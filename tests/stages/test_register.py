@@ -10,7 +10,7 @@ import pytest
 from inspection.errors import InspectionError
 from inspection.storage import locked
 from stages import tracking
-from tests.registering import Project
+from tests.registering import LINEAGE, Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
@@ -44,6 +44,28 @@ def test_a_version_holds_what_a_reviewer_asks_for(
     assert run.info.run_name == f"{name} 01234567 bundle a"
     assert run.inputs.dataset_inputs[0].dataset.name == f"{name} data.dvc"
     assert float(version.tags["quarantined_fraction"]) == 0.02
+
+
+def test_a_version_traces_back_and_shows_how_it_is_asked(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.register(monkeypatch, "a")
+    mlflow = tracking.connect(project.store)
+    tags = mlflow.MlflowClient().get_model_version(project.line.name, "1").tags
+    info = mlflow.models.get_model_info(f"models:/{project.line.name}/1")
+    description = mlflow.MlflowClient().get_model_version(project.line.name, "1").description
+
+    assert tags["git_revision"] == LINEAGE["git_revision"]
+    assert tags["data_dvc"] == LINEAGE["data"]
+    assert tags["params"] == LINEAGE["params"]
+    assert {"sha256_classifier.onnx", "sha256_anomaly.onnx", "sha256_card.json"} <= set(tags)
+    assert info.signature.inputs.input_names() == ["part_id", "image"]
+    assert info.signature.outputs.input_names() == ["part_id", "verdict", "label", "cause"]
+    assert info.saved_input_example_info is not None
+    assert [line for line in description.splitlines() if line.startswith("## ")] == [
+        "## Claim", "## Limits", "## Artifacts",
+    ]  # fmt: skip
+    assert "| class | parts | pass | review | reject | error rate | at most |" in description
 
 
 def test_the_fold_of_every_view_is_kept_with_the_version(

@@ -1,7 +1,10 @@
-"""The store: runs of killed trainings, and a database that is damaged."""
+"""The store: made by several at once, copied, runs of killed trainings, a damaged database."""
 
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from inspection.errors import InspectionError
 from stages import tracking
 from stages.tracking import HOST_TAG, PROCESS_TAG, TrackingParams
 from tests.stages.conftest import statuses
+from tests.surroundings import plain_environment
 
 pytestmark = pytest.mark.filterwarnings("default")
 ROOT = Path(__file__).parents[2]
@@ -20,6 +24,56 @@ store = tracking.TrackingParams(store=sys.argv[1], experiment=sys.argv[2])
 tracking.connect(store).start_run(tags=tracking.owner())
 sys.stdout.write("begun\\n"); sys.stdout.flush(); time.sleep(600)
 """
+
+LOGS_A_NOTE = """
+import sys
+from stages import tracking
+mlflow = tracking.connect(tracking.TrackingParams(store="mlruns", experiment="notes"))
+with mlflow.start_run(run_name=sys.argv[1]):
+    mlflow.log_text("a note", "note.txt")
+"""
+
+
+def logging_a_note(checkout: Path, name: str) -> "subprocess.Popen[str]":
+    """A process in a checkout that connects to its store and logs a run of this name."""
+    return subprocess.Popen(
+        [sys.executable, "-c", LOGS_A_NOTE, name],
+        cwd=checkout,
+        env=plain_environment() | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended_well(process: "subprocess.Popen[str]") -> None:
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+
+
+def asked(checkout: Path, query: str) -> list[str]:
+    with closing(sqlite3.connect(checkout / "mlruns/mlflow.db")) as database:
+        return sorted(str(value) for (value,) in database.execute(query))
+
+
+@pytest.mark.slow
+def test_two_make_one_store_at_once_and_a_copied_checkout_writes_into_itself(
+    tmp_path: Path,
+) -> None:
+    first, copy = tmp_path / "first", tmp_path / "copy"
+    first.mkdir()
+    for process in [logging_a_note(first, name) for name in ("a", "b")]:
+        ended_well(process)
+    assert asked(first, "SELECT name FROM runs") == ["a", "b"]
+    assert asked(first, "PRAGMA journal_mode") == ["wal"]
+
+    shutil.copytree(first, copy)
+    before = {path: path.read_bytes() for path in first.rglob("*") if path.is_file()}
+    assert sum(path.name == "note.txt" for path in before) == 2
+    ended_well(logging_a_note(copy, "c"))
+
+    assert {path: path.read_bytes() for path in first.rglob("*") if path.is_file()} == before
+    assert asked(copy, "SELECT name FROM runs") == ["a", "b", "c"]
+    assert len(list(copy.rglob("note.txt"))) == 3
 
 
 @pytest.mark.slow
