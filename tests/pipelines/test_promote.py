@@ -3,15 +3,20 @@
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 import psutil
 import pytest
 from ruamel.yaml import YAML
+from starlette.testclient import TestClient
 
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD, verified
@@ -24,13 +29,21 @@ from pipelines.evidence import judge
 from pipelines.promote import opened, promote, sync
 from pipelines.rollback import rollback
 from pipelines.status import status
+from serving.api import create_app
+from serving.champion import Champion
 from stages import tracking
+from stages.tracking import CARD_TAG
 from tests.architecture import ROOT
+from tests.bundles import draw_jpeg
 from tests.registering import Project
 from tests.surroundings import plain_environment
 
 # Two processes that import MLflow, on a machine that is busy with other tests.
 PATIENCE_S = 300.0
+# From a promotion to the first answer of what was promoted.
+PROMISE_S = 10.0
+# As many at once as the light lane has threads, and one that waits.
+N_CLIENTS = 3
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
@@ -110,6 +123,63 @@ def test_an_equal_challenger_is_promoted_and_rollback_brings_the_old_one_back(
     assert promote(by="Ada") == "refused"
     assert "by Grace: overkill on Monday" in promoted.tags("2")["gate_reason"]
     assert "rolled back" in status(promoted)
+
+
+def test_under_load_promotion_and_rollback_serve_within_ten_seconds_and_nothing_fails(
+    promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = promoted.tags("1")["release"]
+    project.register(monkeypatch, "b")
+    second = promoted.tags("2")["release"]
+
+    serving = Champion(RELEASES.absolute())
+    serving.start()
+    with TestClient(create_app(serving)) as client, under_load(client) as answers:
+        wait_for_release(first, answers)
+        assert promote(by="Ada") == "promoted"
+        wait_for_release(second, answers)
+        rollback(reason="overkill on Monday", by="Grace")
+        wait_for_release(first, answers)
+    serving.stop()
+
+    assert {answer.status_code for answer in answers} == {200}
+    cards = {(one["release"], one["card_sha256"]) for one in map(model_of, answers)}
+    assert cards == {(promoted.tags(n)["release"], promoted.tags(n)[CARD_TAG]) for n in "12"}
+
+
+@contextmanager
+def under_load(client: TestClient) -> Iterator[list[httpx.Response]]:
+    """Clients that ask for a verdict again and again; yields the answers as they come."""
+    answers: list[httpx.Response] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            files = {"views": ("a.jpg", draw_jpeg("dent"))}
+            answers.append(client.post("/inspect", files=files))
+
+    threads = [threading.Thread(target=ask) for _ in range(N_CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def wait_for_release(release: str, answers: list[httpx.Response]) -> None:
+    """Until an answer that comes from now on names this release."""
+    n_before, deadline = len(answers), time.monotonic() + PROMISE_S
+    while release not in [model_of(answer)["release"] for answer in answers[n_before:]]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def model_of(answer: httpx.Response) -> dict[str, str]:
+    model: dict[str, str] = answer.json()["model"]
+    return model
 
 
 def test_what_is_promoted_and_rolled_back_to_is_signed_where_a_key_is_named(
