@@ -12,6 +12,9 @@ from serving.forms import FIELD, MAX_FILE_BYTES, MAX_NAME_CHARACTERS, MAX_VIEWS
 from serving.uploads import MAX_BODY_BYTES
 
 Json = dict[str, Any]
+# Of the JSON that programs read. Keys may be added; where one is renamed, removed or changes its
+# type, this is the next number.
+API_VERSION = "1"
 
 WHY = {
     "400": "no view, an unknown field or parameter, a broken body",
@@ -48,7 +51,7 @@ def specification() -> Json:
     """The description as a JSON value."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Inspection of parts", "version": "1"},
+        "info": {"title": "Inspection of parts", "version": API_VERSION},
         "paths": {
             "/inspect": {"post": _inspect()},
             "/feedback": {"post": _feedback()},

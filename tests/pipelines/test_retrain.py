@@ -167,6 +167,17 @@ def test_stages_that_do_not_need_each_other_run_side_by_side(project: Path) -> N
     assert {row["outcome"] for row in retrain()} == {"up to date"}
 
 
+def test_a_task_runner_of_processes_can_take_the_stages(project: Path) -> None:
+    """A task is given the name of a stage and no live object."""
+    from prefect.task_runners import ProcessPoolTaskRunner
+
+    from pipelines.retrain import retrain
+
+    in_processes = retrain.with_options(task_runner=ProcessPoolTaskRunner(max_workers=2))
+    assert outcomes(in_processes()) == [("double", "ran"), ("report", "ran")]
+    assert (project / "report.txt").read_text() == "7\n7\n"
+
+
 def test_only_the_stages_that_are_named_run_and_one_that_is_not_there_is_one_line(
     project: Path,
 ) -> None:
