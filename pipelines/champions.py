@@ -47,6 +47,14 @@ def signing_key(
     return read_private_key(Path(path)) if path else None
 
 
+def usual_path(releases: Path, release: str) -> Path:
+    """Where the measures of a release's normal test parts are kept, for the watch.
+
+    Beside the release, which holds what was registered and nothing else.
+    """
+    return releases / f"{release}.usual.json"
+
+
 class Registry:
     """The versions of one line's model, their aliases and the entries of what happened to them."""
 

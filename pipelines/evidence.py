@@ -1,4 +1,8 @@
-"""What the gate is shown: the verdicts of both models on the same parts, and the facts."""
+"""What the gate is shown: the verdicts of both models on the same parts, and the facts.
+
+What the challenger sees of the normal test parts is kept with its release: the watch holds the
+first parts of production against it.
+"""
 
 import hashlib
 import statistics
@@ -11,6 +15,7 @@ import pandas as pd
 
 from inspection.errors import InspectionError, first_three
 from inspection.evaluation.costs import Costs
+from inspection.monitoring.measures import NO_CAMERA, Usual, looks_of
 from inspection.parts import labels_of_parts
 from inspection.promotion.gate import (
     Facts,
@@ -21,21 +26,26 @@ from inspection.promotion.gate import (
     standing_rules,
 )
 from inspection.runtime.inspector import Inspector
+from inspection.runtime.recording import logged_views
+from inspection.runtime.verdict import judge_part
+from inspection.runtime.verdict_log import LoggedView
 from inspection.runtime.views import View
-from inspection.storage import sha256_of
+from inspection.storage import read_table, sha256_of
 from pipelines.champions import Registry
 
 GOLDEN = Path("reviews/golden.csv")
 DATA = Path("data")
+MANIFEST = Path("artifacts/manifest/manifest.parquet")
 PRICES = tuple(Costs.model_fields)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The rules with their results, and the fold that they rest on."""
+    """The rules with their results, the fold that they rest on, and its usual parts."""
 
     rules: list[Rule]
     fold_sha256: str
+    usual: Usual
 
     @property
     def passed(self) -> bool:
@@ -57,32 +67,34 @@ def judge(
     fold = views[views["fold"] == "test"]
     golden = _golden(views, registry.line)
     needed = pd.concat([fold, golden.views]).drop_duplicates("view_id")
-    outcomes, ms_per_part = _judged(inspector, needed)
+    judged = _judged(inspector, needed)
 
     card = inspector.card
     facts = Facts(
         parity=card.parity,
         cam_edge=card.metrics.get("cam", {}).get("edge"),
         quarantined_fraction=_number(registry, challenger, "quarantined_fraction"),
-        ms_per_part=ms_per_part,
+        ms_per_part=judged.ms_per_part,
     )
     rules = [
-        golden_rule(outcomes, golden.expected),
+        golden_rule(judged.outcomes, golden.expected),
         *standing_rules(facts, params),
         *_not_rolled_back(registry, challenger),
     ]
     if champion is not None:
         trained_on = _trained_on(views) | _trained_on(_views(registry, champion))
         unseen = _without(fold, trained_on)
-        theirs, _ = _judged(Inspector(registry.released(champion)), unseen)
-        ours = outcomes[outcomes["part_id"].isin(unseen["part_id"])]
+        theirs = _judged(Inspector(registry.released(champion)), unseen).outcomes
+        ours = judged.outcomes
+        ours = ours[ours["part_id"].isin(unseen["part_id"])]
         costs = Costs(**{name: card.costs[name] for name in PRICES})
         normal = card.line.normal
         rules = [
             *paired_rules(theirs, ours, normal=normal, costs=costs, params=params),
             *rules,
         ]
-    return Judgement(rules, _digest(fold))
+    usual = _usual(fold, judged.looks, card.line.normal)
+    return Judgement(rules, _digest(fold), usual)
 
 
 @dataclass(frozen=True)
@@ -141,19 +153,50 @@ def _digest(fold: pd.DataFrame) -> str:
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
-def _judged(inspector: Inspector, views: pd.DataFrame) -> tuple[pd.DataFrame, float]:
-    """The verdict on every part, and the median time that one took, in ms."""
+@dataclass(frozen=True)
+class _Judged:
+    """The verdict on every part, the median time that one took (ms), the look of each view."""
+
+    outcomes: pd.DataFrame
+    ms_per_part: float
+    looks: dict[str, LoggedView]
+
+
+def _judged(inspector: Inspector, views: pd.DataFrame) -> _Judged:
     _require_images(views)
     labels = labels_of_parts(views, inspector.card.line.normal)
     rows, times = [], []
+    looks: dict[str, LoggedView] = {}
     for part_id, of_part in views.groupby("part_id", sort=False):
         files = [View(path, (DATA / path).read_bytes()) for path in of_part["path"]]
         began = time.perf_counter()
-        verdict = inspector.inspect(files).verdict
+        seen = [inspector.measure(file) for file in files]
+        part = judge_part(seen, inspector.card)
         times.append(1000 * (time.perf_counter() - began))
-        rows.append((str(part_id), labels[str(part_id)], verdict))
+
+        rows.append((str(part_id), labels[str(part_id)], part.verdict))
+        logged = logged_views(seen, part, inspector.card)
+        looks |= dict(zip(of_part["view_id"], logged, strict=True))
     table = pd.DataFrame(rows, columns=["part_id", "label", "verdict"])
-    return table, statistics.median(times) if times else float("nan")
+    return _Judged(table, statistics.median(times) if times else float("nan"), looks)
+
+
+def _usual(fold: pd.DataFrame, looks: dict[str, LoggedView], normal: str) -> Usual:
+    """The measures of the normal test parts by camera; none where no manifest names the cameras."""
+    if not MANIFEST.is_file():
+        return {}
+    cameras = read_table(MANIFEST)[["image_sha256", "camera"]].drop_duplicates()
+    views = fold.merge(cameras.fillna(NO_CAMERA), on="image_sha256")
+    labels = labels_of_parts(fold, normal)
+
+    usual: dict[str, dict[str, list[float]]] = {}
+    for (part_id, camera), of_part in views.groupby(["part_id", "camera"]):
+        if labels[str(part_id)] != normal:
+            continue
+        values = usual.setdefault(str(camera), {})
+        for name, value in looks_of([looks[one] for one in of_part["view_id"]]).items():
+            values.setdefault(name, []).append(round(value, 4))
+    return usual
 
 
 def _require_images(views: pd.DataFrame) -> None:

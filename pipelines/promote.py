@@ -16,8 +16,8 @@ from inspection.failures import PlainErrors
 from inspection.line import Line
 from inspection.promotion.gate import GateParams, Rule, failures, max_uses
 from inspection.runtime.bundle import CARD
-from inspection.storage import sha256_of
-from pipelines.champions import Registry, signing_key
+from inspection.storage import sha256_of, write_json
+from pipelines.champions import Registry, signing_key, usual_path
 from pipelines.evidence import Judgement, judge
 from stages import sections, tracking
 
@@ -100,6 +100,7 @@ def sync(*, by: str) -> str:
     with tracking.changing_aliases(store):
         if registry.aliases().get(tracking.CHAMPION) != champion:
             return _superseded(registry, judgement, champion, served, by)
+        _keep_usual(registry, champion, judgement)
         what = _entry("synced", judgement, champion, served, by, "alias was moved")
         registry.move(champion, previous=served, **what)
     _say(f"version {champion} serves, as its alias says")
@@ -188,10 +189,17 @@ def _decided(
         return "refused"
 
     outcome = "overridden" if stopped else "promoted"
+    _keep_usual(registry, challenger, judgement)
     what = _entry(outcome, judgement, challenger, champion, by, override)
     registry.move(challenger, previous=champion, **what)
     _say(f"version {challenger} is the champion ({outcome}); before: {champion or '-'}")
     return outcome
+
+
+def _keep_usual(registry: Registry, number: str, judgement: Judgement) -> None:
+    """Before the version serves, so that the watch knows from its first part on what is usual."""
+    release = registry.tags(number)["release"]
+    write_json(usual_path(registry.releases, release), judgement.usual)
 
 
 def _superseded(

@@ -30,7 +30,7 @@ from inspection.runtime.releases import champion
 from inspection.runtime.verdict_log import last_request, read_feedback, read_parts
 from inspection.storage import read_json, write_json
 from pipelines import alerts
-from pipelines.champions import RELEASES
+from pipelines.champions import RELEASES, usual_path
 
 VERDICTS = Path("verdicts")
 ACCEPTED = "accepted.jsonl"
@@ -106,6 +106,8 @@ def watched(
     release = champion(RELEASES)
     card = read_card(release)
     line, accepted = card.line, _accepted(folder)
+    # what somebody accepts of a release is its usual level, whatever its card says
+    is_accepted = accepted.get("release") == release.name
     since = accepted.get("at", "")
     after = accepted.get("after", "")
     parts = [
@@ -120,10 +122,7 @@ def watched(
             parts,
             false_alarms_a_day=false_alarms_a_day,
             parts_a_day=parts_a_day,
-            # what somebody accepts of a release is its usual level, whatever its card says
-            reference=None
-            if accepted.get("release") == release.name
-            else _reference(release.name, card),
+            reference=None if is_accepted else _reference(release.name, card),
         ),
         checked=checked_parts(parts, read_feedback(folder), normal=line.normal),
     )
@@ -218,16 +217,17 @@ def _accepted(folder: Path) -> dict[str, str]:
     return dict(json.loads(lines[-1])) if lines else {}
 
 
-def _reference(release: str, card: Card) -> Reference | None:
-    """What the card says of verdicts; None where it counts none, as cards of tests."""
-    verdicts = card.metrics.get("verdicts")
-    if not verdicts or "defect_rate" not in card.costs:
-        return None
+def _reference(release: str, card: Card) -> Reference:
+    """What the card says of verdicts, if it counts any, and what promotion kept of test parts."""
+    is_counted = "verdicts" in card.metrics and "defect_rate" in card.costs
+    # only what was promoted here has it
+    usual = usual_path(RELEASES, release)
     return Reference(
         release=release,
-        verdicts=verdicts,
+        verdicts=card.metrics["verdicts"] if is_counted else {},
         normal=card.line.normal,
-        defect_rate=card.costs["defect_rate"],
+        defect_rate=card.costs["defect_rate"] if is_counted else 0.0,
+        usual=read_json(usual) if usual.is_file() else {},
     )
 
 

@@ -11,7 +11,8 @@ from prefect.artifacts import create_image_artifact, create_table_artifact
 from prefect.events import emit_event
 
 from inspection.images import decode
-from inspection.monitoring.watching import NO_CAMERA, Alarm
+from inspection.monitoring.measures import NO_CAMERA
+from inspection.monitoring.watching import Alarm
 from inspection.runtime.bundle import read_card
 from inspection.runtime.pictures import picture_path
 from inspection.runtime.releases import champion

@@ -43,9 +43,26 @@ def first_change(
     """
     sums = np.zeros(len(BETS))
     for number, rank in enumerate(ranks(values, seed=seed)):
-        sums = (1 + sums) * (1 + np.array(BETS) * (rank - 0.5))
+        sums = _with_bets(sums, rank)
         if sums.mean() >= threshold:
             return _change(np.asarray(values[: number + 1], float))
+    return None
+
+
+def unlike_usual(
+    values: Sequence[float], usual: Sequence[float], *, threshold: float, seed: int
+) -> int | None:
+    """The first of the values, from 0, at which they are unlike the usual ones; None: they are not.
+
+    The same bets, on the ranks of the values among the usual ones and those before them. While all
+    of them are alike, in whatever order, `threshold_for` so many values keeps its word.
+    """
+    of_all = ranks([*usual, *values], seed=seed)
+    sums = np.zeros(len(BETS))
+    for number, rank in enumerate(of_all[len(usual) :]):
+        sums = _with_bets(sums, rank)
+        if sums.mean() >= threshold:
+            return number
     return None
 
 
@@ -83,6 +100,11 @@ def unlike_before(values: Sequence[float], before: Sequence[float]) -> float:
         return 1.0
     found = mannwhitneyu(values, before, alternative="two-sided", method="asymptotic")
     return float(found.pvalue)
+
+
+def _with_bets(sums: Values, rank: float) -> Values:
+    """The Shiryaev-Roberts sum of each bet after one more rank."""
+    return (1 + sums) * (1 + np.array(BETS) * (rank - 0.5))
 
 
 def _change(values: Values) -> Change:

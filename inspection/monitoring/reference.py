@@ -8,13 +8,14 @@ Ramdas 2024, "Estimating means of bounded random variables by betting").
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
 
 from inspection.evaluation.rates import upper_bound
+from inspection.monitoring.measures import Usual
 
 # Shares of the most that may be bet: small ones find small excesses, large ones large ones sooner.
 BETS = (0.1, 0.3, 0.6)
@@ -26,13 +27,15 @@ REVIEW, REJECT = "review", "reject"
 class Reference:
     """What is known of a release: verdicts of test parts by class, as its card counts them.
 
-    `defect_rate` is the share of defective parts that the line expects.
+    `defect_rate` is the share of defective parts that the line expects. `usual` are the measures
+    of the normal test parts.
     """
 
     release: str
     verdicts: Mapping[str, Mapping[str, Any]]
     normal: str
     defect_rate: float
+    usual: Usual = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inspection.monitoring.drift import first_change, threshold_for, unlike_before
+from inspection.monitoring.drift import (
+    first_change,
+    threshold_for,
+    unlike_before,
+    unlike_usual,
+)
+from inspection.monitoring.measures import NO_CAMERA, Seen, seen_of
 from inspection.monitoring.reference import Reference, bands, outside
-from inspection.runtime.verdict_log import LoggedPart, LoggedView
+from inspection.runtime.verdict_log import LoggedPart
 
 # Fewer parts of a lot tell nothing at the levels that are asked for.
 MIN_LOT_PARTS = 8
-# Of the false alarms that are allowed half go to the streams, a quarter each to the lots and to
-# what the card says: a stream has thirty tests, and what it notices is the most.
-OF_STREAMS, OF_LOTS, OF_CARD = 0.5, 0.25, 0.25
-NO_CAMERA = "-"
+# Of the false alarms that are allowed half go to the streams, a quarter to the lots, and an eighth
+# each to what the card and the test parts say: a stream has thirty tests, and notices the most.
+OF_STREAMS, OF_LOTS, OF_CARD, OF_USUAL = 0.5, 0.25, 0.125, 0.125
+# So many parts of a stream are held against the test parts. With more of them the ranks are among
+# the stream's own parts, whose changes are told by another test.
+N_HELD = 200
 
 
 @dataclass(frozen=True)
@@ -43,15 +51,6 @@ class Alarm:
         )
 
 
-@dataclass(frozen=True)
-class Seen:
-    """One part as the tests see it: when it was answered, its lot if any, and its measures."""
-
-    at: str
-    lot: str
-    measures: Mapping[str, float]
-
-
 def alarms(
     parts: Iterable[LoggedPart],
     *,
@@ -69,9 +68,7 @@ def alarms(
     streams: dict[tuple[str, str], list[Seen]] = defaultdict(list)
     for part in parts:
         key = (part.release, part.camera or NO_CAMERA)
-        streams[key].append(
-            Seen(part.answered_at, lot_of(part.request_id), measures(part))
-        )
+        streams[key].append(seen_of(part))
 
     names = {
         key: sorted({m for one in seen for m in one.measures})
@@ -83,54 +80,11 @@ def alarms(
     found: list[Alarm] = []
     if reference is not None:
         found += _by_card(streams, reference, OF_CARD * false_alarms_a_day)
+        found += _by_usual(streams, reference, OF_USUAL * false_alarms_a_day)
     for key, seen in streams.items():
         for name in names[key]:
             found += _of_stream(key, name, seen, allowed, parts_a_day, n_tests)
     return found + _of_lots(streams, names, OF_LOTS * false_alarms_a_day)
-
-
-def measures(part: LoggedPart) -> dict[str, float]:
-    """What of a part is watched: means over its views, the highest score, and its verdict."""
-    found: dict[str, list[float]] = defaultdict(list)
-    for view in part.views:
-        for name, value in _looks(view).items():
-            found[name].append(value)
-    looks = {name: float(np.mean(values)) for name, values in found.items()}
-
-    scores: dict[str, float] = {}
-    for view in part.views:
-        for detector, score in view.scores.items():
-            name = f"score of {detector}"
-            scores[name] = max(score, scores.get(name, score))
-
-    rates = {
-        "rate of parts not passed": float(part.verdict != "pass"),
-        "rate of parts rejected": float(part.verdict == "reject"),
-    }
-    return looks | scores | rates
-
-
-def lot_of(request_id: str) -> str:
-    """The lot of a part: parts that were sent together are numbered `<request>.<number>`.
-
-    >>> lot_of("4711.3"), lot_of("4711")
-    ('4711', '')
-    """
-    return request_id.rpartition(".")[0]
-
-
-def _looks(view: LoggedView) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for region, look in view.regions.items():
-        found[f"brightness of {region}"] = look.brightness
-        found[f"focus of {region}"] = look.focus
-        found[f"place of {region} across (px)"] = look.x_px + look.width_px / 2
-        found[f"place of {region} down (px)"] = look.y_px + look.height_px / 2
-        found[f"size of {region} (px)"] = (look.width_px * look.height_px) ** 0.5
-    # the classifier's logits and the mean heat of each defect, in the order of the verdict log
-    for number, value in enumerate(view.embedding, start=1):
-        found[f"embedding {number}"] = value
-    return found
 
 
 def _of_stream(
@@ -148,7 +102,7 @@ def _of_stream(
     change = first_change(
         [one.measures[name] for one in having],
         threshold=threshold,
-        seed=zlib.crc32("|".join([*key, name]).encode("utf-8")),
+        seed=_seed(key, name),
     )
     if change is None:
         return []
@@ -167,13 +121,18 @@ def _of_stream(
     ]
 
 
+def _seed(key: tuple[str, str], name: str) -> int:
+    """What breaks ties of a measure: the same at every look."""
+    return zlib.crc32("|".join([*key, name]).encode("utf-8"))
+
+
 def _by_card(
     streams: Mapping[tuple[str, str], Sequence[Seen]],
     reference: Reference,
     allowed: float,
 ) -> list[Alarm]:
     """Rates of verdicts that the card does not explain, of the cameras of its release."""
-    mine = {key: seen for key, seen in streams.items() if key[0] == reference.release}
+    mine = _of_release(streams, reference.release)
     n_rates = len(bands(reference, confidence=0.5))
     if not mine or not n_rates:
         return []
@@ -198,6 +157,47 @@ def _by_card(
                         n_parts=len(seen),
                     )
                 )
+    return found
+
+
+def _of_release(
+    streams: Mapping[tuple[str, str], Sequence[Seen]], release: str
+) -> dict[tuple[str, str], Sequence[Seen]]:
+    return {key: seen for key, seen in streams.items() if key[0] == release}
+
+
+def _by_usual(
+    streams: Mapping[tuple[str, str], Sequence[Seen]],
+    reference: Reference,
+    allowed: float,
+) -> list[Alarm]:
+    """Measures of the first parts of a stream that are unlike those of the normal test parts."""
+    usual, mine = reference.usual, _of_release(streams, reference.release)
+    tests = [(key, name) for key in mine for name in usual.get(key[1], {})]
+    threshold = threshold_for(
+        false_alarms=allowed, n_parts=N_HELD, n_tests=max(1, len(tests))
+    )
+    found = []
+    for key, name in tests:
+        having = [one for one in mine[key][:N_HELD] if name in one.measures]
+        values = [one.measures[name] for one in having]
+        before = usual[key[1]][name]
+        noticed = unlike_usual(
+            values, before, threshold=threshold, seed=_seed(key, name)
+        )
+        if noticed is not None:
+            found.append(
+                Alarm(
+                    *key,
+                    lot="",
+                    measure=f"{name}, by the test parts",
+                    before=float(np.mean(before)),
+                    after=float(np.mean(values[: noticed + 1])),
+                    since=having[0].at,
+                    noticed=having[noticed].at,
+                    n_parts=len(having),
+                )
+            )
     return found
 
 

@@ -22,9 +22,9 @@ from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD, verified
 from inspection.runtime.releases import champion
 from inspection.runtime.signatures import make_keys, read_public_key
-from inspection.storage import write_text
+from inspection.storage import read_json, write_table, write_text
 from pipelines import promotion_flows
-from pipelines.champions import HISTORY, RELEASES, Registry
+from pipelines.champions import HISTORY, RELEASES, Registry, usual_path
 from pipelines.evidence import judge
 from pipelines.promote import opened, promote, sync
 from pipelines.rollback import rollback
@@ -35,7 +35,7 @@ from stages import tracking
 from stages.tracking import CARD_TAG
 from tests.architecture import ROOT
 from tests.bundles import draw_jpeg
-from tests.registering import Project
+from tests.registering import N_PARTS, Project
 from tests.surroundings import plain_environment
 
 # Two processes that import MLflow, on a machine that is busy with other tests.
@@ -79,6 +79,24 @@ def test_the_first_version_is_promoted_by_the_same_gate_and_entered(promoted: Re
     assert (entry["from"], entry["to"], entry["who"]) == (None, "1", "Ada")
     assert {"parity", "latency", "golden parts"} <= {rule["name"] for rule in entry["rules"]}
     assert len((RELEASES / HISTORY).read_text().splitlines()) == 1
+
+
+def test_what_normal_test_parts_look_like_is_kept_with_what_was_promoted(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views = pd.read_parquet(project.root / "manifest.parquet")
+    write_table(project.root / "artifacts/manifest/manifest.parquet", views.assign(camera="Ch00"))
+    project.register(monkeypatch, "a")
+    promote(by="Ada")
+    (usual,) = RELEASES.glob("*.usual.json")
+    looks = read_json(usual)
+
+    assert usual == usual_path(RELEASES, champion(RELEASES).name)
+    assert set(looks) == {"Ch00"}
+    # of the normal test parts: their rods are drawn with a grey of 120, dents are brighter
+    assert len(looks["Ch00"]["brightness of rod"]) == N_PARTS
+    assert looks["Ch00"]["brightness of rod"] == pytest.approx([120.0] * N_PARTS, abs=3)
+    assert max(looks["Ch00"]["score of classifier"]) < 0.3
 
 
 def test_a_worse_challenger_is_refused_with_rule_and_numbers_as_a_tag(

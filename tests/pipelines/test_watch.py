@@ -16,8 +16,15 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from inspection.errors import InspectionError
+from inspection.monitoring.measures import looks_of
 from inspection.monitoring.watching import Alarm
-from inspection.runtime.releases import promote, release
+from inspection.runtime.inspector import Inspector
+from inspection.runtime.recording import logged_views
+from inspection.runtime.releases import champion, promote, release
+from inspection.runtime.verdict import judge_part
+from inspection.runtime.views import View
+from inspection.storage import write_json
+from pipelines.champions import RELEASES, usual_path
 from pipelines.watch import accept, tell_new, text_of, watched
 from pipelines.watch_flow import before_and_after
 from serving.api import create_app
@@ -49,12 +56,16 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClie
 def replay(client: TestClient, first: int, n_parts: int, *, lamp: float) -> None:
     """Inspect normal parts whose light varies by 3 % from part to part, as of a real lamp."""
     for number in range(first, first + n_parts):
-        gain = lamp * np.random.default_rng(number).normal(1, 0.03)
-        lit = np.clip(draw_part(seed=number) * gain, 0, 255).astype(np.uint8)
-        content = simplejpeg.encode_jpeg(lit[:, :, None], colorspace="GRAY", quality=95)
         texts = {"part_id": f"P{number}", "camera": "Ch00"}
-        files = {"views": (f"{number}.jpg", content)}
+        files = {"views": (f"{number}.jpg", lit_part(number, lamp=lamp))}
         client.post("/inspect", data=texts, files=files).raise_for_status()
+
+
+def lit_part(number: int, *, lamp: float) -> bytes:
+    """The JPEG of a normal part."""
+    gain = lamp * np.random.default_rng(number).normal(1, 0.03)
+    lit = np.clip(draw_part(seed=number) * gain, 0, 255).astype(np.uint8)
+    return simplejpeg.encode_jpeg(lit[:, :, None], colorspace="GRAY", quality=95)
 
 
 @pytest.mark.slow
@@ -99,6 +110,28 @@ def test_a_clock_that_jumps_hides_no_part_from_the_watch(
     replay(client, 5, 1, lamp=1.0)
 
     assert watched().n_parts == 1
+
+
+@pytest.mark.parametrize(("lamp", "is_told"), [(0.7, True), (1.0, False)])
+def test_a_lamp_that_is_wrong_from_the_first_part_on_is_told_by_the_test_parts(
+    client: TestClient, lamp: float, is_told: bool
+) -> None:
+    write_json(usual_path(RELEASES, "1"), {"Ch00": usual_looks(n_parts=30)})
+    replay(client, 0, 50, lamp=lamp)
+
+    told = {one.measure for one in watched().alarms}
+    assert ("brightness of rod, by the test parts" in told) == is_told
+    assert is_told or not told
+
+
+def usual_looks(*, n_parts: int) -> dict[str, list[float]]:
+    """The measures of normal parts under the usual lamp, which the service has not seen."""
+    inspector, found = Inspector(champion(RELEASES)), list[dict[str, float]]()
+    for number in range(10_000, 10_000 + n_parts):
+        seen = [inspector.measure(View("a.jpg", lit_part(number, lamp=1.0)))]
+        views = logged_views(seen, judge_part(seen, inspector.card), inspector.card)
+        found.append(looks_of(views))
+    return {name: [one[name] for one in found] for name in found[0]}
 
 
 def rows_of(address: str | None) -> tuple[float, float]:

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from inspection.monitoring.drift import first_change, ranks, threshold_for, unlike_before
+from inspection.monitoring.drift import (
+    first_change,
+    ranks,
+    threshold_for,
+    unlike_before,
+    unlike_usual,
+)
 
 # Of a line: thirty tests that all together may be wrong once in forty days of 5,000 parts.
 THRESHOLD = threshold_for(false_alarms=0.025, n_parts=5000, n_tests=30)
@@ -44,6 +50,45 @@ def test_a_shift_is_noticed_and_its_beginning_found(sign: int, shift: float, wit
 
     assert np.quantile(delays, 0.9) <= within
     assert abs(np.median(beginnings) - 300) <= 10
+
+
+@pytest.mark.parametrize("n_usual", [5, 48])
+def test_values_like_the_usual_ones_raise_no_more_false_alarms_than_allowed(n_usual: int) -> None:
+    random = np.random.default_rng(4)
+    threshold = threshold_for(false_alarms=0.2, n_parts=200, n_tests=1)
+    noticed = [
+        unlike_usual(
+            random.standard_normal(200),
+            # sorted: the order of what is known beforehand tells nothing
+            np.sort(random.standard_normal(n_usual)),
+            threshold=threshold,
+            seed=seed,
+        )
+        for seed in range(400)
+    ]
+
+    assert 0.02 * 400 < sum(one is not None for one in noticed) <= 0.2 * 400
+
+
+@pytest.mark.parametrize(("shift", "within"), [(4.0, 35), (2.0, 60), (-2.0, 60)])
+def test_values_unlike_the_usual_ones_from_the_first_on_are_noticed(
+    shift: float, within: int
+) -> None:
+    random = np.random.default_rng(5)
+    threshold = threshold_for(false_alarms=0.05 / 8, n_parts=200, n_tests=30)
+    noticed = [
+        unlike_usual(
+            random.standard_normal(200) + shift,
+            random.standard_normal(48),
+            threshold=threshold,
+            seed=seed,
+        )
+        for seed in range(40)
+    ]
+
+    found = [one for one in noticed if one is not None]
+    assert len(found) >= 36
+    assert np.quantile(found, 0.9) <= within
 
 
 def test_a_change_tells_the_means_before_and_after() -> None:

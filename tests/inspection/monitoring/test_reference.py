@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from inspection.monitoring.measures import looks_of
 from inspection.monitoring.reference import Band, Reference, bands, outside
 from inspection.monitoring.watching import alarms
 from tests.inspection.monitoring.test_watching import LEVEL, logged
@@ -63,6 +64,38 @@ def test_a_line_that_is_wrong_from_its_first_part_on_is_noticed_by_the_card() ->
     alarm = found[f"{REJECTED}, by the card at most"]
     assert (alarm.camera, alarm.since) == ("Ch00", parts[0].answered_at)
     assert alarm.before < 0.3 < alarm.after
+
+
+# As many normal test parts as the sample line has.
+TEST_PARTS = [logged(10_000 + number) for number in range(48)]
+USUAL = {
+    name: [looks_of(part.views)[name] for part in TEST_PARTS]
+    for name in looks_of(TEST_PARTS[0].views)
+}
+
+
+def test_a_lamp_that_is_wrong_from_the_first_part_on_is_noticed_by_the_test_parts() -> None:
+    known = Reference("one", {}, "normal", 0.05, usual={"Ch00": USUAL})
+    usual = [logged(number) for number in range(300)]
+    dim = [logged(number, brightness=70.0) for number in range(300)]
+
+    assert alarms(dim, **LEVEL) == []  # nothing changes
+    assert alarms(usual, **LEVEL, reference=known) == []
+    (alarm,) = alarms(dim, **LEVEL, reference=known)
+    assert alarm.measure == "brightness of rod, by the test parts"
+    assert alarm.before == pytest.approx(100, rel=0.02)
+    assert alarm.after == pytest.approx(70, rel=0.02)
+    assert alarm.since == dim[0].answered_at
+    assert int(alarm.noticed.partition("T")[2]) < 60
+
+
+def test_the_test_parts_of_one_camera_or_release_say_nothing_of_another() -> None:
+    known = Reference("one", {}, "normal", 0.05, usual={"Ch00": USUAL})
+    other_camera = [logged(number, camera="Ch01", brightness=70.0) for number in range(100)]
+    other_release = [logged(number, release="two", brightness=70.0) for number in range(100)]
+
+    assert alarms(other_camera, **LEVEL, reference=known) == []
+    assert alarms(other_release, **LEVEL, reference=known) == []
 
 
 def test_the_card_of_one_release_says_nothing_of_another() -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from inspection.monitoring.watching import alarms, measures
+from inspection.monitoring.watching import alarms
 from inspection.runtime.verdict_log import LoggedPart, LoggedView, RegionLook
 
 LEVEL = {"false_alarms_a_day": 0.05, "parts_a_day": 5000}
@@ -88,15 +88,3 @@ def test_a_lot_that_is_unlike_all_before_it_is_named() -> None:
     found = alarms([*usual, *odd], **LEVEL)
 
     assert [(alarm.lot, alarm.measure) for alarm in found] == [("odd", "brightness of rod")]
-
-
-def test_a_part_has_the_mean_look_of_its_views_and_its_highest_scores() -> None:
-    part = logged(1)
-    first, second = part.views
-    found = measures(part)
-
-    assert found["brightness of rod"] == np.mean(
-        [first.regions["rod"].brightness, second.regions["rod"].brightness]
-    )
-    assert found["score of anomaly"] == max(first.scores["anomaly"], second.scores["anomaly"])
-    assert found["rate of parts rejected"] == 0.0
