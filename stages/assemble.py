@@ -40,11 +40,11 @@ from inspection.models.crops import evenly_spaced, load_crops
 from inspection.parts import labels_of_parts
 from inspection.runtime.bundle import Card, ModelSet, Settings, write_card
 from inspection.runtime.detectors import (
-    ANOMALY,
     CLASSIFIER,
     Calibration,
     HeatScale,
     StandardScore,
+    anomaly_regions,
 )
 from inspection.runtime.inspector import Measurement
 from inspection.runtime.views import View
@@ -112,6 +112,7 @@ def main() -> None:
     )
     views = with_folds(read_table(paths.manifest), read_table(paths.folds))
     trained = load_trained(
+        line,
         classifier=paths.classifier,
         cam=paths.cam,
         anomaly=paths.anomaly,
@@ -129,7 +130,7 @@ def main() -> None:
     val_crops = {region: some.in_fold("val") for region, some in crops.items()}
     require_same_crops(golden_frames(val_crops), parts)
 
-    evidence = gathered_evidence(views, parts, paths)
+    evidence = gathered_evidence(views, parts, line, paths)
     settings, costs, limit = settled(trained, models, evidence, parts, params)
     if not limit["n_defective"]:
         program.log.warning(
@@ -188,12 +189,14 @@ class Evidence:
     source: str
 
 
-def gathered_evidence(views: pd.DataFrame, val_parts: Parts, paths: Paths) -> Evidence:
-    """The scores out of fold where both detectors have such, or else what was measured of val."""
-    tables = {
-        CLASSIFIER: read_out_of_fold(paths.classifier),
-        ANOMALY: read_out_of_fold(paths.anomaly),
-    }
+def gathered_evidence(
+    views: pd.DataFrame, val_parts: Parts, line: Line, paths: Paths
+) -> Evidence:
+    """The scores out of fold where all detectors have such, or else what was measured of val."""
+    folders = {CLASSIFIER: paths.classifier}
+    for name, region in anomaly_regions(line).items():
+        folders[name] = paths.anomaly / region
+    tables = {name: read_out_of_fold(folder) for name, folder in folders.items()}
     known = {name: table for name, table in tables.items() if table is not None}
     if len(known) < len(tables):
         return Evidence(val_parts, _labels(views[views["fold"] == "val"]), "val")
@@ -214,11 +217,13 @@ def settled(
     params: AssembleParams,
 ) -> tuple[Settings, dict[str, Any], dict[str, Any]]:
     """What the evidence decides: the settings, what they cost, how far they keep to the limit."""
-    known = trained.calibration
     temperature, error = calibrate(evidence.parts, evidence.labels, models)
     calibrations: dict[str, Calibration] = {
         CLASSIFIER: temperature,
-        ANOMALY: StandardScore(mean=known["mean"], std=known["std"]),
+        **{
+            name: StandardScore(mean=known["mean"], std=known["std"])
+            for name, known in trained.calibrations.items()
+        },
     }
     point = operating_point(
         evidence.parts,
@@ -232,18 +237,19 @@ def settled(
         names_hardest=True,
     )
     recipe = trained.recipe
+    in_recipe = {key: recipe[key] for key in HeatScale.model_fields}
+    heat = {CLASSIFIER: HeatScale(**in_recipe)}
+    chosen = {CLASSIFIER: recipe}
+    for name, known in trained.calibrations.items():
+        heat[name] = HeatScale(**known["heat"])
+        chosen[name] = known["evidence"]
     settings = Settings.of(
         models,
         calibrations=calibrations,
         fusion=point.fusion,
         thresholds=point.thresholds,
-        heat={
-            CLASSIFIER: HeatScale(
-                **{key: recipe[key] for key in HeatScale.model_fields}
-            ),
-            ANOMALY: HeatScale(**known["heat"]),
-        },
-        evidence={CLASSIFIER: recipe, ANOMALY: known["evidence"]},
+        heat=heat,
+        evidence=chosen,
     )
     costs = params.costs.model_dump() | {
         "expected_cost_on_val": point.expected_cost,

@@ -103,4 +103,4 @@ def _in_torch(trained: Trained, detector: str, images: Image) -> Batch:
             outputs = trained.classifier(torch.tensor(images))
         return Batch(*(output.numpy() for output in outputs))
 
-    return Batch(*anomalies(trained.anomaly, images))
+    return Batch(*anomalies(trained.anomalies[detector], images))

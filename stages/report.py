@@ -7,8 +7,9 @@ from typing import Annotated
 import pandas as pd
 
 from inspection.evaluation.worst_views import load_pictures
+from inspection.line import Line
 from inspection.runtime.bundle import verified
-from inspection.runtime.detectors import SCORES
+from inspection.runtime.detectors import score_names
 from inspection.storage import read_json, write_text
 from stages import program
 from stages.report_page import Evidence, records, render_report
@@ -34,7 +35,7 @@ def main() -> None:
     """Load the bundle and what was found on the way to it, draw the page, save it."""
     paths = program.paths(Paths, __doc__)
     card = verified(paths.bundle)
-    table = read_parts(paths.test_fold / "parts.csv")
+    table = read_parts(paths.test_fold / "parts.csv", card.line)
     evidence = Evidence(
         table=table,
         pictures=load_pictures(paths.test_fold / "pictures.npz"),
@@ -57,13 +58,13 @@ def main() -> None:
     )
 
 
-def read_parts(path: Path) -> pd.DataFrame:
+def read_parts(path: Path, line: Line) -> pd.DataFrame:
     """The table of test parts; a part or a class may well be called `NA`."""
     return pd.read_csv(
         path,
         dtype={"part_id": str},
         keep_default_na=False,
-        na_values={name: [""] for name in SCORES},
+        na_values={name: [""] for name in score_names(line)},
     )
 
 

@@ -169,7 +169,8 @@ def _show_operation(
 def _show_scores(found: Operation, evidence: Evidence) -> None:
     st.subheader("Scores and reliability")
     rows = score_rows(evidence, found.settings)
-    for box, name in zip(st.columns(2), found.settings.thresholds, strict=False):
+    names = found.settings.thresholds
+    for box, name in zip(st.columns(len(names)), names, strict=True):
         box.altair_chart(_histogram(rows, name, found))
     st.caption(
         "Parts by the score of their worst view; lines: passes below, rejected above. `fused` is "

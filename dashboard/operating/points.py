@@ -19,7 +19,7 @@ from inspection.evaluation.operating_point import OperatingPoint, operating_poin
 from inspection.evaluation.rates import percent, rate, upper_bound
 from inspection.line import Line
 from inspection.runtime.bundle import Card, Settings
-from inspection.runtime.detectors import FUSED, SCORES
+from inspection.runtime.detectors import FUSED, score_names
 from inspection.runtime.verdict import VERDICTS
 
 # How far runtimes may be off, as no card says it: the default of assemble.parity_tolerance.
@@ -157,7 +157,7 @@ def score_rows(evidence: Evidence, settings: Settings) -> pd.DataFrame:
                 "label": [evidence.labels[part_id] for part_id in evidence.parts],
             }
         )
-        for column, name in enumerate(SCORES)
+        for column, name in enumerate(score_names(settings.line))
     ]
     return pd.concat(tables, ignore_index=True).dropna()
 

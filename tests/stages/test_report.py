@@ -13,7 +13,7 @@ from inspection.runtime.views import View
 from inspection.storage import write_json, write_table
 from stages import report
 from tests.bundles import draw_jpeg, make_bundle
-from tests.lines import run_stage
+from tests.lines import run_stage, squares_line
 from tests.report_page import ReportPage
 from tests.stages.test_report_page import SPLIT, finished, save
 
@@ -47,6 +47,6 @@ def test_the_page_shows_what_the_bundle_did_to_the_test_fold(page: ReportPage) -
 def test_a_score_that_is_missing_stays_missing(tmp_path: Path) -> None:
     table = pd.DataFrame({"part_id": ["007"], "label": ["NA"], "classifier": [0.5]})
     write_table(tmp_path / "parts.csv", table.assign(anomaly=float("nan")))
-    (row,) = report.read_parts(tmp_path / "parts.csv").to_dict("records")
+    (row,) = report.read_parts(tmp_path / "parts.csv", squares_line()).to_dict("records")
     assert (row["part_id"], row["label"], row["classifier"]) == ("007", "NA", 0.5)
     assert pd.isna(row["anomaly"])
