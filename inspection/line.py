@@ -94,7 +94,7 @@ class Line(Frozen):
     """The region on whose crops the classifier is trained."""
 
     detect_anomalies: Annotated[
-        tuple[str, ...], BeforeValidator(_one_or_several), Field(min_length=1)
+        tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_several)
     ]
     """The region, or regions, that get an anomaly model each, which knows normal parts only. A
     defect that nobody has shown the line is noticed in these."""

@@ -14,7 +14,6 @@ from dashboard.operating.points import (
     Operation,
     by_class,
     cost_table,
-    costs_of,
     limit_of,
     operation,
     reliability,
@@ -85,7 +84,7 @@ def _offer_measuring(card: Card) -> None:
 
 def _sliders(card: Card) -> tuple[Costs, float | None]:
     """What an error costs and how many escapes are allowed; the card's values unless moved."""
-    own, limit = costs_of(card), limit_of(card)
+    own, limit = Costs.of_card(card), limit_of(card)
     with st.sidebar:
         st.header("Line report")
         st.caption("Costs in units of one good part thrown away")

@@ -73,13 +73,6 @@ def with_point(settings: Settings, point: OperatingPoint) -> Settings:
     )
 
 
-def costs_of(card: Card) -> Costs:
-    """The costs that a card was assembled with."""
-    return Costs(
-        **{name: card.costs[name] for name in Costs.model_fields if name in card.costs}
-    )
-
-
 def limit_of(card: Card) -> float | None:
     """The limit on escapes that a card was assembled with; None where there was none."""
     asked = card.metrics.get("limit", {}).get("asked")

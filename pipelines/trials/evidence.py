@@ -61,7 +61,6 @@ def outer_folds(n_folds: int) -> list[Trial]:
 def evidence(folds: Sequence[Judged]) -> dict[str, Any]:
     """What the verdicts on all parts show, as on a test fold, and the AUROC fold by fold."""
     card = folds[0].card
-    costs = Costs(**{name: card.costs[name] for name in Costs.model_fields})
     by_fold = {
         f"{name}_auroc": [one.card.metrics[f"{name}_auroc"] for one in folds]
         for name in (FUSED, *anomaly_regions(card.line))
@@ -70,7 +69,7 @@ def evidence(folds: Sequence[Judged]) -> dict[str, Any]:
         **state(),
         "n_folds": len(folds),
         "by_fold": by_fold,
-        **test_metrics(all_parts(folds), card, costs),
+        **test_metrics(all_parts(folds), card, Costs.of_card(card)),
     }
 
 
