@@ -17,10 +17,16 @@ from inspection.evaluation.calibration import calibrate
 from inspection.evaluation.cam_truth import cam_truth
 from inspection.evaluation.classification import confusion_rows
 from inspection.evaluation.costs import Costs
-from inspection.evaluation.golden_frames import golden_frames, require_same_crops
+from inspection.evaluation.doubtful import (
+    MAX_SUSPECTS,
+    Evidence,
+    claim_if_mended,
+    hardest_parts,
+    suspects,
+)
+from inspection.evaluation.golden.frames import golden_frames, require_same_crops
 from inspection.evaluation.operating_point import (
     UNUSUAL_RATE,
-    OperatingPoint,
     operating_point,
     truth_of,
 )
@@ -30,7 +36,6 @@ from inspection.evaluation.part_scores import (
     out_of_fold_parts,
     read_out_of_fold,
 )
-from inspection.evaluation.rates import percent
 from inspection.evaluation.threshold_study import simulated
 from inspection.evaluation.worst_views import pictures, save_pictures
 from inspection.geometry import Image
@@ -61,8 +66,6 @@ from stages.lineage import lineage, origin_of
 
 # The locator is small and its maps are coarse: a few frames of each camera tell.
 N_GOLDEN_FRAMES = 16
-# Share of the good parts that have to pass besides, before a person is asked to look at three.
-WORTH_A_LOOK = 0.05
 
 
 class AssembleParams(sections.Params):
@@ -177,18 +180,6 @@ def main() -> None:
         program.log.warning("%s", metrics["cost"]["sentence"])
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What decides: parts judged by models that have not seen them, and their views' labels.
-
-    `source` is `out_of_fold`, where every part but those of test was judged so, or `val`.
-    """
-
-    parts: Parts
-    labels: dict[str, str]
-    source: str
-
-
 def gathered_evidence(
     views: pd.DataFrame, val_parts: Parts, line: Line, paths: Paths
 ) -> Evidence:
@@ -261,45 +252,11 @@ def settled(
         "rests_on": rests_on(evidence, point.limit.n_defective),
     }
     limit["hardest"] = hardest_parts(point, evidence)
+    found = suspects(point, evidence, settings)
+    limit["suspects"] = found[:MAX_SUSPECTS]
+    limit["if_mended"] = claim_if_mended(point.limit, found)
     limit["simulated"] = simulated(point.limit.n_defective, params.max_escape_rate)
     return settings, costs, limit
-
-
-def hardest_parts(point: OperatingPoint, evidence: Evidence) -> dict[str, Any]:
-    """The defective parts that keep most normal ones from passing, by name and label.
-
-    `sentence` says what a look at them could gain, and is None where that is next to nothing.
-    """
-    parts = list(evidence.parts.items())
-    named = []
-    for one in point.hardest:
-        part_id, views = parts[one.row]
-        labels = sorted({evidence.labels[view.name] for view in views})
-        named.append(
-            {
-                "part_id": part_id,
-                "labels": labels,
-                "score": one.score,
-                "good_passed_without": one.good_passed,
-            }
-        )
-    gain = 0.0
-    if point.hardest:
-        gain = point.hardest[-1].good_passed - point.good_passed
-    return {
-        "parts": named,
-        "good_passed": point.good_passed,
-        "sentence": _sentence(named, point) if gain >= WORTH_A_LOOK else None,
-    }
-
-
-def _sentence(named: list[dict[str, Any]], point: OperatingPoint) -> str:
-    names = [f"{one['part_id']} ({', '.join(one['labels'])})" for one in named]
-    return (
-        f"look at {', '.join(names)}: of the defective parts they look most normal; without them "
-        f"{percent(point.hardest[-1].good_passed)} of the good parts would pass, now "
-        f"{percent(point.good_passed)}"
-    )
 
 
 def rests_on(evidence: Evidence, n_defective: int) -> str:

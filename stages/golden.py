@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from inspection.evaluation.golden_crops import (
+from inspection.evaluation.golden.crops import (
     Batch,
     detector_parity,
     evenly_drawn,

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 
 from inspection.evaluation.worst_views import load_pictures
+from inspection.geometry import Image
 from inspection.line import Line
-from inspection.runtime.bundle import verified
+from inspection.models.crops import load_crops
+from inspection.runtime.bundle import Card, verified
 from inspection.runtime.detectors import score_names
 from inspection.storage import read_json, write_text
 from stages import program
@@ -28,6 +31,7 @@ class Paths:
     ]
     classifier: Annotated[Path, "folder of the classifier, with its training curves"]
     cam: Annotated[Path, "folder of the CAM recipe, with its gallery"]
+    crops: Annotated[Path, "folder of the crops, of which those of suspects are shown"]
     out: Annotated[Path, "folder for the report"]
 
 
@@ -45,6 +49,7 @@ def main() -> None:
         quarantine=records(paths.quarantine),
         issues=records(paths.issues),
         split=read_json(paths.split_metrics),
+        crops=crops_of_suspects(card, paths.crops),
     )
     page = render_report(card, evidence)
     write_text(paths.out / "index.html", page)
@@ -56,6 +61,18 @@ def main() -> None:
         len(table),
         n_pictures,
     )
+
+
+def crops_of_suspects(card: Card, folder: Path) -> dict[str, list[Image]]:
+    """The crops (H, W, C) of the views of suspects, region by region, by the view's path."""
+    views = [row["view"] for row in card.metrics["limit"].get("suspects", [])]
+    found: dict[str, list[Image]] = {view: [] for view in views}
+    for region in dict.fromkeys(one.region for one in card.detectors.values()):
+        crops = load_crops(folder, region)
+        for row, path in enumerate(crops.index["path"]):
+            if path in found:
+                found[path].append(np.array(crops.images[row]))
+    return found
 
 
 def read_parts(path: Path, line: Line) -> pd.DataFrame:

@@ -66,6 +66,7 @@ class OperatingPoint:
     """How scores are fused, what else calls for a review by detector, the expected cost by
     smoothed scores, and what the thresholds can show of the limit on escapes.
 
+    `unseen_verdicts` are the verdicts on the parts by what was decided without each.
     `good_passed` of the normal parts pass, 0..1; `hardest` are the defective parts that look most
     like them, the most alike first, where they were asked for.
     """
@@ -74,6 +75,7 @@ class OperatingPoint:
     thresholds: dict[str, Thresholds]
     expected_cost: float
     limit: EscapeLimit
+    unseen_verdicts: tuple[str, ...] = ()
     good_passed: float = 0.0
     hardest: tuple[Hardest, ...] = ()
 
@@ -124,6 +126,7 @@ def operating_point(
         thresholds=decision.unusual,
         expected_cost=decision.choice.expected_cost,
         limit=decision.choice.limit.judged_unseen(unseen, bad),
+        unseen_verdicts=tuple(unseen),
         good_passed=_good_passed(decision, seen, truth),
         hardest=tuple(hardest(rule, seen, truth, decision)) if names_hardest else (),
     )
