@@ -34,8 +34,11 @@ from inspection.parts import labels_of_parts
 from inspection.storage import replacing, write_json, write_table
 from stages import program, sections
 
+# Of the heat, 0..1, where nothing marks a defect by which it could be chosen: the middle.
 BOX_THRESHOLD = 0.5
+# A spread needs two, and with two of them one that looks odd is half of what is known.
 MIN_NORMALS = 3
+# The highest of 20 scores is beyond 95 % of new ones in most draws; of fewer it is not.
 FEW_NORMALS = 20
 
 

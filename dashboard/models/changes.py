@@ -27,6 +27,7 @@ HEADLINES = {
     "fused AUROC": ("fused_auroc",),
     "heat on the defect": ("cam", "pointing"),
 }
+# As bounds of some hundred parts are no finer.
 DECIMALS = 3
 
 
