@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -253,7 +253,7 @@ def settled(
     }
     limit["hardest"] = hardest_parts(point, evidence)
     found = suspects(point, evidence, settings)
-    limit["suspects"] = found[:MAX_SUSPECTS]
+    limit["suspects"] = [asdict(one) for one in found[:MAX_SUSPECTS]]
     limit["if_mended"] = claim_if_mended(point.limit, found)
     limit["simulated"] = simulated(point.limit.n_defective, params.max_escape_rate)
     return settings, costs, limit

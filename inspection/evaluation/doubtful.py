@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.evaluation.operating_point import OperatingPoint
 from inspection.evaluation.part_scores import Parts
@@ -71,45 +69,45 @@ def _sentence(named: Sequence[Mapping[str, Any]], point: OperatingPoint) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Suspect:
+    """A part that is judged against its label by what was decided without it.
+
+    `kind` is `escape` or `overkill`, `score` the fused one of `view`, the path of its worst view.
+    """
+
+    part_id: str
+    labels: list[str]
+    kind: str
+    score: float
+    view: str
+
+
 def suspects(
     point: OperatingPoint, evidence: Evidence, settings: Settings
-) -> list[dict[str, Any]]:
-    """The parts that are judged against their label by what was decided without them.
-
-    Escapes first, the least suspicious one before the others; then overkill, the most suspicious
-    one before the others. `view` is the path of the view of the highest fused score.
-    """
-    rows = []
+) -> list[Suspect]:
+    """The parts that are judged against their label: escapes, the least suspicious one first,
+    then overkill, the most suspicious one first."""
+    escapes, overkill = [], []
     for part_id, verdict in zip(evidence.parts, point.unseen_verdicts, strict=True):
         labels = evidence.labels_of(part_id)
         is_normal = labels == [settings.line.normal]
-        if verdict != ("reject" if is_normal else "pass"):
-            continue
-
         fused = {
             view.name: scores_of(view, settings).get(FUSED, -1.0)
             for view in evidence.parts[part_id]
         }
         view = max(fused, key=lambda name: fused[name])
-        rows.append(
-            {
-                "part_id": part_id,
-                "labels": labels,
-                "kind": OVERKILL if is_normal else ESCAPE,
-                "score": fused[view],
-                "view": view,
-            }
-        )
-    escapes = [row for row in rows if row["kind"] == ESCAPE]
-    overkill = [row for row in rows if row["kind"] == OVERKILL]
-    escapes.sort(key=lambda row: row["score"])
-    overkill.sort(key=lambda row: -row["score"])
-    return [*escapes, *overkill]
+        if is_normal and verdict == "reject":
+            overkill.append(Suspect(part_id, labels, OVERKILL, fused[view], view))
+        if not is_normal and verdict == "pass":
+            escapes.append(Suspect(part_id, labels, ESCAPE, fused[view], view))
+    return [
+        *sorted(escapes, key=lambda one: one.score),
+        *sorted(overkill, key=lambda one: -one.score),
+    ]
 
 
-def claim_if_mended(
-    limit: EscapeLimit, found: Sequence[Mapping[str, Any]]
-) -> str | None:
+def claim_if_mended(limit: EscapeLimit, found: Sequence[Suspect]) -> str | None:
     """What the parts would show if a person found the label of every suspect wrong.
 
     None where there is no suspect.
@@ -117,8 +115,8 @@ def claim_if_mended(
     if not found:
         return None
 
-    kinds = pd.Series([row["kind"] for row in found]).value_counts()
-    n_escapes, n_overkill = int(kinds.get(ESCAPE, 0)), int(kinds.get(OVERKILL, 0))
+    kinds = [one.kind for one in found]
+    n_escapes, n_overkill = kinds.count(ESCAPE), kinds.count(OVERKILL)
     # what escaped would be a good part that passed, what was rejected a defective one
     n_defective = limit.n_defective - n_escapes + n_overkill
     return (

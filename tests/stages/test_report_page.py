@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def finished(card: Card, table: pd.DataFrame) -> Card:
         | {
             "simulated": simulated(3, 0.01),
             "hardest": {"sentence": "look at 7 (dent)"},
-            "suspects": SUSPECTS,
+            "suspects": [asdict(one) for one in SUSPECTS],
             "if_mended": claim_if_mended(LIMIT, SUSPECTS),
         },
         "cam": {

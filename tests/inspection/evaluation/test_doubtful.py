@@ -57,12 +57,12 @@ def point(**changes: object) -> OperatingPoint:
 
 def test_what_is_judged_against_its_label_is_suspect_the_most_wrong_first() -> None:
     found = suspects(point(), EVIDENCE, SETTINGS)
-    assert [(row["part_id"], row["kind"]) for row in found] == [
+    assert [(one.part_id, one.kind) for one in found] == [
         ("b", "escape"), ("a", "escape"), ("d", "overkill"),
     ]  # fmt: skip
     # of the views of a part that which looks worst
-    assert [row["view"] for row in found] == ["b1", "a1", "d1"]
-    assert found[1]["labels"] == ["dent", "normal"]
+    assert [one.view for one in found] == ["b1", "a1", "d1"]
+    assert found[1].labels == ["dent", "normal"]
 
 
 def test_the_claim_is_told_as_it_would_be_were_every_suspects_label_wrong() -> None:
