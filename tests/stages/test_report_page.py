@@ -52,7 +52,7 @@ LIMIT = EscapeLimit(
     unseen_upper_bound=0.136,
 )
 
-SUSPECTS = [{"part_id": "7", "labels": ["dent"], "kind": "escape", "score": 0.1, "view": "a/7.jpg"}]
+SUSPECTS = [Suspect("7", ["dent"], "escape", 0.1, "a/7.jpg")]
 CROPS = {"a/7.jpg": [np.zeros((80, 160, 1), np.uint8), np.zeros((80, 80, 1), np.uint8)]}
 
 
