@@ -12,7 +12,7 @@ import pytest
 
 from inspection.evaluation import metrics as outcomes
 from inspection.evaluation.costs import Costs
-from inspection.evaluation.doubtful import claim_if_mended
+from inspection.evaluation.doubtful import Suspect, claim_if_mended
 from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.evaluation.threshold_study import simulated
 from inspection.evaluation.worst_views import Pictures, pictures
