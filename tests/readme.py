@@ -124,6 +124,7 @@ NOT_RUN = {
     "make plant": "installs a part of what `make test` installs",
     "make demo": "installs anew; the programs it calls are run, with 40 parts, end to end",
     "make test-fast": "a part of `make test`",
+    "make backbones": "trains eleven networks, as `make test` does two of",
     "export BENTOML_HOME=$PWD/.state/bentoml": "as bentoml containerize",
     "bentoml containerize": "wants Docker; the Dockerfile that it builds is checked by a test",
     "export KNURL_POSTGRES_PASSWORD=...": "as docker compose",
