@@ -43,6 +43,8 @@ RUN_BY = {
     "::test_arrows_go_through_views_and_parts_and_every_wait_is_measured",
     "python -m benchmarks.review_order": "tests/benchmarks/test_review_order.py"
     "::test_the_command_reads_a_line_its_suspects_and_its_truth",
+    "python -m benchmarks.scale log": "tests/benchmarks/test_scale.py"
+    "::test_every_query_of_the_pages_is_timed",
     "make repro": "tests/pipelines/test_dvc_state.py"
     "::test_dvc_goes_on_after_a_power_cut_and_computes_nothing_twice",
     "make sbom": "tests/pipelines/test_supply_chain.py"
@@ -124,6 +126,7 @@ NOT_RUN = {
     "make plant": "installs a part of what `make test` installs",
     "make demo": "installs anew; the programs it calls are run, with 40 parts, end to end",
     "make test-fast": "a part of `make test`",
+    "make backbones": "trains eleven networks, as `make test` does two of",
     "export BENTOML_HOME=$PWD/.state/bentoml": "as bentoml containerize",
     "bentoml containerize": "wants Docker; the Dockerfile that it builds is checked by a test",
     "export KNURL_POSTGRES_PASSWORD=...": "as docker compose",

@@ -8,7 +8,7 @@ from inspection.evaluation.cost_report import cost_report
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.runtime.bundle import Card, write_card
-from inspection.runtime.detectors import SCORES
+from inspection.runtime.detectors import score_names
 from inspection.runtime.releases import promote, release
 from pipelines.summary import a_view, champion_beside, served_beside, summary
 from tests.bundles import make_bundle
@@ -48,7 +48,7 @@ def finished(card: Card) -> Card:
         ("slide", "reject", 0.9, 0.95, 0.0),
         ("under_press", "reject", 0.99, 0.1, 9.0),
     ]
-    table = pd.DataFrame(rows, columns=["label", "verdict", *SCORES])
+    table = pd.DataFrame(rows, columns=["label", "verdict", *score_names(card.line)])
     table["classified"] = ["normal", "dent", "normal", "slide", "normal"]
     metrics = outcomes.test_metrics(table, card, Costs())
     return card.model_copy(update={"metrics": metrics | {"limit": LIMIT.as_json()}})
