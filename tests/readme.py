@@ -163,7 +163,7 @@ def numbers() -> dict[str, str]:
     total, cam, network = test["totals"], test["cam"], test["classifier"]
     flipped = sum(row["flipped"] for row in test["parity"].values())
     escapes, overkill = total["escape_upper_bound"], total["overkill_upper_bound"]
-    n_rivets = f"{test['anomaly_n_defective']} and {test['anomaly_n_normal']} parts"
+    n_rivets = f"{test['anomaly_rivet_n_defective']} and {test['anomaly_rivet_n_normal']} parts"
     auroc = "under-press AUROC, normals only seen in training, framing matched"
     return {
         "escapes (defective parts passed)": f"{total['escapes']} | {total['n_defective']} "
@@ -173,8 +173,8 @@ def numbers() -> dict[str, str]:
         "sent to review": f"{total['reviewed']} | {total['n_parts']} parts |",
         "macro-F1 on the knurling, 4 classes": f"{network['macro_f1']:.3f} | "
         f"{network['n_parts']} parts | at least {network['macro_f1_lower_bound']:.3f}",
-        auroc: f"{test['anomaly_auroc']:.3f} | {n_rivets} | "
-        f"at least {test['anomaly_auroc_lower_bound']:.3f} |",
+        auroc: f"{test['anomaly_rivet_auroc']:.3f} | {n_rivets} | "
+        f"at least {test['anomaly_rivet_auroc_lower_bound']:.3f} |",
         "pointing game of the chosen CAM, on truly predicted defects": f"{cam['pointing']:.3f} | "
         f"{cam['n']} views of {cam['n_parts']} parts | at least {cam['pointing_lower_bound']:.3f}",
         "verdicts flipped between torch and ONNX Runtime or OpenVINO": f"{flipped:.0f} | ",

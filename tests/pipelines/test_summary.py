@@ -86,6 +86,15 @@ def test_the_parts_that_a_look_is_worth_are_named_where_there_are_some(tmp_path:
         assert told.count("would help: look at 7 (dent)") == n_told
 
 
+def test_the_claim_is_told_as_it_would_be_if_suspected_labels_are_wrong(tmp_path: Path) -> None:
+    card = finished(make_bundle(tmp_path))
+    for sentence in ("1 of 33 defective parts pass", None):
+        limit = card.metrics["limit"] | {"if_mended": sentence}
+        told = summary(card.model_copy(update={"metrics": card.metrics | {"limit": limit}}))
+        assert ("1 of 33 defective parts pass" in told.splitlines()) == (sentence is not None)
+        assert "None" not in told
+
+
 @pytest.mark.parametrize(("n_escapes", "beats"), [(0, True), (5, False)])
 def test_what_does_not_beat_reviewing_all_is_said_before_the_table(
     tmp_path: Path, n_escapes: int, beats: bool

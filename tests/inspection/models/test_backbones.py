@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
-from inspection.evaluation.cam_scores import measures
 from inspection.models.augmentations import build_augmentation
 from inspection.models.cam import ClassifierWithHeat
 from inspection.models.classifier import DefectClassifier
@@ -75,22 +75,24 @@ def learned(request: pytest.FixtureRequest) -> Learned:
 
 
 def test_it_learns(learned: Learned) -> None:
-    assert learned.macro_f1 > 0.8
+    # chance is a third
+    assert learned.macro_f1 > 0.7
 
 
 def test_its_heat_is_upright_unmirrored_and_hot_where_the_defect_is(learned: Learned) -> None:
     heat, targets = learned.heat()
 
-    def pointing(maps: Any) -> float:
+    def told_apart(maps: Any) -> float:
+        """How well heat tells cells of the square from the others, 0.5 is by chance."""
         return float(
-            np.mean([measures(one, target)["pointing"]
+            np.mean([roc_auc_score(target.ravel() > 0, one.ravel())
                      for one, target in zip(maps, targets, strict=True)])
         )  # fmt: skip
 
-    found = pointing(heat)
-    assert found > 0.5
+    found = told_apart(heat)
+    assert found > 0.9
     for wrong in (heat[:, ::-1], heat[:, :, ::-1], -heat):
-        assert pointing(wrong) < found / 2
+        assert told_apart(wrong) < found - 0.2
 
 
 def test_its_graph_says_what_torch_says(learned: Learned, tmp_path: Path) -> None:
