@@ -30,6 +30,7 @@ from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.runtime.detectors import Thresholds
 from inspection.runtime.verdict_log import (
+    FILE,
     LoggedPart,
     LoggedView,
     RegionLook,
@@ -56,10 +57,10 @@ STAGES = ("validate", "clean_labels", "split", "crop")
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds and, where it was looked at, the peak of memory in bytes."""
+    """Seconds and, where it was looked at, bytes: the peak of memory, or the size on the disk."""
 
     seconds: float
-    peak_bytes: int = 0
+    n_bytes: int = 0
 
 
 def main() -> None:
@@ -93,7 +94,8 @@ def _measured(
 
 def of_log(n_parts: int, folder: Path) -> dict[str, Measured]:
     """A log of so many parts: to write one more, and what its readers wait for."""
-    draw_log(folder, n_parts)
+    written = _timed(lambda: draw_log(folder, n_parts))
+    on_disk = Measured(written.seconds, (folder / FILE).stat().st_size)
     with closing(VerdictLog(folder)) as log:
         more = logged(n_parts)
         queries: dict[str, Callable[[], object]] = {
@@ -107,7 +109,8 @@ def of_log(n_parts: int, folder: Path) -> dict[str, Measured]:
                 1 for _ in read_parts(folder, since=_since(n_parts))
             ),
         }
-        return {name: _timed(query) for name, query in queries.items()}
+        found = {name: _timed(query) for name, query in queries.items()}
+    return {"write all of it, size": on_disk} | found
 
 
 def draw_log(folder: Path, n_parts: int) -> None:
@@ -259,8 +262,8 @@ def _cell(one: Measured, width: int) -> str:
     text = (
         f"{one.seconds:.1f} s" if one.seconds >= 1 else f"{1000 * one.seconds:.1f} ms"
     )
-    if one.peak_bytes:
-        text += f" {one.peak_bytes / MIB:.0f} MiB"
+    if one.n_bytes:
+        text += f" {one.n_bytes / MIB:.0f} MiB"
     return f"{text:>{width}}"
 
 
