@@ -17,18 +17,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from inspection.errors import InspectionError
 
 # Before a command has run once nobody knows how long it takes.
 FIRST_GUESS_S = 10.0
 # A look at the watched folders takes some 50 us: 2 % of a core.
 LOOK_S = 0.002
-# A look at all children of a command takes some 5 ms.
-LOOK_AT_CHILDREN_S = 0.1
-# A stage imports for seconds and then works; what it writes is small, and comes within minutes.
-EARLY_S, SOON_S, WRITES_WITHIN_S = 10.0, 0.5, 600.0
 
 
 @dataclass
@@ -60,7 +54,7 @@ class Commands:
 
     def run(self, command: str) -> None:
         """Run a command to its end. Raises InspectionError where it fails."""
-        before = _newest(self._watched)
+        before = self._newest()
         began_s = time.monotonic()
         process = self._started(command)
         wrote_s = self._until_write(process, before, FIRST_GUESS_S * 100) - began_s
@@ -79,33 +73,18 @@ class Commands:
         n_before = outcome.n_killed + outcome.n_too_late
         process = self._started(command)
         if n_before % 2:
-            before = _newest(self._watched)
-            self._until_write(process, before, takes.whole_s * 10)
+            self._until_write(process, self._newest(), takes.whole_s * 10)
             delay_s = self._random.uniform(0, takes.whole_s - takes.first_write_s)
         else:
             delay_s = self._random.uniform(0, takes.whole_s)
 
-        _kill_after(process, delay_s, outcome)
-
-    def killed_within(
-        self, command: str, program: str, written: Sequence[str], outcome: Outcome
-    ) -> None:
-        """Start a command and kill it, with all its children, while it runs a program.
-
-        At random in its first seconds, or soon after the first change of what it writes.
-        """
-        process = self._started(command)
-        while process.poll() is None and not _runs(process.pid, program):
-            time.sleep(LOOK_AT_CHILDREN_S)
-
-        if self._random.random() < 0.5:
-            delay_s = self._random.uniform(0, EARLY_S)
-        else:
-            places = [self.project / name for name in written]
-            watched = [*places, *(place.parent for place in places)]
-            self._until_write(process, _newest(watched), WRITES_WITHIN_S, watched)
-            delay_s = self._random.uniform(0, SOON_S)
-        _kill_after(process, delay_s, outcome)
+        try:
+            process.communicate(timeout=delay_s)
+            outcome.n_too_late += 1
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            outcome.n_killed += 1
 
     def repeated(self, command: str, outcome: Outcome) -> None:
         """Run a command that was killed once more; that it fails is a loss."""
@@ -115,20 +94,25 @@ class Commands:
             outcome.lost[f"repeated, it fails: {error}"] += 1
 
     def _until_write(
-        self,
-        process: "subprocess.Popen[str]",
-        before: int,
-        at_most_s: float,
-        watched: Sequence[Path] = (),
+        self, process: "subprocess.Popen[str]", before: int, at_most_s: float
     ) -> float:
         """Wait for the first change of a watched file, or the end; returns when that was."""
-        watched = watched or self._watched
         deadline_s = time.monotonic() + at_most_s
         while process.poll() is None and time.monotonic() < deadline_s:
-            if _newest(watched) != before:
+            if self._newest() != before:
                 break
             time.sleep(LOOK_S)
         return time.monotonic()
+
+    def _newest(self) -> int:
+        """When something in the watched folders changed last, in ns since 1970."""
+        newest = 0
+        for folder in self._watched:
+            with suppress(FileNotFoundError):
+                newest = max(newest, folder.stat().st_mtime_ns)
+                for one in os.scandir(folder):
+                    newest = max(newest, one.stat().st_mtime_ns)
+        return newest
 
     def _started(self, command: str) -> "subprocess.Popen[str]":
         words = [sys.executable if w == "python" else w for w in shlex.split(command)]
@@ -143,37 +127,3 @@ class Commands:
             text=True,
             start_new_session=True,
         )
-
-
-def _kill_after(
-    process: "subprocess.Popen[str]", delay_s: float, outcome: Outcome
-) -> None:
-    """Kill a process with all its children, unless it ends before; note which."""
-    try:
-        process.communicate(timeout=delay_s)
-        outcome.n_too_late += 1
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        outcome.n_killed += 1
-
-
-def _runs(pid: int, program: str) -> bool:
-    """Whether a process below this one runs the program, which its command line names."""
-    with suppress(psutil.Error):
-        for child in psutil.Process(pid).children(recursive=True):
-            with suppress(psutil.Error):
-                if program in child.cmdline():
-                    return True
-    return False
-
-
-def _newest(folders: Sequence[Path]) -> int:
-    """When something in these folders changed last, in ns since 1970."""
-    newest = 0
-    for folder in folders:
-        with suppress(OSError):
-            newest = max(newest, folder.stat().st_mtime_ns)
-            for one in os.scandir(folder):
-                newest = max(newest, one.stat().st_mtime_ns)
-    return newest

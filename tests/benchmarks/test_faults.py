@@ -1,9 +1,7 @@
-import shutil
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
 from ruamel.yaml import YAML
 
@@ -97,42 +95,6 @@ def test_nothing_is_lost_by_kills_while_files_come_into_the_data(made: Project) 
 
     assert [feedback.lost, inbox.lost] == [Counter()] * 2, table([feedback, inbox])
     assert feedback.n_killed + inbox.n_killed > 0
-
-
-RUNS_A_STAGE = """
-import subprocess, sys
-code = "import pathlib, time; time.sleep(1); pathlib.Path('out').mkdir(); time.sleep(600)"
-subprocess.run([sys.executable, "-c", code, "stages.first"])
-"""
-
-
-def test_a_command_is_killed_while_it_runs_a_stage_and_all_that_it_started_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchmarks.kills.EARLY_S", 1.0)
-    monkeypatch.setattr("benchmarks.kills.WRITES_WITHIN_S", 5.0)
-    (tmp_path / "runs_a_stage.py").write_text(RUNS_A_STAGE)
-    commands, outcome = Commands(tmp_path, (), seed=1), Outcome("stages")
-    for _ in range(4):
-        shutil.rmtree(tmp_path / "out", ignore_errors=True)
-        commands.killed_within("python runs_a_stage.py", "stages.first", ["out"], outcome)
-
-    assert (outcome.n_killed, outcome.n_too_late) == (4, 0)
-    assert not [one for one in psutil.process_iter() if "stages.first" in said_to_be(one)]
-
-
-def said_to_be(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline() if process.status() != psutil.STATUS_ZOMBIE else []
-    except psutil.Error:
-        return []
-
-
-def test_a_command_that_ends_without_the_stage_is_no_kill(tmp_path: Path) -> None:
-    outcome = Outcome("stages")
-    Commands(tmp_path, (), seed=1).killed_within("true", "stages.first", ["out"], outcome)
-
-    assert (outcome.n_killed, outcome.n_too_late) == (0, 1)
 
 
 def test_a_lost_file_and_a_half_one_are_told(made: Project) -> None:
