@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup plant test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds study doctor
+.PHONY: help demo setup plant test test-fast lint deps lock adopt serve flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds study doctor backbones
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -49,7 +49,10 @@ test: $(TESTED)  ## the whole test suite, fast and slow
 	pytest --numprocesses 2
 
 test-fast: $(TESTED)  ## the tests that take seconds
-	pytest -m "not slow" --numprocesses 2
+	pytest -m "not slow and not backbones" --numprocesses 2
+
+backbones: $(TESTED)  ## train, export and check every kind of backbone on drawn squares, some minutes
+	pytest -m backbones --numprocesses 2 tests/inspection/models/test_backbones.py
 
 lint: $(READY)  ## style, types, and that dvc.yaml and docs/params.md are as the sources have them
 	python -m stages.dependencies --check

@@ -29,13 +29,12 @@ from inspection.models.training import (
     Batch,
     ClassifierTraining,
     CropDataset,
-    Schedule,
     quiet_lightning,
     training_batches,
 )
 from inspection.processes import keep_freed_memory
 from stages import sections
-from stages.train import FEATURE_CACHE, TrainParams
+from stages.train import FEATURE_CACHE, TrainParams, mirrors, schedule_of
 
 MS_PER_S = 1000
 
@@ -92,9 +91,7 @@ def of_project(
     crops = load_crops(folder, line.classify)
     model = load_classifier(classifier)
     classes = model.architecture.classes
-    schedule = Schedule(
-        **{name: getattr(params, name) for name in Schedule.__dataclass_fields__}
-    )
+    schedule = schedule_of(params)
     learner: DefectClassifier | EvidenceHead
     examples: CropDataset | FeatureDataset
     if read_out_of_fold(classifier) is None:
@@ -114,7 +111,7 @@ def of_project(
             model,
             seen.images,
             FEATURE_CACHE,
-            mirrored=True,
+            mirrored=mirrors(params.augmentation),
             show_progress=sys.stderr.isatty(),
         )
         rows = np.flatnonzero(seen.index["fold"] == "train")

@@ -22,15 +22,7 @@ from inspection.evaluation.part_scores import (
 )
 from inspection.parts import labels_of_parts
 from inspection.runtime.bundle import Settings
-from inspection.runtime.detectors import (
-    ANOMALY,
-    CLASSIFIER,
-    DETECTORS,
-    FUSED,
-    SCORES,
-    Calibration,
-    Scores,
-)
+from inspection.runtime.detectors import FUSED, Calibration, Scores, score_names
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import decide, scores_of
 from inspection.runtime.views import View
@@ -53,13 +45,17 @@ class Evidence:
     source: str
 
     def scores(self, settings: Settings) -> Scores:
-        """Scores (parts, SCORES) of the worst view, as the card calibrates them."""
+        """Scores (parts, scores) of the worst view, as the card calibrates them.
+
+        The columns are those of `score_names`.
+        """
         return part_scores(self.parts, settings)
 
     def verdicts(self, settings: Settings) -> list[str]:
         """The verdict on each part by the card's thresholds."""
         limits = settings.thresholds
-        columns = [SCORES.index(name) for name in limits]
+        names = score_names(settings.line)
+        columns = [names.index(name) for name in limits]
         return decide(self.scores(settings)[:, columns], list(limits.values()))
 
     def deciding_view(self, part_id: str, settings: Settings) -> str:
@@ -91,10 +87,10 @@ def stored(
     if any(table is None for table in tables.values()):
         source, wanted = "val", views[views["fold"] == "val"]
         place = kept / _digest(wanted, version)
-        tables = {name: read_out_of_fold(place / name) for name in DETECTORS}
+        tables = {name: read_out_of_fold(place / name) for name in settings.detectors}
 
     known = {name: table for name, table in tables.items() if table is not None}
-    if len(known) < len(DETECTORS):
+    if len(known) < len(settings.detectors):
         return None
     labels = labels_of_parts(wanted, settings.line.normal)
     return Evidence(out_of_fold_parts(wanted, known), labels, source)
@@ -109,8 +105,8 @@ def measure(
 ) -> None:
     """Measure the views of val by the exported models, and keep what they give."""
     val = views[views["fold"] == "val"].reset_index(drop=True)
-    rows: dict[str, list[int]] = {CLASSIFIER: [], ANOMALY: []}
-    values: dict[str, list[object]] = {CLASSIFIER: [], ANOMALY: []}
+    rows: dict[str, list[int]] = {name: [] for name in inspector.card.detectors}
+    values: dict[str, list[object]] = {name: [] for name in inspector.card.detectors}
     for number, path in enumerate(val["path"]):
         outputs = inspector.measure(View(path, (data / path).read_bytes()))
         for name, output in outputs.detectors.items():
@@ -119,7 +115,7 @@ def measure(
         progress((number + 1) / len(val))
 
     place = kept / _digest(val, inspector.card.version)
-    for name in DETECTORS:
+    for name in inspector.card.detectors:
         index = val.iloc[rows[name]].reset_index(drop=True)
         table = out_of_fold_table(index, np.array(values[name]))
         write_table(place / name / OUT_OF_FOLD, table)

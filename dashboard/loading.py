@@ -29,6 +29,7 @@ from dashboard.places import (
 )
 from dashboard.versions import Version, versions
 from inspection.runtime.bundle import CARD, Card
+from inspection.runtime.detectors import anomaly_regions
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import POINTER
 from inspection.runtime.views import View, ViewOutputs
@@ -95,7 +96,10 @@ def make_atlas(version: Version) -> None:
 
 def evidence_at_hand(card: Card) -> Evidence | None:
     """Scores of parts that the assembled bundle has not seen; None before val is measured."""
-    folders = {"classifier": CLASSIFIER, "anomaly": ANOMALY}
+    anomalies = anomaly_regions(card.line)
+    folders = {"classifier": CLASSIFIER} | {
+        name: ANOMALY / region for name, region in anomalies.items()
+    }
     return stored(views(), card, folders, KEPT, card.version)
 
 

@@ -5,7 +5,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 # pixels along a side of a crop: five halvings, as backbones do, leave one cell of 32, and above
 # 2048 one crop takes more memory in training than a graphics card has for a batch
@@ -19,6 +25,11 @@ MAX_PIXELS = 64_000_000
 CEILING_PIXELS = 256_000_000
 # what a line may lower it to: 32 x 32, the smallest crop there is
 FLOOR_PIXELS = 32 * 32
+
+
+def _one_or_several(names: object) -> object:
+    """A name alone stands for a list of one."""
+    return (names,) if isinstance(names, str) else names
 
 
 class Frozen(BaseModel):
@@ -82,8 +93,11 @@ class Line(Frozen):
     classify: str
     """The region on whose crops the classifier is trained."""
 
-    detect_anomalies: str
-    """The region on which the anomaly model is fitted, which knows normal parts only."""
+    detect_anomalies: Annotated[
+        tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_several)
+    ]
+    """The region, or regions, that get an anomaly model each, which knows normal parts only. A
+    defect that nobody has shown the line is noticed in these."""
 
     orient: tuple[str, str] | None = None
     """Two regions, the second of which is to lie right of the first: parts that lie the other way
@@ -175,10 +189,14 @@ def _region_problems(line: Line) -> list[str]:
         f"{key}: {name!r} is not among the regions"
         for key, name in (
             ("classify", line.classify),
-            ("detect_anomalies", line.detect_anomalies),
+            *(("detect_anomalies", region) for region in line.detect_anomalies),
         )
         if name not in line.regions
     ]
+    if len(set(line.detect_anomalies)) < len(line.detect_anomalies):
+        problems.append(
+            f"detect_anomalies: {list(line.detect_anomalies)} names a region twice"
+        )
     if line.orient is not None and not set(line.orient) <= set(line.regions):
         problems.append(f"orient: {list(line.orient)} are not both among the regions")
 

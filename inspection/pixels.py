@@ -5,6 +5,7 @@ import numpy as np
 
 from inspection.errors import InspectionError
 
+# EXIF orientations from 5 to 8 turn width into height.
 FIRST_SIDEWAYS = 5
 # samples that are converted to 8 bits at a time
 STRIP_SAMPLES = 2**18  # no outcome: bounds memory to about 2 MB beside the image

@@ -20,6 +20,7 @@ from typing import Any, Self, TextIO
 from inspection.errors import InspectionError
 from pipelines import dvc_child
 
+# Of a stage that failed: a traceback's end and what came before it, on one screen.
 N_LAST_LINES = 20
 # rows and columns of the terminal that stages draw their progress bars on
 BARS_SIZE = (24, 60)

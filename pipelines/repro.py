@@ -37,7 +37,6 @@ FOUND = {
     "train": "macro-F1 {val_macro_f1:.3f} on val, {epochs} epochs",
     "evaluate_cam": "{method} on layer {layer}; peak on the defect in {pointing:.1%} of "
     "{n_defects} views",
-    "fit_anomaly": "{n_fitted} normal views, AUROC {val_auroc:.3f} on val",
     "assemble": "test fold: {totals[escapes]} of {totals[n_defective]} defective parts passed, "
     "{totals[overkill]} of {totals[n_normal]} good ones rejected, {totals[reviewed]} to review",
     "register": "version {version}",

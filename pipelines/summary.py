@@ -108,7 +108,9 @@ def summary(card: Card) -> str:
     metrics = card.metrics
     table = [title, "", *_table(metrics, card), "", *_legend(metrics)]
     limit = metrics["limit"]
-    table += [limit["sentence"], *([limit["rests_on"]] if "rests_on" in limit else [])]
+    # cards of before do not tell all of it, and none tells what there was none of
+    told = [limit["sentence"], limit.get("rests_on"), limit.get("if_mended")]
+    table += [one for one in told if one]
 
     cost = metrics["cost"]
     costs = [*_costs(cost), *_hardest(limit)]

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,10 +17,16 @@ from inspection.evaluation.calibration import calibrate
 from inspection.evaluation.cam_truth import cam_truth
 from inspection.evaluation.classification import confusion_rows
 from inspection.evaluation.costs import Costs
-from inspection.evaluation.golden_frames import golden_frames, require_same_crops
+from inspection.evaluation.doubtful import (
+    MAX_SUSPECTS,
+    Evidence,
+    claim_if_mended,
+    hardest_parts,
+    suspects,
+)
+from inspection.evaluation.golden.frames import golden_frames, require_same_crops
 from inspection.evaluation.operating_point import (
     UNUSUAL_RATE,
-    OperatingPoint,
     operating_point,
     truth_of,
 )
@@ -30,7 +36,6 @@ from inspection.evaluation.part_scores import (
     out_of_fold_parts,
     read_out_of_fold,
 )
-from inspection.evaluation.rates import percent
 from inspection.evaluation.threshold_study import simulated
 from inspection.evaluation.worst_views import pictures, save_pictures
 from inspection.geometry import Image
@@ -40,11 +45,11 @@ from inspection.models.crops import evenly_spaced, load_crops
 from inspection.parts import labels_of_parts
 from inspection.runtime.bundle import Card, ModelSet, Settings, write_card
 from inspection.runtime.detectors import (
-    ANOMALY,
     CLASSIFIER,
     Calibration,
     HeatScale,
     StandardScore,
+    anomaly_regions,
 )
 from inspection.runtime.inspector import Measurement
 from inspection.runtime.views import View
@@ -61,8 +66,6 @@ from stages.lineage import lineage, origin_of
 
 # The locator is small and its maps are coarse: a few frames of each camera tell.
 N_GOLDEN_FRAMES = 16
-# Share of the good parts that have to pass besides, before a person is asked to look at three.
-WORTH_A_LOOK = 0.05
 
 
 class AssembleParams(sections.Params):
@@ -112,6 +115,7 @@ def main() -> None:
     )
     views = with_folds(read_table(paths.manifest), read_table(paths.folds))
     trained = load_trained(
+        line,
         classifier=paths.classifier,
         cam=paths.cam,
         anomaly=paths.anomaly,
@@ -129,7 +133,7 @@ def main() -> None:
     val_crops = {region: some.in_fold("val") for region, some in crops.items()}
     require_same_crops(golden_frames(val_crops), parts)
 
-    evidence = gathered_evidence(views, parts, paths)
+    evidence = gathered_evidence(views, parts, line, paths)
     settings, costs, limit = settled(trained, models, evidence, parts, params)
     if not limit["n_defective"]:
         program.log.warning(
@@ -176,24 +180,14 @@ def main() -> None:
         program.log.warning("%s", metrics["cost"]["sentence"])
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What decides: parts judged by models that have not seen them, and their views' labels.
-
-    `source` is `out_of_fold`, where every part but those of test was judged so, or `val`.
-    """
-
-    parts: Parts
-    labels: dict[str, str]
-    source: str
-
-
-def gathered_evidence(views: pd.DataFrame, val_parts: Parts, paths: Paths) -> Evidence:
-    """The scores out of fold where both detectors have such, or else what was measured of val."""
-    tables = {
-        CLASSIFIER: read_out_of_fold(paths.classifier),
-        ANOMALY: read_out_of_fold(paths.anomaly),
-    }
+def gathered_evidence(
+    views: pd.DataFrame, val_parts: Parts, line: Line, paths: Paths
+) -> Evidence:
+    """The scores out of fold where all detectors have such, or else what was measured of val."""
+    folders = {CLASSIFIER: paths.classifier}
+    for name, region in anomaly_regions(line).items():
+        folders[name] = paths.anomaly / region
+    tables = {name: read_out_of_fold(folder) for name, folder in folders.items()}
     known = {name: table for name, table in tables.items() if table is not None}
     if len(known) < len(tables):
         return Evidence(val_parts, _labels(views[views["fold"] == "val"]), "val")
@@ -214,11 +208,13 @@ def settled(
     params: AssembleParams,
 ) -> tuple[Settings, dict[str, Any], dict[str, Any]]:
     """What the evidence decides: the settings, what they cost, how far they keep to the limit."""
-    known = trained.calibration
     temperature, error = calibrate(evidence.parts, evidence.labels, models)
     calibrations: dict[str, Calibration] = {
         CLASSIFIER: temperature,
-        ANOMALY: StandardScore(mean=known["mean"], std=known["std"]),
+        **{
+            name: StandardScore(mean=known["mean"], std=known["std"])
+            for name, known in trained.calibrations.items()
+        },
     }
     point = operating_point(
         evidence.parts,
@@ -232,18 +228,19 @@ def settled(
         names_hardest=True,
     )
     recipe = trained.recipe
+    in_recipe = {key: recipe[key] for key in HeatScale.model_fields}
+    heat = {CLASSIFIER: HeatScale(**in_recipe)}
+    chosen = {CLASSIFIER: recipe}
+    for name, known in trained.calibrations.items():
+        heat[name] = HeatScale(**known["heat"])
+        chosen[name] = known["evidence"]
     settings = Settings.of(
         models,
         calibrations=calibrations,
         fusion=point.fusion,
         thresholds=point.thresholds,
-        heat={
-            CLASSIFIER: HeatScale(
-                **{key: recipe[key] for key in HeatScale.model_fields}
-            ),
-            ANOMALY: HeatScale(**known["heat"]),
-        },
-        evidence={CLASSIFIER: recipe, ANOMALY: known["evidence"]},
+        heat=heat,
+        evidence=chosen,
     )
     costs = params.costs.model_dump() | {
         "expected_cost_on_val": point.expected_cost,
@@ -255,45 +252,11 @@ def settled(
         "rests_on": rests_on(evidence, point.limit.n_defective),
     }
     limit["hardest"] = hardest_parts(point, evidence)
+    found = suspects(point, evidence, settings)
+    limit["suspects"] = [asdict(one) for one in found[:MAX_SUSPECTS]]
+    limit["if_mended"] = claim_if_mended(point.limit, found)
     limit["simulated"] = simulated(point.limit.n_defective, params.max_escape_rate)
     return settings, costs, limit
-
-
-def hardest_parts(point: OperatingPoint, evidence: Evidence) -> dict[str, Any]:
-    """The defective parts that keep most normal ones from passing, by name and label.
-
-    `sentence` says what a look at them could gain, and is None where that is next to nothing.
-    """
-    parts = list(evidence.parts.items())
-    named = []
-    for one in point.hardest:
-        part_id, views = parts[one.row]
-        labels = sorted({evidence.labels[view.name] for view in views})
-        named.append(
-            {
-                "part_id": part_id,
-                "labels": labels,
-                "score": one.score,
-                "good_passed_without": one.good_passed,
-            }
-        )
-    gain = 0.0
-    if point.hardest:
-        gain = point.hardest[-1].good_passed - point.good_passed
-    return {
-        "parts": named,
-        "good_passed": point.good_passed,
-        "sentence": _sentence(named, point) if gain >= WORTH_A_LOOK else None,
-    }
-
-
-def _sentence(named: list[dict[str, Any]], point: OperatingPoint) -> str:
-    names = [f"{one['part_id']} ({', '.join(one['labels'])})" for one in named]
-    return (
-        f"look at {', '.join(names)}: of the defective parts they look most normal; without them "
-        f"{percent(point.hardest[-1].good_passed)} of the good parts would pass, now "
-        f"{percent(point.good_passed)}"
-    )
 
 
 def rests_on(evidence: Evidence, n_defective: int) -> str:

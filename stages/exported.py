@@ -17,7 +17,7 @@ from inspection.models.export import (
 )
 from inspection.models.locator import Locator
 from inspection.runtime.bundle import LocatorCard, ModelSet
-from inspection.runtime.detectors import ANOMALY, CLASSIFIER, DetectorModel
+from inspection.runtime.detectors import CLASSIFIER, DetectorModel, anomaly_regions
 from inspection.storage import read_json
 
 LOCATOR_FILE = "locator.onnx"
@@ -27,57 +27,72 @@ LOCATOR_FILE = "locator.onnx"
 class Trained:
     """What was trained, in torch: the reference that every exported model is held against.
 
-    `recipe` is the CAM recipe with the classifier's heat scale; `calibration` is the anomaly
-    model's, with its heat scale and evidence.
+    `recipe` is the CAM recipe with the classifier's heat scale. `anomalies` are the anomaly models
+    by detector, `calibrations` theirs, with heat scale and evidence.
     """
 
     classifier: ClassifierWithHeat
-    anomaly: AnomalyModel
+    anomalies: dict[str, AnomalyModel]
     locator: Locator | None
     locator_settings: dict[str, Any]
     recipe: dict[str, Any]
-    calibration: dict[str, Any]
+    calibrations: dict[str, dict[str, Any]]
 
 
-def load_trained(*, classifier: Path, cam: Path, anomaly: Path, crops: Path) -> Trained:
-    """Load classifier, CAM recipe, anomaly model and locator from their stages' folders."""
+def load_trained(
+    line: Line, *, classifier: Path, cam: Path, anomaly: Path, crops: Path
+) -> Trained:
+    """Load classifier, CAM recipe, anomaly models and locator from their stages' folders."""
     model = load_classifier(classifier)
     recipe = read_json(cam / "recipe.json")
     settings_file = crops / "locator.json"
     settings = read_json(settings_file) if settings_file.exists() else {}
+    folders = {
+        detector: anomaly / region for detector, region in anomaly_regions(line).items()
+    }
     return Trained(
         classifier=ClassifierWithHeat(model, recipe["method"]),
-        anomaly=load_anomaly_model(anomaly, model),
+        anomalies={
+            detector: load_anomaly_model(folder, model)
+            for detector, folder in folders.items()
+        },
         locator=_load_locator(crops, settings),
         locator_settings=settings,
         recipe=recipe,
-        calibration=read_json(anomaly / "calibration.json"),
+        calibrations={
+            detector: read_json(folder / "calibration.json")
+            for detector, folder in folders.items()
+        },
     )
 
 
 def export_models(trained: Trained, line: Line, folder: Path) -> ModelSet:
     """Write the ONNX models into `folder`.
 
-    Two detectors that show the same crop to the same backbone become one model.
+    An anomaly model that shows the same crop to the same backbone as the classifier becomes one
+    model with it.
     """
     classes = trained.classifier.model.architecture.classes
     classifier = DetectorModel(
         file="classifier.onnx", region=line.classify, classes=classes
     )
-    anomaly = DetectorModel(file="anomaly.onnx", region=line.detect_anomalies)
-    one_region = line.classify == line.detect_anomalies
-    if one_region and share_a_trunk(trained.classifier, trained.anomaly):
-        shared = {"file": "detectors.onnx"}
-        classifier = classifier.model_copy(update=shared)
-        anomaly = anomaly.model_copy(update=shared | {"outputs": (2, 3)})
-        export_shared(trained.classifier, trained.anomaly, folder / classifier.file)
-    else:
+    detectors = {CLASSIFIER: classifier}
+    for name, region in anomaly_regions(line).items():
+        model = trained.anomalies[name]
+        detector = DetectorModel(file=f"{name}.onnx", region=region)
+        if region == line.classify and share_a_trunk(trained.classifier, model):
+            shared = {"file": "detectors.onnx"}
+            detectors[CLASSIFIER] = classifier.model_copy(update=shared)
+            detector = detector.model_copy(update=shared | {"outputs": (2, 3)})
+            export_shared(trained.classifier, model, folder / detector.file)
+        else:
+            export_anomaly(model, folder / detector.file)
+        detectors[name] = detector
+
+    if detectors[CLASSIFIER] is classifier:
         export_classifier(trained.classifier, folder / classifier.file)
-        export_anomaly(trained.anomaly, folder / anomaly.file)
     return ModelSet(
-        line=line,
-        locator=_export_locator(trained, folder),
-        detectors={CLASSIFIER: classifier, ANOMALY: anomaly},
+        line=line, locator=_export_locator(trained, folder), detectors=detectors
     )
 
 

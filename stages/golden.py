@@ -1,13 +1,14 @@
 """Holds the exported models against torch on val crops and frames, in every runtime."""
 
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from inspection.evaluation.golden_crops import (
+from inspection.evaluation.golden.crops import (
     Batch,
     detector_parity,
     evenly_drawn,
@@ -62,13 +63,22 @@ def golden_parity(
     *,
     tolerance: float,
 ) -> dict[str, Parity]:
-    """Parity of each detector with torch in each runtime, on val crops (N, H, W, C) by detector."""
+    """Parity of each detector with torch in each runtime, on val crops (N, H, W, C) by detector.
+
+    A model that several detectors share, which see the same crops, runs once.
+    """
+
+    @cache
+    def answered(runtime: str, file: str) -> list[Any]:
+        return outputs_in(runtime, bundle / file, crops_of[file])
+
+    crops_of = {settings.detectors[name].file: crops[name] for name in crops}
     reports = {}
     for name, images in crops.items():
         detector = settings.detectors[name]
         wanted = _in_torch(trained, name, images)
         for runtime in RUNTIMES:
-            answers = outputs_in(runtime, bundle / detector.file, images)
+            answers = answered(runtime, detector.file)
             got = Batch(*(answers[place] for place in detector.outputs))
             reports[f"{name} on {runtime}"] = detector_parity(
                 wanted,
@@ -103,4 +113,4 @@ def _in_torch(trained: Trained, detector: str, images: Image) -> Batch:
             outputs = trained.classifier(torch.tensor(images))
         return Batch(*(output.numpy() for output in outputs))
 
-    return Batch(*anomalies(trained.anomaly, images))
+    return Batch(*anomalies(trained.anomalies[detector], images))

@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 
 from inspection.evaluation.worst_views import load_pictures
-from inspection.runtime.bundle import verified
-from inspection.runtime.detectors import SCORES
+from inspection.geometry import Image
+from inspection.line import Line
+from inspection.models.crops import load_crops
+from inspection.runtime.bundle import Card, verified
+from inspection.runtime.detectors import score_names
 from inspection.storage import read_json, write_text
 from stages import program
 from stages.report_page import Evidence, records, render_report
@@ -27,6 +31,7 @@ class Paths:
     ]
     classifier: Annotated[Path, "folder of the classifier, with its training curves"]
     cam: Annotated[Path, "folder of the CAM recipe, with its gallery"]
+    crops: Annotated[Path, "folder of the crops, of which those of suspects are shown"]
     out: Annotated[Path, "folder for the report"]
 
 
@@ -34,7 +39,7 @@ def main() -> None:
     """Load the bundle and what was found on the way to it, draw the page, save it."""
     paths = program.paths(Paths, __doc__)
     card = verified(paths.bundle)
-    table = read_parts(paths.test_fold / "parts.csv")
+    table = read_parts(paths.test_fold / "parts.csv", card.line)
     evidence = Evidence(
         table=table,
         pictures=load_pictures(paths.test_fold / "pictures.npz"),
@@ -44,6 +49,7 @@ def main() -> None:
         quarantine=records(paths.quarantine),
         issues=records(paths.issues),
         split=read_json(paths.split_metrics),
+        crops=crops_of_suspects(card, paths.crops),
     )
     page = render_report(card, evidence)
     write_text(paths.out / "index.html", page)
@@ -57,13 +63,25 @@ def main() -> None:
     )
 
 
-def read_parts(path: Path) -> pd.DataFrame:
+def crops_of_suspects(card: Card, folder: Path) -> dict[str, list[Image]]:
+    """The crops (H, W, C) of the views of suspects, region by region, by the view's path."""
+    views = [row["view"] for row in card.metrics["limit"].get("suspects", [])]
+    found: dict[str, list[Image]] = {view: [] for view in views}
+    for region in dict.fromkeys(one.region for one in card.detectors.values()):
+        crops = load_crops(folder, region)
+        for row, path in enumerate(crops.index["path"]):
+            if path in found:
+                found[path].append(np.array(crops.images[row]))
+    return found
+
+
+def read_parts(path: Path, line: Line) -> pd.DataFrame:
     """The table of test parts; a part or a class may well be called `NA`."""
     return pd.read_csv(
         path,
         dtype={"part_id": str},
         keep_default_na=False,
-        na_values={name: [""] for name in SCORES},
+        na_values={name: [""] for name in score_names(line)},
     )
 
 

@@ -1,7 +1,7 @@
 """The page of the report: numbers, pictures, doubts; it loads nothing from elsewhere."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,8 @@ TEMPLATE = Path(__file__).with_name("report_page.html.j2")
 N_ERRORS = 12
 N_ISSUES = 15
 N_NORMALS = 6
+# Heat of a picture that is shown without any.
+COLD = np.zeros((1, 1), np.float32)
 # JPEG quality of the pictures: no artefacts at the size in which they are shown.
 JPEG_QUALITY = 85
 
@@ -37,6 +39,7 @@ class Evidence:
 
     `table` has a row per test part, `pictures` some of their worst views; `curves` are of the
     training, `recipes` every CAM recipe that was tried, `gallery` the folder of its pictures.
+    `crops` are those of the views of suspects, (H, W, C) each, by the view's path.
     """
 
     table: pd.DataFrame
@@ -47,6 +50,7 @@ class Evidence:
     quarantine: Sequence[Record]
     issues: Sequence[Record]
     split: Record
+    crops: Mapping[str, Sequence[Image]]
 
 
 def render_report(card: Card, evidence: Evidence) -> str:
@@ -79,6 +83,7 @@ def render_report(card: Card, evidence: Evidence) -> str:
         issues=evidence.issues[:N_ISSUES],
         n_issues=len(evidence.issues),
         split=evidence.split,
+        suspects=_suspects(card, evidence.crops),
     )
 
 
@@ -195,6 +200,18 @@ def _errors(table: pd.DataFrame, pictures: Pictures) -> list[Record]:
         ]
         found.append({**row, "pictures": uris})
     return found
+
+
+def _suspects(card: Card, crops: Mapping[str, Sequence[Image]]) -> list[Record]:
+    """The parts that are judged against their label, each with the crops of its worst view."""
+    found = card.metrics["limit"].get("suspects", [])
+    return [
+        {
+            **row,
+            "pictures": [data_uri(overlay(one, COLD)) for one in crops[row["view"]]],
+        }
+        for row in found
+    ]
 
 
 def records(path: Path) -> list[Record]:

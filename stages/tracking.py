@@ -22,6 +22,7 @@ from inspection.errors import InspectionError
 from inspection.storage import locked
 from stages import sections
 
+# A store is held for the seconds in which it is created or moved to a newer schema.
 PATIENCE_S = 60.0
 ANSWER_S = 5.0  # a server that is up accepts a connection within a second
 ADDRESS = "MLFLOW_TRACKING_URI"

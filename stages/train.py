@@ -148,7 +148,7 @@ class TrainParams(sections.Params):
 
     @model_validator(mode="after")
     def _mirrors_what_it_averages(self) -> Self:
-        if self.mirror_average and not _mirrors(self.augmentation):
+        if self.mirror_average and not mirrors(self.augmentation):
             raise ValueError(
                 f"mirror_average: augmentation {self.augmentation!r} never shows the mirror image "
                 "of a crop, so what it looks like is not learned; take one with flip, or set "
@@ -237,7 +237,7 @@ def learn_all(
         model,
         train,
         val,
-        _schedule(params),
+        schedule_of(params),
         augment=build_augmentation(params.augmentation, seed=params.seed),
         on_epoch=run.epoch,
         show_progress=sys.stderr.isatty(),
@@ -258,14 +258,14 @@ def learn_head(
         model,
         seen.images,
         FEATURE_CACHE,
-        mirrored=_mirrors(params.augmentation),
+        mirrored=mirrors(params.augmentation),
         show_progress=sys.stderr.isatty(),
     )
     training = FrozenTraining(
         model,
         seen,
         features,
-        _schedule(params),
+        schedule_of(params),
         seed=params.seed,
         kept=_kept_heads(),
     )
@@ -376,7 +376,7 @@ def _new_classifier(params: TrainParams, train: Crops, line: Line) -> DefectClas
     return new_classifier(architecture, weights=params.weights)
 
 
-def _mirrors(augmentation: str) -> bool:
+def mirrors(augmentation: str) -> bool:
     """Whether an augmentation shows crops mirrored."""
     return "flip" in AUGMENTATIONS[augmentation].steps
 
@@ -398,7 +398,8 @@ def _standardisation(
     return *pixel_statistics(sampled), BRIGHTNESS_DAMPING
 
 
-def _schedule(params: TrainParams) -> Schedule:
+def schedule_of(params: TrainParams) -> Schedule:
+    """How long and how fast to train."""
     return Schedule(
         **{name: getattr(params, name) for name in Schedule.__dataclass_fields__}
     )

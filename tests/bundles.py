@@ -121,6 +121,30 @@ def sample_settings() -> Settings:
     )
 
 
+def settings_of_two_anomaly_regions() -> Settings:
+    """The same for a line that looks for anomalies on the rod, too.
+
+    The anomaly detectors add up alike, and both call for a review from UNUSUAL on.
+    """
+    line = sample_line(detect_anomalies=["rod", "rivet"])
+    on_rivet = _anomaly_card()
+    on_rod = on_rivet.model_copy(update={"file": "anomaly_rod.onnx", "region": "rod"})
+    of_rod = RegionWeighting(weights={"classifier": 1.0, "anomaly_rod": 2.0}, intercept=0.0)
+    of_rivet = RegionWeighting(weights={"anomaly_rivet": 2.0}, intercept=-3.0)
+    usual = {"classifier": -3.0, "anomaly_rod": 0.0, "anomaly_rivet": 0.0}
+    fusion = _fusion().model_copy(
+        update={"regions": {"rod": of_rod, "rivet": of_rivet}, "usual": usual}
+    )
+    return Settings(
+        line=line,
+        locator=None,
+        detectors={
+            "anomaly_rivet": on_rivet, "anomaly_rod": on_rod, "classifier": _classifier_card(),
+        },
+        fusion=fusion,
+    )  # fmt: skip
+
+
 def changed_detector(card: Card, name: str, **changes: Any) -> Card:
     """The card with these fields of a detector."""
     detector = card.detectors[name].model_copy(update=changes)

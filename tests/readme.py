@@ -43,6 +43,8 @@ RUN_BY = {
     "::test_arrows_go_through_views_and_parts_and_every_wait_is_measured",
     "python -m benchmarks.review_order": "tests/benchmarks/test_review_order.py"
     "::test_the_command_reads_a_line_its_suspects_and_its_truth",
+    "python -m benchmarks.scale log": "tests/benchmarks/test_scale.py"
+    "::test_every_query_of_the_pages_is_timed",
     "make repro": "tests/pipelines/test_dvc_state.py"
     "::test_dvc_goes_on_after_a_power_cut_and_computes_nothing_twice",
     "make sbom": "tests/pipelines/test_supply_chain.py"
@@ -122,6 +124,7 @@ NOT_RUN = {
     "make plant": "installs a part of what `make test` installs",
     "make demo": "installs anew; the programs it calls are run, with 40 parts, end to end",
     "make test-fast": "a part of `make test`",
+    "make backbones": "trains eleven networks, as `make test` does two of",
     "export BENTOML_HOME=$PWD/.state/bentoml": "as bentoml containerize",
     "bentoml containerize": "wants Docker; the Dockerfile that it builds is checked by a test",
     "export KNURL_POSTGRES_PASSWORD=...": "as docker compose",
@@ -158,7 +161,7 @@ def numbers() -> dict[str, str]:
     total, cam, network = test["totals"], test["cam"], test["classifier"]
     flipped = sum(row["flipped"] for row in test["parity"].values())
     escapes, overkill = total["escape_upper_bound"], total["overkill_upper_bound"]
-    n_rivets = f"{test['anomaly_n_defective']} and {test['anomaly_n_normal']} parts"
+    n_rivets = f"{test['anomaly_rivet_n_defective']} and {test['anomaly_rivet_n_normal']} parts"
     auroc = "under-press AUROC, normals only seen in training, framing matched"
     return {
         "escapes (defective parts passed)": f"{total['escapes']} | {total['n_defective']} "
@@ -168,8 +171,8 @@ def numbers() -> dict[str, str]:
         "sent to review": f"{total['reviewed']} | {total['n_parts']} parts |",
         "macro-F1 on the knurling, 4 classes": f"{network['macro_f1']:.3f} | "
         f"{network['n_parts']} parts | at least {network['macro_f1_lower_bound']:.3f}",
-        auroc: f"{test['anomaly_auroc']:.3f} | {n_rivets} | "
-        f"at least {test['anomaly_auroc_lower_bound']:.3f} |",
+        auroc: f"{test['anomaly_rivet_auroc']:.3f} | {n_rivets} | "
+        f"at least {test['anomaly_rivet_auroc_lower_bound']:.3f} |",
         "pointing game of the chosen CAM, on truly predicted defects": f"{cam['pointing']:.3f} | "
         f"{cam['n']} views of {cam['n_parts']} parts | at least {cam['pointing_lower_bound']:.3f}",
         "verdicts flipped between torch and ONNX Runtime or OpenVINO": f"{flipped:.0f} | ",

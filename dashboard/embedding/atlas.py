@@ -17,7 +17,7 @@ import pandas as pd
 from dashboard.places import content
 from inspection.geometry import Floats
 from inspection.runtime.bundle import CARD, Card
-from inspection.runtime.detectors import ANOMALY, CLASSIFIER
+from inspection.runtime.detectors import CLASSIFIER, anomaly_regions
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import judge_part
 from inspection.runtime.views import DetectorOutput, View
@@ -62,10 +62,12 @@ def embedding_of(detectors: Mapping[str, DetectorOutput], card: Card) -> Floats 
         cv2.resize(np.asarray(heat, np.float32), GRID, interpolation=cv2.INTER_AREA)
         for heat in classifier.heat
     ]
-    anomaly = card.detectors[ANOMALY]
-    found = detectors.get(ANOMALY)
-    score = anomaly.score(found) if found is not None else 0.0
-    parts = [np.ravel(classifier.values), *map(np.ravel, grids), np.array([score])]
+    # a region that was not found counts as neither normal nor unusual
+    scores = [
+        card.detectors[name].score(detectors[name]) if name in detectors else 0.0
+        for name in anomaly_regions(card.line)
+    ]
+    parts = [np.ravel(classifier.values), *map(np.ravel, grids), np.array(scores)]
     return np.concatenate(parts).astype(np.float32)
 
 

@@ -9,6 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from inspection.parts import labels_of_parts
 from inspection.runtime.bundle import Card
+from inspection.runtime.detectors import anomaly_regions
 from inspection.runtime.verdict import VERDICTS, PartVerdict
 
 # What a version is judged by first, as it stands in the card's metrics of the test fold.
@@ -23,23 +24,28 @@ HEADLINES = {
     "expected cost a part": ("cost", "line", "value"),
     "cost to review all": ("cost", "review_all"),
     "macro-F1": ("classifier", "macro_f1"),
-    "anomaly AUROC": ("anomaly_auroc",),
+    "fused AUROC": ("fused_auroc",),
     "heat on the defect": ("cam", "pointing"),
 }
+# As bounds of some hundred parts are no finer.
 DECIMALS = 3
 
 
 def headlines(card: Card) -> dict[str, float | None]:
     """The numbers of the test fold that a version is judged by; None where one was not measured."""
-    return {name: _at(card.metrics, keys) for name, keys in HEADLINES.items()}
+    by_detector = {
+        f"{name} AUROC": (f"{name}_auroc",) for name in anomaly_regions(card.line)
+    }
+    keys_of = HEADLINES | by_detector
+    return {name: _at(card.metrics, keys) for name, keys in keys_of.items()}
 
 
 def compared(old: Card, new: Card) -> pd.DataFrame:
     """The headlines of two versions side by side, with what changed."""
     before, after = headlines(old), headlines(new)
     rows = []
-    for name in HEADLINES:
-        first, second = before[name], after[name]
+    for name in before | after:
+        first, second = before.get(name), after.get(name)
         change = None if first is None or second is None else second - first
         rows.append(
             {"measured": name, "before": first, "after": second, "change": change}

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from inspection.runtime.verdict import VERDICTS
-from inspection.runtime.verdict_log import LoggedPart
+from inspection.runtime.verdict_log import DailyCount
 
 # A shortcut is named where one number of the frame tells the class this much better than chance:
 # below, it lies within what some hundred parts scatter by.
@@ -51,16 +51,14 @@ def sentences(split: dict[str, Any], labels: dict[str, Any]) -> list[str]:
     return found
 
 
-def running(parts: Iterable[LoggedPart], line: str) -> pd.DataFrame:
+def running(found: Iterable[DailyCount]) -> pd.DataFrame:
     """Verdicts by day and release, as the service logged them; the latest day first."""
     counts: dict[tuple[str, str], Counter[str]] = {}
-    for part in parts:
-        if part.line == line:
-            key = (part.answered_at[:10], part.release)
-            counts.setdefault(key, Counter())[part.verdict] += 1
+    for one in found:
+        counts.setdefault((one.day, one.release), Counter())[one.verdict] += one.n
     rows = [
-        {"day": day, "release": release, "parts": sum(found.values())}
-        | {verdict: found[verdict] for verdict in VERDICTS}
-        for (day, release), found in sorted(counts.items(), reverse=True)
+        {"day": day, "release": release, "parts": by_verdict.total()}
+        | {verdict: by_verdict[verdict] for verdict in VERDICTS}
+        for (day, release), by_verdict in sorted(counts.items(), reverse=True)
     ]
     return pd.DataFrame(rows, columns=["day", "release", "parts", *VERDICTS])

@@ -14,7 +14,6 @@ from dashboard.operating.points import (
     Operation,
     by_class,
     cost_table,
-    costs_of,
     limit_of,
     operation,
     reliability,
@@ -28,7 +27,7 @@ from inspection.evaluation.rates import parts_needed, percent
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.detectors import FUSED, log_odds
 from inspection.runtime.verdict import VERDICTS as PART_VERDICTS
-from inspection.runtime.verdict_log import FILE, read_parts
+from inspection.runtime.verdict_log import FILE, daily_verdicts
 from inspection.storage import read_json
 
 SPLIT, LABELS = Path("metrics/split.json"), Path("metrics/clean_labels.json")
@@ -41,6 +40,8 @@ DEFECT_RATES = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 LIMITS = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1)
 # Of which legend and axis take the lower half.
 CHART_PX = 320
+# A quarter of a year of the service's verdicts: more days make no table that a person reads.
+N_DAYS = 90
 # On paper: no sidebar, no buttons, and shrunk so that it fits a page.
 PRINTED = """<style>@media print {
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stSlider"], button
@@ -85,7 +86,7 @@ def _offer_measuring(card: Card) -> None:
 
 def _sliders(card: Card) -> tuple[Costs, float | None]:
     """What an error costs and how many escapes are allowed; the card's values unless moved."""
-    own, limit = costs_of(card), limit_of(card)
+    own, limit = Costs.of_card(card), limit_of(card)
     with st.sidebar:
         st.header("Line report")
         st.caption("Costs in units of one good part thrown away")
@@ -169,7 +170,8 @@ def _show_operation(
 def _show_scores(found: Operation, evidence: Evidence) -> None:
     st.subheader("Scores and reliability")
     rows = score_rows(evidence, found.settings)
-    for box, name in zip(st.columns(2), found.settings.thresholds, strict=False):
+    names = found.settings.thresholds
+    for box, name in zip(st.columns(len(names)), names, strict=True):
         box.altair_chart(_histogram(rows, name, found))
     st.caption(
         "Parts by the score of their worst view; lines: passes below, rejected above. `fused` is "
@@ -207,10 +209,11 @@ def _show_running(card: Card) -> None:
     if not (VERDICTS / FILE).is_file():
         st.info("Nothing is logged yet: `make serve` writes `verdicts/`.")
         return
-    table = running(read_parts(VERDICTS), card.line.name)
+    table = running(daily_verdicts(VERDICTS, card.line.name, n_days=N_DAYS))
     st.dataframe(table, hide_index=True)
     st.caption(
-        "Running rates of escapes and overkill, with bounds, and drift: `make watch` tells them."
+        f"The last {N_DAYS} days up to the last part. Running rates of escapes and overkill, with "
+        "bounds, and drift: `make watch` tells them."
     )
 
 

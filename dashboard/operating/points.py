@@ -19,7 +19,7 @@ from inspection.evaluation.operating_point import OperatingPoint, operating_poin
 from inspection.evaluation.rates import percent, rate, upper_bound
 from inspection.line import Line
 from inspection.runtime.bundle import Card, Settings
-from inspection.runtime.detectors import FUSED, SCORES
+from inspection.runtime.detectors import FUSED, score_names
 from inspection.runtime.verdict import VERDICTS
 
 # How far runtimes may be off, as no card says it: the default of assemble.parity_tolerance.
@@ -70,13 +70,6 @@ def with_point(settings: Settings, point: OperatingPoint) -> Settings:
         locator=settings.locator,
         detectors=detectors,
         fusion=point.fusion,
-    )
-
-
-def costs_of(card: Card) -> Costs:
-    """The costs that a card was assembled with."""
-    return Costs(
-        **{name: card.costs[name] for name in Costs.model_fields if name in card.costs}
     )
 
 
@@ -157,7 +150,7 @@ def score_rows(evidence: Evidence, settings: Settings) -> pd.DataFrame:
                 "label": [evidence.labels[part_id] for part_id in evidence.parts],
             }
         )
-        for column, name in enumerate(SCORES)
+        for column, name in enumerate(score_names(settings.line))
     ]
     return pd.concat(tables, ignore_index=True).dropna()
 

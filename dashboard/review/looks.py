@@ -22,6 +22,7 @@ from dashboard.versions import Version
 from inspection.runtime.verdict import ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
 
+# Neighbours that fit beside a view in one row at a width of 1440 px.
 N_ALIKE = 6
 # Pictures beside each other are this wide at most: enough to see a dent in a crop.
 STRIP_PX = 220

@@ -45,13 +45,15 @@ from inspection.line import Line
 from inspection.runtime.bundle import read_card
 from inspection.runtime.verdict_log import (
     FILE,
+    read_doubtful,
     read_feedback,
-    read_parts,
 )
 from inspection.storage import read_table
 
 PLACES = Places()
 ALL = "all"
+# Of the service's doubtful parts the latest are offered: more than a person looks at in a day.
+MAX_LOGGED = 500
 # Whether boxes are drawn.
 CLOSED, OPEN = "", "open"
 
@@ -93,7 +95,8 @@ def _items(
     if (VERDICTS / FILE).is_file():
         known = dict.fromkeys(manifest["image_sha256"], "")
         said = read_feedback(VERDICTS)
-        found += from_log(read_parts(VERDICTS), said, line, known, VERDICTS)
+        parts = read_doubtful(VERDICTS, line.name, at_most=MAX_LOGGED)
+        found += from_log(parts, said, line, known, VERDICTS)
     asked = st.session_state.get("item") or st.query_params.get("item", "")
     if all(one.image_sha256 != asked for one in found):
         found += from_link(asked, manifest, DATA)

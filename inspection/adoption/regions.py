@@ -60,8 +60,8 @@ def boxed_regions(
     by canonical name.
 
     A region shows the defects whose boxes lie in it; a defect that is never boxed is shown by the
-    region that shows least. The region that shows most is classified; anomalies are sought in the
-    one that shows the defects never boxed, or in the same.
+    region that shows least. The region that shows most is classified; anomalies are sought in all,
+    since a defect that nobody has shown may be in any.
     """
     shows = {
         name: _shown_in(category, boxes, defects) for category, name in regions.items()
@@ -78,7 +78,7 @@ def boxed_regions(
             for category, name in regions.items()
         },
         "classify": most,
-        "detect_anomalies": least if unboxed else most,
+        "detect_anomalies": list(regions.values()),
     }
 
     turned = orientation(list(regions), boxes)

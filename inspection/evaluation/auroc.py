@@ -7,7 +7,7 @@ import pandas as pd
 
 from inspection.evaluation.rates import auroc_bound
 from inspection.runtime.bundle import Settings
-from inspection.runtime.detectors import ANOMALY, FUSED
+from inspection.runtime.detectors import FUSED, anomaly_regions
 
 
 def class_auroc(table: pd.DataFrame, name: str, settings: Settings) -> float | None:
@@ -54,10 +54,13 @@ def fused_measures(table: pd.DataFrame, settings: Settings) -> dict[str, float |
 def anomaly_measures(
     table: pd.DataFrame, settings: Settings
 ) -> dict[str, float | None]:
-    """The same of the anomaly score, for the defects that show in its region."""
+    """The same of each anomaly detector's score, for the defects that show in its region."""
     line = settings.line
-    shown = line.regions[settings.detectors[ANOMALY].region].shows
-    return _measures(table, [*shown, line.normal], ANOMALY, line.normal)
+    found: dict[str, float | None] = {}
+    for detector, region in anomaly_regions(line).items():
+        labels = [*line.regions[region].shows, line.normal]
+        found |= _measures(table, labels, detector, line.normal)
+    return found
 
 
 def _measures(

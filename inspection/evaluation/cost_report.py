@@ -250,9 +250,13 @@ def _about_parts(bad: Counts, good: Counts, costs: Costs, confidence: float) -> 
 
 
 def _about_costliest(bad: Counts, good: Counts, costs: Costs) -> str:
+    """Of escapes, overkill and reviews what costs most, where it is not all that costs."""
     shares = _shares(bad, good, costs)
     name = max(shares, key=lambda kind: shares[kind])
     total = sum(shares.values())
+    if shares[name] == total:  # where all parts are reviewed, that is no news
+        return ""
+
     return f"fewer {name}: they make {shares[name]:.3f} of {total:.3f}"
 
 

@@ -1,8 +1,11 @@
 """What a wrong or late decision costs the line."""
 
+from typing import Self
+
 from pydantic import Field
 
 from inspection.line import Frozen
+from inspection.runtime.bundle import Card
 
 
 class Costs(Frozen):
@@ -19,6 +22,14 @@ class Costs(Frozen):
 
     defect_rate: float = Field(default=0.05, gt=0, lt=1)
     """Share of defective parts on the line, not in the data, where defects are collected."""
+
+    @classmethod
+    def of_card(cls, card: Card) -> Self:
+        """The costs that a card was assembled with; what it does not tell is as usual."""
+        known = {
+            name: card.costs[name] for name in cls.model_fields if name in card.costs
+        }
+        return cls(**known)
 
     @property
     def on_defective(self) -> dict[str, float]:

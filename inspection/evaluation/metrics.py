@@ -17,13 +17,14 @@ from inspection.evaluation.part_scores import Parts, part_scores
 from inspection.evaluation.rates import rate
 from inspection.line import Line
 from inspection.runtime.bundle import Settings
-from inspection.runtime.detectors import SCORES
+from inspection.runtime.detectors import score_names
 from inspection.runtime.verdict import VERDICTS, judge_part
 
 
 def outcomes(parts: Parts, labels: dict[str, str], settings: Settings) -> pd.DataFrame:
     """One row per part: label, verdict, the label the verdict names, worst view, scores."""
     scores = part_scores(parts, settings).tolist()
+    names = score_names(settings.line)
 
     rows = []
     for of_part, (part_id, views) in zip(scores, parts.items(), strict=True):
@@ -37,7 +38,7 @@ def outcomes(parts: Parts, labels: dict[str, str], settings: Settings) -> pd.Dat
                 "classified": classified(judged),
                 "worst_view": judged.worst_view,
                 "n_views": len(views),
-                **dict(zip(SCORES, of_part, strict=True)),
+                **dict(zip(names, of_part, strict=True)),
             }
         )
     return pd.DataFrame(rows)

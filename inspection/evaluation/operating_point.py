@@ -18,10 +18,10 @@ from inspection.evaluation.thresholds import (
 )
 from inspection.runtime.bundle import ModelSet
 from inspection.runtime.detectors import (
-    ANOMALY,
     BEYOND,
     Calibration,
     Scores,
+    StandardScore,
     TemperatureScaling,
     Thresholds,
 )
@@ -41,7 +41,8 @@ MARGIN_PER_TOLERANCE = 2.0
 ODDS_PER_PROBABILITY = 4.0
 N_FOLDS = 5  # for verdicts on parts unseen: four fifths of the parts set the thresholds
 # Share of normal parts beyond whose anomaly scores a part is reviewed, whatever the fused score
-# says: that has learned from known defects, and may not know the next one.
+# says: that has learned from known defects, and may not know the next one. Anomaly detectors of
+# several regions share it evenly, so that together they do not send more parts to review.
 UNUSUAL_RATE = 0.01
 # Defective parts that are named as the hardest: so many a person looks at in a minute.
 N_HARDEST = 3
@@ -65,6 +66,7 @@ class OperatingPoint:
     """How scores are fused, what else calls for a review by detector, the expected cost by
     smoothed scores, and what the thresholds can show of the limit on escapes.
 
+    `unseen_verdicts` are the verdicts on the parts by what was decided without each.
     `good_passed` of the normal parts pass, 0..1; `hardest` are the defective parts that look most
     like them, the most alike first, where they were asked for.
     """
@@ -73,6 +75,7 @@ class OperatingPoint:
     thresholds: dict[str, Thresholds]
     expected_cost: float
     limit: EscapeLimit
+    unseen_verdicts: tuple[str, ...] = ()
     good_passed: float = 0.0
     hardest: tuple[Hardest, ...] = ()
 
@@ -92,7 +95,7 @@ def operating_point(
     """The fusion and thresholds of least expected cost that keep to `max_escape_rate`, as far as
     parts show.
 
-    Beside them, of normal parts `unusual_rate` may go to review for their anomaly score alone. All
+    Beside them, of normal parts `unusual_rate` may go to review for an anomaly score alone. All
     thresholds stay further from the score of every view, those of `also_measured` included, than
     two runtimes that may each be off by `tolerance`. What the parts show of the limit is judged by
     thresholds chosen without the part, too.
@@ -100,7 +103,10 @@ def operating_point(
     seen = Evidence.of(parts, calibrations)
     besides = Evidence.of(also_measured or {}, calibrations)
     margins = {name: _margin(one, tolerance) for name, one in calibrations.items()}
-    rule = Rule(costs, max_escape_rate, unusual_rate, margins)
+    anomaly = [
+        name for name, one in calibrations.items() if isinstance(one, StandardScore)
+    ]
+    rule = Rule(costs, max_escape_rate, unusual_rate, margins, tuple(anomaly))
 
     bad = truth.defective
     decision = rule.decision(seen, truth, besides=besides)
@@ -117,9 +123,10 @@ def operating_point(
     )
     return OperatingPoint(
         fusion=fusion,
-        thresholds={ANOMALY: decision.unusual},
+        thresholds=decision.unusual,
         expected_cost=decision.choice.expected_cost,
         limit=decision.choice.limit.judged_unseen(unseen, bad),
+        unseen_verdicts=tuple(unseen),
         good_passed=_good_passed(decision, seen, truth),
         hardest=tuple(hardest(rule, seen, truth, decision)) if names_hardest else (),
     )
@@ -171,27 +178,35 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a rule makes of evidence; thresholds of `choice` are on log-odds."""
+    """What a rule makes of evidence; thresholds of `choice` are on log-odds.
+
+    `unusual` are those on the score of each anomaly detector alone.
+    """
 
     weighting: Weighting
     choice: Choice
-    unusual: Thresholds
+    unusual: dict[str, Thresholds]
 
     def verdicts(self, evidence: Evidence) -> list[str]:
         """The verdict on each part."""
         odds = evidence.by_part(self.weighting.odds(evidence.summands))
-        anomaly = evidence.by_part(evidence.summands[ANOMALY])
-        return decide(np.c_[odds, anomaly], [self.choice.thresholds, self.unusual])
+        alone = [evidence.by_part(evidence.summands[name]) for name in self.unusual]
+        limits = [self.choice.thresholds, *self.unusual.values()]
+        return decide(np.column_stack([odds, *alone]), limits)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How evidence becomes a decision. `margins` are by detector, in units of its summand."""
+    """How evidence becomes a decision. `margins` are by detector, in units of its summand.
+
+    `anomaly` names the detectors that may call for a review on their own.
+    """
 
     costs: Costs
     max_escape_rate: float | None
     unusual_rate: float
     margins: Mapping[str, float]
+    anomaly: tuple[str, ...]
 
     def decision(
         self,
@@ -224,20 +239,31 @@ class Rule:
                 ]
             ),
         )
-        unusual = self._unusual(of_parts[ANOMALY][rows][~bad], evidence, besides)
+        unusual = {
+            name: self._unusual(name, of_parts[name][rows][~bad], evidence, besides)
+            for name in self.anomaly
+        }
         return Decision(weighting, choice, unusual)
 
     def _unusual(
-        self, of_normals: Scores, evidence: Evidence, besides: Evidence | None
+        self,
+        name: str,
+        of_normals: Scores,
+        evidence: Evidence,
+        besides: Evidence | None,
     ) -> Thresholds:
-        """Above what a part is reviewed for its anomaly score alone; never without normal parts."""
+        """Above what score of one anomaly detector a part is reviewed for it alone.
+
+        Never without normal parts.
+        """
         known = of_normals[~np.isnan(of_normals)]
         if not len(known):
             return Thresholds(accept_below=BEYOND, reject_above=BEYOND)
 
-        limit = np.quantile(known, 1 - self.unusual_rate, method="higher")
-        margin = self.margins[ANOMALY]
-        seen = [one.summands[ANOMALY] for one in (evidence, besides) if one]
+        share = self.unusual_rate / len(self.anomaly)
+        limit = np.quantile(known, 1 - share, method="higher")
+        margin = self.margins[name]
+        seen = [one.summands[name] for one in (evidence, besides) if one]
         scores = np.concatenate(seen)
         # the normal part at the limit itself is not beyond it
         above = -below_scores(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from inspection.runtime.bundle import Settings
-from inspection.runtime.detectors import FUSED, SCORES, Calibration, Scores
+from inspection.runtime.detectors import FUSED, Calibration, Scores, score_names
 from inspection.runtime.verdict import scores_of
 from inspection.runtime.views import DetectorOutput, ViewOutputs
 from inspection.storage import read_table
@@ -29,26 +29,27 @@ def group_by_part(outputs: Sequence[ViewOutputs], part_ids: Sequence[str]) -> Pa
 
 
 def part_scores(parts: Parts, settings: Settings) -> Scores:
-    """Scores (parts, SCORES) of the worst view; NaN where a view lacks a region that it takes.
+    """Scores (parts, scores) of the worst view; NaN where a view lacks a region that it takes.
 
-    What was not found in a view may be defective there, so such a part cannot pass, here and in
-    the service alike: it goes to review.
+    The columns are those of `score_names`. What was not found in a view may be defective there, so
+    such a part cannot pass, here and in the service alike: it goes to review.
     """
+    names = score_names(settings.line)
     by_part = [
         [_complete_scores(view, settings) for view in views] for views in parts.values()
     ]
     # NaN is the largest of all to numpy: one view without a score leaves the part without
     rows = [
-        [np.max([view.get(name, np.nan) for view in views]) for name in SCORES]
+        [np.max([view.get(name, np.nan) for view in views]) for name in names]
         for views in by_part
     ]
-    return np.array(rows, np.float64).reshape(-1, len(SCORES))
+    return np.array(rows, np.float64).reshape(-1, len(names))
 
 
 def _complete_scores(view: ViewOutputs, settings: Settings) -> dict[str, float]:
     """The scores of a view, the fused one only where no region is missing."""
     scores = scores_of(view, settings)
-    if len(scores) < len(SCORES):
+    if len(scores) < len(score_names(settings.line)):
         scores.pop(FUSED, None)
     return scores
 

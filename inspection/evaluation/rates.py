@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+# One-sided, as is usual where a rate must stay below a limit: one bound in twenty is too low.
 CONFIDENCE = 0.95
 
 

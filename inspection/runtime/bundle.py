@@ -5,19 +5,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from inspection.errors import InspectionError, raise_all
 from inspection.line import Frozen, Line
 from inspection.runtime.detectors import (
     CLASSIFIER,
-    DETECTORS,
     FUSED,
     Calibration,
     DetectorCard,
     DetectorModel,
     HeatScale,
     Thresholds,
+    detector_names,
 )
 from inspection.runtime.fusion import Fusion
 from inspection.storage import sha256_of, write_json
@@ -74,12 +80,18 @@ class Settings(Frozen):
 
     @field_validator("detectors")
     @classmethod
-    def _are_known(cls, found: dict[str, DetectorCard]) -> dict[str, DetectorCard]:
-        """The detectors in the order of DETECTORS; JSON sorts them by name."""
-        if set(found) != set(DETECTORS):
-            raise ValueError(f"should be {sorted(DETECTORS)}, got {sorted(found)}")
+    def _are_those_of_the_line(
+        cls, found: dict[str, DetectorCard], info: ValidationInfo
+    ) -> dict[str, DetectorCard]:
+        """The detectors in the order of the line; JSON sorts them by name."""
+        if "line" not in info.data:  # what is wrong with it is told by its own error
+            return found
 
-        return {name: found[name] for name in DETECTORS}
+        wanted = detector_names(info.data["line"])
+        if set(found) != set(wanted):
+            raise ValueError(f"should be {sorted(wanted)}, got {sorted(found)}")
+
+        return {name: found[name] for name in wanted}
 
     @classmethod
     def of(

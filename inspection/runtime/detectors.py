@@ -1,7 +1,8 @@
 """A detector of the card: its model's file and region, and how its scores are calibrated.
 
-A line has two detectors. `classifier` says which defect a crop shows; `anomaly` says how unlike
-a normal crop it is. What both say together is the fused score, see inspection/runtime/fusion.py.
+`classifier` says which defect a crop shows. Beside it a line has one anomaly detector for each
+region of `detect_anomalies`, which says how unlike a normal crop it is. What all say together is
+the fused score, see inspection/runtime/fusion.py.
 """
 
 import math
@@ -12,14 +13,12 @@ import numpy as np
 from pydantic import Field
 
 from inspection.geometry import Floats
-from inspection.line import Frozen
+from inspection.line import Frozen, Line
 from inspection.runtime.views import DetectorOutput
 
 CLASSIFIER, ANOMALY = "classifier", "anomaly"
-DETECTORS = (CLASSIFIER, ANOMALY)
-# The score of both together, and all scores of a view in the order in which they are shown.
+# The score of all detectors together.
 FUSED = "fused"
-SCORES = (FUSED, *DETECTORS)
 # Stands for infinity, which JSON cannot hold: scores are probabilities or standard
 # deviations, and none comes near it. no outcome: any number beyond all scores will do.
 BEYOND = 1e9
@@ -145,6 +144,28 @@ class DetectorCard(DetectorModel):
 
 
 Detectors = Mapping[str, DetectorCard]
+
+
+def anomaly_regions(line: Line) -> dict[str, str]:
+    """The region of each anomaly detector, by the detector's name.
+
+    One alone is called `anomaly`; several are `anomaly_<region>` each.
+    """
+    regions = line.detect_anomalies
+    if len(regions) == 1:
+        return {ANOMALY: regions[0]}
+
+    return {f"{ANOMALY}_{region}": region for region in regions}
+
+
+def detector_names(line: Line) -> tuple[str, ...]:
+    """The detectors of a line in the order in which their scores are shown."""
+    return (CLASSIFIER, *anomaly_regions(line))
+
+
+def score_names(line: Line) -> tuple[str, ...]:
+    """All scores of a view in the order in which they are shown, the fused one first."""
+    return (FUSED, *detector_names(line))
 
 
 def log_odds(probabilities: Any) -> Scores:

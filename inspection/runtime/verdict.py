@@ -236,15 +236,20 @@ def _probabilities(outputs: ViewOutputs, settings: Settings) -> dict[str, float]
 def _label(
     outputs: ViewOutputs, verdict: str, suspects: Sequence[str], settings: Settings
 ) -> str:
-    """What a view shows: the defect that the first detector which suspects something names."""
+    """What a view shows: the defect that is named by the first suspecting detector that can.
+
+    A classifier names one, and an anomaly detector where its region shows only one.
+    """
     if not suspects:
         return settings.line.normal if verdict == "pass" else NOT_FOUND
 
-    name = suspects[0]
-    detector = settings.detectors[name]
-    defect = detector.likeliest_defect(outputs.detectors[name])
-    if defect is not None:
-        return defect
+    named = (_named_by(name, outputs, settings) for name in suspects)
+    return next((name for name in named if name is not None), UNKNOWN_DEFECT)
 
+
+def _named_by(name: str, outputs: ViewOutputs, settings: Settings) -> str | None:
+    """What a detector calls the defect that it suspects; None where it has no name for it."""
+    detector = settings.detectors[name]
     shown = settings.line.regions[detector.region].shows
-    return shown[0] if len(shown) == 1 else UNKNOWN_DEFECT
+    only = shown[0] if len(shown) == 1 else None
+    return detector.likeliest_defect(outputs.detectors[name]) or only

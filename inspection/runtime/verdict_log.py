@@ -50,6 +50,13 @@ CREATE TABLE evictions (
     number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, kept_at TEXT NOT NULL,
     evicted_at TEXT NOT NULL, n_bytes INTEGER NOT NULL);
 """
+# Made where they are missing, also in a log of before: pages that count a year's parts by day, or
+# ask which of them wait for a person, would else read all of them.
+INDEXES = """
+CREATE INDEX IF NOT EXISTS parts_by_day
+    ON parts (line, substr(answered_at, 1, 10), release, verdict);
+CREATE INDEX IF NOT EXISTS parts_by_verdict ON parts (line, verdict);
+"""
 APPEND_ONLY = ("parts", "views", "feedback", "evictions")
 TRIGGER = """
 CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table}
@@ -116,6 +123,15 @@ class Feedback(Frozen):
     label: str
     reviewer: str
     note: str = ""
+
+
+class DailyCount(Frozen):
+    """How many parts got a verdict on one day (UTC, `2026-01-31`) from one release."""
+
+    day: str
+    release: str
+    verdict: str
+    n: int
 
 
 class UnknownPartError(InspectionError):
@@ -222,6 +238,41 @@ def read_parts(
             yield from _parts(connection, "answered_at >= ?", [since])
 
 
+def daily_verdicts(folder: Path, line: str, *, n_days: int) -> list[DailyCount]:
+    """How many parts of a line got each verdict, by day and release, the latest day first.
+
+    That is in the `n_days` days (UTC) up to the last on which a part was judged. Raises
+    InspectionError where there is no log.
+    """
+    day = "substr(answered_at, 1, 10)"
+    query = (
+        f"SELECT {day} AS day, release, verdict, COUNT(*) AS n FROM parts WHERE line = ?1 "
+        f"AND {day} > date((SELECT MAX({day}) FROM parts WHERE line = ?1), ?2) "
+        f"GROUP BY {day}, release, verdict ORDER BY {day} DESC, release DESC, verdict"
+    )
+    with closing(_read_only(folder)) as connection:
+        rows = connection.execute(query, [line, f"-{n_days} days"])
+        return [DailyCount(**dict(row)) for row in rows]
+
+
+def read_doubtful(folder: Path, line: str, *, at_most: int) -> list[LoggedPart]:
+    """The last parts of a line that wait for a person, the latest first.
+
+    That is what went to review, and of what people said something; only where a picture was kept.
+    Raises InspectionError where there is no log.
+    """
+    chosen = (
+        "line = ? AND (verdict = 'review'"
+        " OR request_id IN (SELECT request_id FROM feedback WHERE request_id IS NOT NULL)"
+        " OR part_id IN (SELECT part_id FROM feedback WHERE part_id IS NOT NULL))"
+        " AND EXISTS (SELECT 1 FROM views JOIN pictures USING (sha256)"
+        " WHERE views.request_id = parts.request_id)"
+    )
+    with closing(_read_only(folder)) as connection:
+        values = [line, at_most]
+        return list(_parts(connection, chosen, values, order="rowid DESC LIMIT ?"))
+
+
 def last_request(folder: Path) -> str:
     """The request of the last verdict, '' where there is none yet.
 
@@ -261,19 +312,24 @@ def _opened(path: Path) -> sqlite3.Connection:
             f"{path}: schema version {version}, this software writes {SCHEMA_VERSION}; move the "
             "file away, a new one is begun"
         )
+    for statement in _statements(INDEXES):
+        connection.execute(statement)
     return connection
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    statements = [part for part in SCHEMA.split(";") if part.strip()]
     triggers = [
         TRIGGER.format(table=table, verb=verb)
         for table in APPEND_ONLY
         for verb in ("UPDATE", "DELETE")
     ]
-    for statement in (*statements, *triggers):
+    for statement in (*_statements(SCHEMA), *triggers):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _statements(text: str) -> list[str]:
+    return [one for one in text.split(";") if one.strip()]
 
 
 def _read_only(folder: Path) -> sqlite3.Connection:
@@ -309,9 +365,13 @@ def _flat(view: LoggedView) -> dict[str, Any]:
 
 
 def _parts(
-    connection: sqlite3.Connection, where: str, values: Sequence[Any]
+    connection: sqlite3.Connection,
+    where: str,
+    values: Sequence[Any],
+    *,
+    order: str = "rowid",
 ) -> Iterator[LoggedPart]:
-    query = f"SELECT * FROM parts WHERE {where} ORDER BY rowid"
+    query = f"SELECT * FROM parts WHERE {where} ORDER BY {order}"
     for row in connection.execute(query, values):
         views = connection.execute(
             "SELECT * FROM views WHERE request_id = ? ORDER BY number",

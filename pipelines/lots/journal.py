@@ -17,6 +17,7 @@ from pipelines.lots.arrivals import Stamp
 from pipelines.lots.judging import Row
 
 SCHEMA_VERSION = 1
+# Another process writes for milliseconds; a disk that is slower than this is at fault.
 BUSY_TIMEOUT_S = 10.0
 SCHEMA = """
 CREATE TABLE verdicts (

@@ -14,6 +14,7 @@ from pipelines import alerts
 from pipelines.lots.journal import Journal, Message
 
 KEY_HEADER = "Idempotency-Key"
+# A receiver that restarts is back within seconds; each further try waits twice as long.
 FIRST_RETRY_S = 1.0
 # Soon enough after an outage of hours, and next to no load on who is overloaded.
 LONGEST_RETRY_S = 300.0

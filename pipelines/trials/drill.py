@@ -15,7 +15,7 @@ from inspection.evaluation.auroc import score_auroc
 from inspection.evaluation.rates import percent, rate
 from inspection.failures import PlainErrors
 from inspection.line import Line
-from inspection.runtime.detectors import SCORES
+from inspection.runtime.detectors import score_names
 from inspection.runtime.verdict import VERDICTS
 from inspection.storage import write_json
 from pipelines.summary import aligned
@@ -60,11 +60,11 @@ def drill(trials: Sequence[Judged]) -> dict[str, Any]:
     classes = {}
     for one in trials:
         name = one.trial.name.removeprefix("without ")
-        classes[name] = never_shown(one.table, name, one.card.line.normal)
+        classes[name] = never_shown(one.table, name, one.card.line)
     return {**state(), "classes": classes}
 
 
-def never_shown(table: pd.DataFrame, name: str, normal: str) -> dict[str, Any]:
+def never_shown(table: pd.DataFrame, name: str, line: Line) -> dict[str, Any]:
     """The verdicts on the parts of a class, the bound on its escapes, and AUROC by score."""
     verdicts = table.loc[table["label"] == name, "verdict"]
     counts = {verdict: int((verdicts == verdict).sum()) for verdict in VERDICTS}
@@ -74,13 +74,17 @@ def never_shown(table: pd.DataFrame, name: str, normal: str) -> dict[str, Any]:
         **counts,
         "escape_rate": escapes.value,
         "escape_upper_bound": escapes.upper_bound,
-        "auroc": {score: score_auroc(table, name, score, normal) for score in SCORES},
+        "auroc": {
+            score: score_auroc(table, name, score, line.normal)
+            for score in score_names(line)
+        },
     }
 
 
 def told(found: dict[str, Any], line: str) -> str:
     """What the drill shows, as text."""
-    rows = [(*HEAD, *(f"AUROC {score}" for score in SCORES))]
+    scores = next(iter(found["classes"].values()))["auroc"]
+    rows = [(*HEAD, *(f"AUROC {score}" for score in scores))]
     for name, one in found["classes"].items():
         counts = [str(one[key]) for key in ("n_parts", *VERDICTS)]
         aurocs = [

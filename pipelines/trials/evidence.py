@@ -17,6 +17,7 @@ from inspection.evaluation.costs import Costs
 from inspection.evaluation.metrics import test_metrics
 from inspection.failures import PlainErrors
 from inspection.runtime.bundle import Card
+from inspection.runtime.detectors import FUSED, anomaly_regions
 from inspection.storage import write_json, write_table
 from pipelines.summary import verdict_lines
 from pipelines.trials.arguments import how_many
@@ -60,16 +61,15 @@ def outer_folds(n_folds: int) -> list[Trial]:
 def evidence(folds: Sequence[Judged]) -> dict[str, Any]:
     """What the verdicts on all parts show, as on a test fold, and the AUROC fold by fold."""
     card = folds[0].card
-    costs = Costs(**{name: card.costs[name] for name in Costs.model_fields})
     by_fold = {
-        name: [one.card.metrics[name] for one in folds]
-        for name in ("fused_auroc", "anomaly_auroc")
+        f"{name}_auroc": [one.card.metrics[f"{name}_auroc"] for one in folds]
+        for name in (FUSED, *anomaly_regions(card.line))
     }
     return {
         **state(),
         "n_folds": len(folds),
         "by_fold": by_fold,
-        **test_metrics(all_parts(folds), card, costs),
+        **test_metrics(all_parts(folds), card, Costs.of_card(card)),
     }
 
 

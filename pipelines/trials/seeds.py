@@ -10,6 +10,8 @@ from statistics import median
 from typing import Any
 
 from inspection.failures import PlainErrors
+from inspection.runtime.bundle import Card
+from inspection.runtime.detectors import FUSED, anomaly_regions
 from inspection.storage import write_json
 from pipelines.trials.arguments import how_many
 from pipelines.trials.beside import SEEDS
@@ -39,7 +41,7 @@ def by_seed(n_seeds: int) -> list[Trial]:
 
 def spread(trials: Sequence[Judged]) -> dict[str, Any]:
     """The numbers of the test fold by seed, in the order of the trials."""
-    rows = [_numbers(one.card.metrics) for one in trials]
+    rows = [_numbers(one.card) for one in trials]
     return {
         **state(),
         "n_seeds": len(rows),
@@ -59,7 +61,8 @@ def told(found: dict[str, Any]) -> str:
     return "\n".join(["", title, "", head, *lines, ""])
 
 
-def _numbers(metrics: dict[str, Any]) -> dict[str, float | None]:
+def _numbers(card: Card) -> dict[str, float | None]:
+    metrics = card.metrics
     totals, cost = metrics["totals"], metrics["cost"]["line"]
     return {
         "escape rate": totals["escape_rate"],
@@ -67,8 +70,10 @@ def _numbers(metrics: dict[str, Any]) -> dict[str, float | None]:
         "review rate": totals["review_rate"],
         "cost a part": cost["value"],
         "cost, upper end": cost["high"],
-        "fused AUROC": metrics["fused_auroc"],
-        "anomaly AUROC": metrics["anomaly_auroc"],
+        **{
+            f"{name} AUROC": metrics[f"{name}_auroc"]
+            for name in (FUSED, *anomaly_regions(card.line))
+        },
         "macro-F1": metrics["classifier"]["macro_f1"],
     }
 

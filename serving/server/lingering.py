@@ -7,6 +7,7 @@ client then sees a broken connection in place of the answer.
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+# A sender in a plant's network is done with what lies in its buffers within a second.
 DRAIN_S = 5.0
 
 

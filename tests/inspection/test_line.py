@@ -51,6 +51,11 @@ def test_an_alias_is_found_however_it_is_spelt() -> None:
     assert line().region_by_alias[fold_name("head")] == "rivet"
 
 
+def test_anomalies_are_sought_in_one_region_or_in_several() -> None:
+    assert line(detect_anomalies="rivet").detect_anomalies == ("rivet",)
+    assert line(detect_anomalies=["knurling", "rivet"]).detect_anomalies == ("knurling", "rivet")
+
+
 def test_an_alias_of_two_classes_is_refused() -> None:
     classes = SETTINGS["classes"] | {"slide": {"aliases": ["Dent"]}}
     with pytest.raises(ValidationError, match=r"alias 'dent' stands for \['dent', 'slide'\]"):
@@ -63,6 +68,11 @@ def test_an_alias_of_two_classes_is_refused() -> None:
         ({"normal": "good"}, "'good' is not among classes"),
         ({"classify": "thread"}, "classify: 'thread' is not among the regions"),
         ({"detect_anomalies": "thread"}, "detect_anomalies: 'thread' is not among"),
+        ({"detect_anomalies": []}, "detect_anomalies"),
+        (
+            {"detect_anomalies": ["rivet", "rivet"]},
+            r"detect_anomalies: \['rivet', 'rivet'\] names a region twice",
+        ),
         ({"causes": {"dents": "it fell"}}, r"causes: \['dents'\] are not among classes"),
         ({"channels": 2}, "channels: should be 1 or 3, got 2"),
         ({"orient": ["knurling", "thread"]}, "orient: .*'thread'.* are not both among"),

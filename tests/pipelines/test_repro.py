@@ -93,10 +93,10 @@ def test_what_could_not_be_measured_is_a_dash_and_other_metrics_give_the_stages_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_json(tmp_path / "metrics/fit_anomaly.json", {"n_fitted": 29, "val_auroc": None})
+    write_json(tmp_path / "metrics/train.json", {"epochs": 29, "val_macro_f1": None})
     write_json(tmp_path / "metrics/register.json", {"number": 1})
 
-    assert found("fit_anomaly", "") == "29 normal views, AUROC - on val"
+    assert found("train", "") == "macro-F1 - on val, 29 epochs"
     assert found("register", "number 1") == "number 1"
     assert found("report", "reports/index.html") == "reports/index.html"
 

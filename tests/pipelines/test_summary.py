@@ -8,7 +8,7 @@ from inspection.evaluation.cost_report import cost_report
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.runtime.bundle import Card, write_card
-from inspection.runtime.detectors import SCORES
+from inspection.runtime.detectors import score_names
 from inspection.runtime.releases import promote, release
 from pipelines.summary import a_view, champion_beside, served_beside, summary
 from tests.bundles import make_bundle
@@ -48,7 +48,7 @@ def finished(card: Card) -> Card:
         ("slide", "reject", 0.9, 0.95, 0.0),
         ("under_press", "reject", 0.99, 0.1, 9.0),
     ]
-    table = pd.DataFrame(rows, columns=["label", "verdict", *SCORES])
+    table = pd.DataFrame(rows, columns=["label", "verdict", *score_names(card.line)])
     table["classified"] = ["normal", "dent", "normal", "slide", "normal"]
     metrics = outcomes.test_metrics(table, card, Costs())
     return card.model_copy(update={"metrics": metrics | {"limit": LIMIT.as_json()}})
@@ -84,6 +84,15 @@ def test_the_parts_that_a_look_is_worth_are_named_where_there_are_some(tmp_path:
         limit = card.metrics["limit"] | {"hardest": {"parts": [], "sentence": sentence}}
         told = summary(card.model_copy(update={"metrics": card.metrics | {"limit": limit}}))
         assert told.count("would help: look at 7 (dent)") == n_told
+
+
+def test_the_claim_is_told_as_it_would_be_if_suspected_labels_are_wrong(tmp_path: Path) -> None:
+    card = finished(make_bundle(tmp_path))
+    for sentence in ("1 of 33 defective parts pass", None):
+        limit = card.metrics["limit"] | {"if_mended": sentence}
+        told = summary(card.model_copy(update={"metrics": card.metrics | {"limit": limit}}))
+        assert ("1 of 33 defective parts pass" in told.splitlines()) == (sentence is not None)
+        assert "None" not in told
 
 
 @pytest.mark.parametrize(("n_escapes", "beats"), [(0, True), (5, False)])

@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ def trained() -> Trained:
     anomaly = fit_anomaly_model(
         classifier, normals, kind="filters", n_features=8, shrinkage=0.1, score_fraction=0.1, seed=0
     )
-    return Trained(ClassifierWithHeat(classifier, "gradcam"), anomaly, None, {}, {}, {})
+    cam = ClassifierWithHeat(classifier, "gradcam")
+    return Trained(cam, {"anomaly": anomaly}, None, {}, {}, {})
 
 
 def test_exported_models_measure_a_view_before_any_threshold_is_known(
@@ -47,7 +49,7 @@ def test_exported_models_measure_a_view_before_any_threshold_is_known(
 
 def test_a_located_region_brings_its_locator_along(trained: Trained, tmp_path: Path) -> None:
     settings = {"regions": ["part"], "size_px": [64, 48]}
-    located = Trained(trained.classifier, trained.anomaly, Locator(1).eval(), settings, {}, {})
+    located = Trained(trained.classifier, trained.anomalies, Locator(1).eval(), settings, {}, {})
     models = export_models(located, squares_line(), tmp_path)
     assert models.locator is not None
     assert (models.locator.file, models.locator.size_px) == ("locator.onnx", (64, 48))
@@ -65,7 +67,8 @@ def on_one_trunk(request: pytest.FixtureRequest) -> Trained:
         draw_crops(6, classes=("normal",)).images,
         kind="classifier", n_features=8, shrinkage=0.1, score_fraction=0.1, seed=0,
     )  # fmt: skip
-    return Trained(ClassifierWithHeat(classifier, "gradcam"), anomaly, None, {}, {}, {})
+    cam = ClassifierWithHeat(classifier, "gradcam")
+    return Trained(cam, {"anomaly": anomaly}, None, {}, {}, {})
 
 
 def test_detectors_on_one_trunk_are_one_model_that_says_what_two_would(
@@ -79,12 +82,29 @@ def test_detectors_on_one_trunk_are_one_model_that_says_what_two_would(
     with torch.inference_mode():
         alone = {
             "classifier": on_one_trunk.classifier(torch.tensor(crop[None])),
-            "anomaly": on_one_trunk.anomaly(torch.tensor(crop[None])),
+            "anomaly": on_one_trunk.anomalies["anomaly"](torch.tensor(crop[None])),
         }
     for name, (values, heat) in alone.items():
         wanted = DetectorOutput.of(values[0].numpy(), heat[0].numpy())
         np.testing.assert_allclose(measured[name].values, wanted.values, rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(measured[name].heat, wanted.heat, rtol=1e-2, atol=1e-3)
+
+
+def test_an_anomaly_model_of_another_region_is_a_model_of_its_own(
+    on_one_trunk: Trained, tmp_path: Path
+) -> None:
+    part = squares_line().regions["part"].model_dump()
+    regions = {"part": part, "again": part | {"shows": []}}
+    line = squares_line(regions=regions, detect_anomalies=["again", "part"])
+    anomaly = on_one_trunk.anomalies["anomaly"]
+    both = {"anomaly_again": anomaly, "anomaly_part": anomaly}
+    models = export_models(dataclasses.replace(on_one_trunk, anomalies=both), line, tmp_path)
+
+    assert models.files == {"detectors.onnx", "anomaly_again.onnx"}
+    crop, _ = draw_crop("bright", seed=7)
+    seen = Measurement(tmp_path, models).measure(View("a", encoded(crop))).detectors
+    assert list(seen) == ["classifier", "anomaly_again", "anomaly_part"]
+    np.testing.assert_allclose(seen["anomaly_again"].values, seen["anomaly_part"].values, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +119,8 @@ def test_detectors_that_are_shown_another_picture_stay_two(
     on_one_trunk: Trained, changes: dict[str, Any]
 ) -> None:
     classifier = tiny_classifier(**{"weights": "packaged", "brightness_damping": 0.0} | changes)
-    assert not share_a_trunk(ClassifierWithHeat(classifier, "gradcam"), on_one_trunk.anomaly)
+    anomaly = on_one_trunk.anomalies["anomaly"]
+    assert not share_a_trunk(ClassifierWithHeat(classifier, "gradcam"), anomaly)
 
 
 def test_a_file_that_two_detectors_share_reads_one_region(

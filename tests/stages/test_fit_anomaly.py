@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -25,22 +26,27 @@ def squares() -> Crops:
 
 
 def run(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, crops: Crops, **changes: Any
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    crops: Crops,
+    line: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> dict[str, Any]:
-    """Run the stage on these crops and an untrained classifier; returns its metrics."""
+    """Run the stage on these crops and an untrained classifier; returns the region's metrics."""
     save_crops(folder / "crops", "part", crops)
     save_classifier(tiny_classifier(), folder / "classifier")
     run_stage(
         fit_anomaly,
         folder,
         monkeypatch,
-        params={"fit_anomaly": {"features": "filters", "n_features": 12} | changes},
+        params={"fit_anomaly": {"features": "filters", "n_features": 12} | changes}
+        | ({} if line is None else {"line": line}),
         crops="crops",
         classifier="classifier",
         out="anomaly",
         metrics="fit_anomaly.json",
     )
-    return json.loads((folder / "fit_anomaly.json").read_text())
+    return json.loads((folder / "fit_anomaly.json").read_text())["regions"]["part"]
 
 
 def parts(normals: list[float], defects: list[float]) -> pd.DataFrame:
@@ -54,17 +60,44 @@ def test_squares_are_told_from_normals_and_the_saved_model_says_the_same(
     metrics = run(tmp_path, monkeypatch, squares())
     assert metrics["val_auroc"] > 0.9
     assert metrics["n_fitted"] == 16
-    model = load_anomaly_model(tmp_path / "anomaly", load_classifier(tmp_path / "classifier"))
+    model = load_anomaly_model(tmp_path / "anomaly/part", load_classifier(tmp_path / "classifier"))
     val = squares().in_fold("val")
-    saved = json.loads((tmp_path / "anomaly" / "calibration.json").read_text())
+    saved = json.loads((tmp_path / "anomaly/part/calibration.json").read_text())
     scores, _ = anomalies(model, val.images)
     scores = (scores - saved["mean"]) / saved["std"]
-    written = pd.read_csv(tmp_path / "anomaly" / "val_scores.csv")
+    written = pd.read_csv(tmp_path / "anomaly/part/val_scores.csv")
     assert written["score"].max() == pytest.approx(scores.max(), rel=1e-4)
     normal = scores[(val.index["label"] == "normal").to_numpy()]
     assert (normal.mean(), normal.std(ddof=1)) == (
         pytest.approx(0, abs=1e-3), pytest.approx(1, abs=1e-3)
     )  # fmt: skip
+
+
+def test_each_region_has_a_model_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region = LINE.regions["part"].model_dump()
+    line = LINE.model_dump(mode="json") | {
+        "regions": {"part": region, "back": region}, "detect_anomalies": ["part", "back"],
+    }  # fmt: skip
+    brighter = squares()
+    darker = dataclasses.replace(brighter, images=brighter.images // 2)
+    save_crops(tmp_path / "crops", "back", darker)
+    run(tmp_path, monkeypatch, brighter, line=line)
+
+    found = json.loads((tmp_path / "fit_anomaly.json").read_text())["regions"]
+    assert list(found) == ["back", "part"]
+    classifier = load_classifier(tmp_path / "classifier")
+    scores = {
+        region: anomalies(load_anomaly_model(tmp_path / "anomaly" / region, classifier), images)[0]
+        for region, images in {"part": brighter.images, "back": darker.images}.items()
+    }
+    # each knows the light of its own region
+    assert scores["part"] == pytest.approx(scores["back"], rel=0.2)
+    other = load_anomaly_model(tmp_path / "anomaly/part", classifier)
+    normal = (brighter.index["label"] == "normal").to_numpy()
+    too_dark, _ = anomalies(other, darker.images[normal])
+    assert too_dark.mean() > 2 * scores["back"][normal].mean()
 
 
 def test_of_both_kinds_of_features_the_better_one_is_kept(
@@ -74,7 +107,7 @@ def test_of_both_kinds_of_features_the_better_one_is_kept(
     tried = metrics["val_auroc_by_features"]
     assert set(tried) == {"filters", "classifier"}
     assert metrics["features"] == max(tried, key=lambda kind: tried[kind])
-    settings = json.loads((tmp_path / "anomaly" / "settings.json").read_text())
+    settings = json.loads((tmp_path / "anomaly/part/settings.json").read_text())
     assert settings["kind"] == metrics["features"]
 
 
@@ -85,8 +118,8 @@ def test_without_normals_enough_nothing_is_fitted_and_both_folds_are_told(
     with pytest.raises(InspectionError) as caught:
         run(tmp_path, monkeypatch, few)
     train, val = str(caught.value).splitlines()
-    assert train.startswith("train: 2 normal views, and at least 3 are needed")
-    assert val.startswith("val: 0 normal views")
+    assert train.startswith("part, train: 2 normal views, and at least 3 are needed")
+    assert val.startswith("part, val: 0 normal views")
     assert not (tmp_path / "anomaly").exists()
 
 
@@ -137,10 +170,10 @@ def test_beside_a_classifier_with_scores_out_of_fold_every_part_is_judged_by_a_f
     assert metrics["n_fitted"] == n_normal
     assert metrics["n_val_normals"] == n_normal // 2
 
-    scores = read_out_of_fold(tmp_path / "anomaly")
+    scores = read_out_of_fold(tmp_path / "anomaly/part")
     assert scores is not None
     assert scores["view_id"].tolist() == squares().index["view_id"].tolist()
-    model = load_anomaly_model(tmp_path / "anomaly", load_classifier(tmp_path / "classifier"))
+    model = load_anomaly_model(tmp_path / "anomaly/part", load_classifier(tmp_path / "classifier"))
     seen, _ = anomalies(model, squares().images)
     normal = (squares().index["label"] == "normal").to_numpy()
     # a fit that has seen a normal finds it more normal than one that has not

@@ -125,7 +125,7 @@ def bundle_of(classifier: DefectClassifier, anomaly: AnomalyModel, folder: Path)
 
 
 def trained_on(classifier: DefectClassifier, anomaly: AnomalyModel) -> Trained:
-    return Trained(ClassifierWithHeat(classifier, METHOD), anomaly, None, {}, {}, {})
+    return Trained(ClassifierWithHeat(classifier, METHOD), {"anomaly": anomaly}, None, {}, {}, {})
 
 
 def anomaly_model(classifier: DefectClassifier, seed: int) -> AnomalyModel:

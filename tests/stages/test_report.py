@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from inspection.evaluation.metrics import outcomes
 from inspection.evaluation.worst_views import pictures, save_pictures
+from inspection.models.crops import Crops, save_crops
 from inspection.runtime.bundle import read_card, write_card
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.views import View
 from inspection.storage import write_json, write_table
 from stages import report
 from tests.bundles import draw_jpeg, make_bundle
-from tests.lines import run_stage
+from tests.lines import run_stage, squares_line
 from tests.report_page import ReportPage
 from tests.stages.test_report_page import SPLIT, finished, save
 
@@ -32,9 +34,13 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportPage:
     write_card(tmp_path / "bundle", finished(read_card(tmp_path / "bundle"), table))
     write_json(tmp_path / "split.json", SPLIT)
     save(tmp_path)
+    for region, size in (("rod", (80, 160)), ("rivet", (80, 80))):
+        images = np.full((2, *size, 1), 9, np.uint8)
+        index = pd.DataFrame({"path": ["a/6.jpg", "a/7.jpg"], "boxes": ""})
+        save_crops(tmp_path / "crops", region, Crops(images, images[:, ::4, ::4, 0], index))
     names = {"bundle": "bundle", "test-fold": "test_fold", "quarantine": "quarantine.csv",
              "issues": "issues.csv", "split-metrics": "split.json", "classifier": "classifier",
-             "cam": "cam", "out": "reports"}  # fmt: skip
+             "cam": "cam", "crops": "crops", "out": "reports"}  # fmt: skip
     run_stage(report, tmp_path, monkeypatch, params={}, **names)
     return ReportPage((tmp_path / "reports/index.html").read_text(encoding="utf-8"))
 
@@ -44,9 +50,13 @@ def test_the_page_shows_what_the_bundle_did_to_the_test_fold(page: ReportPage) -
     assert "part NA: normal, verdict reject" in page.text("Worst errors")
 
 
+def test_the_crops_of_a_suspect_come_from_the_stage_that_cut_them(page: ReportPage) -> None:
+    assert page.images["Data"] == ["escape", "escape"]
+
+
 def test_a_score_that_is_missing_stays_missing(tmp_path: Path) -> None:
     table = pd.DataFrame({"part_id": ["007"], "label": ["NA"], "classifier": [0.5]})
     write_table(tmp_path / "parts.csv", table.assign(anomaly=float("nan")))
-    (row,) = report.read_parts(tmp_path / "parts.csv").to_dict("records")
+    (row,) = report.read_parts(tmp_path / "parts.csv", squares_line()).to_dict("records")
     assert (row["part_id"], row["label"], row["classifier"]) == ("007", "NA", 0.5)
     assert pd.isna(row["anomaly"])

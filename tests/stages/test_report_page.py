@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from inspection.evaluation import metrics as outcomes
 from inspection.evaluation.costs import Costs
+from inspection.evaluation.doubtful import Suspect, claim_if_mended
 from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.evaluation.threshold_study import simulated
 from inspection.evaluation.worst_views import Pictures, pictures
@@ -50,6 +52,9 @@ LIMIT = EscapeLimit(
     unseen_upper_bound=0.136,
 )
 
+SUSPECTS = [Suspect("7", ["dent"], "escape", 0.1, "a/7.jpg")]
+CROPS = {"a/7.jpg": [np.zeros((80, 160, 1), np.uint8), np.zeros((80, 80, 1), np.uint8)]}
+
 
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -78,7 +83,12 @@ def finished(card: Card, table: pd.DataFrame) -> Card:
     """The card with the metrics and the lineage that the stage adds."""
     metrics: dict[str, Any] = outcomes.test_metrics(table, card, Costs()) | {
         "limit": LIMIT.as_json()
-        | {"simulated": simulated(3, 0.01), "hardest": {"sentence": "look at 7 (dent)"}},
+        | {
+            "simulated": simulated(3, 0.01),
+            "hardest": {"sentence": "look at 7 (dent)"},
+            "suspects": [asdict(one) for one in SUSPECTS],
+            "if_mended": claim_if_mended(LIMIT, SUSPECTS),
+        },
         "cam": {
             "n": 2,
             "n_parts": 2,
@@ -109,6 +119,7 @@ def evidence(folder: Path, table: pd.DataFrame, found: Pictures) -> Evidence:
         quarantine=records(folder / "quarantine.csv"),
         issues=records(folder / "issues.csv"),
         split=SPLIT,
+        crops=CROPS,
     )
 
 
@@ -130,6 +141,16 @@ def save(folder: Path) -> None:
     write_bytes(folder / "cam/gallery/v.png", picture)
     entry = {"file": "v.png", "label": "dent", "path": "v.jpg"}
     write_json(folder / "cam/gallery/index.json", [entry])
+
+
+def test_a_part_judged_against_its_label_is_shown_with_the_claim_were_its_label_wrong(
+    page: ReportPage,
+) -> None:
+    words = page.text("Data")
+    assert "1 of 33 defective parts pass" in words
+    assert "the 32 defective parts show at most 8.9 % escapes" in words
+    assert "part 7: labelled dent, fused score 0.100 · a/7.jpg" in words
+    assert page.images["Data"] == ["escape", "escape"]
 
 
 def test_only_what_was_set_aside_counts_as_quarantined(page: ReportPage) -> None:

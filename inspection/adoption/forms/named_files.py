@@ -11,6 +11,7 @@ from inspection.dataset.names import take_apart
 
 NAME = "named_files"
 SAYS = "the class stands in the file names"
+# More kinds of one part are no classes but serial numbers, dates or the like.
 MAX_CLASSES = 40
 # Words of which each image has another are no classes: two images a class at least, in the mean.
 MIN_VIEWS = 2

@@ -28,6 +28,7 @@ from inspection.dataset.table import (
 from inspection.errors import InspectionError, first_three
 
 NAME = "table"
+# A column of more different values is no label but a serial number, a date or the like.
 MAX_CLASSES = 40
 # So many rows show what a column holds.
 N_ROWS_TRIED = 200

@@ -1,15 +1,7 @@
 from dashboard.operating.findings import running, sentences
-from inspection.runtime.verdict_log import LoggedPart
+from inspection.runtime.verdict_log import DailyCount
 
 LABELS = {"n_issues": 5, "n_held": 2, "n_views": 10, "n_reviewed": 1}
-
-
-def part(day: str, verdict: str, *, release: str = "v1", line: str = "test-line") -> LoggedPart:
-    return LoggedPart(
-        request_id=day, part_id=None, camera=None, taken_at=None, answered_at=f"{day}T10:00",
-        latency_ms=1, line=line, release=release, card_sha256="", verdict=verdict, label="",
-        worst_view="", views=[],
-    )  # fmt: skip
 
 
 def test_a_shortcut_is_named_and_none_is_said_to_be_none() -> None:
@@ -27,14 +19,16 @@ def test_leakage_is_told_where_it_was_measured() -> None:
 
 
 def test_verdicts_are_counted_by_day_and_release_the_latest_first() -> None:
-    parts = [
-        part("2026-01-01", "pass"), part("2026-01-02", "pass"), part("2026-01-02", "reject"),
-        part("2026-01-02", "pass", release="v2"), part("2026-01-02", "pass", line="other"),
-    ]  # fmt: skip
-    rows = running(parts, "test-line").to_dict("records")
+    counts = [
+        DailyCount(day="2026-01-01", release="v1", verdict="pass", n=1),
+        DailyCount(day="2026-01-02", release="v1", verdict="pass", n=4),
+        DailyCount(day="2026-01-02", release="v1", verdict="reject", n=2),
+        DailyCount(day="2026-01-02", release="v2", verdict="pass", n=1),
+    ]
+    rows = running(counts).to_dict("records")
     assert [(r["day"], r["release"], r["parts"], r["pass"], r["reject"]) for r in rows] == [
         ("2026-01-02", "v2", 1, 1, 0),
-        ("2026-01-02", "v1", 2, 1, 1),
+        ("2026-01-02", "v1", 6, 4, 2),
         ("2026-01-01", "v1", 1, 1, 0),
     ]
-    assert list(running([], "test-line").columns)[:3] == ["day", "release", "parts"]
+    assert list(running([]).columns)[:3] == ["day", "release", "parts"]

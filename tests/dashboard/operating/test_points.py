@@ -8,7 +8,6 @@ from dashboard.operating.points import (
     at_rate,
     by_class,
     cost_table,
-    costs_of,
     limit_of,
     operation,
     reliability,
@@ -112,11 +111,11 @@ def test_a_probability_follows_the_share_of_defective_parts() -> None:
 
 def test_the_cards_own_costs_and_limit_are_where_the_sliders_begin(tmp_path: Path) -> None:
     card = make_bundle(tmp_path)
-    assert costs_of(card) == Costs()
+    assert Costs.of_card(card) == Costs()
     assert limit_of(card) is None
     costs = {"escape_cost": 7.0, "expected_cost_on_val": 0.1}
     other = card.model_copy(update={"costs": costs, "metrics": {"limit": {"asked": 0.02}}})
-    assert costs_of(other).escape_cost == 7.0
+    assert Costs.of_card(other).escape_cost == 7.0
     assert limit_of(other) == 0.02
     table = threshold_table(card, card)
     assert table["score of"].tolist() == ["fused", "anomaly"]

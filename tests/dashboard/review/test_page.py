@@ -73,6 +73,7 @@ def log_part(verdict: str, content: bytes, sha256: str) -> None:
             card_sha256="", verdict=verdict, label="dent", worst_view="a.jpg", views=[view],
         )
     )  # fmt: skip
+    log.note_picture(sha256, "2026-01-02", verdict, len(content))
     log.close()
     kept = picture_path(Path("verdicts"), sha256)
     kept.parent.mkdir(parents=True, exist_ok=True)

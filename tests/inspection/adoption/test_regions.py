@@ -64,4 +64,4 @@ def test_a_region_shows_the_defects_whose_boxes_lie_in_it() -> None:
     assert placed["regions"]["head"]["shows"] == ["loose"]
     assert placed["regions"]["body"]["size_px"] == [128, 96]
     assert placed["regions"]["body"]["margin_fraction"] == 0.05
-    assert (placed["classify"], placed["detect_anomalies"]) == ("body", "head")
+    assert (placed["classify"], placed["detect_anomalies"]) == ("body", ["body", "head"])

@@ -18,7 +18,7 @@ from inspection.runtime.detectors import StandardScore, TemperatureScaling
 from inspection.runtime.fusion import as_probability
 from inspection.runtime.verdict import decide
 from inspection.runtime.views import DetectorOutput, ViewOutputs
-from tests.bundles import sample_settings
+from tests.bundles import sample_settings, settings_of_two_anomaly_regions
 
 CALIBRATIONS = {
     "classifier": TemperatureScaling(temperature=1.0),
@@ -126,6 +126,34 @@ def test_of_many_normal_parts_the_share_asked_for_is_too_unlike_the_others() -> 
         )
 
 
+def test_anomaly_detectors_of_two_regions_share_the_rate_of_unusual_normal_parts() -> None:
+    generator = np.random.default_rng(0)
+    settings = settings_of_two_anomaly_regions()
+    names = ("anomaly_rod", "anomaly_rivet")
+    calibrations = {"classifier": CALIBRATIONS["classifier"]} | {
+        name: StandardScore(mean=0.0, std=1.0) for name in names
+    }
+    many, labels = {}, {}
+    for number in range(1000):
+        one = view(str(number), [3.0, 0.0, 0.0], None)
+        for name in names:
+            one.detectors[name] = DetectorOutput(generator.normal(0, 1, 1), HEAT[:1])
+        many[one.name], labels[one.name] = [one], "dent" if number < 10 else "normal"
+    truth = truth_of(many, labels, settings.models)
+    point = operating_point(many, truth, calibrations, Costs(), None, unusual_rate=0.04)
+
+    is_unusual = {
+        name: np.array([
+            point.thresholds[name].verdict(float(of_part[0].detectors[name].values[0])) != "pass"
+            for of_part in many.values()
+        ])
+        for name in names
+    }  # fmt: skip
+    for found in is_unusual.values():
+        assert found.mean() == pytest.approx(0.02, abs=0.003)
+    assert (is_unusual[names[0]] | is_unusual[names[1]]).mean() <= 0.04
+
+
 def test_the_rate_of_escapes_asked_for_binds_and_a_stricter_one_binds_more() -> None:
     """Of 400 dents 40 look normal: 2 % lets 3 of them pass; 0.1 % is more than 400 can show."""
     logits = [*[[3.0, n / 40, 0.0] for n in range(40)], *[[0.0, 6.0, 0.0]] * 360]
@@ -161,7 +189,8 @@ def test_a_limit_is_judged_by_what_was_decided_without_the_part() -> None:
 
 
 def test_what_is_told_of_unseen_parts_holds_for_new_ones() -> None:
-    rule = Rule(Costs(escape_cost=5), None, 0.01, {"classifier": 0.0, "anomaly": 0.0})
+    margins = {"classifier": 0.0, "anomaly": 0.0}
+    rule = Rule(Costs(escape_cost=5), None, 0.01, margins, anomaly=("anomaly",))
     seen, truth = overlapping(0)
     bad = truth.defective
     told = np.array(judged_unseen(rule, seen, truth))

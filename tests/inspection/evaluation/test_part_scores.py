@@ -14,7 +14,7 @@ from inspection.evaluation.part_scores import (
     read_out_of_fold,
     view_scores,
 )
-from inspection.runtime.detectors import SCORES, StandardScore, TemperatureScaling
+from inspection.runtime.detectors import StandardScore, TemperatureScaling, score_names
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import decide
 from inspection.runtime.views import DetectorOutput, View, ViewOutputs
@@ -116,7 +116,8 @@ def test_stage_claim_and_service_agree_on_a_part_of_which_a_view_lacks_a_region(
     (row,) = outcomes(parts, {kind: "normal"}, card).itertuples()
     assert row.verdict == served.verdict
 
-    columns = [SCORES.index(name) for name in card.thresholds]
+    names = score_names(card.line)
+    columns = [names.index(name) for name in card.thresholds]
     scores = part_scores(parts, card)[:, columns]
     (claimed,) = decide(scores, list(card.thresholds.values()))
     assert (claimed == "pass") == (served.verdict == "pass")

@@ -7,7 +7,7 @@ import pytest
 
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD, Card, read_card, verified, version_of
-from tests.bundles import make_bundle
+from tests.bundles import make_bundle, settings_of_two_anomaly_regions
 
 
 @pytest.fixture
@@ -62,6 +62,15 @@ def test_a_model_without_a_hash_is_refused(bundle: Path) -> None:
     change_card(bundle, files=files)
     with pytest.raises(InspectionError, match=r"card\.json: gives no hash of 'anomaly\.onnx'"):
         verified(bundle)
+
+
+def test_the_detectors_are_those_of_the_line_in_its_order(bundle: Path) -> None:
+    settings = settings_of_two_anomaly_regions()
+    assert list(settings.detectors) == ["classifier", "anomaly_rod", "anomaly_rivet"]
+    line = read_card(bundle).line.model_dump() | {"detect_anomalies": ["rod", "rivet"]}
+    change_card(bundle, line=line)
+    with pytest.raises(InspectionError, match=r"should be \['anomaly_rivet', 'anomaly_rod', 'clas"):
+        read_card(bundle)
 
 
 def test_a_bundle_without_a_card_says_how_to_make_one(tmp_path: Path) -> None:

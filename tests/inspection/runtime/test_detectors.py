@@ -7,10 +7,12 @@ from inspection.runtime.detectors import (
     StandardScore,
     TemperatureScaling,
     Thresholds,
+    anomaly_regions,
     probabilities_of,
+    score_names,
 )
 from inspection.runtime.views import DetectorOutput
-from tests.bundles import sample_settings
+from tests.bundles import sample_line, sample_settings
 
 HEAT = np.zeros((2, 4, 4), np.float32)
 DETECTORS = sample_settings().detectors
@@ -55,6 +57,13 @@ def test_a_calibration_that_divides_by_nothing_is_refused(broken: float) -> None
         TemperatureScaling(temperature=broken)
     with pytest.raises(ValidationError):
         StandardScore(mean=0.0, std=broken)
+
+
+def test_one_anomaly_detector_needs_no_region_in_its_name_and_several_do() -> None:
+    assert anomaly_regions(sample_line()) == {"anomaly": "rivet"}
+    both = sample_line(detect_anomalies=["rivet", "rod"])
+    assert anomaly_regions(both) == {"anomaly_rivet": "rivet", "anomaly_rod": "rod"}
+    assert score_names(both) == ("fused", "classifier", "anomaly_rivet", "anomaly_rod")
 
 
 def test_the_classifier_names_the_likeliest_defect_and_the_anomaly_model_none() -> None:

@@ -16,7 +16,14 @@ from inspection.runtime.verdict import (
     worst,
 )
 from inspection.runtime.views import DetectorOutput, View, ViewOutputs
-from tests.bundles import changed_detector, changed_thresholds, draw_part, make_bundle
+from tests.bundles import (
+    UNUSUAL,
+    changed_detector,
+    changed_thresholds,
+    draw_part,
+    make_bundle,
+    settings_of_two_anomaly_regions,
+)
 from tests.pictures import encoded
 
 PASS, REVIEW, REJECT = "pass", "review", "reject"
@@ -113,6 +120,45 @@ def test_the_defect_is_named_by_the_detector_that_adds_most_to_the_suspicion(
     inspector: Inspector, classifier: float, anomaly: float, label: str
 ) -> None:
     assert judge_view(scored(classifier, anomaly), inspector.card).label == label
+
+
+def test_each_anomaly_detector_calls_for_a_review_on_its_own_and_names_what_only_it_can() -> None:
+    settings = settings_of_two_anomaly_regions()
+    usual = scored(0.001, 0.0)
+    quiet = usual.detectors["anomaly"]
+    loud = DetectorOutput(np.array([UNUSUAL + 1.0]), quiet.heat)
+    fusion = settings.fusion.model_copy(
+        update={"thresholds": Thresholds(accept_below=0.9999999, reject_above=1.5)}
+    )
+    settings = settings.model_copy(update={"fusion": fusion})
+    labels = {"anomaly_rod": "anomaly", "anomaly_rivet": "under_press"}
+    for unusual, label in labels.items():
+        detectors = {"classifier": usual.detectors["classifier"]}
+        detectors |= {name: loud if name == unusual else quiet for name in labels}
+        judged = judge_view(dataclasses.replace(usual, detectors=detectors), settings)
+        assert (judged.verdict, judged.label) == (REVIEW, label)
+        assert judged.reasons[0].startswith(f"{unusual}: score")
+
+
+def test_a_defect_keeps_its_name_where_the_detector_that_adds_most_has_none() -> None:
+    settings = settings_of_two_anomaly_regions()
+    slid = scored(0.95, 0.0)
+    unusual = DetectorOutput(np.array([2.5]), slid.detectors["anomaly"].heat)
+    detectors = {
+        "classifier": slid.detectors["classifier"],
+        "anomaly_rod": unusual,
+        "anomaly_rivet": slid.detectors["anomaly"],
+    }
+    judged = judge_view(dataclasses.replace(slid, detectors=detectors), settings)
+    # 3 + 3 are added by the classifier, 5 by the anomaly score
+    assert settings.fusion.suspects({"classifier": 2.9, "anomaly_rod": 2.5}) == [
+        "classifier", "anomaly_rod",
+    ]  # fmt: skip
+    assert (judged.verdict, judged.label) == (REJECT, "slide")
+    stronger = dataclasses.replace(
+        slid, detectors=detectors | {"anomaly_rod": DetectorOutput(np.array([5.0]), unusual.heat)}
+    )
+    assert judge_view(stronger, settings).label == "slide"
 
 
 def test_the_worst_view_is_that_of_the_highest_fused_score(inspector: Inspector) -> None:

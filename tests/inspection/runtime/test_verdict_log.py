@@ -19,7 +19,9 @@ from inspection.runtime.verdict_log import (
     RegionLook,
     UnknownPartError,
     VerdictLog,
+    daily_verdicts,
     last_request,
+    read_doubtful,
     read_feedback,
     read_parts,
 )
@@ -120,6 +122,77 @@ def test_after_a_request_of_another_log_the_time_counts(log: VerdictLog, tmp_pat
     since = "2026-11-25T10:00:01.000+00:00"
     later = read_parts(tmp_path, after="gone with the old log", since=since)
     assert [part.request_id for part in later] == ["r1", "r2"]
+
+
+def test_verdicts_are_counted_by_day_and_release_of_one_line(
+    log: VerdictLog, tmp_path: Path
+) -> None:
+    first = logged("r1")
+    for number, changes in enumerate(
+        [
+            {},
+            {"verdict": "pass"},
+            {"verdict": "pass", "answered_at": "2026-11-26T00:00:00.000+00:00"},
+            {"verdict": "pass", "release": "2"},
+            {"line": "other"},
+        ]
+    ):
+        log.record(first.model_copy(update={"request_id": f"r{number}"} | changes))
+    found = daily_verdicts(tmp_path, "test-line", n_days=2)
+    assert [(one.day, one.release, one.verdict, one.n) for one in found] == [
+        ("2026-11-26", "1", "pass", 1),
+        ("2026-11-25", "2", "pass", 1),
+        ("2026-11-25", "1", "pass", 1),
+        ("2026-11-25", "1", "reject", 1),
+    ]
+    (last,) = daily_verdicts(tmp_path, "test-line", n_days=1)
+    assert last.day == "2026-11-26"
+
+
+def test_what_waits_for_a_person_is_read_latest_first_where_its_picture_was_kept(
+    log: VerdictLog, tmp_path: Path
+) -> None:
+    parts = {
+        "reviewed": logged("reviewed", "A").model_copy(update={"verdict": "review"}),
+        "no picture": logged("no picture", "B").model_copy(update={"verdict": "review"}),
+        "passed": logged("passed", "C").model_copy(update={"verdict": "pass"}),
+        "told by part": logged("told by part", "D"),
+        "told by request": logged("told by request", None),
+    }
+    for name, part in parts.items():
+        sha256 = name.encode().hex()
+        views = [view.model_copy(update={"sha256": sha256}) for view in part.views]
+        log.record(part.model_copy(update={"views": views}))
+        if name != "no picture":
+            log.note_picture(sha256, "2026-11-25", "review", 10)
+    said = Feedback(given_at="t", request_id=None, part_id="D", label="dent", reviewer="eve")
+    log.add_feedback(said)
+    log.add_feedback(said.model_copy(update={"part_id": None, "request_id": "told by request"}))
+
+    found = read_doubtful(tmp_path, "test-line", at_most=9)
+    assert [part.request_id for part in found] == ["told by request", "told by part", "reviewed"]
+    assert len(found[0].views) == 2
+    (latest,) = read_doubtful(tmp_path, "test-line", at_most=1)
+    assert latest.request_id == "told by request"
+    assert read_doubtful(tmp_path, "another", at_most=9) == []
+
+
+def test_a_log_of_before_gets_the_indexes_when_it_is_opened(
+    log: VerdictLog, tmp_path: Path
+) -> None:
+    log.close()
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("DROP INDEX parts_by_day")
+    VerdictLog(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        plan = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM parts WHERE line = 'a' "
+            "AND substr(answered_at, 1, 10) > 'b' GROUP BY substr(answered_at, 1, 10), release"
+        ).fetchall()
+    # nothing is sorted, and days of before are not looked at
+    assert [row[-1] for row in plan] == [
+        "SEARCH parts USING INDEX parts_by_day (line=? AND <expr>>?)"
+    ]
 
 
 def test_before_the_first_verdict_there_is_no_last_request(log: VerdictLog, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inspection.errors import InspectionError
-from inspection.evaluation.golden_crops import (
+from inspection.evaluation.golden.crops import (
     Batch,
     boxes_agree,
     detector_parity,

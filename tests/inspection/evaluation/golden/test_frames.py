@@ -10,7 +10,7 @@ import pytest
 
 from inspection import geometry
 from inspection.errors import InspectionError
-from inspection.evaluation.golden_frames import (
+from inspection.evaluation.golden.frames import (
     StoredCrops,
     golden_frames,
     require_same_crops,

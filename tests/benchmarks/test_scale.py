@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.scale import (
+    N_DAYS,
+    STAGES,
+    Measured,
+    draw_log,
+    of_log,
+    of_stages,
+    table,
+)
+from inspection.runtime.verdict_log import daily_verdicts, read_doubtful
+
+
+def test_a_drawn_log_holds_every_part_and_keeps_the_pictures_of_those_in_review(
+    tmp_path: Path,
+) -> None:
+    draw_log(tmp_path, 40)
+    counts = daily_verdicts(tmp_path, "scale", n_days=N_DAYS)
+    assert {one.verdict: one.n for one in counts} == {"pass": 36, "review": 4}
+    found = read_doubtful(tmp_path, "scale", at_most=9)
+    assert [part.part_id for part in found] == ["P30", "P20", "P10", "P0"]
+
+
+def test_every_query_of_the_pages_is_timed(tmp_path: Path) -> None:
+    found = of_log(30, tmp_path)
+    assert list(found)[1:4] == ["record a part", "counts by day", "parts for the review desk"]
+    assert found["write all of it, size"].n_bytes > 30 * 500
+    assert all(one.seconds > 0 for one in found.values())
+
+
+def test_the_exponent_is_that_of_the_ends() -> None:
+    found = {
+        n: {"validate": Measured(seconds, 2**20 * 5)}
+        for n, seconds in ((10, 1.0), (100, 9.0), (1000, 100.0))
+    }
+    head, row = table("views", found)
+    assert head.split() == ["10", "views", "100", "views", "1,000", "views", "exponent"]
+    assert row.split() == [
+        "validate",
+        "1.0",
+        "s",
+        "5",
+        "MiB",
+        "9.0",
+        "s",
+        "5",
+        "MiB",
+        "100.0",
+        "s",
+        "5",
+        "MiB",
+        "1.00",
+    ]
+
+
+@pytest.mark.slow
+def test_the_stages_see_every_drawn_view(tmp_path: Path) -> None:
+    found = of_stages(40, tmp_path)
+    assert tuple(found) == STAGES
+    assert all(one.n_bytes > 0 for one in found.values())
+    crops = pd.read_parquet(tmp_path / "artifacts/crops/part.parquet")
+    assert len(crops) == 40
+    assert crops["part_id"].nunique() == 20
