@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.drills.intake import IntakeDrill
 from benchmarks.drills.whole_pipeline import KillDrill, copied
-from benchmarks.intake_faults import IntakeDrill
 from benchmarks.kills import Commands, Outcome
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD, read_card, verified

@@ -1,1 +1,1 @@
-"""Faults made on purpose under a whole pipeline, in a copy of a project that may be spoiled."""
+"""Faults made on purpose in a copy of a project that may be spoiled."""
