@@ -3,22 +3,22 @@
     python -m benchmarks.faults --runs 100 [--seed 0] [--project FOLDER]
 
 Works on a copy of a finished project (the current one): registers a bundle that the registry does
-not know, promotes it, rolls back, takes feedback and files of the inbox into the data; with
---pipeline the whole pipeline too, without its run cache. Each is killed (SIGKILL, with all that it
-has started), every other time soon after its first write, then repeated. Exit 1 where something
-was lost.
+not know, promotes it, rolls back, takes feedback and files of the inbox into the data. Each is
+killed (SIGKILL, with all that it has started), every other time soon after its first write, then
+repeated. With --pipeline it is the whole pipeline instead, computed anew without DVC's caches, and
+killed again and again until it has come to its end. Exit 1 where something was lost.
 """
 
 import argparse
 import shlex
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.intake_faults import IntakeDrill
+from benchmarks.drills.intake import IntakeDrill
+from benchmarks.drills.whole_pipeline import KillDrill, copied
 from benchmarks.kills import Commands, Outcome
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD, read_card, verified
@@ -30,7 +30,6 @@ ROOT = Path(__file__).parents[1]
 BUNDLE, RELEASES = Path("models/bundle"), Path("models/releases")
 PROMOTE = "python -m pipelines.promote --by faults --override drill"
 ROLLBACK = "python -m pipelines.rollback --by faults --reason drill"
-PIPELINE = "python -m pipelines.repro"
 REGISTRY = ("register", "promote", "rollback")
 INTAKE = ("take_feedback", "inbox")
 # Folders in which the commands write what counts, for a first write is to be noticed.
@@ -43,9 +42,6 @@ WATCHED = (
     "inbox",
     "inbox/refused",
 )
-# What a run of the pipeline makes anew, and whose bytes no run id is in.
-STEADY = ("validate", "clean_labels", "split", "crop")
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", "verdicts")
 
 
 class Campaign:
@@ -100,18 +96,6 @@ class Campaign:
             self._commands.run("python -m pipelines.promote --sync")
         self._check_serves(before, outcome)
 
-    def pipeline(self, outcome: Outcome) -> None:
-        """Every stage computed anew: without outputs, lock and run cache."""
-        wanted = self._hashes()
-        for path in ("artifacts", ".dvc/cache/runs", "dvc.lock"):
-            place = self._project / path
-            shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
-        self._commands.killed(PIPELINE, outcome)
-        self._check_champion(outcome)
-        self._commands.repeated(PIPELINE, outcome)
-        if self._hashes() != wanted:
-            outcome.lost["other bytes than without the kill"] += 1
-
     def _register_command(self) -> str:
         stages = read_yaml(self._project / "dvc.yaml")["stages"]
         return str(stages["register"]["cmd"]).removeprefix("exec ")
@@ -145,12 +129,6 @@ class Campaign:
             version = read_card(self._champion()).version
             outcome.lost[f"another release serves, bundle {version}"] += 1
 
-    def _hashes(self) -> dict[str, str]:
-        """The hashes that DVC recorded of what the first stages wrote."""
-        stages = read_yaml(self._project / "dvc.lock")["stages"]
-        outs = [out for name in STEADY for out in stages[name]["outs"]]
-        return {out["path"]: out["md5"] for out in outs}
-
 
 def campaign(
     project: Path, names: Sequence[str], *, runs: int, seed: int
@@ -167,6 +145,16 @@ def campaign(
             killed(outcome)
         outcomes.append(outcome)
     return outcomes
+
+
+def of_the_pipeline(project: Path, *, runs: int, seed: int) -> Outcome:
+    """Kill the whole pipeline `runs` times or more, in a project that may be spoiled."""
+    drill = KillDrill(Commands(project, (), seed))
+    drill.begin()
+    outcome = Outcome("pipeline")
+    while outcome.n_killed < runs:
+        drill.pipeline(outcome)
+    return outcome
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -188,7 +176,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--project", type=Path, default=Path(), help="a finished one")
     parser.add_argument(
-        "--pipeline", action="store_true", help="kill the whole pipeline too, hours"
+        "--pipeline", action="store_true", help="of the whole pipeline, computed anew"
     )
     given = parser.parse_args()
     if not (given.project / BUNDLE / CARD).is_file():
@@ -196,13 +184,16 @@ def main() -> None:
             f"{given.project / BUNDLE}: there is no bundle; run `dvc repro` first"
         )
 
-    names = [*REGISTRY, *["pipeline"] * given.pipeline]
+    names = [*REGISTRY]
     if IntakeDrill(Commands(given.project, (), given.seed)).fits:
         names += INTAKE
+    options = {"runs": given.runs, "seed": given.seed}
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "project"
-        shutil.copytree(given.project, copy, ignore=LEFT_OUT, symlinks=True)
-        outcomes = campaign(copy, names, runs=given.runs, seed=given.seed)
+        copy = copied(given.project, Path(folder) / "project")
+        if given.pipeline:
+            outcomes = [of_the_pipeline(copy, **options)]
+        else:
+            outcomes = campaign(copy, names, **options)
     sys.stdout.write(table(outcomes))
     sys.exit(1 if any(one.lost for one in outcomes) else 0)
 

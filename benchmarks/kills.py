@@ -52,44 +52,50 @@ class Commands:
         self._random = random.Random(seed)
         self._takes: dict[str, Duration] = {}
 
-    def run(self, command: str) -> None:
-        """Run a command to its end. Raises InspectionError where it fails."""
+    def run(self, command: str, *, learn: bool = True) -> None:
+        """Run a command to its end; how long it takes is learned. Raises InspectionError."""
         before = self._newest()
         began_s = time.monotonic()
         process = self._started(command)
         wrote_s = self._until_write(process, before, FIRST_GUESS_S * 100) - began_s
         _, said = process.communicate()
         if process.returncode:
-            last = said.strip().splitlines()[-3:]
-            raise InspectionError(f"{command}: {' / '.join(last)}; run it by hand")
-        self._takes[command] = Duration(time.monotonic() - began_s, wrote_s)
+            raise InspectionError(f"{command}: {_last(said)}; run it by hand")
+        if learn:
+            self._takes[command] = Duration(time.monotonic() - began_s, wrote_s)
 
-    def killed(self, command: str, outcome: Outcome) -> None:
+    def killed(
+        self, command: str, outcome: Outcome, *, after_a_write: bool = True
+    ) -> None:
         """Start a command and kill it, with all its children, at some moment of its time.
 
-        How long it takes is learned from whole runs.
+        How long it takes is learned from whole runs. Every other kill waits for the first write,
+        unless no kill is to come `after_a_write`.
         """
         takes = self._takes.get(command, Duration())
         n_before = outcome.n_killed + outcome.n_too_late
         process = self._started(command)
-        if n_before % 2:
+        if after_a_write and n_before % 2:
             self._until_write(process, self._newest(), takes.whole_s * 10)
             delay_s = self._random.uniform(0, takes.whole_s - takes.first_write_s)
         else:
             delay_s = self._random.uniform(0, takes.whole_s)
 
         try:
-            process.communicate(timeout=delay_s)
-            outcome.n_too_late += 1
+            _, said = process.communicate(timeout=delay_s)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             outcome.n_killed += 1
+            return
+        outcome.n_too_late += 1
+        if process.returncode:
+            outcome.lost[f"fails, not killed: {_last(said)}"] += 1
 
-    def repeated(self, command: str, outcome: Outcome) -> None:
+    def repeated(self, command: str, outcome: Outcome, *, learn: bool = True) -> None:
         """Run a command that was killed once more; that it fails is a loss."""
         try:
-            self.run(command)
+            self.run(command, learn=learn)
         except InspectionError as error:
             outcome.lost[f"repeated, it fails: {error}"] += 1
 
@@ -127,3 +133,8 @@ class Commands:
             text=True,
             start_new_session=True,
         )
+
+
+def _last(said: str) -> str:
+    """The last lines of what a command has said on stderr, in one."""
+    return " / ".join(said.strip().splitlines()[-3:])

@@ -8,11 +8,14 @@ the record separator.
 
 import json
 import os
+import sqlite3
 import sys
 from typing import Any, TextIO
 
+from inspection.failures import explained
 from inspection.processes import die_with_parent
 from pipelines.dvc_state import repaired
+from pipelines.runs.full_disk import end_where_the_disk_is_full
 
 ANSWER = "\x1e"
 BESIDE = "beside"
@@ -25,12 +28,14 @@ def main() -> None:
     die_with_parent()
     commands = _private_stdin()
     is_first = BESIDE not in sys.argv[1:]
-    for line in repaired() if is_first else []:
-        sys.stderr.write(f"warning: {line}\n")
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    fails = (DvcException, OSError, sqlite3.Error)
+    end_where_the_disk_is_full()
     try:
+        for line in repaired() if is_first else []:
+            sys.stderr.write(f"warning: {line}\n")
         # two stages that run side by side wait for each other to write dvc.lock
         repo = Repo(_wait_for_lock=True)
         repo.scm_context.quiet = True
@@ -38,13 +43,13 @@ def main() -> None:
         for source in sources if is_first else []:
             repo.reproduce(source, single_item=True)
         _say({"needs": needs})
-    except DvcException as error:
+    except fails as error:
         _say(_failure(error))
         raise SystemExit(1) from error
     for line in commands:
         try:
             _say({"ran": bool(repo.reproduce(line.strip(), single_item=True))})
-        except DvcException as error:
+        except fails as error:
             _say(_failure(error))
 
 
@@ -67,8 +72,13 @@ def _planned(repo: Any) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    """What went wrong, and whether trying again can help."""
-    return {"error": _told(error), "passing": _is_passing(error)}
+    """What went wrong, and whether trying again can help. Raises `error` where it is a bug."""
+    from dvc.exceptions import DvcException
+
+    said = explained(error)
+    if said is None and not isinstance(error, DvcException):
+        raise error
+    return {"error": said or _told(error), "passing": _is_passing(error)}
 
 
 def _is_passing(error: BaseException) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from inspection.errors import InspectionError
+from inspection.failures import explained
 from pipelines.dvc_process import Dvc
 from pipelines.intake.steps import changing_data
 from pipelines.runs.overrides import KEPT, restore
@@ -55,12 +56,15 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 def main() -> None:
     """Run in the project's root; what the user can fix ends it with 1, untraced."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    LOG.parent.mkdir(exist_ok=True)
     try:
+        LOG.parent.mkdir(exist_ok=True)
         with LOG.open("w", encoding="utf-8") as log:
             repro(Screen(sys.stdout, log))
-    except InspectionError as error:
-        sys.stderr.write(f"{error}\nall that was printed: {LOG}\n")
+    except (InspectionError, OSError) as error:
+        said = explained(error)
+        if said is None:
+            raise
+        sys.stderr.write(f"{said}\nall that was printed: {LOG}\n")
         raise SystemExit(1) from error
     except KeyboardInterrupt as error:
         sys.stderr.write("\nstopped; `dvc repro` goes on from here\n")

@@ -30,6 +30,7 @@ from inspection.runtime.verdict_log import (
 )
 from inspection.storage import (
     locked,
+    plain_cell,
     read_json,
     read_table,
     sha256_of,
@@ -138,7 +139,8 @@ def planned(verdicts: Path = VERDICTS) -> Plan:
                 left[reason] = left.get(reason, 0) + 1
                 continue
             note = f"feedback on request {part.request_id}: {said.note}".rstrip(": ")
-            row = (view.sha256, said.label, said.reviewer, note)
+            # the table is opened by people, and who said it may be anybody on the network
+            row = (view.sha256, said.label, plain_cell(said.reviewer), plain_cell(note))
             pictures.append(Picture(view.sha256, kept, path, row))
             taken.add(view.sha256)
     return Plan(pictures, [f"{n} x {reason}" for reason, n in sorted(left.items())])

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from benchmarks.drills.intake import IntakeDrill
 from benchmarks.faults import WATCHED, campaign, table
-from benchmarks.intake_faults import IntakeDrill
 from benchmarks.kills import Commands, Outcome
 from stages import sections
 from stages.tracking import TrackingParams

@@ -1,3 +1,4 @@
+import base64
 import io
 import struct
 import tracemalloc
@@ -246,6 +247,34 @@ def test_a_jpeg_of_endless_scans_is_refused_before_it_is_decoded() -> None:
     content = saved(image, "JPEG", progressive=True)
     scan = content[content.rfind(b"\xff\xda") : -2]
     assert refusal(content[:-2] + 500 * scan + b"\xff\xd9") == "corrupt"
+
+
+# 32 x 24 px of grey 5 x + 4 y, by libjpeg-turbo 2.1.5 with TJ_ARITHMETIC=1, quality 90. No encoder
+# that we install writes arithmetic coding.
+ARITHMETIC = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsN"
+    "DhIQDQ4RDgsLEBYQERMUFRUVDA8XGBYUGBIUFRT/yQALCAAYACABAREA/8wABgAQEAX/2gAIAQEAAD8A"
+    "/wDpmYvkTBgqNhnz1RFzAa5D1InNU0FdM7simTCsrQaXPMRUPDikO1m2CA8NNbw03ZnCUcD/2Q=="
+)
+
+
+def test_an_arithmetic_coded_jpeg_is_judged_by_its_pixels_and_one_that_is_cut_off_is_refused() -> (
+    None
+):
+    y, x = np.mgrid[:24, :32]
+
+    assert b"\xff\xc9" in ARITHMETIC  # SOF9: sequential, arithmetic
+    assert np.abs(decode(ARITHMETIC, channels=1) - (5.0 * x + 4 * y)).max() <= 2
+    assert refusal(ARITHMETIC[:-8]) == "truncated"
+
+
+@pytest.mark.parametrize("frame_type", [0xC9, 0xCA, 0xC3, 0xC5, 0xCB])
+def test_a_jpeg_whose_frame_type_lies_is_refused(frame_type: int) -> None:
+    """Arithmetic, progressive, lossless or hierarchical by its header, baseline in its data."""
+    content = bytearray(encoded(FRAME, ".jpg"))
+    content[content.index(b"\xff\xc0") + 1] = frame_type
+
+    assert refusal(bytes(content)) in ("corrupt", "truncated")
 
 
 def test_a_deep_tiff_whose_zero_is_white_is_refused_and_not_judged_inverted() -> None:

@@ -89,11 +89,13 @@ def make_releases(folder: Path) -> None:
     promote(folder / "models/releases", "1")
 
 
-def judged(client: TestClient, content: bytes, *, part: str, label: str) -> str:
+def judged(
+    client: TestClient, content: bytes, *, part: str, label: str, reviewer: str = "Kim"
+) -> str:
     """Inspect a picture and say what it really was; returns its hash."""
     texts, files = {"part_id": part, "camera": "Ch01"}, {"views": ("a.jpg", content)}
     client.post("/inspect", data=texts, files=files).raise_for_status()
-    words = {"part_id": part, "label": label, "reviewer": "Kim"}
+    words = {"part_id": part, "label": label, "reviewer": reviewer}
     client.post("/feedback", json=words).raise_for_status()
     return hashlib.sha256(content).hexdigest()
 
@@ -135,6 +137,15 @@ def test_the_last_word_counts_also_where_the_clock_was_set_back(
     client.post("/feedback", json=words).raise_for_status()
 
     assert [one.row[:2] for one in planned().pictures] == [(digest, "dent")]
+
+
+def test_a_reviewer_whose_name_is_a_formula_is_text_in_the_reviews(client: TestClient) -> None:
+    """Whoever can send feedback to the service names himself, and people open the table."""
+    name = "=HYPERLINK(A1)"
+    digest = judged(client, draw_jpeg("dent", seed=77), part="A1", label="slide", reviewer=name)
+    take(planned())
+
+    assert f"{digest},slide,'{name}," in REVIEWS.read_text()
 
 
 def test_a_label_of_a_picture_that_is_in_the_data_is_only_reviewed(client: TestClient) -> None:
