@@ -6,13 +6,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
 
+from inspection.confusion_svg import confusion_svg
 from inspection.curation.folds import with_folds
+from inspection.parts import confusion
 from inspection.runtime.bundle import CARD, Card, verified
 from inspection.storage import (
     read_json,
@@ -97,7 +100,8 @@ def _registered(mlflow: Any, paths: Paths, card: Card, digest: str) -> str:
     tags = _tags(card) | _data_tags(paths) | {tracking.CARD_TAG: digest}
     place = f"bundle-{digest[:8]}"
 
-    run_name = f"{name} {_short(card.lineage['git_revision'])} bundle {card.version}"
+    revision, today = _short(card.lineage["git_revision"]), datetime.now(UTC).date()
+    run_name = f"{name} {revision} {today} bundle {card.version}"
     known = _known_run(client, card.lineage["mlflow_run"])
     started = mlflow.start_run(
         run_id=known, run_name=None if known else run_name, tags=tracking.owner()
@@ -106,6 +110,9 @@ def _registered(mlflow: Any, paths: Paths, card: Card, digest: str) -> str:
         mlflow.log_metrics(_numbers(card.metrics))
         _log_data(mlflow, card)
         _log_artifacts(mlflow, paths, place)
+        # whole: a tag holds no more than its first 5,000 characters
+        mlflow.log_text(card.lineage["params"], f"{place}/params.yaml")
+        mlflow.log_text(_confusion(card, paths), f"{place}/confusion.svg")
         with _serving_code() as code:
             info = mlflow.pyfunc.log_model(
                 name="bundle",
@@ -159,6 +166,19 @@ def _log_artifacts(mlflow: Any, paths: Paths, place: str) -> None:
     mlflow.log_artifact(str(table), f"{place}/lineage")
     table.unlink()
     table.parent.rmdir()
+
+
+def _confusion(card: Card, paths: Paths) -> str:
+    """The confusion of the test fold as a picture."""
+    parts = pd.read_csv(paths.confusion, dtype=str, keep_default_na=False)
+    classes = card.line.classifier_classes
+    counts = confusion(parts["actual"].tolist(), parts["predicted"].tolist(), classes)
+    return confusion_svg(
+        [
+            {"actual": name, **dict(zip(classes, row, strict=True))}
+            for name, row in zip(classes, counts.tolist(), strict=True)
+        ]
+    )
 
 
 def _log_data(mlflow: Any, card: Card) -> None:

@@ -37,7 +37,7 @@ class Project:
         self.line: Line = sample_line().model_copy(update={"name": line})
         _write_parts(root)
         write_json(root / "validate.json", {"n_files": 100, "n_quarantined": 2})
-        write_text(root / "confusion.csv", "actual,predicted\n")
+        write_text(root / "confusion.csv", "actual,predicted\ndent,slide\n")
         write_text(root / "gallery/index.json", "[]\n")
         write_text(root / "reports/index.html", "<p>report</p>\n")
 

@@ -3,16 +3,14 @@
 import base64
 import io
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
 
+from inspection.confusion_svg import confusion_svg
 from inspection.storage import read_json
 
-# Of a cell of the confusion table, and of the margin with the names of the classes.
-CELL_PX, ROW_PX, MARGIN_PX = 96, 36, 130
 # Of the gallery: as many pictures as one sees at a glance, and their height beside each other.
 N_PICTURES, N_COLUMNS, PICTURE_PX, CAPTION_PX = 8, 4, 224, 16
 # Below this a JPEG of a heatmap shows blocks; above it only the size grows.
@@ -20,33 +18,8 @@ JPEG_QUALITY = 85
 
 
 def confusion_picture(rows: Sequence[dict[str, Any]]) -> str:
-    """The address of a picture of counts: a row per actual class, a column per predicted one.
-
-    `rows` are those of `records.confusion`. The diagonal is green, errors are red, each as strong
-    as its share of the row.
-    """
-    names = [name for name in rows[0] if name != "actual"]
-    width, height = MARGIN_PX + CELL_PX * len(names), ROW_PX * (len(rows) + 1)
-    cells = [
-        _text(MARGIN_PX + CELL_PX * column + CELL_PX / 2, ROW_PX / 2, name)
-        for column, name in enumerate(names)
-    ]
-    for number, row in enumerate(rows, start=1):
-        cells.append(_text(MARGIN_PX / 2, ROW_PX * number + ROW_PX / 2, row["actual"]))
-        total = max(1, sum(row[name] for name in names))
-        for column, name in enumerate(names):
-            hue = "0,128,0" if name == row["actual"] else "200,0,0"
-            place = (MARGIN_PX + CELL_PX * column, ROW_PX * number)
-            cells.append(
-                _cell(*place, row[name], f"rgba({hue},{row[name] / total:.2f})")
-            )
-
-    picture = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'font-family="sans-serif" font-size="13">'
-        f'<rect width="100%" height="100%" fill="#fff"/>{"".join(cells)}</svg>'
-    )
-    return _address("image/svg+xml", picture.encode("utf-8"))
+    """The address of a picture of counts; `rows` are those of `records.confusion`."""
+    return _address("image/svg+xml", confusion_svg(rows).encode("utf-8"))
 
 
 def gallery_picture(folder: Path) -> str | None:
@@ -100,14 +73,3 @@ def in_turn(entries: Sequence[dict[str, str]]) -> list[dict[str, str]]:
 
 def _address(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _cell(x: float, y: float, count: int, colour: str) -> str:
-    box = f'<rect x="{x}" y="{y}" width="{CELL_PX}" height="{ROW_PX}" fill="{colour}" '
-    middle = (x + CELL_PX / 2, y + ROW_PX / 2)
-    return f'{box}stroke="#ccc"/>{_text(*middle, str(count))}'
-
-
-def _text(x: float, y: float, text: str) -> str:
-    where = f'x="{x}" y="{y}" text-anchor="middle" dominant-baseline="central"'
-    return f"<text {where}>{escape(text)}</text>"

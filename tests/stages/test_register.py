@@ -1,5 +1,6 @@
 """Registering in a real store: what a version holds, and that it is registered once."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,9 @@ def test_a_version_holds_what_a_reviewer_asks_for(
     assert client.get_registered_model(name).aliases == {"challenger": 1}
     assert version.description.startswith(f"# {name}, bundle a")
     assert logged == {f"{place}/{leaf}" for leaf in
-                      ("card.json", "confusion.csv", "gallery", "lineage", "report")}  # fmt: skip
-    assert run.info.run_name == f"{name} 01234567 bundle a"
+                      ("card.json", "confusion.csv", "confusion.svg", "gallery", "lineage",
+                       "params.yaml", "report")}  # fmt: skip
+    assert re.fullmatch(rf"{name} 01234567 \d{{4}}-\d\d-\d\d bundle a", run.info.run_name)
     assert run.inputs.dataset_inputs[0].dataset.name == f"{name} data.dvc"
     assert float(version.tags["quarantined_fraction"]) == 0.02
 
@@ -65,6 +67,12 @@ def test_a_version_traces_back_and_shows_how_it_is_asked(
     assert [line for line in description.splitlines() if line.startswith("## ")] == [
         "## Claim", "## Limits", "## Artifacts",
     ]  # fmt: skip
+    place = tags["artifacts"]
+    logged = mlflow.artifacts.load_text
+    assert logged(f"runs:/{tags['run_id']}/{place}/params.yaml") == LINEAGE["params"]
+    # the one part is a dent that was called a slide
+    confusion = logged(f"runs:/{tags['run_id']}/{place}/confusion.svg")
+    assert confusion.count("rgba(200,0,0,1.00)") == 1
     assert "| class | parts | pass | review | reject | error rate | at most |" in description
 
 
