@@ -50,12 +50,11 @@ CREATE TABLE evictions (
     number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, kept_at TEXT NOT NULL,
     evicted_at TEXT NOT NULL, n_bytes INTEGER NOT NULL);
 """
-# Made where they are missing, also in a log of before: pages that count a year's parts by day, or
-# ask which of them wait for a person, would else read all of them.
+# Made where it is missing, also in a log of before: a page that counts parts by day would else read
+# all of them.
 INDEXES = """
 CREATE INDEX IF NOT EXISTS parts_by_day
     ON parts (line, substr(answered_at, 1, 10), release, verdict);
-CREATE INDEX IF NOT EXISTS parts_by_verdict ON parts (line, verdict);
 """
 APPEND_ONLY = ("parts", "views", "feedback", "evictions")
 TRIGGER = """
@@ -261,8 +260,9 @@ def read_doubtful(folder: Path, line: str, *, at_most: int) -> list[LoggedPart]:
     That is what went to review, and of what people said something; only where a picture was kept.
     Raises InspectionError where there is no log.
     """
+    # from the last row backwards, until there are enough; an index would bring them in its own order
     chosen = (
-        "line = ? AND (verdict = 'review'"
+        "+line = ? AND (verdict = 'review'"
         " OR request_id IN (SELECT request_id FROM feedback WHERE request_id IS NOT NULL)"
         " OR part_id IN (SELECT part_id FROM feedback WHERE part_id IS NOT NULL))"
         " AND EXISTS (SELECT 1 FROM views JOIN pictures USING (sha256)"
