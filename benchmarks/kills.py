@@ -17,12 +17,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from inspection.errors import InspectionError
 
 # Before a command has run once nobody knows how long it takes.
 FIRST_GUESS_S = 10.0
 # A look at the watched folders takes some 50 us: 2 % of a core.
 LOOK_S = 0.002
+# A process that dies with its parent does so at once, on a busy machine within seconds.
+CHILDREN_END_S = 30.0
 
 
 @dataclass
@@ -84,8 +88,11 @@ class Commands:
         try:
             _, said = process.communicate(timeout=delay_s)
         except subprocess.TimeoutExpired:
+            children = psutil.Process(process.pid).children(recursive=True)
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
+            # those in sessions of their own die with their parents; nobody starts anew any sooner
+            psutil.wait_procs(children, timeout=CHILDREN_END_S)
             outcome.n_killed += 1
             return
         outcome.n_too_late += 1

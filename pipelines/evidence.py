@@ -185,7 +185,10 @@ def _usual(fold: pd.DataFrame, looks: dict[str, LoggedView], normal: str) -> Usu
     """The measures of the normal test parts by camera; none where no manifest names the cameras."""
     if not MANIFEST.is_file():
         return {}
-    cameras = read_table(MANIFEST)[["image_sha256", "camera"]].drop_duplicates()
+    manifest = read_table(MANIFEST)
+    if "camera" not in manifest:
+        return {}
+    cameras = manifest[["image_sha256", "camera"]].drop_duplicates()
     views = fold.merge(cameras.fillna(NO_CAMERA), on="image_sha256")
     labels = labels_of_parts(fold, normal)
 

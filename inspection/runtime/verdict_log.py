@@ -260,7 +260,8 @@ def read_doubtful(folder: Path, line: str, *, at_most: int) -> list[LoggedPart]:
     That is what went to review, and of what people said something; only where a picture was kept.
     Raises InspectionError where there is no log.
     """
-    # from the last row backwards, until there are enough; an index would bring them in its own order
+    # +line: no index, which would bring them in its own order; the last rows are read until there
+    # are enough
     chosen = (
         "+line = ? AND (verdict = 'review'"
         " OR request_id IN (SELECT request_id FROM feedback WHERE request_id IS NOT NULL)"
