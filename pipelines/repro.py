@@ -48,6 +48,10 @@ ELSE_FOUND = {
     "evaluate_cam": "{method} on layer {layer}; no mark says where defects are, so where it peaks "
     "is not measured",
 }
+# The same of stages that find something in each of several regions.
+FOUND_EACH = {
+    "fit_anomaly": "{region}: {n_fitted} normal views, AUROC {val_auroc:.3f} on val",
+}
 
 # Colours and moves of the cursor, of no use in a line that is cut.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -173,9 +177,16 @@ def found(stage: str, numbers: str) -> str:
     That is a stage without metrics, and one of another project.
     """
     path = METRICS / f"{stage}.json"
-    if stage not in FOUND or not path.is_file():
+    if stage not in FOUND | FOUND_EACH or not path.is_file():
         return numbers
     metrics = json.loads(path.read_text("utf-8"))
+    if stage in FOUND_EACH:
+        each = (
+            _Sentence().format(FOUND_EACH[stage], region=region, **one)
+            for region, one in metrics.get("regions", {}).items()
+        )
+        return "; ".join(each) or numbers
+
     for words in (one[stage] for one in (FOUND, ELSE_FOUND) if stage in one):
         try:
             return _Sentence().format(words, **metrics)

@@ -93,10 +93,13 @@ def test_what_could_not_be_measured_is_a_dash_and_other_metrics_give_the_stages_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_json(tmp_path / "metrics/train.json", {"epochs": 29, "val_macro_f1": None})
+    fitted = {"back": {"n_fitted": 9, "val_auroc": None}, "part": {"n_fitted": 8, "val_auroc": 0.5}}
+    write_json(tmp_path / "metrics/fit_anomaly.json", {"regions": fitted})
     write_json(tmp_path / "metrics/register.json", {"number": 1})
 
-    assert found("train", "") == "macro-F1 - on val, 29 epochs"
+    assert found("fit_anomaly", "") == (
+        "back: 9 normal views, AUROC - on val; part: 8 normal views, AUROC 0.500 on val"
+    )
     assert found("register", "number 1") == "number 1"
     assert found("report", "reports/index.html") == "reports/index.html"
 
