@@ -104,7 +104,9 @@ def test_good_files_enter_the_data_others_are_kept_with_the_reason_and_all_can_b
 
     (Path(".state") / "inbox-of-a-step-that-was-killed").mkdir(parents=True)
     found, said = take_new()
-    assert [path.name for path in Path(".state").iterdir()] == ["locks"]
+    # nothing of the killed step is left; plots of other libraries may keep their fonts there
+    left = {path.name for path in Path(".state").iterdir()} - {"matplotlib"}
+    assert left == {"locks"}
     assert found.accepted == [good]
     assert set(found.refused) == {cut, nobody, same, other}
     assert found.refused[same] == "is in the data already"

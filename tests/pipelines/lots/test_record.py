@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.review.queue import from_log
-from inspection.monitoring.watching import lot_of, measures
+from inspection.monitoring.measures import lot_of, measures
 from inspection.runtime.pictures import picture_path
 from inspection.runtime.verdict_log import FILE, Feedback, LoggedPart, VerdictLog, read_parts
 from pipelines.lots.inspect_lot import inspect_lot
