@@ -10,7 +10,6 @@ and the peak of memory are told, and the exponent with which the time grows betw
 import argparse
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -222,23 +221,23 @@ def _run(stage: str, folder: Path) -> Measured:
     command = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))[
         "stages"
     ][stage]["cmd"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = subprocess.Popen(
-        ["bash", "-c", command],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    _, said = process.communicate()
-    if process.returncode:
-        raise InspectionError(f"{stage}: failed\n{said[-2000:]}")
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            ["bash", "-c", command],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            text=True,
+        )
+        # of this process and those that it waited for, which Popen does not tell
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            raise InspectionError(f"{stage}: failed\n{said.read()[-2000:]}")
 
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    # the largest of all children so far: later stages take no less than it says
-    return Measured(spent, after.ru_maxrss * 1024)
+    return Measured(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
 def _timed(query: Callable[[], object]) -> Measured:
