@@ -19,10 +19,9 @@ from typing import Any
 
 from benchmarks.drills.intake import IntakeDrill
 from benchmarks.drills.whole_pipeline import KillDrill, copied
-from benchmarks.kills import Commands, Outcome
-from inspection.errors import InspectionError
-from inspection.runtime.bundle import CARD, read_card, verified
-from inspection.runtime.releases import POINTER, champion
+from benchmarks.kills import Commands, Outcome, check_champion, table
+from inspection.runtime.bundle import CARD, read_card
+from inspection.runtime.releases import champion
 from inspection.storage import read_json, sha256_of, write_json
 from stages.sections import read_yaml
 
@@ -62,7 +61,7 @@ class Campaign:
         command = self._register_command()
         self._renew_bundle()
         self._commands.killed(command, outcome)
-        self._check_champion(outcome)
+        check_champion(self._project / RELEASES, outcome)
         self._commands.repeated(command, outcome)
         receipt = read_json(self._project / self._flag(command, "--out"))
         wanted = sha256_of(self._project / BUNDLE / CARD)
@@ -74,7 +73,7 @@ class Campaign:
         self._renew_bundle()
         self._commands.run(self._register_command())
         self._commands.killed(PROMOTE, outcome)
-        self._check_champion(outcome)
+        check_champion(self._project / RELEASES, outcome)
         self._commands.repeated(PROMOTE, outcome)
         receipt = read_json(
             self._project / self._flag(self._register_command(), "--out")
@@ -88,7 +87,7 @@ class Campaign:
         self._commands.run(self._register_command())
         self._commands.run(PROMOTE)
         self._commands.killed(ROLLBACK, outcome)
-        self._check_champion(outcome)
+        check_champion(self._project / RELEASES, outcome)
         if sha256_of(self._champion() / CARD) != before:
             self._commands.repeated(ROLLBACK, outcome)
         else:
@@ -114,15 +113,6 @@ class Campaign:
 
     def _champion(self) -> Path:
         return champion(self._project / RELEASES)
-
-    def _check_champion(self, outcome: Outcome) -> None:
-        """What a service would take up now is whole; before the first promotion there is none."""
-        if not (self._project / RELEASES / POINTER).exists():
-            return
-        try:
-            verified(self._champion())
-        except InspectionError as error:
-            outcome.lost[f"no whole release serves: {error}"] += 1
 
     def _check_serves(self, card_sha256: str, outcome: Outcome) -> None:
         if sha256_of(self._champion() / CARD) != card_sha256:
@@ -155,18 +145,6 @@ def of_the_pipeline(project: Path, *, runs: int, seed: int) -> Outcome:
     while outcome.n_killed < runs:
         drill.pipeline(outcome)
     return outcome
-
-
-def table(outcomes: Sequence[Outcome]) -> str:
-    """One row a command, and a line for each loss."""
-    rows = [f"{'killed':13} {'times':>5} {'too late':>8}  lost\n"]
-    for one in outcomes:
-        n_lost = sum(one.lost.values())
-        rows.append(
-            f"{one.name:13} {one.n_killed:5} {one.n_too_late:8}  {n_lost or 'nothing'}\n"
-        )
-        rows += [f"  {n} x {what}\n" for what, n in one.lost.items()]
-    return "".join(rows)
 
 
 def main() -> None:

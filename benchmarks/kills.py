@@ -20,6 +20,8 @@ from pathlib import Path
 import psutil
 
 from inspection.errors import InspectionError
+from inspection.runtime.bundle import verified
+from inspection.runtime.releases import POINTER, champion
 
 # Before a command has run once nobody knows how long it takes.
 FIRST_GUESS_S = 10.0
@@ -27,6 +29,8 @@ FIRST_GUESS_S = 10.0
 LOOK_S = 0.002
 # A process that dies with its parent does so at once, on a busy machine within seconds.
 CHILDREN_END_S = 30.0
+# The longest name of a command in the table.
+NAME_WIDTH = 13
 
 
 @dataclass
@@ -64,7 +68,7 @@ class Commands:
         wrote_s = self._until_write(process, before, FIRST_GUESS_S * 100) - began_s
         _, said = process.communicate()
         if process.returncode:
-            raise InspectionError(f"{command}: {_last(said)}; run it by hand")
+            raise InspectionError(f"{command}: {last_lines(said)}; run it by hand")
         if learn:
             self._takes[command] = Duration(time.monotonic() - began_s, wrote_s)
 
@@ -97,7 +101,7 @@ class Commands:
             return
         outcome.n_too_late += 1
         if process.returncode:
-            outcome.lost[f"fails, not killed: {_last(said)}"] += 1
+            outcome.lost[f"fails, not killed: {last_lines(said)}"] += 1
 
     def repeated(self, command: str, outcome: Outcome, *, learn: bool = True) -> None:
         """Run a command that was killed once more; that it fails is a loss."""
@@ -142,6 +146,39 @@ class Commands:
         )
 
 
-def _last(said: str) -> str:
-    """The last lines of what a command has said on stderr, in one."""
-    return " / ".join(said.strip().splitlines()[-3:])
+def last_lines(said: str, n: int = 3) -> str:
+    """The last lines of what a command has said, in one."""
+    return " / ".join(said.strip().splitlines()[-n:])
+
+
+def check_champion(releases: Path, outcome: Outcome) -> None:
+    """What a service would take up now is whole; before the first promotion there is none."""
+    if not (releases / POINTER).exists():
+        return
+    try:
+        verified(champion(releases))
+    except InspectionError as error:
+        outcome.lost[f"no whole release serves: {error}"] += 1
+
+
+def table(
+    outcomes: Sequence[Outcome],
+    what: str = "killed",
+    missed: str = "too late",
+    *,
+    name_width: int = NAME_WIDTH,
+) -> str:
+    """A row for each outcome, and a line for each loss.
+
+    `what` heads the names, `missed` how often one was not hit: it ended before, or it fitted.
+    """
+    width = len(missed)
+    rows = [f"{what:{name_width}} {'times':>5} {missed}  lost\n"]
+    for one in outcomes:
+        n_lost = sum(one.lost.values())
+        rows.append(
+            f"{one.name:{name_width}} {one.n_killed:5} {one.n_too_late:{width}}  "
+            f"{n_lost or 'nothing'}\n"
+        )
+        rows += [f"  {n} x {loss}\n" for loss, n in one.lost.items()]
+    return "".join(rows)

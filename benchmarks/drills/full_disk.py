@@ -26,10 +26,9 @@ from pathlib import Path
 from benchmarks.drills.service_log import fill_under_the_log
 from benchmarks.drills.small_disk import SmallDisk, in_own_namespace
 from benchmarks.drills.whole_pipeline import WholePipeline, copied
-from benchmarks.kills import Outcome
+from benchmarks.kills import Outcome, check_champion, last_lines, table
 from inspection.errors import InspectionError
-from inspection.runtime.bundle import verified
-from inspection.runtime.releases import POINTER, champion
+from inspection.runtime.releases import POINTER
 from pipelines.dvc_process import Dvc
 
 RELEASES = Path("models/releases")
@@ -38,6 +37,8 @@ SAID = "no space left"
 TRACE = "Traceback"
 # A stage holds its largest file for some tens of milliseconds before it is renamed.
 LOOK_S = 0.005
+# The longest name in the table, with a blank.
+NAME_WIDTH = 16
 # A stage that has not ended after five times what it needed, on a machine that is busy, and a
 # minute for DVC's start, does not end.
 TIME_FACTOR, TIME_MORE_S = 5, 60
@@ -109,30 +110,21 @@ class FullDisk:
             self._judge(str(error), outcome)
         else:
             outcome.n_too_late += 1
-        self._check_champion(outcome)
+        check_champion(RELEASES, outcome)
 
     def _judge(self, said: str, outcome: Outcome) -> None:
         """Whether somebody who reads it knows what to do."""
         outcome.n_killed += 1
         if SAID not in said.lower():
-            outcome.lost[f"not said that the disk is full: {_last(said)}"] += 1
+            outcome.lost[f"not said that the disk is full: {last_lines(said, 2)}"] += 1
         if TRACE in said:
-            outcome.lost[f"a traceback: {_last(said)}"] += 1
+            outcome.lost[f"a traceback: {last_lines(said, 2)}"] += 1
 
     def _recover(self, stage: str, outcome: Outcome) -> None:
         try:
             _run(stage)
         except InspectionError as error:
-            outcome.lost[f"fails with room too: {_last(str(error))}"] += 1
-
-    def _check_champion(self, outcome: Outcome) -> None:
-        """What serves stays whole; before the first promotion nothing does."""
-        if not (RELEASES / POINTER).exists():
-            return
-        try:
-            verified(champion(RELEASES))
-        except InspectionError as error:
-            outcome.lost[f"no whole release serves: {error}"] += 1
+            outcome.lost[f"fails with room too: {last_lines(str(error), 2)}"] += 1
 
     def _peak(self, run: Callable[[], object]) -> int:
         """The most that is taken of the disk while something runs."""
@@ -180,22 +172,6 @@ def ending_after(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _last(said: str) -> str:
-    return " / ".join(said.strip().splitlines()[-2:])
-
-
-def table(outcomes: Sequence[Outcome]) -> str:
-    """One row a stage, and a line for each loss."""
-    rows = [f"{'disk full under':16} {'times':>5} {'it fitted':>9}  lost\n"]
-    for one in outcomes:
-        n_lost = sum(one.lost.values())
-        rows.append(
-            f"{one.name:16} {one.n_killed:5} {one.n_too_late:9}  {n_lost or 'nothing'}\n"
-        )
-        rows += [f"  {n} x {what}\n" for what, n in one.lost.items()]
-    return "".join(rows)
-
-
 def main() -> None:
     """Copy the project onto a disk in memory, fill it under every stage, print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
@@ -220,7 +196,9 @@ def main() -> None:
             outcomes.append(fill_under_the_log(disk, RELEASES))
         os.chdir("/")
         disk.unmount()
-    sys.stdout.write(table(outcomes))
+    sys.stdout.write(
+        table(outcomes, "disk full under", "it fitted", name_width=NAME_WIDTH)
+    )
     sys.exit(1 if any(one.lost for one in outcomes) else 0)
 
 
