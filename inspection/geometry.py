@@ -1,7 +1,7 @@
 """Boxes and crop windows: where a region lies in a frame, and the way from the crop back to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import cv2
@@ -74,6 +74,15 @@ class Box:
             bottom=_within(self.bottom_px, height_px),
         )
 
+    def mirrored_into(self, width_px: int, height_px: int) -> "Box":
+        """The box, or its mirror image where its middle lies outside an image of the given size."""
+        return Box(
+            x_px=_mirrored(self.x_px, self.width_px, width_px),
+            y_px=_mirrored(self.y_px, self.height_px, height_px),
+            width_px=self.width_px,
+            height_px=self.height_px,
+        )
+
     def rounded(self) -> dict[str, float]:
         """The box as JSON, in tenths of a pixel."""
         return {
@@ -87,6 +96,14 @@ class Box:
 def _within(position: float, limit: int) -> float:
     """The position, or the nearer end of 0..limit where it lies beyond."""
     return min(max(0.0, position), float(limit))
+
+
+def _mirrored(start: float, length: float, limit: int) -> float:
+    """Where a stretch starts, or its mirror image at the end of 0..limit that it lies beyond."""
+    middle = start + length / 2
+    if middle < 0:
+        return -start - length
+    return 2 * limit - start - length if middle > limit else start
 
 
 def intersection_over_union(one: Box, other: Box) -> float:
@@ -202,37 +219,83 @@ def crop_window(
     )
 
 
-def cut(frame: Image, window: CropWindow, *, outside: int | None = None) -> Image:
+def cut(frame: Image, window: CropWindow) -> Image:
     """Cut the window out of a frame (H, W) or (H, W, 3) and resize it: a uint8 crop.
 
-    What lies outside the frame repeats the frame's edge, or has the value `outside`. Shrinking
-    averages areas, so thin defects keep their energy.
+    What lies outside the frame is the mirror image of what lies inside: a repeated edge would draw
+    streaks that look like scratches. Shrinking averages areas, so thin defects keep their energy.
     """
     frame_height, frame_width = frame.shape[:2]
-    crop_width, crop_height = window.size_px
     left, right = _inside(window.x_px, window.width_px, frame_width)
     top, bottom = _inside(window.y_px, window.height_px, frame_height)
     seen = frame[top:bottom, left:right]
 
     # Where on the crop the part of the window lies that is within the frame.
-    x, width = _placed(left - window.x_px, right - left, window.width_px, crop_width)
-    y, height = _placed(top - window.y_px, bottom - top, window.height_px, crop_height)
+    inside = _inside_frame(window, (frame_width, frame_height))
 
     # Areas are averaged to shrink, so that a thin scratch does not fall between two samples.
-    shrinks = window.width_px >= crop_width
+    shrinks = window.width_px >= window.size_px[0]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    piece = np.asarray(cv2.resize(seen, (width, height), interpolation=how))
+    resized = cv2.resize(seen, (inside.width, inside.height), interpolation=how)
+    piece = np.asarray(resized, np.uint8)
 
-    below = crop_height - y - height
-    beside = crop_width - x - width
-    around = (y, below, x, beside)
-    if any(around):
-        border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
-        bordered = cv2.copyMakeBorder(piece, *around, border, value=outside or 0)
-        piece = np.asarray(bordered)
-
-    crop = np.asarray(piece, np.uint8)
+    crop = inside.mirrored(piece)
     return np.ascontiguousarray(crop[::-1, ::-1]) if window.turned else crop
+
+
+def mirrored_outside(
+    values: Image, window: CropWindow, frame_size_px: tuple[int, int]
+) -> Image:
+    """Values (h, w) over a crop; outside of the (width, height) frame those inside, mirrored.
+
+    So what is known of a place is known of its mirror image in the crop, too (see `cut`).
+    """
+    upright = values[::-1, ::-1] if window.turned else values
+    cells = replace(window, size_px=(values.shape[1], values.shape[0]), turned=False)
+    inside = _inside_frame(cells, frame_size_px)
+    mirrored = inside.mirrored(upright[inside.rows, inside.columns])
+    return np.ascontiguousarray(mirrored[::-1, ::-1] if window.turned else mirrored)
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """The stretch of an upright crop (width, height) `size_px` that shows the inside of a frame."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    size_px: tuple[int, int]
+
+    @property
+    def rows(self) -> slice:
+        return slice(self.y, self.y + self.height)
+
+    @property
+    def columns(self) -> slice:
+        return slice(self.x, self.x + self.width)
+
+    def mirrored(self, piece: Image) -> Image:
+        """The whole crop: the piece that lies inside, and its mirror images around it."""
+        below = self.size_px[1] - self.y - self.height
+        beside = self.size_px[0] - self.x - self.width
+        around = (self.y, below, self.x, beside)
+        if not any(around):
+            return piece
+
+        bordered = cv2.copyMakeBorder(piece, *around, cv2.BORDER_REFLECT)
+        return np.asarray(bordered, np.uint8)
+
+
+def _inside_frame(window: CropWindow, frame_size_px: tuple[int, int]) -> _Inside:
+    """Which stretch of the upright crop shows the inside of the (width, height) frame."""
+    left, right = _inside(window.x_px, window.width_px, frame_size_px[0])
+    top, bottom = _inside(window.y_px, window.height_px, frame_size_px[1])
+    crop_width, crop_height = window.size_px
+
+    x, width = _placed(left - window.x_px, right - left, window.width_px, crop_width)
+    y, height = _placed(top - window.y_px, bottom - top, window.height_px, crop_height)
+    return _Inside(x, y, width, height, window.size_px)
 
 
 def _inside(start: int, length: int, limit: int) -> tuple[int, int]:

@@ -163,7 +163,7 @@ def cut_views(
             label = line.label_in(region, view.label)
             shown = defect_boxes(view, line.regions[region].shows)
             target, known_from = _target(
-                window, mask, shown, is_normal=label == line.normal
+                window, size_px, mask, shown, is_normal=label == line.normal
             )
             row = {
                 "view_id": view.view_id,
@@ -272,15 +272,20 @@ def _mask(data: Path, view: Any) -> Image | None:
 
 
 def _target(
-    window: CropWindow, mask: Image | None, boxes: list[Box], *, is_normal: bool
+    window: CropWindow,
+    frame_size_px: tuple[int, int],
+    mask: Image | None,
+    boxes: list[Box],
+    *,
+    is_normal: bool,
 ) -> tuple[Image, str]:
     """Where the defect lies in the crop, and what it is known from: see Crops."""
     if is_normal:
-        return box_target([], window), "normal"
+        return box_target([], window, frame_size_px), "normal"
     if mask is not None:
         target, known_from = mask_target(mask, window), "mask"
     else:
-        target, known_from = box_target(boxes, window), "box"
+        target, known_from = box_target(boxes, window, frame_size_px), "box"
     return target, known_from if target.any() else "unknown"
 
 

@@ -169,7 +169,7 @@ def _frames(plan: Plan) -> Iterator[str]:
     if high > MAX_SPREAD * low:
         yield (
             f"frames are {low:.2f} to {high:.2f} times as wide as high; what one does not "
-            "fill of the crop repeats its edge; adopt those of one shape where you can"
+            "fill of the crop shows it mirrored; adopt those of one shape where you can"
         )
     yield from _shrunk(plan)
 

@@ -9,7 +9,15 @@ import pandas as pd
 
 from inspection.boxes import boxes_of, parse_boxes
 from inspection.errors import InspectionError
-from inspection.geometry import Box, CropWindow, Floats, Image, coverage, cut
+from inspection.geometry import (
+    Box,
+    CropWindow,
+    Floats,
+    Image,
+    coverage,
+    cut,
+    mirrored_outside,
+)
 from inspection.storage import read_table, replacing, write_table
 
 # Crop pixels per cell of a target: the grid of the finest feature maps that heat is computed on, so
@@ -131,14 +139,20 @@ def part_box(boxes_json: str, region: str) -> Box | None:
     return max(found, key=lambda box: box.area_px) if found else None
 
 
-def box_target(boxes: list[Box], window: CropWindow) -> Image:
-    """How much of each target cell the boxes (frame pixels) cover: (H / 4, W / 4) uint8."""
+def box_target(
+    boxes: list[Box], window: CropWindow, frame_size_px: tuple[int, int]
+) -> Image:
+    """How much of each target cell the boxes (frame pixels) cover: (H / 4, W / 4) uint8.
+
+    Beyond the (width, height) frame, where the crop shows its mirror image, so does the target.
+    """
     width, height = window.size_px
     in_crop = [window.to_crop(box) for box in boxes]
     covered: Floats = coverage(
         in_crop, (width // TARGET_STRIDE, height // TARGET_STRIDE), (width, height)
     )
-    return (covered * 255).round().astype(np.uint8)
+    target = (covered * 255).round().astype(np.uint8)
+    return mirrored_outside(target, window, frame_size_px)
 
 
 def mask_target(mask: Image, window: CropWindow) -> Image:
@@ -151,5 +165,5 @@ def mask_target(mask: Image, window: CropWindow) -> Image:
     cells = (width // TARGET_STRIDE, height // TARGET_STRIDE)
     small = replace(window, size_px=cells)
     binary = np.where(mask > 0, 255, 0).astype(np.uint8)
-    covered = cut(binary, small, outside=0)
+    covered = cut(binary, small)
     return np.where(covered > 0, 255, 0).astype(np.uint8)

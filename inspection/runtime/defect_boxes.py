@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inspection.geometry import Box, Floats
+from inspection.geometry import Box, Floats, intersection_over_union
 from inspection.runtime.detectors import DetectorCard
 from inspection.runtime.heat import hot_boxes, scaled
 from inspection.runtime.views import DetectorOutput, ViewOutputs
@@ -36,7 +36,11 @@ def heat_of(output: DetectorOutput, detector: DetectorCard) -> Floats:
 def defect_boxes(
     outputs: ViewOutputs, name: str, detector: DetectorCard
 ) -> list[DefectBox]:
-    """The boxes that a detector draws in a view which it does not let pass, hottest first."""
+    """The boxes that a detector draws in a view which it does not let pass, hottest first.
+
+    Beyond the frame's edge the crop shows the frame's mirror image (see `cut`): heat there belongs
+    to the place that is mirrored, and says nothing new where that is boxed already.
+    """
     window = outputs.windows[detector.region]
     output = outputs.detectors[name]
     heat = heat_of(output, detector)
@@ -45,12 +49,24 @@ def defect_boxes(
     if not found:
         found = _hottest(output.raw_heat, heat, window.size_px)
 
-    boxes = []
+    inside: list[DefectBox] = []
+    mirrored: list[DefectBox] = []
     for box, peak in found:
-        placed = window.to_frame(box).clipped(*outputs.frame_size_px)
-        if min(placed.width_px, placed.height_px) >= MIN_SIDE_PX:
-            boxes.append(DefectBox(placed, detector.region, name, round(peak, 4)))
-    return boxes
+        in_window = window.to_frame(box)
+        in_frame = in_window.mirrored_into(*outputs.frame_size_px)
+        placed = in_frame.clipped(*outputs.frame_size_px)
+        if min(placed.width_px, placed.height_px) < MIN_SIDE_PX:
+            continue
+
+        boxes = inside if in_frame == in_window else mirrored
+        boxes.append(DefectBox(placed, detector.region, name, round(peak, 4)))
+
+    new = [one for one in mirrored if not any(_overlap(one, known) for known in inside)]
+    return sorted([*inside, *new], key=lambda one: -one.heat)
+
+
+def _overlap(one: DefectBox, other: DefectBox) -> bool:
+    return intersection_over_union(one.box, other.box) > 0
 
 
 def _hottest(

@@ -14,6 +14,7 @@ from inspection.geometry import (
     intersection_over_union,
     is_turned,
     locator_input,
+    mirrored_outside,
 )
 
 WINDOW = CropWindow(20, 10, 64, 32, size_px=(128, 64))
@@ -92,13 +93,33 @@ def test_a_window_of_the_size_of_the_crop_cuts_the_very_pixels() -> None:
     np.testing.assert_array_equal(crop, frame[40:56, 30:62])
 
 
-def test_outside_the_frame_its_edge_is_repeated_or_a_value_is_taken() -> None:
-    frame = np.full((16, 16), 77, np.uint8)
-    window = CropWindow(-16, 0, 32, 16, size_px=(32, 16))
-    assert (cut(frame, window) == 77).all()
-    black = cut(frame, window, outside=0)
-    assert (black[:, :16] == 0).all()
-    assert (black[:, 16:] == 77).all()
+@pytest.mark.parametrize("turned", [False, True], ids=["upright", "turned"])
+def test_outside_the_frame_the_crop_shows_its_mirror_image(*, turned: bool) -> None:
+    frame = np.random.default_rng(0).integers(0, 255, (16, 16)).astype(np.uint8)
+    window = CropWindow(-16, 0, 32, 16, size_px=(32, 16), turned=turned)
+
+    crop = cut(frame, window)
+    upright = crop[::-1, ::-1] if turned else crop
+
+    np.testing.assert_array_equal(upright[:, 16:], frame)
+    np.testing.assert_array_equal(upright[:, :16], frame[:, ::-1])
+
+
+def test_values_over_a_crop_are_mirrored_where_the_frame_ends() -> None:
+    window = CropWindow(-8, 0, 16, 8, size_px=(32, 16))
+    values = np.arange(8, dtype=np.uint8).reshape(2, 4)  # a cell is 4 px of the frame wide
+    mirrored = mirrored_outside(values, window, (8, 8))
+    assert mirrored.tolist() == [[3, 2, 2, 3], [7, 6, 6, 7]]
+    np.testing.assert_array_equal(mirrored_outside(values, window, (8, 8)), mirrored)
+
+    within = CropWindow(0, 0, 8, 8, size_px=(32, 32))
+    np.testing.assert_array_equal(mirrored_outside(values, within, (8, 8)), values)
+
+
+def test_a_box_beyond_an_edge_is_brought_back_by_mirroring() -> None:
+    assert Box(-6, 2, 4, 3).mirrored_into(20, 10) == Box(2, 2, 4, 3)
+    assert Box(22, 11, 4, 2).mirrored_into(20, 10) == Box(14, 7, 4, 2)
+    assert Box(-1, 8, 4, 3).mirrored_into(20, 10) == Box(-1, 8, 4, 3)  # its middle lies inside
 
 
 def test_shrinking_keeps_the_energy_of_a_thin_line() -> None:
@@ -178,11 +199,10 @@ def test_a_frame_of_an_absurd_shape_costs_no_more_than_its_crop(shape: tuple[int
     np.testing.assert_array_equal(cut(frame, window), np.full((48, 64), 9, np.uint8))
 
 
-def test_a_window_beside_the_frame_shows_its_edge() -> None:
+def test_a_window_that_misses_the_frame_shows_its_nearest_edge() -> None:
     frame = np.arange(64, dtype=np.uint8).reshape(8, 8)
     crop = cut(frame, CropWindow(20, 2, 4, 4, size_px=(4, 4)))
     assert (crop == frame[2:6, 7:]).all()
-    assert (cut(frame, CropWindow(-8, 0, 16, 8, size_px=(16, 8)), outside=0)[:, :8] == 0).all()
 
 
 def map_of(cells: dict[tuple[int, int], float]) -> np.ndarray:

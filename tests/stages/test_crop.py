@@ -221,7 +221,7 @@ def test_a_box_that_a_person_draws_becomes_the_target_of_that_crop_and_of_no_oth
     np.testing.assert_array_equal(after.images, before.images)
     np.testing.assert_array_equal(after.targets[[0, 2]], before.targets[[0, 2]])
     window = window_of(after.index.iloc[1])
-    np.testing.assert_array_equal(after.targets[1], box_target([half], window))
+    np.testing.assert_array_equal(after.targets[1], box_target([half], window, FRAME_PX))
     assert 0 < after.targets[1].sum() < 0.6 * before.targets[1].sum()
     assert after.index["target"].tolist() == ["normal", "box", "normal", "unknown"]
     assert not after.targets[3].any()

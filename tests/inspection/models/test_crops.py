@@ -6,7 +6,7 @@ import pytest
 
 from inspection.boxes import LabelledBox, boxes_cell
 from inspection.errors import InspectionError
-from inspection.geometry import Box, CropWindow
+from inspection.geometry import Box, CropWindow, cut
 from inspection.models.crops import (
     box_target,
     drawn,
@@ -19,6 +19,7 @@ from inspection.models.crops import (
 from tests.squares import draw_crops, joined
 
 WINDOW = CropWindow(10, 20, 64, 32, size_px=(64, 32))
+FRAME = (120, 80)  # width and height in pixels
 
 
 def boxes_json(*boxes: tuple[str, Box]) -> str:
@@ -77,7 +78,7 @@ def test_the_largest_of_several_labelled_boxes_is_the_region() -> None:
 
 
 def test_cells_that_a_box_covers_counted_by_hand() -> None:
-    target = box_target([Box(10 + 8, 20 + 4, 6, 4)], WINDOW)
+    target = box_target([Box(10 + 8, 20 + 4, 6, 4)], WINDOW, FRAME)
     assert target.shape == (8, 16)
     assert target[1].tolist() == [0, 0, 255, 128, *[0] * 12]
     assert target[[0, *range(2, 8)]].sum() == 0
@@ -87,28 +88,42 @@ def test_a_mask_covers_the_cells_that_its_box_covers() -> None:
     box = Box(10 + 8, 20 + 4, 12, 8)
     mask = np.zeros((80, 120), np.uint8)
     mask[24:32, 18:30] = 1
-    np.testing.assert_array_equal(mask_target(mask, WINDOW), box_target([box], WINDOW))
+    np.testing.assert_array_equal(mask_target(mask, WINDOW), box_target([box], WINDOW, FRAME))
 
 
 def test_a_mask_thinner_than_a_cell_marks_the_cells_that_it_touches() -> None:
     mask = np.zeros((80, 120), np.uint8)
     mask[26, 18:30] = 1  # a crack of 1 px along one row of cells
     target = mask_target(mask, WINDOW)
-    box = box_target([Box(18, 24, 12, 4)], WINDOW)
+    box = box_target([Box(18, 24, 12, 4)], WINDOW, FRAME)
     np.testing.assert_array_equal(target, np.where(box > 0, 255, 0))
 
 
 def test_a_target_is_turned_with_its_crop() -> None:
     turned = dataclasses.replace(WINDOW, turned=True)
     box = Box(18, 24, 8, 4)
-    np.testing.assert_array_equal(box_target([box], turned), box_target([box], WINDOW)[::-1, ::-1])
+    np.testing.assert_array_equal(
+        box_target([box], turned, FRAME), box_target([box], WINDOW, FRAME)[::-1, ::-1]
+    )
 
 
-def test_there_is_no_defect_outside_the_frame() -> None:
-    beyond = dataclasses.replace(WINDOW, x_px=-32, y_px=0)
-    target = mask_target(np.ones((80, 120), np.uint8), beyond)
-    assert (target[:, :8] == 0).all()
-    assert (target[:, 8:] == 255).all()
+BESIDE = dataclasses.replace(WINDOW, x_px=-32, y_px=0)  # its left half lies outside of the frame
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["upright", "turned"])
+def test_beyond_the_frame_a_target_is_mirrored_as_the_crop_is(*, turned: bool) -> None:
+    window = dataclasses.replace(BESIDE, turned=turned)
+    box = Box(8, 4, 12, 8)
+    mask = np.zeros((80, 120), np.uint8)
+    mask[4:12, 8:20] = 255
+
+    of_box = box_target([box], window, FRAME)
+    of_mask = mask_target(mask, window)
+    as_seen = cut(mask, dataclasses.replace(window, size_px=(16, 8)))
+
+    np.testing.assert_array_equal(of_box, of_mask)
+    np.testing.assert_array_equal(of_box, as_seen)
+    assert of_box.any(axis=0).sum() == 6  # three columns of cells, and their mirror image
 
 
 def test_rows_are_drawn_from_all_along_the_table_and_kept_in_order() -> None:

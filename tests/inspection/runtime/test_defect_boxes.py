@@ -8,7 +8,7 @@ from inspection.runtime.defect_boxes import _hottest
 from inspection.runtime.detectors import HeatScale
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import judge_view
-from inspection.runtime.views import View
+from inspection.runtime.views import View, ViewOutputs
 from tests.bundles import RIVET, ROD, changed_detector, draw_part, make_bundle
 from tests.inspection.runtime.test_verdict import with_output
 from tests.pictures import encoded
@@ -82,18 +82,52 @@ def test_below_half_of_the_peak_nothing_is_boxed() -> None:
     assert _hottest(raw, 0.1 * raw, (64, 32)) == []
 
 
+def boxes_of_a_dent(inspector: Inspector, *, top_px: float) -> list[Box]:
+    """The classifier's boxes, were the rod lower by so much that the first begins at `top_px`."""
+    seen = inspector.measure(view("dent"))
+    window = seen.windows["rod"]
+    topmost = min(box.y_px for box in by_classifier(seen, inspector))
+    lower = dataclasses.replace(window, y_px=window.y_px + round(top_px - topmost))
+    moved = dataclasses.replace(seen, windows=seen.windows | {"rod": lower})
+    return by_classifier(moved, inspector)
+
+
+def by_classifier(seen: ViewOutputs, inspector: Inspector) -> list[Box]:
+    judged = judge_view(seen, inspector.card)
+    return [one.box for one in judged.boxes if one.found_by == "classifier"]
+
+
 @pytest.mark.parametrize(("inside_px", "is_boxed"), [(0, False), (1, True)])
 def test_a_box_of_which_a_pixel_lies_in_the_frame_is_drawn(
     inspector: Inspector, inside_px: int, is_boxed: bool
 ) -> None:
-    seen = inspector.measure(view("dent"))
-    whole = [
-        one.box for one in judge_view(seen, inspector.card).boxes if one.found_by == "classifier"
-    ]
-    topmost = min(box.y_px for box in whole)
-    window = seen.windows["rod"]
-    _, height_px = seen.frame_size_px
-    lower = dataclasses.replace(window, y_px=window.y_px + round(height_px - inside_px - topmost))
-    moved = dataclasses.replace(seen, windows=seen.windows | {"rod": lower})
-    boxes = [one for one in judge_view(moved, inspector.card).boxes if one.found_by == "classifier"]
+    """It lies a frame's height beyond the lower edge, and so its mirror image at the upper one."""
+    _, height_px = inspector.measure(view("dent")).frame_size_px
+    boxes = boxes_of_a_dent(inspector, top_px=2 * height_px - inside_px)
     assert bool(boxes) == is_boxed
+
+
+def test_heat_in_the_mirror_image_beyond_the_edge_is_boxed_where_it_comes_from(
+    inspector: Inspector,
+) -> None:
+    _, height_px = inspector.measure(view("dent")).frame_size_px
+    (beyond,) = boxes_of_a_dent(inspector, top_px=height_px + 1)
+    assert beyond.bottom_px == pytest.approx(height_px - 1, abs=1)
+
+
+def test_a_place_and_its_mirror_image_are_boxed_once(inspector: Inspector) -> None:
+    """Two hot places, as far above the frame's lower edge as below it, the lower one hotter."""
+    seen = inspector.measure(view("dent"))
+    heat = np.full_like(seen.detectors["classifier"].heat, -9.0)
+    heat[:, 2:4, 4:8] = 0.8  # of ten rows of cells
+    heat[:, 6:8, 4:8] = 0.9
+    hot = with_output(seen, "classifier", seen.detectors["classifier"].values, heat)
+
+    window = hot.windows["rod"]
+    _, height_px = hot.frame_size_px
+    middle_at_edge = dataclasses.replace(window, y_px=height_px - window.height_px // 2)
+    moved = dataclasses.replace(hot, windows=hot.windows | {"rod": middle_at_edge})
+
+    assert len(by_classifier(hot, inspector)) == 2
+    (box,) = by_classifier(moved, inspector)
+    assert box.bottom_px < height_px
