@@ -13,6 +13,7 @@ from inspection.models.anomaly import (
     KINDS,
     PADIM_RIDGE,
     AnomalyModel,
+    SeparableBlur,
     _jittered,
     anomalies,
     best_fit,
@@ -109,6 +110,13 @@ def test_the_distance_of_the_fit_that_is_taken_is_the_one_of_anomalib() -> None:
     at_home = mean.reshape(1, 3, 5, 6) + 0.01 * torch.rand(2, 3, 5, 6, generator=generator)
     theirs = AnomalyMapGenerator.compute_distance(at_home, [mean, inv_covariance])
     torch.testing.assert_close(best_fit(at_home, mean, inv_covariance), theirs)
+
+
+@pytest.mark.parametrize("size", [(20, 48), (112, 256)], ids=["small", "of the sample line"])
+def test_maps_are_blurred_as_by_anomalib(size: tuple[int, int]) -> None:
+    of_anomalib = AnomalyMapGenerator().blur
+    maps = torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(SeparableBlur(of_anomalib.kernel)(maps), of_anomalib(maps))
 
 
 def test_a_saved_model_gives_the_same_scores_when_loaded(
