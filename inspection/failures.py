@@ -2,6 +2,7 @@
 
 import errno
 import locale
+import re
 import sys
 from collections.abc import Iterator
 from types import TracebackType
@@ -11,6 +12,9 @@ from inspection.errors import InspectionError
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 # As the kernel's word comes through libraries of other languages, and as sqlite has it.
 NO_SPACE_TEXTS = ("no space left on device", "database or disk is full")
+# numpy.ndarray.tofile says how much it got rid of, and neither why nor where: with an OSError that
+# has no number, that is a disk on which the rest found no room.
+CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
 DAMAGED_TEXTS = ("file is not a database", "database disk image is malformed")
 
 
@@ -82,8 +86,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_of_space(error: BaseException) -> bool:
-    if isinstance(error, OSError) and error.errno in NO_SPACE:
-        return True
+    if isinstance(error, OSError):
+        was_cut_short = CUT_SHORT.fullmatch(str(error)) is not None
+        if was_cut_short or error.errno in NO_SPACE:
+            return True
     return _says(error, NO_SPACE_TEXTS)
 
 

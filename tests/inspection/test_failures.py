@@ -1,6 +1,8 @@
 import errno
 import sqlite3
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from inspection.errors import InspectionError
@@ -25,6 +27,15 @@ def test_a_full_disk_is_seen_through_the_error_of_a_library() -> None:
 )
 def test_a_full_disk_is_known_by_its_words(error: Exception) -> None:
     assert (explained(error) or "").startswith("disk: no space left")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is full")
+def test_an_array_that_finds_no_room_is_known_by_what_numpy_says() -> None:
+    with open("/dev/full", "wb") as full, pytest.raises(OSError, match="written") as raised:
+        np.arange(100_000).tofile(full)
+
+    assert raised.value.errno is None
+    assert (explained(raised.value) or "").startswith("disk: no space left")
 
 
 def test_a_known_error_says_what_it_says() -> None:
