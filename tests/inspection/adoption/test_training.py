@@ -5,8 +5,8 @@ from stages.train import TrainParams
 
 
 @pytest.mark.parametrize("n_views", [900, 1344, 2000, 6000])
-def test_training_takes_some_2000_steps_however_many_views_there_are(n_views: int) -> None:
-    assert 1900 <= steps_of(n_views, epochs_for(n_views)) <= 2100
+def test_training_takes_some_1200_steps_however_many_views_there_are(n_views: int) -> None:
+    assert 1100 <= steps_of(n_views, epochs_for(n_views)) <= 1300
 
 
 @pytest.mark.parametrize("n_views", [1, 10, 100_000])
