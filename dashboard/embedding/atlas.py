@@ -40,10 +40,12 @@ class Atlas:
 
     def nearest(self, embedding: Any, n: int, without: set[str]) -> list[str]:
         """The hashes of the `n` most similar views but these, the most similar first."""
-        spread = spreads(self.embeddings)
-        distances = np.linalg.norm((self.embeddings - embedding) / spread, axis=1)
-        order = [self.images[i] for i in np.argsort(distances, kind="stable")]
-        return [sha256 for sha256 in order if sha256 not in without][:n]
+        differences = (self.embeddings - embedding) / spreads(self.embeddings)
+        distances = np.linalg.norm(differences, axis=1)
+        # stable: copies of one picture come in the same order at every look
+        order = np.argsort(distances, kind="stable")
+        hashes = [self.images[i] for i in order]
+        return [sha256 for sha256 in hashes if sha256 not in without][:n]
 
 
 def spreads(embeddings: Floats) -> Floats:

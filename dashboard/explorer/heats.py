@@ -109,10 +109,13 @@ def moved_px(first: Floats, second: Floats, size_px: Sequence[int]) -> float:
 
 
 def _peak_px(heat: Floats, size_px: Sequence[int]) -> tuple[float, float]:
+    width_px, height_px = size_px
+    n_rows, n_columns = heat.shape
     row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
-    return (column + 0.5) * size_px[0] / heat.shape[1], (row + 0.5) * size_px[
-        1
-    ] / heat.shape[0]
+    # the middle of the hottest cell
+    x = (column + 0.5) * width_px / n_columns
+    y = (row + 0.5) * height_px / n_rows
+    return x, y
 
 
 def _map_of(output: DetectorOutput, card: Card, label: str) -> int:

@@ -95,8 +95,14 @@ def _give_feedback(item: Item, answer: str, reviewer: str, note: str) -> None:
     log = VerdictLog(VERDICTS)
     try:
         log.add_feedback(
-            Feedback(given_at=now(), request_id=item.request_id, part_id=None, label=answer,
-                     reviewer=reviewer, note=note)
-        )  # fmt: skip
+            Feedback(
+                given_at=now(),
+                request_id=item.request_id,
+                part_id=None,
+                label=answer,
+                reviewer=reviewer,
+                note=note,
+            )
+        )
     finally:
         log.close()
