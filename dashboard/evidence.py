@@ -128,5 +128,8 @@ def measure(
 
 def _digest(views: pd.DataFrame, version: str) -> str:
     """What names the measurements of these images by this model."""
-    rows = "\n".join([version, *sorted(views["image_sha256"] + views["part_id"])])
-    return "val-" + hashlib.sha256(rows.encode()).hexdigest()[:DIGEST_DIGITS]
+    # with the part: the same images, sorted into other parts, give other verdicts
+    images = sorted(views["image_sha256"] + views["part_id"])
+    text = "\n".join([version, *images])
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"val-{digest[:DIGEST_DIGITS]}"

@@ -69,7 +69,8 @@ def embedding_of(detectors: Mapping[str, DetectorOutput], card: Card) -> Floats 
         card.detectors[name].score(detectors[name]) if name in detectors else 0.0
         for name in anomaly_regions(card.line)
     ]
-    parts = [np.ravel(classifier.values), *map(np.ravel, grids), np.array(scores)]
+    flat_grids = [np.ravel(grid) for grid in grids]
+    parts = [np.ravel(classifier.values), *flat_grids, np.array(scores)]
     return np.concatenate(parts).astype(np.float32)
 
 
@@ -104,11 +105,11 @@ def atlas_of(
 
 def atlas_path(kept: Path, folder: Path, views: pd.DataFrame) -> Path:
     """Where the atlas of these views by the model of this folder is kept; both are in its name."""
-    rows = sorted(views["image_sha256"] + views["part_id"])
-    text = "\n".join([sha256_of(folder / CARD), *rows])
-    return (
-        kept / f"atlas-{hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]}.npz"
-    )
+    # with the part: an atlas holds the verdict on the part of each image
+    images = sorted(views["image_sha256"] + views["part_id"])
+    text = "\n".join([sha256_of(folder / CARD), *images])
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return kept / f"atlas-{digest[:DIGEST_DIGITS]}.npz"
 
 
 def load_atlas(path: Path) -> Atlas | None:

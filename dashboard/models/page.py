@@ -43,13 +43,14 @@ def main() -> None:
 def _show_versions(found: list[Version]) -> None:
     rows = []
     for one in found:
-        made = one.card.lineage
+        revision = str(one.card.lineage.get("git_revision", "-"))
         row = {
             "version": one.name,
             "role": one.role or "release",
             **headlines(one.card),
+            "code": revision[:8],
         }
-        rows.append(row | {"code": str(made.get("git_revision", "-"))[:8]})
+        rows.append(row)
     table = pd.DataFrame(rows).set_index("version").T
     st.dataframe(table.map(_short), width="content", height="content")
     st.caption(
@@ -60,7 +61,8 @@ def _show_versions(found: list[Version]) -> None:
 def _compare(found: list[Version]) -> None:
     names = [one.name for one in found]
     if "before" not in st.session_state and "before" not in st.query_params:
-        st.session_state["before"], st.session_state["after"] = names[0], names[1]
+        st.session_state["before"] = names[0]
+        st.session_state["after"] = names[1]
     left, right = st.columns(2)
     with left:
         old = choose_version(found, "before", "Before")

@@ -81,8 +81,12 @@ def _finish(item: Item, journal: Journal, reviewer: str, said: str) -> None:
     st.session_state["done"] = f"{file_name(item.path)}: {said}"
     if _is_asked(journal, item.image_sha256, reviewer):
         return
+
     ids = st.session_state.get("ids", [])
-    go(ids, ids.index(item.image_sha256) + 1 if item.image_sha256 in ids else 0)
+    following = 0
+    if item.image_sha256 in ids:
+        following = ids.index(item.image_sha256) + 1
+    go(ids, following)
 
 
 def _is_asked(journal: Journal, sha256: str, reviewer: str) -> bool:

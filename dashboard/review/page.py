@@ -171,12 +171,10 @@ def _progress(
 ) -> None:
     if not items:
         return
-    done = sum(
-        not waits_for(reviewer, votes.get(one.image_sha256, [])) for one in items
-    )
-    disputed = sum(
-        state(votes.get(one.image_sha256, [])) == "disputed" for one in items
-    )
+
+    of_items = [votes.get(one.image_sha256, []) for one in items]
+    done = sum(not waits_for(reviewer, some) for some in of_items)
+    disputed = sum(state(some) == "disputed" for some in of_items)
     asked = f"; {disputed} ask for another person" if disputed else ""
     st.progress(done / len(items), f"{done} of {len(items)} done{asked}")
 
