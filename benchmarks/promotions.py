@@ -124,7 +124,8 @@ def with_three_releases(releases: Path, folder: Path) -> dict[str, tuple[str, st
     The marks are the card's hash and the thresholds, as an answer holds them.
     """
     original = champion(releases)
-    card, marks = read_card(original), {}
+    card = read_card(original)
+    marks = {}
     for number, name in enumerate(NAMES):
         bundle = folder / f"bundle-{name}"
         bundle.mkdir(parents=True)
@@ -204,7 +205,9 @@ def _ask(
     """One client: a request after the other, on one connection as long as that holds."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT_S)
     while not ended.is_set():
-        began_s, status, content = time.monotonic() - start_s, 0, b""
+        began_s = time.monotonic() - start_s
+        # of a request that was dropped
+        status, content = 0, b""
         try:
             status, content = post(connection, body)
         except (OSError, http.client.HTTPException):
@@ -218,9 +221,11 @@ def _ask(
 
 def report(seen: Watched) -> str:
     """What was seen, in lines."""
-    n, took_s = len(seen.requests), max(one.ended_s for one in seen.requests)
+    n = len(seen.requests)
+    took_s = max(one.ended_s for one in seen.requests)
+    minutes, per_second = took_s / 60, n / took_s
     lines = [
-        f"{n} requests of {N_CLIENTS} clients in {took_s / 60:.1f} min, {n / took_s:.0f} a second",
+        f"{n} requests of {N_CLIENTS} clients in {minutes:.1f} min, {per_second:.0f} a second",
         f"dropped {seen.dropped()}, mixed {seen.mixed()}, 5xx {seen.server_errors()}, "
         f"other refusals {seen.refused()}",
     ]

@@ -76,30 +76,34 @@ class Bench:
         views = views.merge(self.groups, on="view_id", validate="1:1")
         found = conflicts(views, self.line, RULES)
         views = with_holds(views, found, rules=list(RULES))
+
         scored = [self._measured(views, seed) for seed in self.seeds]
-        return Measured(*(float(one) for one in np.mean(scored, axis=0)))
+        loss, cost = np.mean(scored, axis=0)
+        return Measured(float(loss), float(cost))
 
     def _measured(self, views: pd.DataFrame, seed: int) -> Measured:
+        normal = self.line.normal
         scores = self._scores(views, seed)
-        free = views[~views["held"]]
-        labelled = pd.Series(labels_of_parts(free, self.line.normal))
+
+        # thresholds rest on labels as they stand, and on none that is held
+        labelled = pd.Series(labels_of_parts(views[~views["held"]], normal))
+        is_called_bad = (labelled != normal).to_numpy()
         known = scores[labelled.index].to_numpy()
-        is_called_bad = (labelled != self.line.normal).to_numpy()
         limits = choose_thresholds(known, is_called_bad, self.costs).thresholds
 
+        # what they are worth is said by the truth, of all parts
         shown = views.assign(label=views["image_sha256"].map(self.truth))
-        truly = pd.Series(labels_of_parts(shown, self.line.normal))
-        verdicts = decide(scores[truly.index].to_numpy()[:, None], [limits])
-        is_bad = (truly != self.line.normal).to_numpy()
-        bad, good = (
-            Counts.of(
-                [one for one, is_one in zip(verdicts, kind, strict=True) if is_one]
-            )
-            for kind in (is_bad, ~is_bad)
-        )
+        truly = pd.Series(labels_of_parts(shown, normal))
+        is_bad = (truly != normal).to_numpy()
         odds = scores[truly.index].to_numpy()
-        loss = float(np.logaddexp(0, np.where(is_bad, -odds, odds)).mean())
-        return Measured(loss, float(expected_cost(bad, good, self.costs).value or 0.0))
+        verdicts = np.array(decide(odds[:, None], [limits]))
+        bad = Counts.of(verdicts[is_bad].tolist())
+        good = Counts.of(verdicts[~is_bad].tolist())
+        cost = expected_cost(bad, good, self.costs).value or 0.0
+
+        # the log loss of log odds: logaddexp(0, x) is log(1 + exp(x)), and never overflows
+        losses = np.logaddexp(0, np.where(is_bad, -odds, odds))
+        return Measured(float(losses.mean()), float(cost))
 
     def _scores(self, views: pd.DataFrame, seed: int) -> pd.Series:
         """The log odds of a defect by part, of the worst view, by models that saw none of it."""
@@ -143,13 +147,17 @@ def main() -> None:
     parser.add_argument("--escape-cost", type=float, default=ESCAPE_COST)
     given = parser.parse_args()
 
-    costs, seeds = Costs(escape_cost=given.escape_cost), range(given.splits)
-    bench, wrong = prepared(given.data, given.truth, costs, seeds)
+    costs = Costs(escape_cost=given.escape_cost)
+    bench, wrong = prepared(given.data, given.truth, costs, range(given.splits))
+
     issues = pd.read_csv(LABELS / "issues.csv", dtype={"view_id": str, "part_id": str})
     clean = read_table(LABELS / "manifest.parquet")
-    desk = [one.image_sha256 for one in merged(from_issues(issues, clean, given.data))]
-    rest = [one for one in bench.raw["image_sha256"] if one not in set(desk)]
-    sys.stdout.write(report(bench, wrong, [*desk, *rest], given.draws))
+    items = merged(from_issues(issues, clean, given.data))
+    desk = [item.image_sha256 for item in items]
+    # what the desk does not show is looked at last, in the order of the files
+    listed = set(desk)
+    rest = [sha256 for sha256 in bench.raw["image_sha256"] if sha256 not in listed]
+    sys.stdout.write(report(bench, wrong, desk + rest, given.draws))
 
 
 def prepared(
@@ -157,8 +165,11 @@ def prepared(
 ) -> tuple[Bench, set[str]]:
     """The line as it lies there, and the images whose label is wrong."""
     line = sections.read(sections.section("line", Line))
-    raw, clean = read_table(MANIFEST), read_table(LABELS / "manifest.parquet")
+    raw = read_table(MANIFEST)
+    clean = read_table(LABELS / "manifest.parquet")
+    # a review may have left out a view already
     raw = raw[raw["view_id"].isin(clean["view_id"])].reset_index(drop=True)
+
     views = read_json(truth)["views"]
     by_name = {composed(name): view for name, view in views.items()}
     names = raw["path"].map(composed)
@@ -180,26 +191,14 @@ def prepared(
 
 def report(bench: Bench, wrong: set[str], desk: Sequence[str], n_draws: int) -> str:
     """What half of the wrong labels are worth by each order, and what it takes to find them."""
-    half = (len(wrong) + 1) // 2
-    generator = np.random.default_rng(bench.seeds[0])
-    orders = [list(generator.permutation(list(desk))) for _ in range(n_draws)]
-    n_looked = looks_for(desk, wrong, half)
-    steps: dict[str, list[Sequence[str]]] = {
-        "nothing": [[]],
-        "everything": [desk],
-        "half the wrong ones, desk's order": [desk[:n_looked]],
-        "half the wrong ones, random order": [
-            order[: looks_for(order, wrong, half)] for order in orders
-        ],
-        "as many looks, random order": [order[:n_looked] for order in orders],
-    }
-    bar = tqdm(total=sum(map(len, steps.values())), desc="fits", disable=None)
+    steps = _steps(bench, wrong, desk, n_draws)
     found: dict[str, list[Measured]] = {}
-    for what, tried in steps.items():
-        for reviewed in tried:
-            found.setdefault(what, []).append(bench.measured(reviewed))
-            bar.update()
-    bar.close()
+    n_fits = sum(map(len, steps.values()))
+    with tqdm(total=n_fits, desc="fits", disable=None) as bar:
+        for what, tried in steps.items():
+            for reviewed in tried:
+                found.setdefault(what, []).append(bench.measured(reviewed))
+                bar.update()
 
     (before,), (after,) = found["nothing"], found["everything"]
     lines = [
@@ -209,15 +208,37 @@ def report(bench: Bench, wrong: set[str], desk: Sequence[str], n_draws: int) -> 
         met = np.mean([len(wrong.intersection(one)) for one in tried])
         looked = np.mean([len(one) for one in tried])
         loss, cost = np.mean(found[what], axis=0)
-        shares = [
-            share_of_gain(one.loss, before.loss, after.loss) for one in found[what]
-        ]
-        spread = f", spread {100 * np.std(shares):.0f}" if len(shares) > 1 else ""
+        gain = _gain_in_words(found[what], before, after)
         lines.append(
             f"{what:34} {met:4.0f} of {len(wrong):3}   {looked:9.0f}   {loss:8.4f}   "
-            f"{cost:.4f}   {100 * np.mean(shares):.0f} %{spread}"
+            f"{cost:.4f}   {gain}"
         )
     return "\n".join([*lines, ""])
+
+
+def _steps(
+    bench: Bench, wrong: set[str], desk: Sequence[str], n_draws: int
+) -> dict[str, list[Sequence[str]]]:
+    """What is reviewed, by its name; of a random order once for each draw."""
+    half = (len(wrong) + 1) // 2
+    n_looked = looks_for(desk, wrong, half)
+    generator = np.random.default_rng(bench.seeds[0])
+    orders = [list(generator.permutation(list(desk))) for _ in range(n_draws)]
+    halves = [order[: looks_for(order, wrong, half)] for order in orders]
+    return {
+        "nothing": [[]],
+        "everything": [desk],
+        "half the wrong ones, desk's order": [desk[:n_looked]],
+        "half the wrong ones, random order": [*halves],
+        "as many looks, random order": [order[:n_looked] for order in orders],
+    }
+
+
+def _gain_in_words(found: Sequence[Measured], before: Measured, after: Measured) -> str:
+    """The share of the gain in log loss, and how far it scatters where there were several draws."""
+    shares = [share_of_gain(one.loss, before.loss, after.loss) for one in found]
+    spread = f", spread {100 * np.std(shares):.0f}" if len(shares) > 1 else ""
+    return f"{100 * np.mean(shares):.0f} %{spread}"
 
 
 def looks_for(order: Sequence[str], wrong: Collection[str], n: int) -> int:

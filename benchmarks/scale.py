@@ -218,9 +218,9 @@ def write_reviews(folder: Path) -> None:
 
 def _run(stage: str, folder: Path) -> Measured:
     """A stage as dvc.yaml runs it, with its processor time and the peak of its memory."""
-    command = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))[
-        "stages"
-    ][stage]["cmd"]
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    stages = YAML(typ="safe").load(text)["stages"]
+    command = stages[stage]["cmd"]
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
             ["bash", "-c", command],
@@ -258,9 +258,9 @@ def table(unit: str, found: dict[int, dict[str, Measured]]) -> Iterator[str]:
 
 
 def _cell(one: Measured, width: int) -> str:
-    text = (
-        f"{one.seconds:.1f} s" if one.seconds >= 1 else f"{1000 * one.seconds:.1f} ms"
-    )
+    text = f"{one.seconds:.1f} s"
+    if one.seconds < 1:
+        text = f"{1000 * one.seconds:.1f} ms"
     if one.n_bytes:
         text += f" {one.n_bytes / MIB:.0f} MiB"
     return f"{text:>{width}}"
@@ -269,8 +269,9 @@ def _cell(one: Measured, width: int) -> str:
 def _exponent(sizes: Sequence[int], every: Sequence[Measured]) -> str:
     if len(sizes) < 2:
         return ""
-    growth = math.log(every[-1].seconds / every[0].seconds)
-    return f"{growth / math.log(sizes[-1] / sizes[0]):8.2f}"
+    slower = math.log(every[-1].seconds / every[0].seconds)
+    larger = math.log(sizes[-1] / sizes[0])
+    return f"{slower / larger:8.2f}"
 
 
 def _at(number: int) -> str:

@@ -78,14 +78,16 @@ def loaded(server: Server, picture: bytes, n_clients: int, n_requests: int) -> L
                     load.seconds.append(waited_s)
         connection.close()
 
-    cpu_s, began_s = server.cpu_s(), time.monotonic()
+    # rounded up, so that no request is lost
     share = -(-n_requests // n_clients)
+    cpu_s, began_s = server.cpu_s(), time.monotonic()
     clients = [threading.Thread(target=send, args=[share]) for _ in range(n_clients)]
     for client in clients:
         client.start()
     for client in clients:
         client.join()
-    load.took_s, load.cpu_s = time.monotonic() - began_s, server.cpu_s() - cpu_s
+    load.took_s = time.monotonic() - began_s
+    load.cpu_s = server.cpu_s() - cpu_s
     return load
 
 
@@ -157,11 +159,8 @@ def measured(picture: bytes, releases: Path, folder: Path, n_requests: int) -> s
         loaded(server, picture, 1, n_requests // 4)
         torch_eight = loaded(server, picture, N_CLIENTS, n_requests)
 
-    return _report(
-        {"1 client": (one, bare_one), f"{N_CLIENTS} clients": (eight, bare_eight)},
-        torch_eight,
-        over,
-    )
+    pairs = {"1 client": (one, bare_one), f"{N_CLIENTS} clients": (eight, bare_eight)}
+    return _report(pairs, torch_eight, over)
 
 
 def _report(pairs: dict[str, tuple[Load, Load]], tutorial: Load, over: Load) -> str:
@@ -175,11 +174,12 @@ def _report(pairs: dict[str, tuple[Load, Load]], tutorial: Load, over: Load) -> 
 
     eight, _ = pairs[f"{N_CLIENTS} clients"]
     faster = eight.per_second / tutorial.per_second
-    slower = over.quantile_ms(0.99) / eight.quantile_ms(0.99)
+    p99_ms = over.quantile_ms(0.99)
+    slower = p99_ms / eight.quantile_ms(0.99)
     lines += [
         f"throughput, {N_CLIENTS} clients: {eight.per_second:.0f}/s, tutorial "
         f"{tutorial.per_second:.0f}/s, ratio {faster:.2f}",
-        f"p99 of the accepted, {N_OVERLOAD} clients: {over.quantile_ms(0.99):.0f} ms, ratio "
+        f"p99 of the accepted, {N_OVERLOAD} clients: {p99_ms:.0f} ms, ratio "
         f"{slower:.2f} to {N_CLIENTS} clients; 429: {over.statuses[429]} of "
         f"{over.statuses.total()}",
     ]
@@ -215,7 +215,8 @@ def memory_report(held: Sequence[tuple[int, float]]) -> str:
     """The course of the memory, and how it grows once the service is warm."""
     rows = [f"{n:6} requests  {mb:6.1f} MB" for n, mb in held]
     warm = held[len(held) // 2 :]
-    lowest, highest = min(mb for _, mb in warm), max(mb for _, mb in warm)
+    sizes_mb = [mb for _, mb in warm]
+    lowest, highest = min(sizes_mb), max(sizes_mb)
     rows.append(
         f"in the second half {lowest:.1f} to {highest:.1f} MB, "
         f"{growth_mb(warm):+.2f} MB in 1,000 requests"
@@ -234,7 +235,8 @@ def main() -> None:
     )
     given = parser.parse_args()
 
-    picture, releases = given.picture.read_bytes(), given.releases.resolve()
+    picture = given.picture.read_bytes()
+    releases = given.releases.resolve()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if given.memory:

@@ -26,11 +26,15 @@ from inspection.runtime.verdict import decide
 from inspection.storage import write_json
 
 SCENARIOS = ("Gaussian", "10 % near-normal", "two detectors", "1 % mislabelled")
-SIZES = (10, 30, 100, 300)  # defective parts
+# Defective parts: from what a line has at its start to what it has after years.
+SIZES = (10, 30, 100, 300)
 ASKED = (0.1, 0.01)
-ESCAPE_COSTS = (100.0, 2.0)  # the default, and one at which the limit binds
-GOOD_PER_DEFECTIVE = 3  # as in the reference lines
-N_FRESH = 4000  # of each kind: an escape rate of 1 % is then known to 0.16 %
+# The default, and one at which the limit binds.
+ESCAPE_COSTS = (100.0, 2.0)
+# As in the reference lines.
+GOOD_PER_DEFECTIVE = 3
+# Of each kind: an escape rate of 1 % is then known to 0.16 %.
+N_FRESH = 4000
 KEPT = "exact binomial, else no known escape"
 COLUMNS = ("escape_rate", "exceeds", "reviewed_good", "cost")
 
@@ -55,10 +59,11 @@ def main() -> None:
         rows = [row for found in bar for row in found]
 
     keys = ["scenario", "n_defective", "escape_cost", "asked", "rule"]
-    table = pd.DataFrame(rows).groupby(keys, sort=False)[list(COLUMNS)].mean()
-    sys.stdout.write(as_markdown(table.reset_index()))
+    by_setting = pd.DataFrame(rows).groupby(keys, sort=False)
+    table = by_setting[list(COLUMNS)].mean().reset_index()
+    sys.stdout.write(as_markdown(table))
     if given.out is not None:
-        write_json(given.out, study(table.reset_index(), given.draws))
+        write_json(given.out, study(table, given.draws))
 
 
 def drawn(generator: Any, scenario: str, n_defective: int, n_normal: int) -> Drawn:
@@ -88,15 +93,15 @@ def _measured(
     scenario, n_defective, escape_cost, _ = setting
     generator = np.random.default_rng(seed)
     costs = Costs(escape_cost=escape_cost)
-    fresh = drawn(generator, scenario, N_FRESH, N_FRESH)
-    scores, bad = drawn(
-        generator, scenario, n_defective, GOOD_PER_DEFECTIVE * n_defective
-    )
+    fresh, fresh_bad = drawn(generator, scenario, N_FRESH, N_FRESH)
+    n_good = GOOD_PER_DEFECTIVE * n_defective
+    scores, bad = drawn(generator, scenario, n_defective, n_good)
+    # of the labels that thresholds are set by; what they are worth is said by the truth
     if scenario == "1 % mislabelled":
         bad = mislabelled(generator, bad, 0.01)
 
     rows = []
-    fused, fresh_fused = as_one(scores, bad, fresh[0])
+    fused, fresh_fused = as_one(scores, bad, fresh)
     for asked, rule, thresholds in _thresholds_by_rule(fused, bad, costs):
         key = {
             "scenario": scenario,
@@ -105,7 +110,8 @@ def _measured(
             "asked": asked,
             "rule": rule,
         }
-        rows.append(key | _outcome((fresh_fused, fresh[1]), thresholds, costs, asked))
+        outcome = _outcome((fresh_fused, fresh_bad), thresholds, costs, asked)
+        rows.append(key | outcome)
     return rows
 
 
@@ -115,10 +121,10 @@ def as_one(scores: Scores, defective: Any, others: Scores) -> tuple[Scores, Scor
     def summands(table: Scores) -> dict[str, Scores]:
         return {str(number): column for number, column in enumerate(table.T)}
 
-    names = list(summands(scores))
-    truth = Truth(defective, {"part": defective}, dict.fromkeys(names, "part"))
-    weighting = fit_weighting(summands(scores), truth)
-    return weighting.odds(summands(scores)), weighting.odds(summands(others))
+    of_parts, of_others = summands(scores), summands(others)
+    truth = Truth(defective, {"part": defective}, dict.fromkeys(of_parts, "part"))
+    weighting = fit_weighting(of_parts, truth)
+    return weighting.odds(of_parts), weighting.odds(of_others)
 
 
 def _thresholds_by_rule(
@@ -201,11 +207,11 @@ def as_markdown(table: pd.DataFrame) -> str:
             "| scores | n | rule | escapes | P(more than asked) | good to review | cost |",
             "|---|---|---|---|---|---|---|",
         ]
-        lines += [
-            f"| {row.scenario} | {row.n_defective} | {row.rule} | {row.escape_rate:.2%} | "
-            f"{row.exceeds:.0%} | {row.reviewed_good:.1%} | {row.cost:.3f} |"
-            for row in table[is_in].itertuples()
-        ]
+        for row in table[is_in].itertuples():
+            lines.append(
+                f"| {row.scenario} | {row.n_defective} | {row.rule} | {row.escape_rate:.2%} | "
+                f"{row.exceeds:.0%} | {row.reviewed_good:.1%} | {row.cost:.3f} |"
+            )
     return "\n".join([*lines, ""])
 
 

@@ -25,9 +25,8 @@ def main() -> None:
     given = parser.parse_args()
     network = read_json(given.metrics)["classifier"]
     crops = load_crops(given.crops, given.region)
-    yardstick = hog_macro_f1(
-        crops.in_fold("train"), crops.in_fold("test"), network["classes"]
-    )
+    train, test = crops.in_fold("train"), crops.in_fold("test")
+    yardstick = hog_macro_f1(train, test, network["classes"])
     sys.stdout.write(
         f"macro-F1 by part on test: network {network['macro_f1']:.3f}, HOG + linear SVM "
         f"{yardstick:.3f}, ratio {network['macro_f1'] / yardstick:.2f} "
@@ -39,12 +38,17 @@ def hog_macro_f1(train: Crops, test: Crops, classes: list[str]) -> float:
     """Macro-F1 of the baseline at its best: whole crops, margins averaged over views."""
     model = fit_svm(_features(train), train.index["label"].to_numpy(object))
     margins = model.decision_function(_features(test))
+    # of two classes scikit-learn gives the margin of the second alone
     if margins.ndim == 1:
         margins = np.stack([-margins, margins], axis=1)
+
+    normal = classes[0]
     labels, guesses = [], []
     for rows in test.index.groupby("part_id").indices.values():
-        labels.append(part_label(list(test.index["label"].iloc[rows]), classes[0]))
-        guesses.append(str(model.classes_[margins[rows].mean(axis=0).argmax()]))
+        of_views = list(test.index["label"].iloc[rows])
+        labels.append(part_label(of_views, normal))
+        likeliest = margins[rows].mean(axis=0).argmax()
+        guesses.append(str(model.classes_[likeliest]))
     return macro_f1(labels, guesses, classes)
 
 

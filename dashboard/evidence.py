@@ -83,9 +83,12 @@ def stored(
     `views` are those of the clean manifest with their `fold`, `folders` the detectors' artifacts.
     """
     tables = {name: read_out_of_fold(folder) for name, folder in folders.items()}
-    source, wanted = "out_of_fold", views[views["fold"] != "test"]
+    source = "out_of_fold"
+    wanted = views[views["fold"] != "test"]
+    # thresholds need all scores of a part: where one detector has none, val is measured for all
     if any(table is None for table in tables.values()):
-        source, wanted = "val", views[views["fold"] == "val"]
+        source = "val"
+        wanted = views[views["fold"] == "val"]
         place = kept / _digest(wanted, version)
         tables = {name: read_out_of_fold(place / name) for name in settings.detectors}
 
@@ -105,8 +108,10 @@ def measure(
 ) -> None:
     """Measure the views of val by the exported models, and keep what they give."""
     val = views[views["fold"] == "val"].reset_index(drop=True)
-    rows: dict[str, list[int]] = {name: [] for name in inspector.card.detectors}
-    values: dict[str, list[object]] = {name: [] for name in inspector.card.detectors}
+    detectors = inspector.card.detectors
+    # of each detector the rows of `val` in which its region was found, and its values there
+    rows: dict[str, list[int]] = {name: [] for name in detectors}
+    values: dict[str, list[object]] = {name: [] for name in detectors}
     for number, path in enumerate(val["path"]):
         outputs = inspector.measure(View(path, (data / path).read_bytes()))
         for name, output in outputs.detectors.items():
@@ -115,7 +120,7 @@ def measure(
         progress((number + 1) / len(val))
 
     place = kept / _digest(val, inspector.card.version)
-    for name in inspector.card.detectors:
+    for name in detectors:
         index = val.iloc[rows[name]].reset_index(drop=True)
         table = out_of_fold_table(index, np.array(values[name]))
         write_table(place / name / OUT_OF_FOLD, table)
@@ -123,5 +128,8 @@ def measure(
 
 def _digest(views: pd.DataFrame, version: str) -> str:
     """What names the measurements of these images by this model."""
-    rows = "\n".join([version, *sorted(views["image_sha256"] + views["part_id"])])
-    return "val-" + hashlib.sha256(rows.encode()).hexdigest()[:DIGEST_DIGITS]
+    # with the part: the same images, sorted into other parts, give other verdicts
+    images = sorted(views["image_sha256"] + views["part_id"])
+    text = "\n".join([version, *images])
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"val-{digest[:DIGEST_DIGITS]}"

@@ -43,7 +43,9 @@ MAX_MEASURED = 64
 
 def models() -> list[Version]:
     """The models at hand, the champion first. Raises InspectionError where there is none."""
-    cards = [BUNDLE / CARD, RELEASES / POINTER, *sorted(RELEASES.glob(f"*/{CARD}"))]
+    # the pointer too: a promotion changes no card, but which version is the champion
+    cards = [BUNDLE / CARD, RELEASES / POINTER]
+    cards += sorted(RELEASES.glob(f"*/{CARD}"))
     return _models(tuple((str(path), stamp_or_none(path)) for path in cards))
 
 

@@ -185,12 +185,11 @@ def _class_problems(line: Line) -> list[str]:
 
 def _region_problems(line: Line) -> list[str]:
     """What does not agree about the regions, and about what they show."""
+    named = [("classify", line.classify)]
+    named += [("detect_anomalies", name) for name in line.detect_anomalies]
     problems = [
         f"{key}: {name!r} is not among the regions"
-        for key, name in (
-            ("classify", line.classify),
-            *(("detect_anomalies", region) for region in line.detect_anomalies),
-        )
+        for key, name in named
         if name not in line.regions
     ]
     if len(set(line.detect_anomalies)) < len(line.detect_anomalies):
@@ -200,14 +199,14 @@ def _region_problems(line: Line) -> list[str]:
     if line.orient is not None and not set(line.orient) <= set(line.regions):
         problems.append(f"orient: {list(line.orient)} are not both among the regions")
 
+    shown: set[str] = set()
     for name, region in line.regions.items():
         problems += _shows_problems(f"regions.{name}.shows", region, line)
-
-    shown = {name for region in line.regions.values() for name in region.shows}
-    problems += [
-        f"classes.{name}: shows in no region; name it in one region's shows"
-        for name in sorted(set(line.defects) - shown)
-    ]
+        shown.update(region.shows)
+    for name in sorted(set(line.defects) - shown):
+        problems.append(
+            f"classes.{name}: shows in no region; name it in one region's shows"
+        )
     return problems
 
 

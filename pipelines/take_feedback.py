@@ -154,23 +154,22 @@ def take(plan: Plan) -> str:
     _check_kept(plan.pictures)
     with locked(LOCK, holder="take_feedback"), steps.changing_data():
         # what another process has taken since the plan was made is not taken again
-        reviewed = {row["image_sha256"] for row in _rows(REVIEWS)}
-        pictures = [one for one in plan.pictures if one.sha256 not in reviewed]
+        pictures = _without_review(plan.pictures)
         if not pictures:
             return "nothing new to take"
 
-        step = steps.new_step(TAKEN)
-        files = {one.path: one.sha256 for one in pictures if one.path}
+        # without a path: a picture that lies in the data already, and is only reviewed anew
+        new = [one for one in pictures if one.path]
+        files = {one.path: one.sha256 for one in new}
         rows = [one.row for one in pictures]
+        step = steps.new_step(TAKEN)
         # first what undoes it: a step that was cut short can be taken back as a whole one
         write_json(step, {"files": files, "rows": [list(row) for row in rows]})
-        for one in pictures:
-            if one.path:
-                steps.copy_whole(one.kept, DATA / one.path)
-        write_text(
-            REVIEWS,
-            REVIEWS.read_text(encoding="utf-8").rstrip("\n") + "\n" + _text(rows),
-        )
+
+        for one in new:
+            steps.copy_whole(one.kept, DATA / one.path)
+        before = REVIEWS.read_text(encoding="utf-8").rstrip("\n")
+        write_text(REVIEWS, before + "\n" + _text(rows))
     return (
         f"{len(files)} pictures into {DATA}, {len(rows)} rows into {REVIEWS}; now `dvc repro`. "
         "To take it back: `python -m pipelines.take_feedback --undo`"
@@ -252,6 +251,12 @@ class Names:
             return False
         raw = raw_label(name, layout=self._layout, line=self._line)
         return self._line.class_by_alias.get(fold_name(raw)) == label
+
+
+def _without_review(pictures: Sequence[Picture]) -> list[Picture]:
+    """The pictures that have no row in the reviews yet."""
+    reviewed = {row["image_sha256"] for row in _rows(REVIEWS)}
+    return [one for one in pictures if one.sha256 not in reviewed]
 
 
 def _check_kept(pictures: Sequence[Picture]) -> None:

@@ -12,19 +12,21 @@ import unicodedata
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator
 
 from samples.defects import Bools
 from samples.mess import File
-from samples.parts import SURFACE_DEFECTS
+from samples.parts import SURFACE_DEFECTS, Size
 from samples.scene import Box, SceneView, box_of
 
 CATEGORIES = ("rivet", "knurling", "dent", "slide", "double_line")
 Label = tuple[str, Box]
 
 
-def annotate(rng: np.random.Generator, file: File, view: SceneView) -> list[Label]:
+def annotate(rng: Generator, file: File, view: SceneView) -> list[Label]:
     """The boxes for `file`, which shows `view`; (category, box) in frame pixels."""
     boxed = file.boxed_label
+    # who sees no defect of the surface boxes the part, and who sees one boxes nothing else
     if boxed not in SURFACE_DEFECTS:
         return _part_boxes(rng, file, view)
     if view.label not in SURFACE_DEFECTS:
@@ -32,7 +34,7 @@ def annotate(rng: np.random.Generator, file: File, view: SceneView) -> list[Labe
     return [(boxed, box) for box in _defect_boxes(rng, file.box_style, view)]
 
 
-def _part_boxes(rng: np.random.Generator, file: File, view: SceneView) -> list[Label]:
+def _part_boxes(rng: Generator, file: File, view: SceneView) -> list[Label]:
     """Rivet and knurling, a little off, as a hand draws them."""
     slack = 0.008 * _width(view.knurling_box)
     labels = []
@@ -49,7 +51,7 @@ def _width(box: Box) -> int:
     return width
 
 
-def _defect_boxes(rng: np.random.Generator, style: str, view: SceneView) -> list[Box]:
+def _defect_boxes(rng: Generator, style: str, view: SceneView) -> list[Box]:
     if style == "absent":
         return []
     if style == "pieces":
@@ -64,9 +66,7 @@ def _defect_boxes(rng: np.random.Generator, style: str, view: SceneView) -> list
     return [_nudged(rng, view.defect_box, slack, shape)]
 
 
-def _loose(
-    rng: np.random.Generator, box: Box, knurling_px: int, shape: tuple[int, ...]
-) -> Box:
+def _loose(rng: Generator, box: Box, knurling_px: int, shape: tuple[int, ...]) -> Box:
     """A box that is too large on each side, by an eighth to two fifths of the defect."""
     x, y, w, h = box
     # a small defect is boxed no tighter than a hand can
@@ -97,7 +97,7 @@ def _pieces(mask: Bools, count: int) -> list[Box]:
     return boxes
 
 
-def _invented(rng: np.random.Generator, view: SceneView) -> Box:
+def _invented(rng: Generator, view: SceneView) -> Box:
     """A box on sound knurling, drawn by someone who believed the name."""
     x, y, w, h = view.knurling_box
     width = rng.uniform(0.1, 0.4) * w
@@ -107,9 +107,7 @@ def _invented(rng: np.random.Generator, view: SceneView) -> Box:
     return _clipped(left, top, width, height, view.frame.shape)
 
 
-def _nudged(
-    rng: np.random.Generator, box: Box, slack: float, shape: tuple[int, ...]
-) -> Box:
+def _nudged(rng: Generator, box: Box, slack: float, shape: tuple[int, ...]) -> Box:
     """The box with each edge moved by up to `slack` pixels."""
     x, y, w, h = box
     left, top, right, bottom = rng.uniform(-slack, slack, 4)
@@ -126,7 +124,7 @@ def _clipped(x: float, y: float, w: float, h: float, shape: tuple[int, ...]) -> 
     return left, top, max(1, right - left), max(1, bottom - top)
 
 
-def yolo_text(labels: list[Label], size: tuple[int, int]) -> str:
+def yolo_text(labels: list[Label], size: Size) -> str:
     """One line a box: 0-based class, relative centre and size."""
     width, height = size
     lines = []
@@ -142,7 +140,7 @@ def yolo_text(labels: list[Label], size: tuple[int, int]) -> str:
 
 
 def write_labels(
-    folder: Path, named: list[tuple[str, list[Label]]], size: tuple[int, int]
+    folder: Path, named: list[tuple[str, list[Label]]], size: Size
 ) -> None:
     """Write `labels/*.txt`, `labels/classes.txt` and `annotations.json` into `folder`."""
     labels_dir = folder / "labels"
@@ -159,9 +157,7 @@ def write_labels(
     (folder / "annotations.json").write_text(coco + "\n", encoding="utf-8")
 
 
-def _coco(
-    named: list[tuple[str, list[Label]]], size: tuple[int, int]
-) -> dict[str, object]:
+def _coco(named: list[tuple[str, list[Label]]], size: Size) -> dict[str, object]:
     """The content of the COCO file; ids begin at 1."""
     width, height = size
     images: list[dict[str, object]] = []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from samples.defects import Floats
 from samples.optics import blurred
+from samples.parts import Size
 
 # times smaller than the reference frame: what is blurred has no finer detail
 SHRUNK = 4
@@ -15,9 +17,9 @@ STRAY_LIGHT = 0.004
 
 
 def draw_background(
-    rng: np.random.Generator,
+    rng: Generator,
     camera: str,
-    size: tuple[int, int],
+    size: Size,
     scale: float,
     drift: float,
 ) -> Floats:
@@ -32,18 +34,21 @@ def draw_background(
     # the fixture is never mounted twice in one place, and sinks as the line runs
     sunk = 1.5 * (drift - 0.5)
     shift = rng.normal(0, 0.7, 2) + np.array([0.0, sunk])
-    gain = float(rng.uniform(0.7, 1.3))
+    gain = rng.uniform(0.7, 1.3)
     middle = height / 2 + shift[1]
     right = 34 + shift[0]
 
+    # the lower jaw is the longer one, and the post is duller than both
     above = (right, middle - 21)
     _jaw(canvas, (0, 0.0), above, 0.075 * gain)
     below = (38 + shift[0], height)
     _jaw(canvas, (0, middle + 21), below, 0.065 * gain)
     post = (50 + shift[0], middle - 26)
     _jaw(canvas, (44 + shift[0], 0), post, 0.03 * gain)
-    for x, y in ((13, middle - 38), (13, middle + 39)):
-        _bolt(canvas, (x + shift[0], y), 7, 0.10 * gain)
+
+    bolts_x = 13 + shift[0]
+    for y in (middle - 38, middle + 39):
+        _bolt(canvas, (bolts_x, y), 7, 0.10 * gain)
 
     # the second camera looks from the other side
     turned = canvas[::-1, ::-1] if camera == "Ch01" else canvas
@@ -60,8 +65,8 @@ def _jaw(
     canvas: Floats, corner: tuple[float, float], far: tuple[float, float], gain: float
 ) -> None:
     """A block of metal: a dull face, bright edges, and the bevel along its right side."""
-    left, top = round(corner[0]), round(corner[1])
-    right, bottom = round(far[0]), round(far[1])
+    left, top = (round(place) for place in corner)
+    right, bottom = (round(place) for place in far)
     cv2.rectangle(canvas, (left, top), (right, bottom), 0.5 * gain, -1)
     cv2.rectangle(canvas, (left, top), (right, bottom), 4.5 * gain, 1)
 
@@ -79,22 +84,22 @@ def _bolt(
     cv2.circle(canvas, at, radius // 2, 0.1 * gain, -1)
 
 
-def _cloud(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+def _cloud(rng: Generator, shape: tuple[int, ...]) -> Floats:
     """Slow changes of stray light over the frame."""
     coarse = rng.uniform(0, 1, (4, 5)).astype(np.float32)
     smooth = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
     return np.asarray(smooth, np.float32)
 
 
-def draw_dust(rng: np.random.Generator, radiance: Floats, scale: float) -> None:
+def draw_dust(rng: Generator, radiance: Floats, scale: float) -> None:
     """Add specks and fibres that lie in the light path, wherever they fall."""
     height, width = radiance.shape
     n_specks = int(rng.integers(4, 16))
     for _ in range(n_specks):
-        x = float(rng.uniform(0, width))
-        y = float(rng.uniform(0, height))
-        sigma = float(rng.uniform(0.6, 1.6)) * scale
-        glow = float(rng.uniform(0.05, 0.45))
+        x = rng.uniform(0, width)
+        y = rng.uniform(0, height)
+        sigma = rng.uniform(0.6, 1.6) * scale
+        glow = rng.uniform(0.05, 0.45)
         _speck(radiance, x, y, sigma, glow)
 
     n_fibres = int(rng.integers(0, 3))
@@ -119,7 +124,7 @@ def _speck(radiance: Floats, x: float, y: float, sigma: float, glow: float) -> N
     patch += np.float32(glow) * np.exp(-squared / spread)
 
 
-def _fibre(rng: np.random.Generator, radiance: Floats, scale: float) -> None:
+def _fibre(rng: Generator, radiance: Floats, scale: float) -> None:
     """A thin curved line, added to what lies under it, so that the grooves shine through."""
     height, width = radiance.shape
     first = (0.15 * width, 0.3 * height)
@@ -131,8 +136,9 @@ def _fibre(rng: np.random.Generator, radiance: Floats, scale: float) -> None:
     directions = np.stack([np.cos(headings), np.sin(headings)], 1)
     steps = directions * rng.uniform(2.0, 4.5) * scale
 
-    # in sixteenths of a pixel, as OpenCV draws
+    # in sixteenths of a pixel, as OpenCV draws where it is told so: four bits of a fraction
     points = (start + np.cumsum(steps, 0)) * 16
+    # with room for the blur; a fibre that leaves the frame is cut off there
     low = np.floor(points.min(0) / 16).astype(int) - 8
     high = np.ceil(points.max(0) / 16).astype(int) + 8
     low = np.maximum(low, 0)
@@ -140,10 +146,11 @@ def _fibre(rng: np.random.Generator, radiance: Floats, scale: float) -> None:
     if (high <= low).any():
         return
 
+    # on a layer of its own size: the frame is large, and a fibre is not
     (left, top), (right, bottom) = low, high
     layer = np.zeros((bottom - top, right - left), np.float32)
     line = (points - low * 16).astype(np.int32)
-    glow = float(rng.uniform(0.2, 0.5))
+    glow = rng.uniform(0.2, 0.5)
     thickness = max(1, round(scale))
     cv2.polylines(layer, [line], False, glow, thickness, cv2.LINE_8, 4)
 

@@ -74,19 +74,19 @@ def _choose(
     views: dict[str, dict[str, Any]], label: str, camera: str, pick: int
 ) -> str:
     """The `pick`-th view in the order of the line that is sound and truly named."""
-    sound = [
-        name
-        for name, v in sorted(views.items(), key=lambda item: str(item[1]["id"]))
-        if (v["true_class"], v["camera"]) == (label, camera)
-        and not (v["broken"] or v["copy"] or v["spoiled"])
-    ]
+    sound = []
+    for name, view in sorted(views.items(), key=lambda item: str(item[1]["id"])):
+        is_wanted = (view["true_class"], view["camera"]) == (label, camera)
+        is_messy = view["broken"] or view["copy"] or view["spoiled"]
+        if is_wanted and not is_messy:
+            sound.append(name)
     return sound[pick % len(sound)]
 
 
 def _read(path: Path) -> Picture:
-    frame = cv2.imdecode(
-        np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE
-    )
+    # not cv2.imread, which takes no Korean names on Windows
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    frame = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
     return np.asarray(frame, np.uint8)
 
 
@@ -106,11 +106,13 @@ def _row(label: str, frames: list[Picture], view: dict[str, Any]) -> Picture:
     name, cause = CAPTIONS[label]
     _write(caption, name, (8, ROW_PX // 2 - 6), 0.72, (240, 240, 240))
     _write(caption, cause, (8, ROW_PX // 2 + 18), 0.42, (160, 160, 160))
-    cells = [caption, *(_tile(f, (FRAME_PX, ROW_PX)) for f in frames)]
+
+    cells = [caption]
+    for frame in frames:
+        cells.append(_tile(frame, (FRAME_PX, ROW_PX)))
     for region, width in (("knurling_box", KNURLING_PX), ("rivet_box", RIVET_PX)):
-        cells.append(
-            _close_up(frames[0], view[region], view["defect_box"], (width, ROW_PX))
-        )
+        size = (width, ROW_PX)
+        cells.append(_close_up(frames[0], view[region], view["defect_box"], size))
     return np.hstack(cells)
 
 
@@ -119,7 +121,8 @@ def _close_up(
 ) -> Picture:
     """The region, enlarged, with the defect's box when its middle lies inside."""
     x, y, w, h = region
-    scale = min((size[0] - 12) / w, (size[1] - 12) / h)
+    width, height = size
+    scale = min((width - 12) / w, (height - 12) / h)
     crop = cv2.resize(
         frame[y : y + h, x : x + w],
         None,
@@ -129,37 +132,42 @@ def _close_up(
     )
     colour = cv2.cvtColor(crop, cv2.COLOR_GRAY2BGR)
     if defect is not None and _holds(region, defect):
-        corners = np.array([defect[:2], np.add(defect[:2], defect[2:])]) - (x, y)
+        left, top, defect_width, defect_height = defect
+        right, bottom = left + defect_width, top + defect_height
+        corners = np.array([[left, top], [right, bottom]]) - (x, y)
+
+        # around the defect, not on it
+        around = corners * scale + [[-2, -2], [2, 2]]
         limits = (crop.shape[1] - 1, crop.shape[0] - 1)
-        low, high = (
-            np.clip(corners * scale + [[-2, -2], [2, 2]], 0, limits)
-            .astype(int)
-            .tolist()
-        )
+        low, high = np.clip(around, 0, limits).astype(int).tolist()
         cv2.rectangle(colour, low, high, AMBER, 1, cv2.LINE_8)
     return _tile(np.asarray(colour, np.uint8), size)
 
 
 def _holds(region: list[int], box: list[int]) -> bool:
-    x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
-    return (
-        region[0] < x < region[0] + region[2] and region[1] < y < region[1] + region[3]
-    )
+    left, top, width, height = region
+    x = box[0] + box[2] / 2
+    y = box[1] + box[3] / 2
+    return left < x < left + width and top < y < top + height
 
 
 def _tile(picture: Picture, size: tuple[int, int]) -> Picture:
     """`picture` in the middle of a black tile of `size` (width, height), shrunk to fit."""
-    scale = min(1.0, (size[0] - 4) / picture.shape[1], (size[1] - 4) / picture.shape[0])
+    width, height = size
+    scale = min(1.0, (width - 4) / picture.shape[1], (height - 4) / picture.shape[0])
     if scale < 1:
-        picture = np.asarray(
-            cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA),
-            np.uint8,
+        shrunk = cv2.resize(
+            picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
         )
+        picture = np.asarray(shrunk, np.uint8)
     if picture.ndim == 2:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
-    tile = np.zeros((size[1], size[0], 3), np.uint8)
-    top, left = (size[1] - picture.shape[0]) // 2, (size[0] - picture.shape[1]) // 2
-    tile[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+
+    n_rows, n_columns = picture.shape[:2]
+    top = (height - n_rows) // 2
+    left = (width - n_columns) // 2
+    tile = np.zeros((height, width, 3), np.uint8)
+    tile[top : top + n_rows, left : left + n_columns] = picture
     return tile
 
 

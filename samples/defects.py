@@ -9,10 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+
+
+# Places around the axis, in radii: from 0.75 on the surface turns away from the camera.
+ON_THE_SEEN_SIDE = (-0.75, 0.75)
+# Of dents: what falls is scratched about as often as it is struck.
+SCRATCH_SHARE = 0.55
 
 
 @dataclass
@@ -85,7 +92,7 @@ Defect = Dent | Slide | DoubleLine
 
 
 def draw_defect(
-    rng: np.random.Generator,
+    rng: Generator,
     label: str,
     strength: float,
     length_px: float,
@@ -128,128 +135,164 @@ def _no_change(u: Floats) -> Change:
 
 
 def _draw_dent(
-    rng: np.random.Generator, strength: float, length_px: float, radius_px: float
+    rng: Generator, strength: float, length_px: float, radius_px: float
 ) -> Dent:
-    u = float(rng.uniform(0.08, 0.92) * length_px)
-    a = float(rng.uniform(-0.75, 0.75) * radius_px)
-    if rng.uniform() < 0.55:
-        half_long = 25 + 20 * strength + float(rng.uniform(0, 8))
+    u = rng.uniform(0.08, 0.92) * length_px
+    a = rng.uniform(*ON_THE_SEEN_SIDE) * radius_px
+    if rng.uniform() < SCRATCH_SHARE:
+        half_long = 25 + 20 * strength + rng.uniform(0, 8)
         half_wide = 4.7 + 2.6 * strength
-        angle = float(rng.uniform(0, np.pi))
-        return Dent((Nick(u, a, angle, half_long, half_wide, 1.1),))
+        angle = rng.uniform(0, np.pi)
+        scratch = Nick(u, a, angle, half_long, half_wide, depth=1.1)
+        return Dent((scratch,))
+
     nicks: list[Nick] = []
-    for _ in range(int(rng.integers(1, 4))):
-        nicks.append(
-            Nick(
-                u_px=u + float(rng.normal(0, 15)) * bool(nicks),
-                a_px=a + float(rng.normal(0, 11)) * bool(nicks),
-                angle_rad=float(rng.uniform(0, np.pi)),
-                half_long_px=11 + 7 * strength + float(rng.uniform(0, 4)),
-                half_wide_px=7.0 + 4.0 * strength,
-                depth=float(rng.uniform(0.5, 0.95)),
-            )
+    for _ in range(rng.integers(1, 4)):
+        # drawn for the first one as well, which lies where the part struck
+        du = rng.normal(0, 15) * bool(nicks)
+        da = rng.normal(0, 11) * bool(nicks)
+        nick = Nick(
+            u_px=u + du,
+            a_px=a + da,
+            angle_rad=rng.uniform(0, np.pi),
+            half_long_px=11 + 7 * strength + rng.uniform(0, 4),
+            half_wide_px=7.0 + 4.0 * strength,
+            depth=rng.uniform(0.5, 0.95),
         )
+        nicks.append(nick)
     return Dent(tuple(nicks))
 
 
 def _draw_slide(
-    rng: np.random.Generator, strength: float, length_px: float, radius_px: float
+    rng: Generator, strength: float, length_px: float, radius_px: float
 ) -> Slide:
-    half_u = 31 + 30 * strength + float(rng.uniform(0, 16))
+    half_u = 31 + 30 * strength + rng.uniform(0, 16)
+    # more than half of it lies on the knurling: what is pushed over the end is no slide
     room = min(half_u * 0.6, length_px / 2)
     return Slide(
-        u_px=float(rng.uniform(room, length_px - room)),
-        a_px=float(rng.uniform(-0.75, 0.75) * radius_px),
+        u_px=rng.uniform(room, length_px - room),
+        a_px=rng.uniform(*ON_THE_SEEN_SIDE) * radius_px,
         half_u_px=half_u,
-        half_a_px=18 + 14 * strength + float(rng.uniform(0, 6)),
-        angle_rad=float(rng.normal(0, 0.25)),
-        keep=float(rng.uniform(0.1, 0.34)),
+        half_a_px=18 + 14 * strength + rng.uniform(0, 6),
+        angle_rad=rng.normal(0, 0.25),
+        keep=rng.uniform(0.1, 0.34),
         drag_px=float(rng.choice([-1, 1]) * rng.uniform(3, 8)),
-        wobble=tuple(float(x) for x in rng.normal(0, 0.12, 6)),
+        wobble=tuple(rng.normal(0, 0.12, 6).tolist()),
         streak_seed=int(rng.integers(2**31)),
     )
 
 
-def _draw_double_line(
-    rng: np.random.Generator, strength: float, length_px: float
-) -> DoubleLine:
-    extent = 90 + 120 * strength + float(rng.uniform(0, 30))
-    start = float(rng.uniform(-0.1 * extent, length_px - 0.9 * extent))
-    deep = float(rng.uniform(0.65, 1.0))
+def _draw_double_line(rng: Generator, strength: float, length_px: float) -> DoubleLine:
+    extent = 90 + 120 * strength + rng.uniform(0, 30)
+    start = rng.uniform(-0.1 * extent, length_px - 0.9 * extent)
+    # one die of the two wobbles, or both
+    deep = rng.uniform(0.65, 1.0)
     other = deep if rng.uniform() < 0.4 else 0.0
     depths = (deep, other) if rng.uniform() < 0.5 else (other, deep)
     return DoubleLine(
         from_px=start,
         to_px=start + extent,
-        edge_px=float(rng.uniform(4, 16)),
-        skew=float(rng.normal(0, 0.25)),
+        edge_px=rng.uniform(4, 16),
+        skew=rng.normal(0, 0.25),
         depths=depths,
         offset=float(rng.choice([-1, 1]) * rng.uniform(0.36, 0.5)),
     )
 
 
+def direction(angle_rad: float) -> tuple[np.float32, np.float32]:
+    """Cosine and sine, in the precision of the arrays that they turn."""
+    return np.float32(np.cos(angle_rad)), np.float32(np.sin(angle_rad))
+
+
 def _turn(
     u: Floats, a: Floats, centre: tuple[float, float], angle: float
 ) -> tuple[Floats, Floats]:
-    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    du, da = u - np.float32(centre[0]), a - np.float32(centre[1])
-    return du * cos + da * sin, da * cos - du * sin
+    """Places along and across a direction, from a centre."""
+    cos, sin = direction(angle)
+    u_centre, a_centre = centre
+    du = u - np.float32(u_centre)
+    da = a - np.float32(a_centre)
+    along = du * cos + da * sin
+    across = da * cos - du * sin
+    return along, across
 
 
 def _strike(change: Change, nick: Nick, u: Floats, a: Floats) -> None:
     along, across = _turn(u, a, (nick.u_px, nick.a_px), nick.angle_rad)
-    x, y = along / np.float32(nick.half_long_px), across / np.float32(nick.half_wide_px)
+    x = along / np.float32(nick.half_long_px)
+    y = across / np.float32(nick.half_wide_px)
     rho = np.sqrt(x * x + y * y)
-    inside = np.clip((1.25 - rho) * 4, 0, 1).astype(np.float32)
+
     # a bowl inside, a burr thrown up around it
-    bowl = np.where(rho < 1, 1.0, -0.8 * np.clip(1.5 - rho, 0, 1) / 0.5).astype(
-        np.float32
-    )
+    burr = -0.8 * np.clip(1.5 - rho, 0, 1) / 0.5
+    bowl = np.where(rho < 1, 1.0, burr).astype(np.float32)
     steep = np.float32(nick.depth) * bowl
-    cos, sin = np.float32(np.cos(nick.angle_rad)), np.float32(np.sin(nick.angle_rad))
-    slope_x = steep * x * np.float32(nick.half_wide_px / nick.half_long_px)
+
+    # a long bowl is less steep along than across
+    flatter = np.float32(nick.half_wide_px / nick.half_long_px)
+    slope_x = steep * x * flatter
     slope_y = steep * y
+    cos, sin = direction(nick.angle_rad)
     change.slope_u += slope_x * cos - slope_y * sin
     change.slope_a += slope_x * sin + slope_y * cos
-    change.keep *= 1 - inside
+
+    # what strikes takes the pattern a little beyond the bowl, and a person boxes that as well
+    struck = np.clip((1.25 - rho) * 4, 0, 1).astype(np.float32)
+    change.keep *= 1 - struck
     change.mask |= rho < 1.2
 
 
 def _push(change: Change, slide: Slide, u: Floats, a: Floats) -> None:
     along, across = _turn(u, a, (slide.u_px, slide.a_px), slide.angle_rad)
-    x, y = along / np.float32(slide.half_u_px), across / np.float32(slide.half_a_px)
-    turn = np.arctan2(y, x)
-    edge = np.ones_like(turn)
-    for k, size in enumerate(slide.wobble):
-        edge += np.float32(size) * np.cos(
-            (k // 2 + 1) * turn + (k % 2) * np.float32(np.pi / 2)
-        )
-    rho = np.sqrt(x * x + y * y) / np.clip(edge, 0.6, 1.5)
+    x = along / np.float32(slide.half_u_px)
+    y = across / np.float32(slide.half_a_px)
+    rho = np.sqrt(x * x + y * y) / _outline(x, y, slide.wobble)
+
     flat = np.clip((1.1 - rho) * 5, 0, 1).astype(np.float32)
     change.keep *= 1 - flat * np.float32(1 - slide.keep)
-    change.shift_u += flat * np.float32(slide.drag_px) * (1 - x).astype(np.float32)
+    # the smear runs out towards one end
+    remaining = (1 - x).astype(np.float32)
+    change.shift_u += flat * np.float32(slide.drag_px) * remaining
     change.slope_a += flat * _streaks(across, slide.streak_seed)
-    lip = np.exp(-(((rho - 1.05) / 0.08) ** 2)) * (x * np.sign(slide.drag_px) < -0.2)
-    change.slope_u += (0.6 * lip * np.sign(slide.drag_px)).astype(np.float32)
+
+    # the metal that was pushed away stands up in a lip along one edge
+    sense = np.sign(slide.drag_px)
+    ridge = np.exp(-(((rho - 1.05) / 0.08) ** 2))
+    lip = ridge * (x * sense < -0.2)
+    change.slope_u += (0.6 * lip * sense).astype(np.float32)
     change.mask |= rho < 1.0
 
 
+def _outline(x: Floats, y: Floats, wobble: tuple[float, ...]) -> Floats:
+    """How far an uneven blot reaches in the direction of each point, where an ellipse has 1."""
+    turn = np.arctan2(y, x)
+    edge = np.ones_like(turn)
+    for k, size in enumerate(wobble):
+        # by turns a cosine and a sine, of one, two and three bumps
+        n_bumps = k // 2 + 1
+        quarter = (k % 2) * np.float32(np.pi / 2)
+        edge += np.float32(size) * np.cos(n_bumps * turn + quarter)
+    return np.clip(edge, 0.6, 1.5)
+
+
 def _streaks(across: Floats, seed: int) -> Floats:
+    """Slopes across the push: scratches side by side, each as long as the push."""
     table = np.random.default_rng(seed).normal(0, 0.16, 256).astype(np.float32)
     place = np.clip(across * 1.2 + 128, 0, 254)
     low = place.astype(np.int32)
     part = (place - low).astype(np.float32)
-    return table[low] * (1 - part) + table[low + 1] * part
+    before, after = table[low], table[low + 1]
+    return before * (1 - part) + after * part
 
 
 def _double(change: Change, line: DoubleLine, u: Floats, a: Floats) -> None:
     where = u + np.float32(line.skew) * a
-    rise = (where - np.float32(line.from_px)) / np.float32(line.edge_px)
-    fall = (np.float32(line.to_px) - where) / np.float32(line.edge_px)
+    edge = np.float32(line.edge_px)
+    rise = (where - np.float32(line.from_px)) / edge
+    fall = (np.float32(line.to_px) - where) / edge
     zone = np.clip(np.minimum(rise, fall) + 0.5, 0, 1).astype(np.float32)
-    change.doubled = (
-        zone * np.float32(line.depths[0]),
-        zone * np.float32(line.depths[1]),
-    )
+
+    first, second = line.depths
+    change.doubled = (zone * np.float32(first), zone * np.float32(second))
     change.double_offset = line.offset
     change.mask |= zone > 0.5

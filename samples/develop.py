@@ -7,11 +7,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from samples.annotations import Label, annotate
 from samples.mess import File
-from samples.parts import draw_part
+from samples.parts import Size, draw_part
 from samples.scene import Box, SceneView, box_of, shoot
 
 JPEG_QUALITY = 92
@@ -23,7 +24,7 @@ class Job:
 
     files: tuple[tuple[str, File], ...]
     seed: int
-    size: tuple[int, int]
+    size: Size
     data_dir: Path
     truth_dir: Path
 
@@ -42,9 +43,9 @@ def develop_job(job: Job) -> list[Developed]:
     """Draw the shot of `job`, write its files and masks. The same bytes whoever does it."""
     _, original = job.files[0]
     shot = original.shot
-    part = draw_part(
-        np.random.default_rng([job.seed, 1, shot.part_index]), label=shot.label
-    )
+    # a seed for the part and one for the shot: all views of a part show the same part
+    of_part = np.random.default_rng([job.seed, 1, shot.part_index])
+    part = draw_part(of_part, label=shot.label)
     rng = np.random.default_rng([job.seed, 2, shot.index])
     view = shoot(part, rng, size=job.size, camera=shot.camera, drift=shot.drift)
     labels = annotate(rng, original, view)
@@ -53,9 +54,14 @@ def develop_job(job: Job) -> list[Developed]:
 
 
 def _write(
-    job: Job, rng: np.random.Generator, file_id: str, file: File, view: SceneView,
-    labels: list[Label], jpeg: bytes,
-) -> Developed:  # fmt: skip
+    job: Job,
+    rng: Generator,
+    file_id: str,
+    file: File,
+    view: SceneView,
+    labels: list[Label],
+    jpeg: bytes,
+) -> Developed:
     if file.copy not in ("", "exact"):
         view, labels, jpeg = _near_copy(rng, file.copy, view, labels)
     image = job.data_dir / "images" / file.name
@@ -116,21 +122,27 @@ def _broken(jpeg: bytes, how: str) -> bytes:
 
 
 def _near_copy(
-    rng: np.random.Generator, kind: str, view: SceneView, labels: list[Label]
+    rng: Generator, kind: str, view: SceneView, labels: list[Label]
 ) -> tuple[SceneView, list[Label], bytes]:
     if kind == "shifted":
-        dx, dy = (int(x) for x in rng.choice([-3, -2, -1, 1, 2, 3], 2))
+        # by a few pixels on both axes, never by none
+        dx, dy = rng.choice([-3, -2, -1, 1, 2, 3], 2).tolist()
         view = _shifted(view, dx, dy)
-        labels = [(c, _moved(box, dx, dy)) for c, box in labels]
+        labels = [(category, _moved(box, dx, dy)) for category, box in labels]
     elif kind == "brightness":
-        gain = float(rng.choice([rng.uniform(0.86, 0.94), rng.uniform(1.06, 1.14)]))
-        frame = np.clip(view.frame * np.float32(gain) + 0.5, 0, 255).astype(np.uint8)
+        darker, brighter = rng.uniform(0.86, 0.94), rng.uniform(1.06, 1.14)
+        gain = np.float32(rng.choice([darker, brighter]))
+        frame = np.clip(view.frame * gain + 0.5, 0, 255).astype(np.uint8)
         view = replace(view, frame=frame)
-    return view, labels, encode(view.frame, int(rng.integers(78, 89)))
+
+    # below the camera's own quality, as what goes through a mail or a chat
+    quality = int(rng.integers(78, 89))
+    return view, labels, encode(view.frame, quality)
 
 
 def _shifted(view: SceneView, dx: int, dy: int) -> SceneView:
     height, width = view.frame.shape
+    # what comes in at the border repeats the last row or column
     rows = np.clip(np.arange(height) - dy, 0, height - 1)
     columns = np.clip(np.arange(width) - dx, 0, width - 1)
     mask = view.mask[rows][:, columns]

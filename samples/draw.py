@@ -35,9 +35,14 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         draw_line(
-            out=args.out, truth=args.truth, n_parts=args.parts, size=args.size, seed=args.seed,
-            workers=args.workers, force=args.force,
-        )  # fmt: skip
+            out=args.out,
+            truth=args.truth,
+            n_parts=args.parts,
+            size=args.size,
+            seed=args.seed,
+            workers=args.workers,
+            force=args.force,
+        )
     except LineError as error:
         log.error("%s", error)
         return 1
@@ -79,9 +84,15 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def draw_line(
-    *, out: Path, truth: Path, n_parts: int = 400, size: tuple[int, int] = (616, 514),
-    seed: int = 7, workers: int = 1, force: bool = False,
-) -> dict[str, object]:  # fmt: skip
+    *,
+    out: Path,
+    truth: Path,
+    n_parts: int = 400,
+    size: tuple[int, int] = (616, 514),
+    seed: int = 7,
+    workers: int = 1,
+    force: bool = False,
+) -> dict[str, object]:
     """Draw the whole line and return the summary that stands in truth.json.
 
     Both folders are drawn beside their target and renamed at the end, `out` last: a run that was
@@ -106,9 +117,14 @@ def draw_line(
 
 
 def _check(
-    out: Path, truth: Path, n_parts: int, size: tuple[int, int], seed: int, workers: int,
+    out: Path,
+    truth: Path,
+    n_parts: int,
+    size: tuple[int, int],
+    seed: int,
+    workers: int,
     force: bool,
-) -> None:  # fmt: skip
+) -> None:
     problems = [
         *_number_problems(n_parts, size, seed, workers),
         *_overlap_problems(out, truth),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from samples.parts import CLASSES
 from samples.scene import CAMERAS
@@ -30,7 +31,7 @@ class Shot:
     drift: float
 
 
-def plan_line(rng: np.random.Generator, n_parts: int) -> list[Shot]:
+def plan_line(rng: Generator, n_parts: int) -> list[Shot]:
     """Shots of `n_parts` parts in the order of the line.
 
     The parts of each class are spread evenly over the line, and the patterns of cameras and shots
@@ -42,14 +43,18 @@ def plan_line(rng: np.random.Generator, n_parts: int) -> list[Shot]:
         )
     parts: list[tuple[float, str, tuple[str, ...]]] = []
     for label, count in share_out(IMAGES_ON_THE_REAL_LINE, n_parts).items():
+        # one in each stretch of the line, anywhere in it
         places = (np.arange(count) + rng.uniform(0, 1, count)) / count
         patterns = _deal_cameras(rng, count)
-        parts += [(float(p), label, c) for p, c in zip(places, patterns, strict=True)]
+        for place, cameras in zip(places.tolist(), patterns, strict=True):
+            parts.append((place, label, cameras))
     parts.sort()
+
     shots: list[Shot] = []
     for i, (_, label, cameras) in enumerate(parts):
+        drift = i / n_parts
         for number, camera in enumerate(cameras, start=1):
-            shots.append(Shot(len(shots), i, label, camera, number, i / n_parts))
+            shots.append(Shot(len(shots), i, label, camera, number, drift))
     return shots
 
 
@@ -59,17 +64,24 @@ def share_out(weights: dict[str, int], total: int) -> dict[str, int]:
     >>> share_out({"a": 3, "b": 1}, 8)
     {'a': 6, 'b': 2}
     """
-    exact = {k: total * w / sum(weights.values()) for k, w in weights.items()}
-    counts = {k: max(1, int(x)) for k, x in exact.items()}
-    order = sorted(weights, key=lambda k: exact[k] - int(exact[k]), reverse=True)
-    for k in order[: max(0, total - sum(counts.values()))]:
-        counts[k] += 1
-    surplus = sum(counts.values()) - total
-    counts[max(counts, key=lambda k: counts[k])] -= max(0, surplus)
+    of_all = sum(weights.values())
+    exact = {name: total * weight / of_all for name, weight in weights.items()}
+    counts = {name: max(1, int(share)) for name, share in exact.items()}
+
+    remainders = {name: share - int(share) for name, share in exact.items()}
+    by_remainder = sorted(weights, key=remainders.__getitem__, reverse=True)
+    n_missing = max(0, total - sum(counts.values()))
+    for name in by_remainder[:n_missing]:
+        counts[name] += 1
+
+    # those that got one for none have it from the largest
+    surplus = max(0, sum(counts.values()) - total)
+    largest = max(counts, key=counts.__getitem__)
+    counts[largest] -= surplus
     return counts
 
 
-def _deal_cameras(rng: np.random.Generator, count: int) -> list[tuple[str, ...]]:
+def _deal_cameras(rng: Generator, count: int) -> list[tuple[str, ...]]:
     """For each part the cameras of its two or three shots; all patterns equally often."""
     a, b = CAMERAS
     patterns = [
@@ -83,5 +95,6 @@ def _deal_cameras(rng: np.random.Generator, count: int) -> list[tuple[str, ...]]
         (b, a, b),
     ]
     start = int(rng.integers(len(patterns)))
+    # by threes, which have no factor in common with eight: few parts get unlike patterns
     dealt = [patterns[(start + 3 * i) % len(patterns)] for i in range(count)]
     return [dealt[i] for i in rng.permutation(count)]

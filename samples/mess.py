@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.random import Generator
 
 from samples.line import Shot
 from samples.parts import CLASSES, SURFACE_DEFECTS
@@ -70,12 +71,13 @@ class File:
     @property
     def name(self) -> str:
         """File name, in the Unicode form it has on disk."""
-        number = 1 if self.copy else self.shot.number
         fields = [
             self.shot.camera,
             str(self.part_number),
             FILE_LABELS[self.typed_label],
         ]
+        # a copy goes by for a part of its own, which was photographed once
+        number = 1 if self.copy else self.shot.number
         if not self.short:
             fields.append(str(number))
 
@@ -83,13 +85,13 @@ class File:
         return unicodedata.normalize("NFD" if self.nfd else "NFC", name)
 
 
-def plan_mess(rng: np.random.Generator, shots: list[Shot]) -> list[File]:
+def plan_mess(rng: Generator, shots: list[Shot]) -> list[File]:
     """The files of the line, originals first in the order of `shots`, then the copies."""
     return _Mess(rng, shots).files()
 
 
 class _Mess:
-    def __init__(self, rng: np.random.Generator, shots: list[Shot]) -> None:
+    def __init__(self, rng: Generator, shots: list[Shot]) -> None:
         self.rng = rng
         self.taken: set[int] = set()
         self.originals = [File(shot, 0, shot.label) for shot in shots]
@@ -167,9 +169,8 @@ class _Mess:
         return str(self.rng.choice(others)), followed
 
     def _shorten(self) -> None:
-        dents = [
-            i for i in self._everything() if self.originals[i].shot.label == "dent"
-        ]
+        # of dents only, as on the real line
+        dents = [one.shot.index for one in self.originals if one.shot.label == "dent"]
         for i in self._pick(dents, self._count(SHORT_NAME_RATE)):
             self._set(i, short=True)
 
@@ -195,7 +196,8 @@ class _Mess:
 
     def _style_boxes(self) -> None:
         """Deal the ways of boxing a defect in fixed shares, the first to views that are spoiled."""
-        boxed = [i for i in self._everything() if self._boxes_defect(i)]
+        boxed = list(filter(self._boxes_defect, self._everything()))
+        # first, since it is by their boxes that wrong names are found, which must not be absent
         spoiled = list(filter(self._is_spoiled, boxed))
         for turn, i in enumerate(spoiled):
             self._restyle(i, ("tight", "loose")[turn % 2])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from samples.defects import Floats
 from samples.surface import Surface
@@ -34,31 +35,31 @@ def lit(surface: Surface, lamp: Lamp) -> Floats:
     nx, ny, nz = surface.normal
     lean = np.sqrt(nx * nx + ny * ny)
     ring = np.exp(-(((lean - lamp.ring_tilt) / lamp.ring_width) ** 2))
-    side = (nx * np.cos(lamp.azimuth_rad) + ny * np.sin(lamp.azimuth_rad)) / (
-        lean + 1e-3
-    )
+
+    # from which side each point is lit, -1..1; a face that leans nowhere has no side
+    towards = nx * np.cos(lamp.azimuth_rad) + ny * np.sin(lamp.azimuth_rad)
+    side = towards / (lean + 1e-3)
     ring = ring * (1 + lamp.uneven * side)
+
     bar = _half_vector(lamp, nx, ny, nz)
+    # metal is never a perfect mirror: a little light comes from everywhere
     rough = 0.06 + 0.10 * lean
-    return (surface.open * (0.62 * ring + lamp.bar_gain * bar + rough)).astype(
-        np.float32
-    )
+    light = 0.62 * ring + lamp.bar_gain * bar + rough
+    return (surface.open * light).astype(np.float32)
 
 
 def _half_vector(lamp: Lamp, nx: Floats, ny: Floats, nz: Floats) -> Floats:
-    hx = lamp.bar_tilt * np.cos(lamp.bar_azimuth_rad)
-    hy = lamp.bar_tilt * np.sin(lamp.bar_azimuth_rad)
-    hz = np.sqrt(1 - lamp.bar_tilt**2)
-    facing = np.clip(
-        nx * np.float32(hx) + ny * np.float32(hy) + nz * np.float32(hz), 0, 1
-    )
+    hx = np.float32(lamp.bar_tilt * np.cos(lamp.bar_azimuth_rad))
+    hy = np.float32(lamp.bar_tilt * np.sin(lamp.bar_azimuth_rad))
+    hz = np.float32(np.sqrt(1 - lamp.bar_tilt**2))
+    facing = np.clip(nx * hx + ny * hy + nz * hz, 0, 1)
     return np.asarray(facing**36, np.float32)
 
 
 def develop(
     radiance: Floats,
     *,
-    rng: np.random.Generator,
+    rng: Generator,
     lamp: Lamp,
     vignette: float,
     centre: Floats,
@@ -69,7 +70,10 @@ def develop(
     x = (np.arange(width, dtype=np.float32) / width - centre[0])[None]
     fall = 1 - np.float32(vignette) * (x * x + y * y)
     signal = radiance * fall * np.float32(lamp.gain)
+    # the shoulder: what is bright is compressed, and only the brightest glints are clipped
     signal = 1 - np.exp(-1.35 * signal)
+
+    # read noise everywhere, and shot noise that grows with the root of the light
     noise = rng.standard_normal(radiance.shape, np.float32)
     grain = np.sqrt(0.010**2 + 0.026**2 * np.maximum(signal, 0))
     grey = 255 * (signal * np.float32(0.98) + 0.018 + noise * grain)

@@ -16,12 +16,13 @@ from samples.annotations import write_labels
 from samples.develop import Developed, Job, develop_job
 from samples.line import plan_line
 from samples.mess import File, plan_mess
+from samples.parts import Size
 
 COUNTED = ("true_class", "camera", "spoiled", "broken", "copy", "box_style")
 
 
 def produce(
-    out: Path, truth: Path, n_parts: int, size: tuple[int, int], seed: int, workers: int
+    out: Path, truth: Path, n_parts: int, size: Size, seed: int, workers: int
 ) -> dict[str, object]:
     """Draw `n_parts` parts and return the summary that stands in `truth/truth.json`.
 
@@ -31,13 +32,16 @@ def produce(
     (truth / "masks").mkdir()
     jobs = plan_jobs(out, truth, n_parts, size, seed)
     done: list[Developed] = []
-    with tqdm(total=sum(len(j.files) for j in jobs), unit="frame", disable=None) as bar:
+    n_files = sum(len(job.files) for job in jobs)
+    with tqdm(total=n_files, unit="frame", disable=None) as bar:
         for batch in _run(jobs, workers):
             done += batch
             bar.update(len(batch))
-    done.sort(key=lambda d: d.file_id)
-    write_labels(out, [(d.name, d.labels) for d in done], size)
-    views = {d.name: d.truth for d in done}
+
+    # copies are made with their originals, and lie elsewhere in the line
+    done.sort(key=lambda one: one.file_id)
+    write_labels(out, [(one.name, one.labels) for one in done], size)
+    views = {one.name: one.truth for one in done}
     summary = {"parts": n_parts, "size": list(size), "seed": seed, **summarise(views)}
     content = {"summary": summary, "views": views}
     text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True)
@@ -45,30 +49,31 @@ def produce(
     return summary
 
 
-def plan_jobs(
-    out: Path, truth: Path, n_parts: int, size: tuple[int, int], seed: int
-) -> list[Job]:
+def plan_jobs(out: Path, truth: Path, n_parts: int, size: Size, seed: int) -> list[Job]:
     """One job a shot, with the files that come of it."""
+    # seeds 1 and 2 are those of parts and of shots, see develop_job
     shots = plan_line(np.random.default_rng([seed, 3]), n_parts)
     files = plan_mess(np.random.default_rng([seed, 4]), shots)
+
     by_shot: dict[int, list[tuple[str, File]]] = {}
-    for i, file in enumerate(files):
-        by_shot.setdefault(file.shot.index, []).append((f"v{i:05d}", file))
-    return [
-        Job(tuple(named), seed, size, out, truth)
-        for _, named in sorted(by_shot.items())
-    ]
+    for number, file in enumerate(files):
+        file_id = f"v{number:05d}"
+        by_shot.setdefault(file.shot.index, []).append((file_id, file))
+
+    jobs = []
+    for index in sorted(by_shot):
+        jobs.append(Job(tuple(by_shot[index]), seed, size, out, truth))
+    return jobs
 
 
 def summarise(views: dict[str, dict[str, object]]) -> dict[str, object]:
     """How many files there are, and how many of each kind of mess."""
     counts: dict[str, object] = {"files": len(views)}
     for key in COUNTED:
-        counts[key] = dict(
-            sorted(Counter(str(v[key]) for v in views.values() if v[key]).items())
-        )
+        values = [str(view[key]) for view in views.values() if view[key]]
+        counts[key] = dict(sorted(Counter(values).items()))
     for key in ("short_name", "nfd"):
-        counts[key] = sum(bool(v[key]) for v in views.values())
+        counts[key] = sum(bool(view[key]) for view in views.values())
     return counts
 
 

@@ -6,18 +6,23 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from samples.background import draw_background, draw_dust
 from samples.defects import Bools, Floats
 from samples.optics import Lamp, blurred, develop, lit
-from samples.parts import REFERENCE_SIZE, Part, draw_part
+from samples.parts import REFERENCE_SIZE, Part, Size, draw_part
 from samples.surface import HALF_HEIGHT_PX, Grid, shape
 
 Box = tuple[int, int, int, int]
+# 2 x 3: turns, scales and shifts.
+Matrix = NDArray[np.float64]
 CAMERAS = ("Ch00", "Ch01")
+# Where the seat of the rivet is boxed, from the end of the knurling on, and half of the box across,
+# in radii of the knurling: with room for a rivet that stands off as far as any does.
 RIVET_WINDOW_PX = (-6.0, 80.0)
-RIVET_HALF_PX = 1.24
+RIVET_HALF_RADII = 1.24
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,13 @@ class SceneView:
 
 
 def draw_view(
-    rng: np.random.Generator, *, label: str = "normal", size: tuple[int, int] = REFERENCE_SIZE,
-    camera: str = "Ch00", severity: float | None = None,
-) -> SceneView:  # fmt: skip
+    rng: Generator,
+    *,
+    label: str = "normal",
+    size: Size = REFERENCE_SIZE,
+    camera: str = "Ch00",
+    severity: float | None = None,
+) -> SceneView:
     """Draw one view of a fresh part; `size` is (width, height) px, `severity` 0..1 or drawn."""
     part = draw_part(rng, label=label, severity=severity)
     return shoot(part, rng, size=size, camera=camera)
@@ -57,9 +66,9 @@ def draw_view(
 
 def shoot(
     part: Part,
-    rng: np.random.Generator,
+    rng: Generator,
     *,
-    size: tuple[int, int],
+    size: Size,
     camera: str,
     drift: float = 0.0,
 ) -> SceneView:
@@ -76,6 +85,7 @@ def shoot(
 
     # so much of the rod that it leaves the frame, whichever way the part is laid
     left = max(0.0, 0.54 * width / scale - _middle(part)) + 30
+    # up to twice as fine as the frame, never coarser: the grooves would make moiré
     per_px = max(1.0, scale, min(2.0, 2 * scale))
     grid = Grid.of(part, per_px, left)
     picture, inside, defect = _render(part, grid, pose.roll_px, lamp)
@@ -86,7 +96,7 @@ def shoot(
     draw_dust(rng, radiance, scale)
 
     centre = rng.uniform(0.42, 0.58, 2).astype(np.float32)
-    vignette = float(rng.uniform(0.5, 1.1))
+    vignette = rng.uniform(0.5, 1.1)
     frame = develop(radiance, rng=rng, lamp=lamp, vignette=vignette, centre=centre)
 
     mask = _warp_mask(defect, matrix, size)
@@ -102,39 +112,43 @@ def shoot(
     )
 
 
-def draw_pose(rng: np.random.Generator, camera: str, drift: float) -> Pose:
+def draw_pose(rng: Generator, camera: str, drift: float) -> Pose:
     """A pose near the taught one; the fixture creeps as the line runs."""
-    creep = np.sin(2 * np.pi * (1.3 * drift + 0.25 * CAMERAS.index(camera)))
+    # to and fro, and not by the same way for both cameras
+    turns = 1.3 * drift + 0.25 * CAMERAS.index(camera)
+    creep = float(np.sin(2 * np.pi * turns))
+    dx = rng.normal(0, 5) + 9 * creep
+    dy = rng.normal(0, 5) + 7 * (drift - 0.5)
+    tilt_degrees = np.clip(rng.normal(0, 1.2), -3.2, 3.2)
     return Pose(
         camera=camera,
-        dx_px=float(rng.normal(0, 5) + 9 * creep),
-        dy_px=float(rng.normal(0, 5) + 7 * (drift - 0.5)),
-        tilt_rad=float(np.radians(np.clip(rng.normal(0, 1.2), -3.2, 3.2))),
-        zoom=float(rng.uniform(0.985, 1.02)),
-        roll_px=float(rng.uniform(-7, 7)),
-        focus_px=float(rng.uniform(0.35, 0.75)),
+        dx_px=dx,
+        dy_px=dy,
+        tilt_rad=float(np.radians(tilt_degrees)),
+        zoom=rng.uniform(0.985, 1.02),
+        roll_px=rng.uniform(-7, 7),
+        focus_px=rng.uniform(0.35, 0.75),
     )
 
 
-def draw_lamp(rng: np.random.Generator, camera: str, drift: float) -> Lamp:
+def draw_lamp(rng: Generator, camera: str, drift: float) -> Lamp:
     """The lamp ages and is readjusted as the line runs, and differs a little from shot to shot."""
     side = np.pi * CAMERAS.index(camera)
-    ageing = 1.08 - 0.22 * drift + 0.10 * np.sin(2 * np.pi * 2.1 * drift)
+    readjusted = 0.10 * np.sin(2 * np.pi * 2.1 * drift)
+    ageing = 1.08 - 0.22 * drift + readjusted
     return Lamp(
         gain=float(ageing * rng.uniform(0.82, 1.22)),
-        ring_tilt=float(rng.uniform(0.52, 0.62)),
-        ring_width=float(rng.uniform(0.17, 0.23)),
+        ring_tilt=rng.uniform(0.52, 0.62),
+        ring_width=rng.uniform(0.17, 0.23),
         azimuth_rad=float(side + 0.9 + 0.6 * drift + rng.normal(0, 0.35)),
-        uneven=float(rng.uniform(0.25, 0.65)),
+        uneven=rng.uniform(0.25, 0.65),
         bar_azimuth_rad=float(side + 4.2 + rng.normal(0, 0.5)),
-        bar_tilt=float(rng.uniform(0.28, 0.46)),
-        bar_gain=float(rng.uniform(0.3, 0.9)),
+        bar_tilt=rng.uniform(0.28, 0.46),
+        bar_gain=rng.uniform(0.3, 0.9),
     )
 
 
-def placement(
-    part: Part, pose: Pose, grid: Grid, size: tuple[int, int], scale: float
-) -> NDArray[np.float64]:
+def placement(part: Part, pose: Pose, grid: Grid, size: Size, scale: float) -> Matrix:
     """The 2 x 3 matrix from grid points to frame pixels. `Ch01` hangs the other way up."""
     angle = pose.tilt_rad + np.pi * CAMERAS.index(pose.camera)
     cos, sin = np.cos(angle), np.sin(angle)
@@ -158,7 +172,7 @@ def _middle(part: Part) -> float:
 
 def _render(
     part: Part, grid: Grid, roll_px: float, lamp: Lamp
-) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+) -> tuple[Floats, Bools, Bools]:
     """Radiance, silhouette and defect on the grid, each (n_v, n_u)."""
     size = (grid.v.size, grid.u.size)
     picture = np.zeros(size, np.float32)
@@ -188,7 +202,7 @@ def _paste(
     radiance: Floats,
     picture: Floats,
     inside: Bools,
-    matrix: NDArray[np.float64],
+    matrix: Matrix,
     blur: float,
 ) -> None:
     """Lay the part over what is behind it, with a soft edge."""
@@ -203,9 +217,7 @@ def _paste(
     radiance += cv2.warpAffine(covered, matrix, size, flags=cv2.INTER_LINEAR)
 
 
-def _warp_mask(
-    mask: Bools, matrix: NDArray[np.float64], size: tuple[int, int]
-) -> Bools:
+def _warp_mask(mask: Bools, matrix: Matrix, size: Size) -> Bools:
     """The mask in the frame: pixels of which more than half belong to the defect."""
     width, height = size
     if not mask.any():
@@ -216,9 +228,7 @@ def _warp_mask(
     return np.asarray(warped > 0.5)
 
 
-def _part_boxes(
-    part: Part, matrix: NDArray[np.float64], grid: Grid, size: tuple[int, int]
-) -> tuple[Box, Box]:
+def _part_boxes(part: Part, matrix: Matrix, grid: Grid, size: Size) -> tuple[Box, Box]:
     """Boxes of the knurling and of the rivet's seat.
 
     The seat is a window of one size, whether or not the rivet is pressed home: its framing must
@@ -230,14 +240,17 @@ def _part_boxes(
 
     first, last = RIVET_WINDOW_PX
     window = (length + first, length + last)
-    seat = _frame_box(window, RIVET_HALF_PX * radius, matrix, grid, size)
+    seat = _frame_box(window, RIVET_HALF_RADII * radius, matrix, grid, size)
     return knurling, seat
 
 
 def _frame_box(
-    span: tuple[float, float], half: float, matrix: NDArray[np.float64], grid: Grid,
-    size: tuple[int, int],
-) -> Box:  # fmt: skip
+    span: tuple[float, float],
+    half: float,
+    matrix: Matrix,
+    grid: Grid,
+    size: Size,
+) -> Box:
     """The upright box, within the frame, around a rectangle on the part."""
     corners = np.array([(u, v) for u in span for v in (-half, half)])
     origin = np.array([grid.left_px, HALF_HEIGHT_PX])
@@ -248,6 +261,6 @@ def _frame_box(
     low = np.clip(np.floor(points.min(0)), 0, None).astype(int)
     high = np.minimum(np.ceil(points.max(0)).astype(int), size)
 
-    left, top = int(low[0]), int(low[1])
-    width, height = int(high[0] - low[0]), int(high[1] - low[1])
+    left, top = low.tolist()
+    width, height = (high - low).tolist()
     return left, top, width, height

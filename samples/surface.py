@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from samples.defects import Bools, Change, Floats, apply_defect
+from samples.defects import Bools, Change, Floats, apply_defect, direction
 from samples.parts import Knurling, Part, Stain
 
+# Beyond the knurling, and from the axis: more than any rivet needs, the flange being the widest.
 RIGHT_PX = 100.0
 HALF_HEIGHT_PX = 72.0
+# Points that are worked on at once: some ten arrays of them fit a core's cache.
 BAND_POINTS = 30_000
 
 
@@ -45,14 +47,15 @@ class Grid:
     def of(cls, part: Part, per_px: float, left_px: float) -> Grid:
         """The grid that covers `left_px` of rod, the knurling and the rivet of `part`."""
         length = part.knurling.length_px + left_px + RIGHT_PX
-        n_u = round(length * per_px)
-        n_v = round(2 * HALF_HEIGHT_PX * per_px)
-
-        from_left = (np.arange(n_u, dtype=np.float32) + 0.5) / np.float32(per_px)
-        from_top = (np.arange(n_v, dtype=np.float32) + 0.5) / np.float32(per_px)
-        u = from_left - np.float32(left_px)
-        v = from_top - np.float32(HALF_HEIGHT_PX)
+        u = cls._centres(length, per_px) - np.float32(left_px)
+        v = cls._centres(2 * HALF_HEIGHT_PX, per_px) - np.float32(HALF_HEIGHT_PX)
         return cls(u, v, per_px, left_px)
+
+    @staticmethod
+    def _centres(length_px: float, per_px: float) -> Floats:
+        """The middles of the cells into which a length is divided."""
+        n = round(length_px * per_px)
+        return (np.arange(n, dtype=np.float32) + 0.5) / np.float32(per_px)
 
     def bands(self) -> Iterator[tuple[slice, Grid]]:
         """The grid cut into bands of rows so small that their arrays stay in the cache."""
@@ -74,9 +77,15 @@ def profile(part: Part, u: Floats) -> Floats:
 
     # rod, relief groove, knurling: places along the axis, and radii in shares of the knurling's
     knots = [
-        (-1e4, 0.87), (-16, 0.87), (-13, 0.82), (-3, 0.82), (-1, 0.90), (5, 1.0),
-        (end - 4, 1.0), (end, 0.93),
-    ]  # fmt: skip
+        (-1e4, 0.87),
+        (-16, 0.87),
+        (-13, 0.82),
+        (-3, 0.82),
+        (-1, 0.90),
+        (5, 1.0),
+        (end - 4, 1.0),
+        (end, 0.93),
+    ]
     places = [place for place, _ in knots]
     radii = [share * k.radius_px for _, share in knots]
 
@@ -190,26 +199,24 @@ def _relief(
     # the phase in each of the two families of grooves
     one = x + y + np.float32(k.phases[0])
     two = x - y + np.float32(k.phases[1])
-    h1, s1 = _groove(one, k.groove, change.doubled[0], change.double_offset)
-    h2, s2 = _groove(two, k.groove, change.doubled[1], change.double_offset)
+    keep = change.keep
+    doubled_one, doubled_two = change.doubled
+    h1, s1 = _groove(one, k.groove, doubled_one, change.double_offset)
+    h2, s2 = _groove(two, k.groove, doubled_two, change.double_offset)
 
     # where grooves cross, the lower one cuts the other
     lower = h1 < h2
-    depth = np.float32(k.slope) * change.keep * _depth(k, u)
+    depth = np.float32(k.slope) * keep * _depth(k, u)
     s1 = np.where(lower, s1, 0) * depth
     s2 = np.where(lower, 0, s2) * depth
-    height = 1 - change.keep * (1 - np.where(lower, h1, h2))
+    height = 1 - keep * (1 - np.where(lower, h1, h2))
 
+    # diamonds are the tops between the grooves, and go with them
     tone, tilt_u, tilt_a = _per_diamond(part.texture_seed, one, two)
-    tone = tone * change.keep
-    tilt_u = tilt_u * change.keep
-    tilt_a = tilt_a * change.keep
-
-    sin = np.float32(np.sin(k.helix_rad))
-    cos = np.float32(np.cos(k.helix_rad))
-    slope_u = (s1 + s2) * sin + tilt_u
-    slope_a = (s1 - s2) * cos + tilt_a
-    return slope_u, slope_a, height, 1 + tone
+    cos, sin = direction(k.helix_rad)
+    slope_u = (s1 + s2) * sin + tilt_u * keep
+    slope_a = (s1 - s2) * cos + tilt_a * keep
+    return slope_u, slope_a, height, 1 + tone * keep
 
 
 def _groove(
@@ -219,9 +226,11 @@ def _groove(
     height, slope = _vee(phase, half_width)
     if offset == 0:
         return height, slope
-    # the second groove is narrower, so that two fit where there was one
-    second, second_slope = _vee(phase + np.float32(offset), 0.62 * half_width)
-    first, first_slope = _vee(phase, 0.62 * half_width)
+
+    # narrower ones, so that two fit where there was one
+    narrow = 0.62 * half_width
+    second, second_slope = _vee(phase + np.float32(offset), narrow)
+    first, first_slope = _vee(phase, narrow)
     both = np.minimum(first, second)
     both_slope = np.where(first < second, first_slope, second_slope)
 
@@ -259,24 +268,25 @@ def _per_diamond(seed: int, one: Floats, two: Floats) -> tuple[Floats, Floats, F
     # one of 1024 kinds by its place, so that neighbours differ
     cell = (i * 73 + j * 179 + (i * j) * 31) & 1023
 
+    # no tone so far out that a sound diamond would look like a defect
     tone = np.clip(rng.normal(0, 0.16, 1024), -0.5, 0.6).astype(np.float32)
-    tilt = rng.normal(0, 0.06, (2, 1024)).astype(np.float32)
-    return tone[cell], tilt[0][cell], tilt[1][cell]
+    tilt_u, tilt_a = rng.normal(0, 0.06, (2, 1024)).astype(np.float32)
+    return tone[cell], tilt_u[cell], tilt_a[cell]
 
 
 def _film(stains: tuple[Stain, ...], u: Floats, a: Floats) -> Floats:
     """What the oil lets through, 0..1."""
     film = np.ones_like(u)
     for s in stains:
-        cos = np.float32(np.cos(s.angle_rad))
-        sin = np.float32(np.sin(s.angle_rad))
+        cos, sin = direction(s.angle_rad)
         du = u - np.float32(s.u_px)
         da = a - np.float32(s.a_px)
         x = (du * cos + da * sin) / s.half_u_px
         y = (da * cos - du * sin) / s.half_a_px
 
         # flat in the middle, with a soft edge
-        bump = np.exp(-((x * x + y * y) ** 2)).astype(np.float32)
+        squared = x * x + y * y
+        bump = np.exp(-(squared**2)).astype(np.float32)
         film *= 1 - np.float32(1 - s.gain) * bump
     return film
 

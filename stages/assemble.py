@@ -122,6 +122,7 @@ def main() -> None:
         crops=paths.crops,
     )
 
+    # made beside its place: a run that is killed leaves the last bundle whole
     folder = paths.out.with_name(f".{paths.out.name}.incoming")
     shutil.rmtree(folder, ignore_errors=True)
     models = export_models(trained, line, folder)
@@ -131,6 +132,7 @@ def main() -> None:
     parts = measured(measurement, val, paths.data)
     crops = {region: load_crops(paths.crops, region) for region in line.regions}
     val_crops = {region: some.in_fold("val") for region, some in crops.items()}
+    # thresholds are set on what the service crops, models were trained on what stage crop cut
     require_same_crops(golden_frames(val_crops), parts)
 
     evidence = gathered_evidence(views, parts, line, paths)
@@ -151,6 +153,7 @@ def main() -> None:
         tolerance=params.parity_tolerance,
     )
 
+    # only now, when nothing is left to choose
     test = views[views["fold"].isin(HELD_BACK)]
     parts = measured(measurement, test, paths.data)
     table = outcomes.outcomes(parts, labels_of_parts(test, line.normal), settings)
@@ -159,14 +162,16 @@ def main() -> None:
         "cam": cam_truth(parts, settings, crops[line.classify]),
         "parity": {name: report.as_json() for name, report in parity.items()},
     }
+
+    backbone = origin_of(trained.classifier.model.architecture)
+    origin = lineage(data_dvc=paths.data_dvc, run=paths.run) | {"backbone": backbone}
     card = Card.of_settings(
         settings,
         files={path.name: sha256_of(path) for path in folder.glob("*.onnx")},
         costs=costs,
         metrics=metrics,
         parity=metrics["parity"],
-        lineage=lineage(data_dvc=paths.data_dvc, run=paths.run)
-        | {"backbone": origin_of(trained.classifier.model.architecture)},
+        lineage=origin,
     )
     write_card(folder, card)
     replace_folder(folder, paths.out)
@@ -189,6 +194,7 @@ def gathered_evidence(
         folders[name] = paths.anomaly / region
     tables = {name: read_out_of_fold(folder) for name, folder in folders.items()}
     known = {name: table for name, table in tables.items() if table is not None}
+    # a part's score is fused from all detectors, so one of them out of fold is not enough
     if len(known) < len(tables):
         return Evidence(val_parts, _labels(views[views["fold"] == "val"]), "val")
 
@@ -227,6 +233,7 @@ def settled(
         also_measured=val_parts,
         names_hardest=True,
     )
+
     recipe = trained.recipe
     in_recipe = {key: recipe[key] for key in HeatScale.model_fields}
     heat = {CLASSIFIER: HeatScale(**in_recipe)}
@@ -242,6 +249,7 @@ def settled(
         heat=heat,
         evidence=chosen,
     )
+
     costs = params.costs.model_dump() | {
         "expected_cost_on_val": point.expected_cost,
         "calibration_error_on_val": error,

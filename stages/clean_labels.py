@@ -87,6 +87,7 @@ def main() -> None:
     # the rules speak of labels and boxes as people have settled them
     table = reviewing.with_reviews(raw, reviews)
     table = drawing.with_box_reviews(table, drawn, line)
+
     thumbnails, features = measured(paths.data, table, line)
     pairs = duplicates.near_duplicates(
         thumbnails,
@@ -96,20 +97,17 @@ def main() -> None:
     )
     table = duplicate_groups.with_groups(table, pairs)
     duplicate_groups.check_spread(table)
-    conflicts = labels.conflicts(table, line, params.rules.model_dump())
-    held_by = [
-        rule for rule, action in params.rules.model_dump().items() if action == "hold"
-    ]
+
+    actions = params.rules.model_dump()
+    conflicts = labels.conflicts(table, line, actions)
+    held_by = [rule for rule, action in actions.items() if action == "hold"]
     table = labels.with_holds(table, conflicts, rules=held_by)
     # before the check that may stop the stage: every change is listed, whatever comes of it
-    changes = pd.concat(
-        [
-            labels.changes(raw, table, reviews),
-            drawing.box_changes(raw, table, drawn),
-        ],
-        ignore_index=True,
-    )
+    of_labels = labels.changes(raw, table, reviews)
+    of_boxes = drawing.box_changes(raw, table, drawn)
+    changes = pd.concat([of_labels, of_boxes], ignore_index=True)
     write_table(paths.out / "changes.csv", changes)
+
     check_classes(table, line)
     likely = suspects.probabilities(table, features, line=line, seed=params.seed)
     issues = suspects.ranked(table, likely, conflicts, n_issues=params.n_issues)
@@ -126,14 +124,17 @@ def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         raise InspectionError(
             f"{path}: not found; make it with the one line {header!r}"
         )
-    text, remedy = read_text(path), "put text that has commas in quotes"
+    text = read_text(path)
+    remedy = "put text that has commas in quotes"
     try:
+        # as text: a part called 007 or NA keeps its name
         table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise InspectionError(
             f"{path}: is no such table ({reason}); {remedy}"
         ) from error
+    # pandas takes the first of too many fields for the name of the row, without a word
     if not isinstance(table.index, pd.RangeIndex):
         raise InspectionError(
             f"{path}: has more fields in a row than in its header; {remedy}"
@@ -164,9 +165,8 @@ def measured(
             disable=None,
         )
         seen = list(bar)
-    return np.stack([thumb for thumb, _ in seen]), np.stack(
-        [found for _, found in seen]
-    )
+    thumbnails, features = zip(*seen, strict=True)
+    return np.stack(thumbnails), np.stack(features)
 
 
 def _numbers(
@@ -176,11 +176,13 @@ def _numbers(
     conflicts: Sequence[labels.Conflict],
 ) -> dict[str, object]:
     per_rule = pd.Series([one.rule for one in conflicts], dtype=str).value_counts()
-    free = (
-        table[~table["held"]]
-        .groupby("label")["group_id"]
-        .agg(n_views="size", n_groups="nunique")
-    )
+    # what is held has a label that may be wrong, and counts for no class
+    groups_by_label = table[~table["held"]].groupby("label")["group_id"]
+    free = groups_by_label.agg(n_views="size", n_groups="nunique")
+    classes = {
+        str(label): {name: int(count) for name, count in counts.items()}
+        for label, counts in free.iterrows()
+    }
     return {
         "n_views": len(table),
         "n_held": int(table["held"].sum()),
@@ -191,9 +193,7 @@ def _numbers(
         "n_groups": int(table["group_id"].nunique()),
         "n_issues": len(issues),
         "conflicts": {str(rule): int(n) for rule, n in sorted(per_rule.items())},
-        "classes": {
-            str(k): {n: int(v) for n, v in r.items()} for k, r in free.iterrows()
-        },
+        "classes": classes,
     }
 
 

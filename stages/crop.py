@@ -219,6 +219,7 @@ def train_locator(
     size = params.locator_size_px
     cells = (size[0] // STRIDE, size[1] // STRIDE)
     targets = locator_targets(boxed, regions, cells)
+    # a frame in which nobody has boxed any region has nothing to teach; its cells are all NaN
     usable = np.flatnonzero(~np.isnan(targets).all(axis=(1, 2, 3)))
     drawn = np.random.default_rng(params.seed).permutation(usable)
     chosen = drawn[: params.locator_max_frames]
@@ -282,6 +283,7 @@ def _target(
     """Where the defect lies in the crop, and what it is known from: see Crops."""
     if is_normal:
         return box_target([], window, frame_size_px), "normal"
+    # a mask outlines the defect alone; a box holds much that is sound as well
     if mask is not None:
         target, known_from = mask_target(mask, window), "mask"
     else:
@@ -318,6 +320,7 @@ def _agreement(
     if not ious:
         return {}
 
+    # the median hides the few that are framed so badly that their defect is cut off
     bad, median = np.percentile(ious, [5, 50])
     return {
         "val_n_boxes": len(ious),

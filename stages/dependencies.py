@@ -26,6 +26,7 @@ ROOMS = (
     "samples",
     "benchmarks",
 )
+# Code, templates, and tables that code reads: none of them is data of the line.
 SOURCE_SUFFIXES = (".py", ".j2", ".json")
 
 
@@ -39,17 +40,18 @@ def main() -> None:
     )
     wants_check = parser.parse_args().check
 
-    stale = [
-        path
-        for path, text in written(Path.cwd()).items()
-        if not path.is_file() or path.read_text(encoding="utf-8") != text
-    ]
+    wanted = written(Path.cwd())
+    stale = [path for path, text in wanted.items() if not _holds(path, text)]
     if wants_check and stale:
         names = ", ".join(path.name for path in stale)
         sys.stderr.write(f"{names}: stale; run `make deps`\n")
         raise SystemExit(1)
     for path in stale:
-        path.write_text(written(Path.cwd())[path], encoding="utf-8")
+        path.write_text(wanted[path], encoding="utf-8")
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
 
 
 def written(root: Path) -> dict[Path, str]:
@@ -92,13 +94,11 @@ def with_sources(text: str, root: Path, required: Sequence[str] = ()) -> str:
 
 def libraries_of(program: Path, root: Path, required: Sequence[str]) -> list[str]:
     """The libraries that a program's result depends on, by their names in requirements.in."""
-    sources = [root / name for name in sources_of(program, root)]
-    imported = [
-        name
-        for path in sources
-        if path.suffix == ".py"
-        for name in imported_names(path, root)
-    ]
+    imported: list[str] = []
+    for source in sources_of(program, root):
+        path = root / source
+        if path.suffix == ".py":
+            imported += imported_names(path, root)
     return tracked.libraries_of(imported, required)
 
 
@@ -156,34 +156,43 @@ def files_of(module: str, root: Path) -> list[Path]:
 
 
 def _reached_from(path: Path, root: Path) -> Iterator[Path]:
-    for module in imported_names(path, root) if path.suffix == ".py" else ():
+    # templates and tables reach nothing further
+    if path.suffix != ".py":
+        return
+    for module in imported_names(path, root):
         yield from files_of(module, root)
     yield from _named_siblings(path)
 
 
 def _named_siblings(path: Path) -> Iterator[Path]:
     """Files beside this one that it opens by name: `Path(__file__).with_name("page.html.j2")`."""
-    if path.suffix != ".py":
-        return
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         if node.func.attr != "with_name" or not node.args:
             continue
         name = node.args[0]
-        if isinstance(name, ast.Constant) and path.with_name(str(name.value)).is_file():
-            yield path.with_name(str(name.value))
+        if not isinstance(name, ast.Constant):
+            continue
+        # the same call also names files that a stage writes, which are not there yet
+        sibling = path.with_name(str(name.value))
+        if sibling.is_file():
+            yield sibling
 
 
 def _origin(node: ast.ImportFrom, path: Path, root: Path) -> str:
     """The absolute name of the package or module that a `from ... import` takes from."""
     if not node.level:
         return node.module or ""
+    # the first dot is the file's own package, every further one the package above
     package = path.parent
     for _ in range(node.level - 1):
         package = package.parent
-    parts = [*package.relative_to(root).parts, *([node.module] if node.module else [])]
-    return ".".join(parts)
+
+    names = list(package.relative_to(root).parts)
+    if node.module:
+        names.append(node.module)
+    return ".".join(names)
 
 
 def _holds_code(marker: Path) -> bool:
@@ -216,7 +225,8 @@ def _yaml() -> Any:
     from ruamel.yaml import YAML
 
     yaml = YAML()
-    yaml.width = 4096  # no line is broken anew
+    # wider than any line of dvc.yaml: none is broken anew, so a change shows in a diff by itself
+    yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml
 

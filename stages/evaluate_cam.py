@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from inspection.evaluation.cam_scores import absolute_scale, score
+from inspection.evaluation.cam_scores import HALF_COVERED, absolute_scale, score
 from inspection.geometry import Floats, Image
 from inspection.models.cam import (
     EXPORTABLE,
@@ -26,8 +26,27 @@ from inspection.runtime.heat import overlay, scaled
 from inspection.storage import write_bytes, write_json, write_table
 from stages import program, sections
 
+# What a defect's place may be known from: only then is there a truth to point at.
 PLACED = ("mask", "box")
+
+# Of the recipes that can be exported, the one of the literature (Selvaraju et al. 2017).
 DEFAULT_METHOD = "gradcam"
+# Heat on the absolute scale, 0..1, from which a box is drawn where no truth tells a better one:
+# halfway from normal parts to defects.
+DEFAULT_BOX_THRESHOLD = 0.5
+
+# The classifier's first class is the normal one; defects follow.
+NORMAL = 0
+FIRST_DEFECT = 1
+
+# Crops that go through the model at once: enough to keep the cores busy, little to hold.
+BATCH = 64
+
+# RGB of the line around the labelled place: a green, which neither metal nor heat shows.
+OUTLINE_RGB = (60, 220, 120)
+
+# By recipe, which is a method and a layer: the heat (N, h, w) of crops.
+Heats = dict[tuple[str, str], Floats]
 
 
 class EvaluateCamParams(sections.Params):
@@ -65,25 +84,25 @@ def main() -> None:
     )
     model = load_classifier_before_val(paths.classifier)
     val = load_crops(paths.crops, line.classify).in_fold("val")
-    predicted = predict(model, val)
     classes = model.architecture.classes
     labels = np.array([classes.index(label) for label in val.index["label"]])
-    is_true = (labels > 0) & (predicted == labels)
+    is_normal = labels == NORMAL
+
+    # where the classifier is wrong, its heat explains the error and not the defect
+    is_true = ~is_normal & (predict(model, val) == labels)
     is_placed = is_true & val.index["target"].isin(PLACED).to_numpy()
     can_measure = bool(is_placed.any())
-    shown = drawn(
-        np.flatnonzero(is_placed if can_measure else is_true),
-        params.max_defects,
-        params.seed,
-    )
+    candidates = np.flatnonzero(is_placed if can_measure else is_true)
+    shown = drawn(candidates, params.max_defects, params.seed)
     defects = val.rows(shown)
-    normals = val.rows(
-        drawn(np.flatnonzero(labels == 0), params.max_normals, params.seed)
-    )
+    cold = drawn(np.flatnonzero(is_normal), params.max_normals, params.seed)
+    normals = val.rows(cold)
 
     heats = _all_heats(model, defects, labels[shown].tolist())
+    # as the service does, which never shows heat for "normal"
     likeliest = _likeliest_defects(model, normals)
     cold_heats = _all_heats(model, normals, likeliest)
+
     table = pd.DataFrame()
     if can_measure:
         table = _table(model, heats, defects, cold_heats)
@@ -92,9 +111,8 @@ def main() -> None:
 
     write_table(paths.out / "table.csv", table)
     write_json(paths.out / "recipe.json", recipe | {"n_defects": n_measured})
-    key = (recipe["method"], recipe["layer"])
-    shown = heats.get(key, np.zeros((0, 1, 1), np.float32))
-    _save_gallery(paths.out / "gallery", defects, shown, recipe, params.gallery_size)
+    chosen = heats.get((recipe["method"], recipe["layer"]), _no_heat())
+    _save_gallery(paths.out / "gallery", defects, chosen, recipe, params.gallery_size)
     program.save_metrics(
         paths.metrics,
         {"n_defects": n_measured, "n_recipes": len(table), **recipe},
@@ -109,25 +127,23 @@ def predict(model: DefectClassifier, crops: Crops) -> Any:
 def _logits(model: DefectClassifier, crops: Crops) -> Any:
     import torch
 
+    batches = []
     with torch.inference_mode():
-        batches = [
-            model(as_tensor(crops.images[start : start + 64])).numpy()
-            for start in range(0, len(crops), 64)
-        ]
-    return (
-        np.concatenate(batches)
-        if batches
-        else np.zeros((0, len(model.architecture.classes)))
-    )
+        for start in range(0, len(crops), BATCH):
+            images = crops.images[start : start + BATCH]
+            batches.append(model(as_tensor(images)).numpy())
+
+    if not batches:
+        return np.zeros((0, len(model.architecture.classes)))
+    return np.concatenate(batches)
 
 
 def _likeliest_defects(model: DefectClassifier, crops: Crops) -> list[int]:
-    return (1 + _logits(model, crops)[:, 1:].argmax(axis=1)).tolist()
+    defect_logits = _logits(model, crops)[:, FIRST_DEFECT:]
+    return (FIRST_DEFECT + defect_logits.argmax(axis=1)).tolist()
 
 
-def _all_heats(
-    model: DefectClassifier, crops: Crops, classes: list[int]
-) -> dict[tuple[str, str], Floats]:
+def _all_heats(model: DefectClassifier, crops: Crops, classes: list[int]) -> Heats:
     batches: dict[tuple[str, str], list[Floats]] = defaultdict(list)
     for recipe, heat in raw_cams(model, crops.images, classes):
         batches[recipe].append(heat)
@@ -136,19 +152,18 @@ def _all_heats(
 
 def _table(
     model: DefectClassifier,
-    heats: dict[tuple[str, str], Floats],
+    heats: Heats,
     defects: Crops,
-    cold_heats: dict[tuple[str, str], Floats],
+    cold_heats: Heats,
 ) -> pd.DataFrame:
     rows = []
     for method in METHODS:
         for layer in layer_names(model):
             if (method, layer) not in heats:
                 continue
-            normal = cold_heats.get((method, layer), np.zeros((0, 1, 1), np.float32))
-            measured = score(
-                heats[method, layer], defects.targets, normal.max(axis=(1, 2))
-            )
+            cold_peaks = _peaks(cold_heats.get((method, layer), _no_heat()))
+            measured = score(heats[method, layer], defects.targets, cold_peaks)
+            # the exported graph has no gradients, and needs none right before its last layer
             exportable = method in EXPORTABLE and layer == FUSED
             rows.append(
                 {"method": method, "layer": layer, "exportable": exportable, **measured}
@@ -157,25 +172,34 @@ def _table(
     return table.sort_values("score", ascending=False) if len(table) else table
 
 
+def _no_heat() -> Floats:
+    """The heat of no crops."""
+    return np.zeros((0, 1, 1), np.float32)
+
+
+def _peaks(heats: Floats) -> Floats:
+    """The hottest value (N,) of each heatmap."""
+    return np.asarray(heats.max(axis=(1, 2)))
+
+
 def _choose(table: pd.DataFrame) -> dict[str, Any]:
     """The best recipe that the deployed graph can compute in one forward pass."""
     best = table[table["exportable"]].iloc[0]
-    recipe = {name: best[name] for name in table.columns if name != "exportable"}
-    return {
-        name: value if isinstance(value, str) else round(float(value), 6)
-        for name, value in recipe.items()
-    } | {"chosen_by": "the highest score on val among the recipes that can be exported"}
-
-
-def _default(
-    cold_heats: dict[tuple[str, str], Floats], heats: dict[tuple[str, str], Floats]
-) -> dict[str, Any]:
-    """The recipe where no defect is marked; its scale rests on defects named rightly, if any."""
-    nothing = np.zeros((0, 1, 1), np.float32)
-    cold_peaks, peaks = (
-        of_kind.get((DEFAULT_METHOD, FUSED), nothing).max(axis=(1, 2))
-        for of_kind in (cold_heats, heats)
+    recipe: dict[str, Any] = {}
+    for name in table.columns.drop("exportable"):
+        value = best[name]
+        recipe[name] = value if isinstance(value, str) else round(float(value), 6)
+    recipe["chosen_by"] = (
+        "the highest score on val among the recipes that can be exported"
     )
+    return recipe
+
+
+def _default(cold_heats: Heats, heats: Heats) -> dict[str, Any]:
+    """The recipe where no defect is marked; its scale rests on defects named rightly, if any."""
+    recipe = (DEFAULT_METHOD, FUSED)
+    cold_peaks = _peaks(cold_heats.get(recipe, _no_heat()))
+    peaks = _peaks(heats.get(recipe, _no_heat()))
     cold, hot = absolute_scale(cold_peaks, peaks)
     program.log.warning(
         "no val defect is both predicted and marked with a box or mask; "
@@ -186,7 +210,7 @@ def _default(
         "layer": FUSED,
         "cold": cold,
         "hot": hot,
-        "box_threshold": 0.5,
+        "box_threshold": DEFAULT_BOX_THRESHOLD,
         "chosen_by": "default: no val defect is both predicted and marked",
     }
 
@@ -198,29 +222,31 @@ def _save_gallery(
     rows = evenly_spaced(len(crops), size)
     entries = []
     for number in dict.fromkeys(rows.tolist()):
+        crop = np.asarray(crops.images[number])
         heat = scaled(heats[number], recipe["cold"], recipe["hot"])
-        picture = _picture(
-            np.asarray(crops.images[number]), heat, crops.targets[number]
-        )
+        picture = _picture(crop, heat, crops.targets[number])
+
         row = crops.index.iloc[number]
         name = f"{row['view_id']}.png"
-        write_bytes(
-            folder / name, cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()
-        )
+        bgr = picture[:, :, ::-1]
+        content = cv2.imencode(".png", bgr)[1].tobytes()
+        write_bytes(folder / name, content)
         entries.append({"file": name, "label": row["label"], "path": row["path"]})
     write_json(folder / "index.json", entries)
 
 
 def _picture(crop: Image, heat: Floats, target: Image) -> Image:
-    size = (crop.shape[1], crop.shape[0])
-    place = cv2.resize(np.array(target), size, interpolation=cv2.INTER_NEAREST)
-    outlines, _ = cv2.findContours(
-        (place >= 128).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    height, width, _ = crop.shape
+    covered = cv2.resize(
+        np.array(target), (width, height), interpolation=cv2.INTER_NEAREST
     )
+    place = (covered >= HALF_COVERED).astype(np.uint8)
+    outlines, _ = cv2.findContours(place, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+
     plain = np.repeat(crop, 3, axis=2) if crop.shape[2] == 1 else crop.copy()
     hot = np.ascontiguousarray(overlay(crop, heat))
     for picture in (plain, hot):
-        cv2.drawContours(picture, outlines, -1, (60, 220, 120), 1)
+        cv2.drawContours(picture, outlines, -1, OUTLINE_RGB, 1)
     return np.vstack([plain, hot])
 
 

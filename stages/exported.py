@@ -81,14 +81,17 @@ def export_models(trained: Trained, line: Line, folder: Path) -> ModelSet:
         model = trained.anomalies[name]
         detector = DetectorModel(file=f"{name}.onnx", region=region)
         if region == line.classify and share_a_trunk(trained.classifier, model):
+            # the backbone, which takes most of the time, then runs once for both
             shared = {"file": "detectors.onnx"}
             detectors[CLASSIFIER] = classifier.model_copy(update=shared)
+            # outputs 0 and 1 are the classifier's
             detector = detector.model_copy(update=shared | {"outputs": (2, 3)})
             export_shared(trained.classifier, model, folder / detector.file)
         else:
             export_anomaly(model, folder / detector.file)
         detectors[name] = detector
 
+    # nobody shares with it, so it has no file yet
     if detectors[CLASSIFIER] is classifier:
         export_classifier(trained.classifier, folder / classifier.file)
     return ModelSet(

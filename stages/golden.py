@@ -68,15 +68,18 @@ def golden_parity(
     A model that several detectors share, which see the same crops, runs once.
     """
 
+    crops_of = {settings.detectors[name].file: crops[name] for name in crops}
+
     @cache
     def answered(runtime: str, file: str) -> list[Any]:
         return outputs_in(runtime, bundle / file, crops_of[file])
 
-    crops_of = {settings.detectors[name].file: crops[name] for name in crops}
     reports = {}
     for name, images in crops.items():
         detector = settings.detectors[name]
         wanted = _in_torch(trained, name, images)
+        # what is off by a hair may still tip a verdict: both are compared
+        judged = partial(verdict_alone, name, settings=settings)
         for runtime in RUNTIMES:
             answers = answered(runtime, detector.file)
             got = Batch(*(answers[place] for place in detector.outputs))
@@ -84,7 +87,7 @@ def golden_parity(
                 wanted,
                 got,
                 detector,
-                partial(verdict_alone, name, settings=settings),
+                judged,
                 size_px=settings.line.regions[detector.region].size_px,
                 tolerance=tolerance,
             )

@@ -38,6 +38,7 @@ def run(stage: str, main: Callable[[], None]) -> None:
     with PlainErrors(stage):
         require_utf8()
         with locked(LOCK_DIR / f"{stage}.lock", holder=f"stage {stage}"):
+            # under the lock: another run of the stage has ended before its inputs are noted
             before = fingerprint.of_stage(stage)
             main()
             fingerprint.require_unchanged(stage, before)
@@ -68,6 +69,7 @@ def paths(wanted: type[Paths], description: str | None) -> Paths:
 def save_metrics(path: Path, metrics: Mapping[str, object]) -> None:
     """Write a stage's metrics and log its numbers in one line."""
     write_json(path, metrics)
+    # Python counts a bool as an int, and "ok True" is no number
     numbers = [
         f"{key} {_short(value)}"
         for key, value in metrics.items()

@@ -28,10 +28,21 @@ from stages import program, sections, tracking
 from stages.model_card import model_card
 
 MODEL_CODE = Path(__file__).with_name("registered_model.py")
-REQUIREMENTS = ("mlflow", "onnxruntime", "opencv-python-headless", "pandas", "pydantic",
-                "simplejpeg")  # fmt: skip
+REQUIREMENTS = (
+    "mlflow",
+    "onnxruntime",
+    "opencv-python-headless",
+    "pandas",
+    "pydantic",
+    "simplejpeg",
+)
 INSPECTION = Path(__file__).parents[1] / "inspection"
 NO_BYTE_CODE = shutil.ignore_patterns("__pycache__")
+# Characters of a tag: MLflow 2, which may run the server, refuses more of a model version.
+MAX_TAG_CHARACTERS = 5000
+# Hexadecimal digits of a hash: eight in names, which people read; sixteen where MLflow compares.
+SHORT_DIGITS = 8
+DATA_DIGITS = 16
 VIEW_COLUMNS = [
     "view_id",
     "path",
@@ -63,11 +74,13 @@ def main() -> None:
     """Load the bundle, register it once, save the receipt."""
     paths = program.paths(Paths, __doc__)
     params = sections.read(sections.section("tracking", tracking.TrackingParams))
-    card, digest = verified(paths.bundle), sha256_of(paths.bundle / CARD)
+    card = verified(paths.bundle)
+    digest = sha256_of(paths.bundle / CARD)
     name = card.line.name
     mlflow = tracking.connect(params)
     client = mlflow.MlflowClient()
 
+    # looked up under the lock: two runs at once would register the same bundle twice
     with tracking.changing_aliases(params):
         number = _known_version(client, name, digest)
         if number is None:
@@ -89,20 +102,27 @@ def main() -> None:
 def _known_version(client: Any, name: str, digest: str) -> str | None:
     """The version that holds this very card, the latest where there are several."""
     found = client.search_model_versions(f"name = '{name}'")
-    known = [int(one.version) for one in found
-             if one.tags.get(tracking.CARD_TAG) == digest]  # fmt: skip
-    return str(max(known)) if known else None
+    same_card = [one for one in found if one.tags.get(tracking.CARD_TAG) == digest]
+    # as numbers: as texts, 9 would come after 10
+    numbers = [int(one.version) for one in same_card]
+    return str(max(numbers)) if numbers else None
 
 
 def _registered(mlflow: Any, paths: Paths, card: Card, digest: str) -> str:
     """Log a bundle as a new version of its line's model; returns its number."""
-    name, client = card.line.name, mlflow.MlflowClient()
+    name = card.line.name
+    client = mlflow.MlflowClient()
     tags = _tags(card) | _data_tags(paths) | {tracking.CARD_TAG: digest}
-    place = f"bundle-{digest[:8]}"
+    # a run that trained once may be the run of several bundles: each has a folder in it
+    place = f"bundle-{digest[:SHORT_DIGITS]}"
 
-    revision, today = _short(card.lineage["git_revision"]), datetime.now(UTC).date()
+    revision = _short(card.lineage["git_revision"])
+    today = datetime.now(UTC).date()
     run_name = f"{name} {revision} {today} bundle {card.version}"
     known = _known_run(client, card.lineage["mlflow_run"])
+    # as they are here: by these versions the bundle was held against torch
+    requirements = [f"{one}=={version(one)}" for one in REQUIREMENTS]
+
     started = mlflow.start_run(
         run_id=known, run_name=None if known else run_name, tags=tracking.owner()
     )
@@ -110,7 +130,7 @@ def _registered(mlflow: Any, paths: Paths, card: Card, digest: str) -> str:
         mlflow.log_metrics(_numbers(card.metrics))
         _log_data(mlflow, card)
         _log_artifacts(mlflow, paths, place)
-        # whole: a tag holds no more than its first 5,000 characters
+        # whole: a tag holds no more than its first characters
         mlflow.log_text(card.lineage["params"], f"{place}/params.yaml")
         mlflow.log_text(_confusion(card, paths), f"{place}/confusion.svg")
         with _serving_code() as code:
@@ -119,7 +139,7 @@ def _registered(mlflow: Any, paths: Paths, card: Card, digest: str) -> str:
                 python_model=str(MODEL_CODE),
                 artifacts={"bundle": str(paths.bundle)},
                 code_paths=[str(code)],
-                pip_requirements=[f"{one}=={version(one)}" for one in REQUIREMENTS],
+                pip_requirements=requirements,
                 signature=_signature(mlflow),
                 input_example=_example(paths),
                 registered_model_name=name,
@@ -128,7 +148,7 @@ def _registered(mlflow: Any, paths: Paths, card: Card, digest: str) -> str:
         mlflow.set_tags(tags | {"mlflow.runName": run_name})
 
     number = str(info.registered_model_version)
-    released = f"{name}-{number}-{digest[:8]}"
+    released = f"{name}-{number}-{digest[:SHORT_DIGITS]}"
     tags |= {"run_id": run.info.run_id, "release": released, "artifacts": place}
     for key, value in tags.items():
         client.set_model_version_tag(name, number, key, value)
@@ -161,6 +181,7 @@ def _log_artifacts(mlflow: Any, paths: Paths, place: str) -> None:
     mlflow.log_artifact(str(paths.bundle / CARD), place)
 
     views = with_folds(read_table(paths.manifest), read_table(paths.folds))
+    # MLflow calls an artifact by its file's name, so the name is right and the folder is hidden
     table = paths.out.with_name(".views") / "views.parquet"
     write_table(table, views[VIEW_COLUMNS])
     mlflow.log_artifact(str(table), f"{place}/lineage")
@@ -172,19 +193,20 @@ def _confusion(card: Card, paths: Paths) -> str:
     """The confusion of the test fold as a picture."""
     parts = pd.read_csv(paths.confusion, dtype=str, keep_default_na=False)
     classes = card.line.classifier_classes
-    counts = confusion(parts["actual"].tolist(), parts["predicted"].tolist(), classes)
-    return confusion_svg(
-        [
-            {"actual": name, **dict(zip(classes, row, strict=True))}
-            for name, row in zip(classes, counts.tolist(), strict=True)
-        ]
-    )
+    actual, predicted = parts["actual"].tolist(), parts["predicted"].tolist()
+    counts = confusion(actual, predicted, classes).tolist()
+
+    rows = []
+    for name, row in zip(classes, counts, strict=True):
+        by_predicted = dict(zip(classes, row, strict=True))
+        rows.append({"actual": name, **by_predicted})
+    return confusion_svg(rows)
 
 
 def _log_data(mlflow: Any, card: Card) -> None:
     """The data set by the digest of data.dvc, which holds the hash of every file."""
     content = card.lineage["data"]
-    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(content.encode()).hexdigest()[:DATA_DIGITS]
     source = mlflow.data.code_dataset_source.CodeDatasetSource({"data.dvc": content})
     data = mlflow.data.meta_dataset.MetaDataset(
         source, name=f"{card.line.name} data.dvc", digest=digest
@@ -195,12 +217,13 @@ def _log_data(mlflow: Any, card: Card) -> None:
 def _data_tags(paths: Paths) -> dict[str, str]:
     """What the gate asks of the data: the share of files that were set aside."""
     found = read_json(paths.validation)
+    # an empty folder has no share, and validate has stopped for it already
     share = found["n_quarantined"] / max(1, found["n_files"])
     return {"quarantined_fraction": f"{share:.6f}"}
 
 
 def _short(revision: str | None) -> str:
-    return revision[:8] if revision else "outside git"
+    return revision[:SHORT_DIGITS] if revision else "outside git"
 
 
 def _known_run(client: Any, run_id: str | None) -> str | None:
@@ -221,12 +244,12 @@ def _known_run(client: Any, run_id: str | None) -> str | None:
 def _signature(mlflow: Any) -> Any:
     from mlflow.types import ColSpec, DataType, Schema
 
-    text = DataType.string
-    taken = Schema([ColSpec(text, "part_id"), ColSpec(DataType.binary, "image")])
-    given = Schema(
-        [ColSpec(text, name) for name in ("part_id", "verdict", "label", "cause")]
+    part_id = ColSpec(DataType.string, "part_id")
+    image = ColSpec(DataType.binary, "image")
+    answers = [ColSpec(DataType.string, name) for name in ("verdict", "label", "cause")]
+    return mlflow.models.ModelSignature(
+        inputs=Schema([part_id, image]), outputs=Schema([part_id, *answers])
     )
-    return mlflow.models.ModelSignature(inputs=taken, outputs=given)
 
 
 def _tags(card: Card) -> dict[str, str]:
@@ -235,8 +258,8 @@ def _tags(card: Card) -> dict[str, str]:
         "bundle_version": card.version,
         "git_revision": str(lineage["git_revision"]),
         "git_clean": str(lineage["git_clean"]),
-        "data_dvc": lineage["data"][:5000],
-        "params": lineage["params"][:5000],
+        "data_dvc": lineage["data"][:MAX_TAG_CHARACTERS],
+        "params": lineage["params"][:MAX_TAG_CHARACTERS],
         "trained_in_run": str(lineage["mlflow_run"]),
         **{f"sha256_{name}": digest for name, digest in card.files.items()},
     }

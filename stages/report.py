@@ -77,6 +77,7 @@ def crops_of_suspects(card: Card, folder: Path) -> dict[str, list[Image]]:
 
 def read_parts(path: Path, line: Line) -> pd.DataFrame:
     """The table of test parts; a part or a class may well be called `NA`."""
+    # pandas takes the text NA for a missing value; only a score may be missing, and is empty then
     return pd.read_csv(
         path,
         dtype={"part_id": str},

@@ -30,6 +30,11 @@ COLD = np.zeros((1, 1), np.float32)
 # JPEG quality of the pictures: no artefacts at the size in which they are shown.
 JPEG_QUALITY = 85
 
+# The frame of a picture of curves, in its 320 x 150 px: room for the title above, for the numbers
+# at the left, and for the names of the curves below.
+LEFT_PX, RIGHT_PX = 40, 305
+TOP_PX, BOTTOM_PX = 25, 125
+
 Record = dict[str, Any]
 
 
@@ -138,13 +143,19 @@ def svg_curves(table: pd.DataFrame, columns: Sequence[str], title: str) -> str:
 
 def _points(values: Any, low: float, high: float) -> str:
     """The points of one curve, from x = 40 to 305 and from y = 125 (low) to 25 (high)."""
-    span = max(1e-9, high - low)  # a curve that never moves lies on the axis
+    width_px, height_px = RIGHT_PX - LEFT_PX, BOTTOM_PX - TOP_PX
+    # no range where a curve never moves, which then lies on the axis; no step in a single epoch
+    span = max(1e-9, high - low)
     last = max(1, len(values) - 1)
-    points = [
-        f"{40 + 265 * epoch / last:.1f},{125 - 100 * (value - low) / span:.1f}"
-        for epoch, value in enumerate(values)
-        if np.isfinite(value)
-    ]
+
+    points = []
+    for epoch, value in enumerate(values):
+        # an infinite loss has no place in the picture: the line goes on to the next epoch
+        if not np.isfinite(value):
+            continue
+        x = LEFT_PX + width_px * epoch / last
+        y = BOTTOM_PX - height_px * (value - low) / span
+        points.append(f"{x:.1f},{y:.1f}")
     return " ".join(points)
 
 
@@ -165,6 +176,7 @@ def _gallery(folder: Path) -> list[Record]:
     entries = []
     for entry in read_json(folder / "index.json"):
         picture = np.asarray(cv2.imread(str(folder / entry["file"])))
+        # OpenCV reads blue first
         rgb = picture[:, :, ::-1]
         entries.append(entry | {"uri": data_uri(rgb)})
     return entries
@@ -204,18 +216,17 @@ def _errors(table: pd.DataFrame, pictures: Pictures) -> list[Record]:
 
 def _suspects(card: Card, crops: Mapping[str, Sequence[Image]]) -> list[Record]:
     """The parts that are judged against their label, each with the crops of its worst view."""
-    found = card.metrics["limit"].get("suspects", [])
-    return [
-        {
-            **row,
-            "pictures": [data_uri(overlay(one, COLD)) for one in crops[row["view"]]],
-        }
-        for row in found
-    ]
+    suspects = card.metrics["limit"].get("suspects", [])
+    found = []
+    for row in suspects:
+        uris = [data_uri(overlay(crop, COLD)) for crop in crops[row["view"]]]
+        found.append({**row, "pictures": uris})
+    return found
 
 
 def records(path: Path) -> list[Record]:
     """The rows of a CSV file as text; none where the file is empty."""
+    # pandas writes a table without columns as a line break, and refuses to read it again
     if path.stat().st_size <= len("\n"):
         return []
 

@@ -125,6 +125,7 @@ def read(*wanted: Section[Any]) -> object:
     loaded = []
     for one in wanted:
         value, found = _load(one, content)
+        # collected: whoever mends params.yaml wants to know all of it at once
         problems += found
         loaded.append(value)
     raise_all(f"{PARAMS_FILE}: {problem}" for problem in problems)
@@ -209,6 +210,7 @@ class _SomeOfLine(Line):
 
 def _only(value: A, keys: tuple[str, ...]) -> A:
     """The line with these keys alone."""
+    # a model is made with all its defaults, which a stage must not take for the line's values
     chosen = _SomeOfLine.model_construct()
     chosen.__dict__.clear()
     chosen.__dict__.update({key: getattr(value, key) for key in keys})

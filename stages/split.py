@@ -32,6 +32,9 @@ from inspection.line import Line
 from inspection.storage import read_table, write_table
 from stages import program, sections
 
+# Of a class: one to train on and one to test on.
+MIN_PARTS = 2
+
 
 class SplitParams(sections.Params):
     """How parts are divided into folds, and how the price of a careless split is measured."""
@@ -116,9 +119,10 @@ def main() -> None:
     views["cv_fold"] = cross_validation_folds(
         views, views["fold"], n_folds=params.cv_folds, seed=params.seed
     )
-    metrics = _counts(views) | {"n_held": int(manifest["held"].sum())} | _audit(
-        views, params, paths.data, line.bit_depth
-    )  # fmt: skip
+
+    metrics = _counts(views)
+    metrics["n_held"] = int(manifest["held"].sum())
+    metrics |= _audit(views, params, paths.data, line.bit_depth)
 
     columns = ["view_id", "part_id", "group_id", "label", "fold", "cv_fold"]
     write_table(paths.out, views[columns])
@@ -126,6 +130,7 @@ def main() -> None:
 
 
 def _require_parts(views: pd.DataFrame, line: Line) -> None:
+    # by group: near-duplicates go into one fold together, so they count as one part
     n_parts = views.groupby("label")["group_id"].nunique()
     problems = []
     if line.normal not in n_parts:
@@ -138,7 +143,7 @@ def _require_parts(views: pd.DataFrame, line: Line) -> None:
         "needed to train on one and test on another; add parts, release held ones in "
         "reviews/labels.csv, or take the class out of line.classes"
         for name in line.classes
-        if n_parts.get(name, 0) < 2 and name in line.classes and name != line.normal
+        if n_parts.get(name, 0) < MIN_PARTS and name != line.normal
     ]
     raise_all(problems)
 
@@ -153,14 +158,12 @@ def _require_defect(unseen: str | None, line: Line) -> None:
 
 
 def _counts(views: pd.DataFrame) -> dict[str, Any]:
+    by_fold = {fold: views[views["fold"] == fold] for fold in FOLDS}
     return {
-        "n_parts": {fold: _n_parts(views[views["fold"] == fold]) for fold in FOLDS},
+        "n_parts": {fold: _n_parts(within) for fold, within in by_fold.items()},
         "n_parts_by_class": {
-            fold: views[views["fold"] == fold]
-            .groupby("label")["part_id"]
-            .nunique()
-            .to_dict()
-            for fold in FOLDS
+            fold: within.groupby("label")["part_id"].nunique().to_dict()
+            for fold, within in by_fold.items()
         },
         "classes_without_parts": thin_classes(views, views["fold"]),
     }
@@ -169,9 +172,8 @@ def _counts(views: pd.DataFrame) -> dict[str, Any]:
 def _audit(
     views: pd.DataFrame, params: SplitParams, data: Path, bit_depth: int
 ) -> dict[str, Any]:
-    keep = np.random.default_rng(params.seed).permutation(len(views))[
-        : params.audit_max_views
-    ]
+    shuffled = np.random.default_rng(params.seed).permutation(len(views))
+    keep = shuffled[: params.audit_max_views]
     sample = views.iloc[np.sort(keep)].reset_index(drop=True)
 
     def look(path: str) -> tuple[Any, dict[str, float]]:
@@ -187,15 +189,14 @@ def _audit(
                 disable=None,
             )
         )
-    labels, groups = (
-        sample["label"].to_numpy(object),
-        sample["group_id"].to_numpy(object),
-    )
-    cross = {"n_splits": params.audit_folds, "seed": params.seed}
+
+    features = stack(hog for hog, _ in measured)
     columns = pd.DataFrame([facts for _, facts in measured]).assign(
         camera=sample["camera"], width=sample["width_px"], height=sample["height_px"]
     )
-    features = stack(hog for hog, _ in measured)
+    labels = sample["label"].to_numpy(object)
+    groups = sample["group_id"].to_numpy(object)
+    cross = {"n_splits": params.audit_folds, "seed": params.seed}
     return {
         "leakage": leakage_price(features, labels, groups, fit=fit_svm, **cross),
         "shortcuts": shortcut_audit(columns, labels, groups, fit=fit_tree, **cross),

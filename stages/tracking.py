@@ -24,7 +24,8 @@ from stages import sections
 
 # A store is held for the seconds in which it is created or moved to a newer schema.
 PATIENCE_S = 60.0
-ANSWER_S = 5.0  # a server that is up accepts a connection within a second
+# A server that is up accepts a connection within a second.
+ANSWER_S = 5.0
 ADDRESS = "MLFLOW_TRACKING_URI"
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 SQLITE = "sqlite:///"
@@ -95,7 +96,8 @@ def reader(params: TrackingParams) -> Any:
     before = os.environ.get(ADDRESS)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    if before is None:  # MLflow has set it, and the next store would be taken for it
+    # MLflow has set it, and the next store would be taken for it
+    if before is None:
         os.environ.pop(ADDRESS, None)
     return mlflow
 
@@ -150,6 +152,7 @@ def _claim(client: Any) -> None:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         holder = _holder(client)
+        # a claim that is gone meanwhile is tried for at once, whatever the clock says
         if holder and time.monotonic() >= deadline:
             raise InspectionError(
                 f"registry: {holder} changes aliases; wait for it to end, or, where it is gone, "
@@ -235,6 +238,7 @@ def _keep_in_project(folder: Path, experiment: str) -> None:
     """
     place = str(folder / "artifacts")
     with sqlite3.connect(folder / "mlflow.db") as database:
+        # kept in the file: whoever opens it later need not ask for it
         database.execute("PRAGMA journal_mode=WAL")
         database.execute(
             "UPDATE experiments SET artifact_location = ? "

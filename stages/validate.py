@@ -80,12 +80,13 @@ def main() -> None:
         sections.section("validate", ValidateParams),
     )
 
-    on_disk, nameless = _paths_under(paths.data)
+    on_disk, not_taken = _paths_under(paths.data)
     files = sort_files(on_disk, params)
     _check_files(paths.data, on_disk, files, params)
     listed = _listed(paths.data, files, params)
     # a table may name masks that lie where no glob looks for them
     files = files.with_masks(set(listed.masks.values()))
+
     images = _each(
         partial(examine, bit_depth=line.bit_depth),
         unreadable,
@@ -97,13 +98,14 @@ def main() -> None:
         examine_mask, unreadable_mask, paths.data, files.masks, line.max_pixels
     )
     examined = [one for one in images if isinstance(one, ImageFile)]
+    examined_masks = [one for one in masks if isinstance(one, Mask)]
     annotations = _annotations(paths.data, files, examined, params)
     annotations = joined([annotations, listed.annotations])
 
     table, findings = assemble(
         examined,
         annotations=annotations,
-        masks=[one for one in masks if isinstance(one, Mask)],
+        masks=examined_masks,
         layout=params,
         line=line,
         unknown=params.unknown,
@@ -113,9 +115,10 @@ def main() -> None:
         Finding(path, "ignored", "no image", view_kept=True) for path in files.ignored
     ]
     refused = [one for one in (*images, *masks) if isinstance(one, Finding)]
-    quarantine = as_table([*findings, *refused, *nameless, *ignored])
+    quarantine = as_table([*findings, *refused, *not_taken, *ignored])
     # before the checks that may stop the stage: this list says why
     write_table(paths.out / "quarantine.csv", quarantine)
+
     check_classes(table, line)
     expectations = of_manifest(
         line, params.expected, columns=list(COLUMNS), n_images=len(files.images)
@@ -142,23 +145,33 @@ def _paths_under(data_dir: Path) -> tuple[list[str], list[Finding]]:
             "parts with `make adopt DATA=<folder>`, or fetch tracked data with `dvc pull`"
         )
     raw, linked = _walked(data_dir)
-    shown = {path: path.decode(errors="backslashreplace") for path in [*raw, *linked]}
     away = [path for path in raw if _leads_out(data_dir, path)]
-    raw = sorted(set(raw) - set(away))
-    spelled = [shown[path] for path in raw if shown[path].encode() == path]
-    strange = [shown[path] for path in raw if shown[path].encode() != path]
+    inside = sorted(set(raw) - set(away))
+    # what is not UTF-8 is spelled otherwise once decoded, and its file would not be found again
+    spelled = [path for path in inside if _shown(path).encode() == path]
+    strange = [path for path in inside if _shown(path).encode() != path]
+
+    leads_out = f"leads out of {data_dir.name}/; put the file there"
+    not_followed = "a linked folder is not followed; put its files there"
     findings = [
-        Finding(name, "name_not_utf8", "rename it in UTF-8") for name in strange
+        *_findings(strange, "name_not_utf8", "rename it in UTF-8"),
+        *_findings(away, "link_outside", leads_out),
+        *_findings(linked, "ignored", not_followed, view_kept=True),
     ]
-    findings += [
-        Finding(
-            name, "link_outside", f"leads out of {data_dir.name}/; put the file there"
-        )
-        for name in map(shown.__getitem__, away)
-    ]
-    detail = "a linked folder is not followed; put its files there"
-    return spelled, findings + [
-        Finding(shown[path], "ignored", detail, view_kept=True) for path in linked
+    return [_shown(path) for path in spelled], findings
+
+
+def _shown(path: bytes) -> str:
+    """A path as lists show it: what is not UTF-8 as `\\xff`."""
+    return path.decode(errors="backslashreplace")
+
+
+def _findings(
+    paths: Sequence[bytes], reason: str, detail: str, *, view_kept: bool = False
+) -> list[Finding]:
+    """The same finding of every path."""
+    return [
+        Finding(_shown(path), reason, detail, view_kept=view_kept) for path in paths
     ]
 
 
@@ -168,6 +181,7 @@ def _walked(data_dir: Path) -> tuple[list[bytes], list[bytes]]:
     Raises InspectionError for folders that cannot be read: nobody knows what is in them.
     """
     files, linked, closed = list[Path](), list[Path](), list[OSError]()
+    # without `onerror`, what cannot be opened would be left out without a word
     for folder, below, names in os.walk(data_dir, onerror=closed.append):
         files += [Path(folder, name) for name in names]
         linked += [path for name in below if (path := Path(folder, name)).is_symlink()]
@@ -175,11 +189,12 @@ def _walked(data_dir: Path) -> tuple[list[bytes], list[bytes]]:
         f"{error.filename}: cannot be read ({error.strerror}); correct its permissions"
         for error in closed
     )
-    raw = [
-        sorted(os.fsencode(path.relative_to(data_dir).as_posix()) for path in paths)
-        for paths in (files, linked)
-    ]
-    return raw[0], raw[1]
+    return _relative(files, data_dir), _relative(linked, data_dir)
+
+
+def _relative(paths: Sequence[Path], data_dir: Path) -> list[bytes]:
+    # as bytes, which hold every name that a disk may have, UTF-8 or not
+    return sorted(os.fsencode(path.relative_to(data_dir).as_posix()) for path in paths)
 
 
 def _leads_out(data_dir: Path, path: bytes) -> bool:
@@ -266,11 +281,11 @@ def _annotations(
         voc = {path: _label_file(data_dir / path) for path in files.voc}
         stems = ImageIndex(files.images, suffixes=False)
         parts.append(read_voc(voc, images=stems, sizes=sizes))
+    # COCO names an image with its suffix; files of YOLO and VOC are called as their image
     index = ImageIndex(files.images, suffixes=True)
-    parts += [
-        read_coco(path, _required(data_dir / path), images=index, sizes=sizes)
-        for path in files.coco
-    ]
+    for path in files.coco:
+        content = _required(data_dir / path)
+        parts.append(read_coco(path, content, images=index, sizes=sizes))
     return joined(parts)
 
 
@@ -279,11 +294,13 @@ def _listed(data_dir: Path, files: SortedFiles, params: ValidateParams) -> Table
     if not files.table:
         return Table()
     content = _required(data_dir / files.table)
-    pictures = [*files.images, *files.masks, *files.ignored]  # masks may fit no glob
+    # masks may fit no glob, and then count as ignored until the table names them
+    pictures = [*files.images, *files.masks, *files.ignored]
     return read_table(files.table, content, columns=params.columns, images=pictures)
 
 
 def _label_file(path: Path) -> bytes | OSError:
+    # returned, not raised: one label that cannot be read sets its view aside, not the data set
     try:
         return _content(path)
     except OSError as error:
@@ -291,6 +308,7 @@ def _label_file(path: Path) -> bytes | OSError:
 
 
 def _save_data_docs(folder: Path, report: Report) -> None:
+    # pages of an earlier run, which may have no counterpart in this one
     shutil.rmtree(folder, ignore_errors=True)
     write_json(folder / "result.json", report.result)
     for name, page in report.pages.items():

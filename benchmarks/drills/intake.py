@@ -79,14 +79,19 @@ class IntakeDrill:
 
     def inbox(self, outcome: Outcome) -> None:
         """Files of the factory, the last of which is cut off."""
-        before, n_steps = self._data(), self._n_steps(inbox.STEPS)
+        before = self._data()
+        n_steps = self._n_steps(inbox.STEPS)
+
         folder = self._project / inbox.INBOX
         paths = [self._arrived(number) for number in range(N_FILES)]
         cut_off = folder / paths[-1]
-        cut_off.write_bytes(cut_off.read_bytes()[: cut_off.stat().st_size // 2])
+        content = cut_off.read_bytes()
+        cut_off.write_bytes(content[: len(content) // 2])
+        # as if it had come a while ago: what is still being written is left alone
         _date_back(cut_off)
         arrived = {sha256_of(folder / path) for path in paths}
         good = arrived - {sha256_of(cut_off)}
+
         self._commands.killed(BRING, outcome)
         self._check_data(before, good, outcome)
         self._check_kept(arrived, outcome)
@@ -187,16 +192,33 @@ class IntakeDrill:
 
     def _part(self, label: str, digest: str) -> LoggedPart:
         view = LoggedView(
-            name="drill.png", sha256=digest, width_px=1, height_px=1,
-            verdict="review", label=label, scores={}, thresholds={}, probabilities={},
-            regions={}, embedding=[],
-        )  # fmt: skip
+            name="drill.png",
+            sha256=digest,
+            width_px=1,
+            height_px=1,
+            verdict="review",
+            label=label,
+            scores={},
+            thresholds={},
+            probabilities={},
+            regions={},
+            embedding=[],
+        )
         return LoggedPart(
-            request_id=uuid.uuid4().hex, part_id=None, camera=None, taken_at=None,
-            answered_at=now(), latency_ms=1.0, line=self._line.name, release="drill",
-            card_sha256="", verdict="review", label=label, worst_view=view.name,
+            request_id=uuid.uuid4().hex,
+            part_id=None,
+            camera=None,
+            taken_at=None,
+            answered_at=now(),
+            latency_ms=1.0,
+            line=self._line.name,
+            release="drill",
+            card_sha256="",
+            verdict="review",
+            label=label,
+            worst_view=view.name,
             views=[view],
-        )  # fmt: skip
+        )
 
     def _new_picture(self, number: int) -> tuple[str, bytes]:
         """The label of an image of the data, and a PNG of it that the data do not hold."""

@@ -40,10 +40,12 @@ class Atlas:
 
     def nearest(self, embedding: Any, n: int, without: set[str]) -> list[str]:
         """The hashes of the `n` most similar views but these, the most similar first."""
-        spread = spreads(self.embeddings)
-        distances = np.linalg.norm((self.embeddings - embedding) / spread, axis=1)
-        order = [self.images[i] for i in np.argsort(distances, kind="stable")]
-        return [sha256 for sha256 in order if sha256 not in without][:n]
+        differences = (self.embeddings - embedding) / spreads(self.embeddings)
+        distances = np.linalg.norm(differences, axis=1)
+        # stable: copies of one picture come in the same order at every look
+        order = np.argsort(distances, kind="stable")
+        hashes = [self.images[i] for i in order]
+        return [sha256 for sha256 in hashes if sha256 not in without][:n]
 
 
 def spreads(embeddings: Floats) -> Floats:
@@ -67,7 +69,8 @@ def embedding_of(detectors: Mapping[str, DetectorOutput], card: Card) -> Floats 
         card.detectors[name].score(detectors[name]) if name in detectors else 0.0
         for name in anomaly_regions(card.line)
     ]
-    parts = [np.ravel(classifier.values), *map(np.ravel, grids), np.array(scores)]
+    flat_grids = [np.ravel(grid) for grid in grids]
+    parts = [np.ravel(classifier.values), *flat_grids, np.array(scores)]
     return np.concatenate(parts).astype(np.float32)
 
 
@@ -102,11 +105,11 @@ def atlas_of(
 
 def atlas_path(kept: Path, folder: Path, views: pd.DataFrame) -> Path:
     """Where the atlas of these views by the model of this folder is kept; both are in its name."""
-    rows = sorted(views["image_sha256"] + views["part_id"])
-    text = "\n".join([sha256_of(folder / CARD), *rows])
-    return (
-        kept / f"atlas-{hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]}.npz"
-    )
+    # with the part: an atlas holds the verdict on the part of each image
+    images = sorted(views["image_sha256"] + views["part_id"])
+    text = "\n".join([sha256_of(folder / CARD), *images])
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return kept / f"atlas-{digest[:DIGEST_DIGITS]}.npz"
 
 
 def load_atlas(path: Path) -> Atlas | None:

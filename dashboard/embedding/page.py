@@ -1,5 +1,7 @@
 """The embedding map: every view on a plane, and those of an area with their crops and heat."""
 
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import altair as alt
@@ -35,7 +37,9 @@ from inspection.runtime.verdict import VERDICTS, ViewVerdict, judge_part
 WITHOUT_TEST, WITH_TEST = "without the test fold", "all views"
 # The chart reports a brush, or the view that was clicked, under these names.
 BRUSH, CLICK = "brush", "click"
-CHART_PX, POINT_PX2 = 520, 55
+# Height of the chart, and the area of a point.
+CHART_PX = 520
+POINT_PX2 = 55
 # Crops that are shown of an area: a dozen are measured in a third of a second. Of this width four
 # stand beside each other at 1440 px.
 MAX_SHOWN = 12
@@ -122,11 +126,16 @@ def _show_plane(
 def _take_selection() -> None:
     """What was brushed or clicked in the chart, into the state that the address holds."""
     chart: Any = st.session_state[f"map {st.session_state['look']}"]
-    brush, clicked = chart.selection.get(BRUSH) or {}, chart.selection.get(CLICK) or []
-    is_area = "x" in brush and "y" in brush
-    area = str(Area.of(brush["x"], brush["y"])) if is_area else ""
-    view = str(clicked[0]["view_id"]) if clicked and not area else ""
-    st.session_state["area"], st.session_state["view"] = area, view
+    brush = chart.selection.get(BRUSH) or {}
+    clicked = chart.selection.get(CLICK) or []
+
+    area = view = ""
+    if "x" in brush and "y" in brush:
+        area = str(Area.of(brush["x"], brush["y"]))
+    elif clicked:
+        view = str(clicked[0]["view_id"])
+    st.session_state["area"] = area
+    st.session_state["view"] = view
 
 
 def _chart(
@@ -138,24 +147,24 @@ def _chart(
     values, colours = _scale(table[colour], colour, line)
     legend = alt.Legend(title=_title(colour), orient="top", columns=len(values))
     # `value` must be absent, not None, where nothing is selected
-    start: Any = (
-        {}
-        if first is None
-        else {"value": {"x": [first.left, first.right], "y": [first.bottom, first.top]}}
-    )
+    start: dict[str, Any] = {}
+    if first is not None:
+        width, height = [first.left, first.right], [first.bottom, first.top]
+        start["value"] = {"x": width, "y": height}
     brush = alt.selection_interval(name=BRUSH, **start)
     click = alt.selection_point(name=CLICK, fields=["view_id"])
     across, up = (f"{100 * share:.0f} % of the variance" for share in drawn.shares)
+    # shape beside colour: not everybody tells all colours apart
+    shape = alt.Shape(f"{colour}:N", legend=legend).scale(domain=values)
+    hue = alt.Color(f"{colour}:N", legend=legend).scale(domain=values, range=colours)
     return (
         alt.Chart(table)
         .mark_point(filled=True, size=POINT_PX2)
         .encode(
             x=alt.X("x:Q", title=f"first principal component, {across}"),
             y=alt.Y("y:Q", title=f"second principal component, {up}"),
-            color=alt.Color(f"{colour}:N", legend=legend).scale(
-                domain=values, range=colours
-            ),
-            shape=alt.Shape(f"{colour}:N", legend=legend).scale(domain=values),
+            color=hue,
+            shape=shape,
             opacity=alt.condition(brush, alt.value(0.9), alt.value(0.2)),
             tooltip=["file", "part", *COLOURED_BY],
         )
@@ -166,17 +175,24 @@ def _chart(
 
 def _scale(values: pd.Series, colour: str, line: Line) -> tuple[list[str], list[str]]:
     """The values that occur, in their usual order, and the colour of each."""
-    usual = {LABEL: list(line.classes), VERDICT: list(VERDICTS), FOLD: [*FOLDS, HELD]}
-    order = usual.get(colour, [])
-    known = [one for one in order if one in set(values)]
-    found = [*known, *sorted(set(values) - set(known))]
+    usual: dict[str, Iterable[str]] = {
+        LABEL: line.classes,
+        VERDICT: VERDICTS,
+        FOLD: (*FOLDS, HELD),
+    }
+    occurring = set(values)
+    known = [one for one in usual.get(colour, ()) if one in occurring]
+    found = known + sorted(occurring.difference(known))
 
-    by_verdict = dict(zip(VERDICTS, VERDICT_COLOURS, strict=True))
-    fixed = by_verdict if colour == VERDICT else {line.normal: NORMAL_COLOUR}
-    others = [one for one in found if one not in fixed]
-    for number, name in enumerate(others):
-        fixed[name] = PALETTE[number % len(PALETTE)]
-    return found, [fixed[name] for name in found]
+    colours = {line.normal: NORMAL_COLOUR}
+    if colour == VERDICT:
+        colours = dict(zip(VERDICTS, VERDICT_COLOURS, strict=True))
+    # more values than colours share these; the tooltip of a point names its value
+    palette = itertools.cycle(PALETTE)
+    for name in found:
+        if name not in colours:
+            colours[name] = next(palette)
+    return found, [colours[name] for name in found]
 
 
 def _title(colour: str) -> str:
@@ -221,6 +237,7 @@ def _show_chosen(chosen: pd.DataFrame, version: Version) -> None:
         f"Labelled {counted(chosen[LABEL])}. Their parts: {counted(chosen[VERDICT])}. "
         f"Cameras: {counted(chosen[CAMERA])}. Folds: {counted(chosen[FOLD])}."
     )
+
     links = {str(view.view_id): _link(view, version) for view in chosen.itertuples()}
     with st.container(horizontal=True):
         for view in chosen.head(MAX_SHOWN).itertuples():

@@ -56,9 +56,8 @@ class Area:
     @classmethod
     def of(cls, across: Sequence[float], up: Sequence[float]) -> Self:
         """The box between two places on each axis, in any order, rounded outwards."""
-        steps = 10**DECIMALS
-        left, bottom = (math.floor(min(ends) * steps) / steps for ends in (across, up))
-        right, top = (math.ceil(max(ends) * steps) / steps for ends in (across, up))
+        left, right = _rounded_outwards(across)
+        bottom, top = _rounded_outwards(up)
         return cls(left, right, bottom, top)
 
     def __str__(self) -> str:
@@ -69,6 +68,14 @@ class Area:
         """Which points (`x`, `y`) lie in it."""
         in_width = points["x"].between(self.left, self.right)
         return in_width & points["y"].between(self.bottom, self.top)
+
+
+def _rounded_outwards(ends: Sequence[float]) -> tuple[float, float]:
+    """The lowest and the highest place; outwards, so that no point falls out of its own box."""
+    steps = 10**DECIMALS
+    low = math.floor(min(ends) * steps) / steps
+    high = math.ceil(max(ends) * steps) / steps
+    return low, high
 
 
 def plane(embeddings: Floats) -> Plane:
@@ -95,14 +102,18 @@ def points_of(
     """
     found = pd.DataFrame({"image_sha256": atlas.images, VERDICT: atlas.verdicts})
     found["number"] = range(len(found))
-    found["x"], found["y"] = places[:, 0].astype(float), places[:, 1].astype(float)
+    found["x"] = places[:, 0].astype(float)
+    found["y"] = places[:, 1].astype(float)
 
+    # a copy of an image would stand once for each of its views, and again for each copy
     found = found.drop_duplicates("image_sha256")
     views = manifest.merge(found, on="image_sha256", how="inner")
     views = views.merge(folds[["view_id", FOLD]], on="view_id", how="left")
+
     views[FOLD] = views[FOLD].fillna(HELD)
-    cameras = views[CAMERA] if CAMERA in views else pd.Series("", index=views.index)
-    views[CAMERA] = cameras.fillna("").replace("", NO_CAMERA)
+    if CAMERA not in views:
+        views[CAMERA] = ""
+    views[CAMERA] = views[CAMERA].fillna("").replace("", NO_CAMERA)
     return views.sort_values(["part_id", "path"], ignore_index=True)
 
 
@@ -114,7 +125,8 @@ def agreement(embeddings: Floats, points: pd.DataFrame, column: str) -> Any:
     """
     from sklearn.neighbors import NearestNeighbors
 
-    parts, values = points["part_id"].to_numpy(), points[column].to_numpy()
+    parts = points["part_id"].to_numpy()
+    values = points[column].to_numpy()
     if len(set(parts)) < 2:
         return None
 
@@ -126,9 +138,13 @@ def agreement(embeddings: Floats, points: pd.DataFrame, column: str) -> Any:
     order = neighbours.kneighbors(scaled, return_distance=False)
 
     is_other = parts[order] != parts[:, None]
-    nearest = order[np.arange(len(order)), is_other.argmax(axis=1)]
+    # argmax finds the first true one, and neighbours come in the order of their distance
+    first_other = is_other.argmax(axis=1)
+    nearest = order[np.arange(len(order)), first_other]
+    agrees = values[nearest] == values
     shares = points[column].value_counts(normalize=True)
-    return float((values[nearest] == values).mean()), float((shares**2).sum())
+    by_chance = (shares**2).sum()
+    return float(agrees.mean()), float(by_chance)
 
 
 def counted(values: Iterable[str]) -> str:

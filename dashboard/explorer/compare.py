@@ -49,8 +49,8 @@ def show_comparison(
         left = _choose("heat", "Left", names, 0)
     with second:
         # another model where there is one: the graphs answer at once, other recipes load torch
-        is_other = len(found) > 1
-        right = _choose("beside", "Right", names, len(names) - 1 if is_other else 0)
+        last = len(names) - 1 if len(found) > 1 else 0
+        right = _choose("beside", "Right", names, last)
     label = _choose("of", "Heat of", [LIKELIEST, *card.classifier.classes[1:]], 0)
     default = card.classifier.heat.box_threshold
     threshold = st.slider("Boxed from this heat on", 0.05, 1.0, float(default), 0.05)
@@ -66,11 +66,14 @@ def show_comparison(
         )
         pair.append(one)
     if left != right:
-        distance = moved_px(pair[0].heat, pair[1].heat, (crop.shape[1], crop.shape[0]))
-        change = pair[1].peak - pair[0].peak
+        height_px, width_px = crop.shape[:2]
+        before, after = pair
+        distance = moved_px(before.heat, after.heat, (width_px, height_px))
+        change = after.peak - before.peak
+        more_boxes = after.n_boxes - before.n_boxes
         st.caption(
             f"From left to right the hottest place moves by {distance:.0f} px of the crop, its "
-            f"heat by {change:+.2f}, the boxes by {pair[1].n_boxes - pair[0].n_boxes:+d}."
+            f"heat by {change:+.2f}, the boxes by {more_boxes:+d}."
         )
 
 
@@ -79,9 +82,8 @@ def _configurations(version: Version, found: Sequence[Version]) -> list[str]:
     names = [f"{version.name}, as deployed"]
     if _is_last(version.card):
         names += [recipe.name for recipe in _recipes(stamp_or_none(TABLE))]
-    return names + [
-        f"{one.name}, as deployed" for one in found if one.name != version.name
-    ]
+    others = [one.name for one in found if one.name != version.name]
+    return names + [f"{name}, as deployed" for name in others]
 
 
 def _is_last(card: Card) -> bool:
@@ -114,9 +116,8 @@ def _heat(
     seen = outputs
     if other.name != version.name:
         seen = loading.measured(other, path)
-    return deployed_heat(seen.detectors[CLASSIFIES], other.card, label), _score(
-        seen, other.card
-    )
+    heat = deployed_heat(seen.detectors[CLASSIFIES], other.card, label)
+    return heat, _score(seen, other.card)
 
 
 def _recipe_heat(

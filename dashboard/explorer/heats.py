@@ -61,7 +61,11 @@ def recipes_of(table: Path) -> list[Recipe]:
     rows = pd.read_csv(table)[columns].to_dict("records")
     return [
         Recipe(
-            str(row["method"]), str(row["layer"]), row["cold"], row["hot"], row["score"]
+            str(row["method"]),
+            str(row["layer"]),
+            row["cold"],
+            row["hot"],
+            row["score"],
         )
         for row in rows
     ]
@@ -87,7 +91,8 @@ def recipe_heats(
             f"{card.classifier.classes}; choose the model that was assembled last"
         )
     number = 1 + _map_of(output, card, label)
-    return {recipe: heat[0] for recipe, heat in raw_cams(model, crop[None], [number])}
+    batch = crop[None]
+    return {recipe: heats[0] for recipe, heats in raw_cams(model, batch, [number])}
 
 
 def shown(crop: Image, heat: Floats, threshold: float) -> Shown:
@@ -97,6 +102,7 @@ def shown(crop: Image, heat: Floats, threshold: float) -> Shown:
     boxes = hot_boxes(heat, (width_px, height_px), threshold)
     for box, _ in boxes:
         corner = (round(box.x_px), round(box.y_px))
+        # OpenCV draws the last row and column as well
         opposite = (round(box.right_px) - 1, round(box.bottom_px) - 1)
         cv2.rectangle(picture, corner, opposite, ORANGE, 1)
     return Shown(picture, heat, len(boxes))
@@ -104,15 +110,19 @@ def shown(crop: Image, heat: Floats, threshold: float) -> Shown:
 
 def moved_px(first: Floats, second: Floats, size_px: Sequence[int]) -> float:
     """How far apart the hottest places of two heatmaps lie, in pixels of the crop."""
-    (x, y), (other_x, other_y) = _peak_px(first, size_px), _peak_px(second, size_px)
+    x, y = _peak_px(first, size_px)
+    other_x, other_y = _peak_px(second, size_px)
     return float(np.hypot(x - other_x, y - other_y))
 
 
 def _peak_px(heat: Floats, size_px: Sequence[int]) -> tuple[float, float]:
+    width_px, height_px = size_px
+    n_rows, n_columns = heat.shape
     row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
-    return (column + 0.5) * size_px[0] / heat.shape[1], (row + 0.5) * size_px[
-        1
-    ] / heat.shape[0]
+    # the middle of the hottest cell
+    x = (column + 0.5) * width_px / n_columns
+    y = (row + 0.5) * height_px / n_rows
+    return x, y
 
 
 def _map_of(output: DetectorOutput, card: Card, label: str) -> int:

@@ -51,6 +51,7 @@ def main() -> None:
         version = choose_version(loading.models(), "model", "Model")
         views = loading.views()
         of_part = _choose_part(views, version)
+
     outputs = [loading.measured(version, path) for path in of_part["path"]]
     verdict = judge_part(outputs, version.card)
     label = part_label(list(of_part["label"]), version.card.line.normal)
@@ -295,7 +296,9 @@ def _mistakes(
     _inspector: Inspector,
 ) -> list[Mistake]:
     card = _inspector.card
-    bar = st.progress(0.0, "Inspecting the fold")
+    doing = "Inspecting the fold"
+    bar = st.progress(0.0, doing)
+
     parts: list[tuple[str, str, PartVerdict]] = []
     groups = _in_fold.groupby("part_id", sort=False)
     for number, (part_id, of_part) in enumerate(groups, start=1):
@@ -303,8 +306,9 @@ def _mistakes(
         verdict = _inspector.inspect(views)
         label = part_label(list(of_part["label"]), card.line.normal)
         parts.append((str(part_id), label, verdict))
-        bar.progress(number / len(groups), "Inspecting the fold")
+        bar.progress(number / len(groups), doing)
     bar.empty()
+
     boxes = dict(zip(_in_fold["path"], _in_fold["boxes"], strict=True))
     return mistakes(parts, card, boxes)
 

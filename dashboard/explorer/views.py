@@ -132,18 +132,24 @@ def looks_elsewhere(verdict: PartVerdict, card: Card, boxes: Mapping[str, str]) 
     Only where that view is held back, its region was found, and a defect that shows there is boxed.
     """
     view = next(one for one in verdict.views if one.name == verdict.worst_view)
-    window = view.windows.get(card.classifier.region)
+    region = card.classifier.region
+    window = view.windows.get(region)
     heat = view.heat.get(CLASSIFIER)
-    labelled = defect_boxes(parse_boxes(boxes.get(view.name, "[]")), card.line)
-    shown = card.line.regions[card.classifier.region].shows
-    places = boxes_of(labelled, shown)
-    if verdict.verdict == "pass" or window is None or heat is None or not places:
+    if verdict.verdict == "pass" or window is None or heat is None:
         return False
 
+    labelled = parse_boxes(boxes.get(view.name, "[]"))
+    defects = defect_boxes(labelled, card.line)
+    places = boxes_of(defects, card.line.regions[region].shows)
+    if not places:
+        return False
+
+    # the middle of the hottest cell, in pixels of the crop
     width_px, height_px = window.size_px
+    n_rows, n_columns = heat.shape
     row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
-    x = (column + 0.5) * width_px / heat.shape[1]
-    y = (row + 0.5) * height_px / heat.shape[0]
+    x = (column + 0.5) * width_px / n_columns
+    y = (row + 0.5) * height_px / n_rows
     return not any(_holds(window.to_crop(place), x, y) for place in places)
 
 

@@ -112,23 +112,31 @@ def _became(old: PartVerdict, new: PartVerdict, *, is_good: bool) -> str:
 def _described(card: Card) -> dict[str, str]:
     """All that may differ, as texts by name."""
     lineage = card.lineage
+    data_dvc = lineage.get("data", "")
     found = {
-        "code (git revision)": str(lineage.get("git_revision", "-"))[:8],
-        "data (data.dvc)": _entry(lineage.get("data", ""), "md5"),
-        "data, files": _entry(lineage.get("data", ""), "nfiles"),
-        "run that trained it": str(lineage.get("mlflow_run", "-"))[:8],
+        "code (git revision)": _short(lineage.get("git_revision", "-")),
+        "data (data.dvc)": _entry(data_dvc, "md5"),
+        "data, files": _entry(data_dvc, "nfiles"),
+        "run that trained it": _short(lineage.get("mlflow_run", "-")),
     }
     for name, limits in card.thresholds.items():
         found[f"{name}: passes below"] = f"{limits.accept_below:.4g}"
         found[f"{name}: rejected above"] = f"{limits.reject_above:.4g}"
-    for key, value in _flat(_params(lineage.get("params", ""))).items():
+    params = _flat(_params(lineage.get("params", "")))
+    for key, value in params.items():
         found[f"params: {key}"] = str(value)
-    return found | {
-        f"model {name}": digest[:8] for name, digest in sorted(card.files.items())
-    }
+    for name, digest in sorted(card.files.items()):
+        found[f"model {name}"] = _short(digest)
+    return found
+
+
+def _short(digest: object) -> str:
+    """As much of a hash as tells two apart, and fits a column."""
+    return str(digest)[:8]
 
 
 def _params(text: str) -> Any:
+    # a card whose params cannot be read is still compared by all the rest
     try:
         return YAML(typ="safe").load(text) or {}
     except YAMLError:
@@ -144,14 +152,15 @@ def _entry(data_dvc: str, key: str) -> str:
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     """Every leaf by its dotted name."""
     if isinstance(value, dict):
-        pairs = [(str(key), one) for key, one in value.items()]
+        pairs = list(value.items())
     elif isinstance(value, list):
-        pairs = [(str(number), one) for number, one in enumerate(value)]
+        pairs = list(enumerate(value))
     else:
         return {prefix: value}
+
     found: dict[str, Any] = {}
     for key, one in pairs:
-        found |= _flat(one, f"{prefix}.{key}" if prefix else key)
+        found |= _flat(one, f"{prefix}.{key}" if prefix else str(key))
     return found
 
 

@@ -43,13 +43,14 @@ def main() -> None:
 def _show_versions(found: list[Version]) -> None:
     rows = []
     for one in found:
-        made = one.card.lineage
+        revision = str(one.card.lineage.get("git_revision", "-"))
         row = {
             "version": one.name,
             "role": one.role or "release",
             **headlines(one.card),
+            "code": revision[:8],
         }
-        rows.append(row | {"code": str(made.get("git_revision", "-"))[:8]})
+        rows.append(row)
     table = pd.DataFrame(rows).set_index("version").T
     st.dataframe(table.map(_short), width="content", height="content")
     st.caption(
@@ -60,7 +61,8 @@ def _show_versions(found: list[Version]) -> None:
 def _compare(found: list[Version]) -> None:
     names = [one.name for one in found]
     if "before" not in st.session_state and "before" not in st.query_params:
-        st.session_state["before"], st.session_state["after"] = names[0], names[1]
+        st.session_state["before"] = names[0]
+        st.session_state["after"] = names[1]
     left, right = st.columns(2)
     with left:
         old = choose_version(found, "before", "Before")
@@ -94,17 +96,15 @@ def _offer_verdicts(old: Version, new: Version) -> None:
     if st.session_state.get("judged") != asked:
         return
 
-    before, after = (_judged_val(str(one.folder), stamp(one.folder / CARD), stamp(FOLDS_TABLE),
-                                 one) for one in (old, new))  # fmt: skip
-    normal = new.card.line.normal
-    table = changed_verdicts(val, before, after, normal)
+    before, after = _verdicts_on_val(old), _verdicts_on_val(new)
+    table = changed_verdicts(val, before, after, new.card.line.normal)
     counts = table["became"].value_counts()
     said = ", ".join(f"{n} {name}" for name, n in counts.items())
-    st.markdown(
-        f"**{len(table)} of {n_parts} parts changed**" + (f": {said}" if said else "")
-    )
+    detail = f": {said}" if said else ""
+    st.markdown(f"**{len(table)} of {n_parts} parts changed**{detail}")
     if table.empty:
         return
+
     st.dataframe(table.drop(columns="view"), hide_index=True)
     st.caption(
         "Val may hold parts that the older version was trained on: it is then flattered."
@@ -115,6 +115,11 @@ def _offer_verdicts(old: Version, new: Version) -> None:
             _show_part(row, boxes, before, after, new)
 
 
+def _verdicts_on_val(version: Version) -> dict[str, PartVerdict]:
+    card = stamp(version.folder / CARD)
+    return _judged_val(str(version.folder), card, stamp(FOLDS_TABLE), version)
+
+
 def _show_part(
     row: dict[Hashable, str],
     boxes: dict[str, str],
@@ -122,13 +127,16 @@ def _show_part(
     after: dict[str, PartVerdict],
     version: Version,
 ) -> None:
-    path = row["view"]
+    path, part_id = row["view"], row["part"]
     frame = frame_of(content(DATA / path), version.card)
-    verdicts = [after[row["part"]], before[row["part"]]]
-    view = next(v for verdict in verdicts for v in verdict.views if v.name == path)
+    # heat and boxes of the newer version, which is the one to be judged here
+    views = (*after[part_id].views, *before[part_id].views)
+    view = next(one for one in views if one.name == path)
+    marked = marked_frame(frame, boxes[path], view, version.card)
     st.image(
-        jpeg(marked_frame(frame, boxes[path], view, version.card), 2 * PICTURE_PX),
-        caption=f"{row['became']}: part {row['part']}, labelled {row['label']}, "
+        # twice as wide as it is shown, for screens with two pixels to one
+        jpeg(marked, 2 * PICTURE_PX),
+        caption=f"{row['became']}: part {part_id}, labelled {row['label']}, "
         f"{row['before']} became {row['after']} ({file_name(path)})",
         width=PICTURE_PX,
         output_format="JPEG",
@@ -172,15 +180,14 @@ def _judged_val(
     inspector = loading.inspector(_version.folder)
     views = loading.views()
     groups = views[views["fold"] == "val"].groupby("part_id", sort=False)
-    bar = st.progress(0.0, f"Judging val by {_version.name}")
+    doing = f"Judging val by {_version.name}"
+    bar = st.progress(0.0, doing)
     verdicts = {}
     for number, (part_id, of_part) in enumerate(groups, start=1):
-        outputs = [
-            inspector.measure(View(path, content(DATA / path)))
-            for path in of_part["path"]
-        ]
+        named = [View(path, content(DATA / path)) for path in of_part["path"]]
+        outputs = [inspector.measure(view) for view in named]
         verdicts[str(part_id)] = judge_part(outputs, _version.card)
-        bar.progress(number / len(groups), f"Judging val by {_version.name}")
+        bar.progress(number / len(groups), doing)
     bar.empty()
     return verdicts
 

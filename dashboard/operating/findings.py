@@ -1,7 +1,7 @@
 """What is known about data and labels, in words; and what the service's log counts."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -27,28 +27,31 @@ def sentences(split: dict[str, Any], labels: dict[str, Any]) -> list[str]:
             f"where parts kept together show {leakage['grouped_macro_f1']:.3f} (HOG on whole "
             f"frames): the price of leakage is {leakage['price']:.3f}."
         )
+
+    # a split without an audit knows no chance, and then says nothing of shortcuts
     shortcuts = dict(split.get("shortcuts") or {})
     chance = shortcuts.pop("chance", None)
     if chance is not None:
-        told = {
-            n: v
-            for n, v in shortcuts.items()
-            if v is not None and v > chance + MIN_SHORTCUT
-        }
-        if told:
-            names = ", ".join(
-                f"{name} ({value:.2f})" for name, value in sorted(told.items())
-            )
-            found.append(
-                f"Shortcuts: the class can be told from {names} alone, chance {chance:.2f}. A "
-                "model may read these instead of the defect."
-            )
-        else:
-            found.append(
-                "No shortcut: camera, size, brightness and contrast of a frame tell its class no "
-                f"better than chance ({chance:.2f})."
-            )
+        found.append(_of_shortcuts(shortcuts, chance))
     return found
+
+
+def _of_shortcuts(scores: Mapping[str, float | None], chance: float) -> str:
+    """What of a frame tells its class better than chance, by balanced accuracy."""
+    names = []
+    for name, score in sorted(scores.items()):
+        if score is not None and score > chance + MIN_SHORTCUT:
+            names.append(f"{name} ({score:.2f})")
+
+    if not names:
+        return (
+            "No shortcut: camera, size, brightness and contrast of a frame tell its class no "
+            f"better than chance ({chance:.2f})."
+        )
+    return (
+        f"Shortcuts: the class can be told from {', '.join(names)} alone, chance {chance:.2f}. A "
+        "model may read these instead of the defect."
+    )
 
 
 def running(found: Iterable[DailyCount]) -> pd.DataFrame:
@@ -56,9 +59,8 @@ def running(found: Iterable[DailyCount]) -> pd.DataFrame:
     counts: dict[tuple[str, str], Counter[str]] = {}
     for one in found:
         counts.setdefault((one.day, one.release), Counter())[one.verdict] += one.n
-    rows = [
-        {"day": day, "release": release, "parts": by_verdict.total()}
-        | {verdict: by_verdict[verdict] for verdict in VERDICTS}
-        for (day, release), by_verdict in sorted(counts.items(), reverse=True)
-    ]
+    rows = []
+    for (day, release), by_verdict in sorted(counts.items(), reverse=True):
+        row = {"day": day, "release": release, "parts": by_verdict.total()}
+        rows.append(row | {verdict: by_verdict[verdict] for verdict in VERDICTS})
     return pd.DataFrame(rows, columns=["day", "release", "parts", *VERDICTS])

@@ -111,8 +111,11 @@ def _sliders(card: Card) -> tuple[Costs, float | None]:
 def _slider(
     key: str, title: str, steps: tuple[float, ...], own: float | None, off: str = ""
 ) -> str:
-    values = sorted({*steps, *([] if own is None else [own])})
-    options = [f"{value:g}" for value in values] + ([off] if off else [])
+    # the model's own value is a step too, wherever it lies: what it does can be set again
+    values = set(steps) if own is None else {*steps, own}
+    options = [f"{value:g}" for value in sorted(values)]
+    if off:
+        options.append(off)
     address.recall(key, options, off if own is None else f"{own:g}")
     chosen = st.select_slider(title, options, key=key)
     address.note(key)
@@ -186,22 +189,26 @@ def _histogram(rows: pd.DataFrame, name: str, found: Operation) -> alt.LayerChar
     own = rows[rows["by"] == name]
     limits = found.settings.thresholds[name]
     drawn = pd.DataFrame({"score": [limits.accept_below, limits.reject_above]})
+    # probabilities crowd at 0 and 1, where the thresholds lie
     if name == FUSED:
-        own, drawn = (one.assign(score=log_odds(one["score"])) for one in (own, drawn))
+        own = own.assign(score=log_odds(own["score"]))
+        drawn = drawn.assign(score=log_odds(drawn["score"]))
+
+    legend = alt.Legend(orient="bottom", columns=2)
     bars = (
         alt.Chart(own)
         .mark_bar()
         .encode(
             x=alt.X("score:Q", bin=alt.Bin(maxbins=30), title=f"score of {name}"),
             y=alt.Y("count():Q", title="parts"),
-            color=alt.Color("label:N", legend=alt.Legend(orient="bottom", columns=2)),
+            color=alt.Color("label:N", legend=legend),
         )
     )
+    # a threshold that no score reaches would squeeze all bars into a corner
     low, high = own["score"].min(), own["score"].max()
-    rules = alt.Chart(drawn[drawn["score"].between(low, high)]).mark_rule(
-        strokeDash=[4, 3]
-    )
-    return (bars + rules.encode(x="score:Q")).properties(height=CHART_PX)
+    within = drawn[drawn["score"].between(low, high)]
+    rules = alt.Chart(within).mark_rule(strokeDash=[4, 3]).encode(x="score:Q")
+    return (bars + rules).properties(height=CHART_PX)
 
 
 def _show_running(card: Card) -> None:

@@ -142,16 +142,12 @@ def cost_table(report: CostReport) -> pd.DataFrame:
 def score_rows(evidence: Evidence, settings: Settings) -> pd.DataFrame:
     """The fused score of each part, and that of each detector: columns by, score, label."""
     scores = evidence.scores(settings)
-    tables = [
-        pd.DataFrame(
-            {
-                "by": name,
-                "score": scores[:, column],
-                "label": [evidence.labels[part_id] for part_id in evidence.parts],
-            }
-        )
-        for column, name in enumerate(score_names(settings.line))
-    ]
+    labels = [evidence.labels[part_id] for part_id in evidence.parts]
+    tables = []
+    for column, name in enumerate(score_names(settings.line)):
+        rows = {"by": name, "score": scores[:, column], "label": labels}
+        tables.append(pd.DataFrame(rows))
+    # a part has no score of a detector whose region was not found in it
     return pd.concat(tables, ignore_index=True).dropna()
 
 
@@ -175,15 +171,18 @@ def reliability(scores: pd.DataFrame, normal: str) -> pd.DataFrame:
     own = scores[scores["by"] == FUSED]
     is_defective = (own["label"] != normal).to_numpy()
     score = at_rate(own["score"].to_numpy(), EVEN, float(is_defective.mean()))
+    # a score of 1 belongs to the last bin, not to one of its own
     number = np.minimum((score * N_BINS).astype(int), N_BINS - 1)
 
     rows = []
     for one in np.unique(number):
         in_bin = number == one
-        n, count = int(in_bin.sum()), int(is_defective[in_bin].sum())
+        n = int(in_bin.sum())
+        count = int(is_defective[in_bin].sum())
+        start, end = one / N_BINS, (one + 1) / N_BINS
         rows.append(
             {
-                "bin": f"{one / N_BINS:.1f} to {(one + 1) / N_BINS:.1f}",
+                "bin": f"{start:.1f} to {end:.1f}",
                 "n": n,
                 "mean score": float(score[in_bin].mean()),
                 "share": count / n,

@@ -33,17 +33,22 @@ def evidence_table(found: Mapping[str, Any], normal: str) -> pd.DataFrame:
 def evidence_sentence(found: Mapping[str, Any]) -> str:
     """What the folds show together, and how far they lie apart."""
     totals, cost = found["totals"], found["cost"]
+    # None in a fold, or in all, that held no defective part: there is nothing to tell apart
     by_fold = [value for value in found["by_fold"]["fused_auroc"] if value is not None]
     spread = f" ({min(by_fold):.3f} to {max(by_fold):.3f} by fold)" if by_fold else ""
     auroc = found["fused_auroc"]
     told = "" if auroc is None else f" AUROC {auroc:.3f}{spread},"
+
+    escape_bound = percent(totals["escape_upper_bound"])
+    overkill_bound = percent(totals["overkill_upper_bound"])
+    macro_f1 = found["classifier"]["macro_f1"]
     return (
         f"Every part judged by a line that has not seen it, in {found['n_folds']} folds: escapes "
         f"{totals['escapes']} of {totals['n_defective']}, at most "
-        f"{percent(totals['escape_upper_bound'])}; overkill {totals['overkill']} of "
-        f"{totals['n_normal']}, at most {percent(totals['overkill_upper_bound'])}; to review "
+        f"{escape_bound}; overkill {totals['overkill']} of "
+        f"{totals['n_normal']}, at most {overkill_bound}; to review "
         f"{totals['reviewed']} of {totals['n_parts']};{told} macro-F1 "
-        f"{found['classifier']['macro_f1']:.3f}. {cost['sentence'].capitalize()}."
+        f"{macro_f1:.3f}. {cost['sentence'].capitalize()}."
     )
 
 

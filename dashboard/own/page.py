@@ -33,13 +33,15 @@ def main() -> None:
             f"views: {len(files)} pictures; a part has {MAX_VIEWS} at most, drop those of one part"
         )
 
-    card, inspector = version.card, loading.inspector(version.folder)
+    card = version.card
+    inspector = loading.inspector(version.folder)
     views = [View(file.name, file.getvalue()) for file in files]
     outputs = [inspector.measure(view) for view in views]
     verdict = judge_part(outputs, card)
     colour = COLOURS[verdict.verdict]
     cause = f" ({verdict.cause})" if verdict.cause else ""
     st.subheader(f":{colour}[{verdict.verdict}]: {verdict.label}{cause}")
+
     for view, seen, judged in zip(views, outputs, verdict.views, strict=True):
         decides = ", decides" if view.name == verdict.worst_view else ""
         st.markdown(f"**{judged.verdict}: {judged.label}{decides}**")

@@ -81,8 +81,12 @@ def _finish(item: Item, journal: Journal, reviewer: str, said: str) -> None:
     st.session_state["done"] = f"{file_name(item.path)}: {said}"
     if _is_asked(journal, item.image_sha256, reviewer):
         return
+
     ids = st.session_state.get("ids", [])
-    go(ids, ids.index(item.image_sha256) + 1 if item.image_sha256 in ids else 0)
+    following = 0
+    if item.image_sha256 in ids:
+        following = ids.index(item.image_sha256) + 1
+    go(ids, following)
 
 
 def _is_asked(journal: Journal, sha256: str, reviewer: str) -> bool:
@@ -95,8 +99,14 @@ def _give_feedback(item: Item, answer: str, reviewer: str, note: str) -> None:
     log = VerdictLog(VERDICTS)
     try:
         log.add_feedback(
-            Feedback(given_at=now(), request_id=item.request_id, part_id=None, label=answer,
-                     reviewer=reviewer, note=note)
-        )  # fmt: skip
+            Feedback(
+                given_at=now(),
+                request_id=item.request_id,
+                part_id=None,
+                label=answer,
+                reviewer=reviewer,
+                note=note,
+            )
+        )
     finally:
         log.close()

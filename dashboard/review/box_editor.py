@@ -66,10 +66,18 @@ class BoxEditor:
         off = not self.reviewer
         with st.container(horizontal=True):
             st.button("New box", shortcut="N", on_click=self._add)
-            st.button("Delete box", shortcut="D", on_click=self._delete,
-                      disabled=draft.box is None)  # fmt: skip
-            st.button("Begin again", shortcut="A", on_click=self._forget,
-                      disabled=not draft.is_changed)  # fmt: skip
+            st.button(
+                "Delete box",
+                shortcut="D",
+                on_click=self._delete,
+                disabled=draft.box is None,
+            )
+            st.button(
+                "Begin again",
+                shortcut="A",
+                on_click=self._forget,
+                disabled=not draft.is_changed,
+            )
         with st.container(horizontal=True):
             st.button(
                 "Save boxes",

@@ -33,11 +33,15 @@ class BoxTable:
         """What rows say: those of one reviewer on one image are one word."""
         drawn: dict[tuple[str, str], list[Row]] = {}
         for row in rows:
-            drawn.setdefault((row[0], row[6] or BY_HAND), []).append(row)
-        return [
-            Vote(sha256, boxes_cell(self._boxes(some)), reviewer, some[0][7], BOXES)
-            for (sha256, reviewer), some in drawn.items()
-        ]
+            reviewer = row[6] or BY_HAND
+            drawn.setdefault((row[0], reviewer), []).append(row)
+
+        found = []
+        for (sha256, reviewer), some in drawn.items():
+            answer = boxes_cell(self._boxes(some))
+            note = some[0][7]
+            found.append(Vote(sha256, answer, reviewer, note, BOXES))
+        return found
 
     def rows(self, vote: Vote) -> list[Row]:
         """The rows that say what a vote says: one for each box, or one that says there is none."""
@@ -67,11 +71,8 @@ def settled_boxes(votes: Sequence[Vote]) -> list[Vote]:
     counts = [
         sum(agree(vote.answer, other.answer) for other in votes) for vote in votes
     ]
-    best = [
-        vote
-        for vote, n in zip(votes, counts, strict=True)
-        if n == max(counts, default=0)
-    ]
+    most = max(counts, default=0)
+    best = [vote for vote, n in zip(votes, counts, strict=True) if n == most]
     is_tied = any(not agree(best[0].answer, other.answer) for other in best)
     return [] if is_tied else best
 

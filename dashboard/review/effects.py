@@ -64,24 +64,28 @@ def effects(
     `raw` is the manifest of stage validate. Near-duplicates are those of the last run; the rules
     are those that held a view in it. Raises InspectionError where the stage would refuse the rows.
     """
-    table = pd.DataFrame(list(rows), columns=list(REVIEW_COLUMNS))
-    after = with_reviews(raw, read_reviews(table, raw, line))
+    # as stage clean_labels does: first what people said, then what the rules make of it
+    said = pd.DataFrame(list(rows), columns=list(REVIEW_COLUMNS))
     drawn = pd.DataFrame(list(box_rows), columns=list(BOX_REVIEW_COLUMNS))
+    after = with_reviews(raw, read_reviews(said, raw, line))
     after = with_box_reviews(after, read_box_reviews(drawn, raw, line), line)
+
+    # near-duplicates are found in the pixels of all frames, which no review changes
     groups = clean.set_index("view_id")["near_duplicate_group"]
     after["near_duplicate_group"] = after["view_id"].map(groups).fillna("")
     rules = _holding_rules(clean)
     actions = {rule: "hold" if rule in rules else "off" for rule in RULES}
     after = with_holds(after, conflicts(after, line, actions), rules=rules)
 
-    now, then = clean.set_index("view_id"), after.set_index("view_id")
+    now = clean.set_index("view_id")
+    then = after.set_index("view_id")
+    gone = now.index.difference(then.index)
     both = now.index.intersection(then.index)
     old, new = now.loc[both], then.loc[both]
-    boxes = [
-        (path, described(parse_boxes(was)), described(parse_boxes(will_be)))
-        for path, was, will_be in _changed(old, new, "boxes")
-    ]
-    gone = now.index.difference(then.index)
+
+    boxes = []
+    for path, before, becomes in _changed(old, new, "boxes"):
+        boxes.append((path, _in_words(before), _in_words(becomes)))
     return Effects(
         labels=_changed(old, new, "label"),
         boxes=boxes,
@@ -92,37 +96,38 @@ def effects(
     )
 
 
+def _in_words(boxes_json: str) -> str:
+    return described(parse_boxes(boxes_json))
+
+
 def _changed(
     old: pd.DataFrame, new: pd.DataFrame, column: str
 ) -> list[tuple[str, str, str]]:
     """Path, value before and value after where they differ."""
     differs = old[column] != new[column]
-    found = zip(
-        old["path"][differs], old[column][differs], new[column][differs], strict=True
-    )
-    return [(str(path), str(before), str(after)) for path, before, after in found]
+    paths = old["path"][differs].astype(str)
+    before = old[column][differs].astype(str)
+    after = new[column][differs].astype(str)
+    return list(zip(paths, before, after, strict=True))
 
 
 def _holding_rules(clean: pd.DataFrame) -> list[str]:
     """The rules that hold views, as the reasons of held views name them."""
-    reasons = clean.loc[clean["held"], "held_reason"]
-    return sorted(
-        {
-            part.partition(":")[0]
-            for reason in reasons
-            for part in str(reason).split("; ")
-            if part.partition(":")[0] in RULES
-        }
-    )
+    found = set()
+    for reasons in clean.loc[clean["held"], "held_reason"]:
+        for reason in str(reasons).split("; "):
+            rule, _, _ = reason.partition(":")
+            found.add(rule)
+    return sorted(found.intersection(RULES))
 
 
 def _counts(clean: pd.DataFrame, after: pd.DataFrame, line: Line) -> pd.DataFrame:
     """Views to learn from by class, now and then."""
     names = list(line.classes)
-    found = {
-        head: table[~table["held"]]["label"].value_counts().reindex(names, fill_value=0)
-        for head, table in (("now", clean), ("after", after))
-    }
+    found = {}
+    for head, table in (("now", clean), ("after", after)):
+        labels = table[~table["held"]]["label"]
+        found[head] = labels.value_counts().reindex(names, fill_value=0)
     counts = pd.DataFrame(found)
     counts.index.name = "class"
     return counts.assign(change=counts["after"] - counts["now"]).reset_index()

@@ -52,8 +52,10 @@ def show_pictures(
     else:
         with left:
             editor.show_frame(marked_frame(frame, "[]", judged, card))
-    left.caption("Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
-                 ":gray[crops]")  # fmt: skip
+    left.caption(
+        "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
+        ":gray[crops]"
+    )
     said = f"{judged.label}: {judged.verdict}"
     left.caption(f"{version}: {said}; " + "; ".join(judged.reasons))
 
@@ -92,11 +94,15 @@ def show_alike(item: Item, outputs: ViewOutputs, version: Version) -> None:
     if embedding is None:
         st.caption("Not compared: the classified region was not found in this view.")
         return
+
     near = atlas.nearest(embedding, N_ALIKE, set(of_part["image_sha256"]))
     rows = manifest.drop_duplicates("image_sha256").set_index("image_sha256")
-    found = rows.loc[[sha256 for sha256 in near if sha256 in rows.index]].reset_index()
+    # the atlas may be older than the manifest, which has lost a view since
+    there = [sha256 for sha256 in near if sha256 in rows.index]
+    found = rows.loc[there].reset_index()
     counts = found["label"].value_counts()
-    st.caption("Labelled " + ", ".join(f"{n} x {name}" for name, n in counts.items()))
+    labels = ", ".join(f"{n} x {name}" for name, n in counts.items())
+    st.caption(f"Labelled {labels}")
     _strip(found, version)
 
 
@@ -105,8 +111,12 @@ def _strip(rows: pd.DataFrame, version: Version) -> None:
         for row in rows.head(N_ALIKE).to_dict("records"):
             held = ", held" if row["held"] else ""
             caption = f"{row['label']}{held} · part {row['part_id']}"
-            st.image(_thumbnail(str(DATA / row["path"]), version), caption=caption,
-                     width=STRIP_PX, output_format="JPEG")  # fmt: skip
+            st.image(
+                _thumbnail(str(DATA / row["path"]), version),
+                caption=caption,
+                width=STRIP_PX,
+                output_format="JPEG",
+            )
 
 
 @st.cache_data(max_entries=500, show_spinner=False)

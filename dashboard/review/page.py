@@ -97,6 +97,8 @@ def _items(
         said = read_feedback(VERDICTS)
         parts = read_doubtful(VERDICTS, line.name, at_most=MAX_LOGGED)
         found += from_log(parts, said, line, known, VERDICTS)
+
+    # a link may name a view that nobody doubts; it is shown all the same
     asked = st.session_state.get("item") or st.query_params.get("item", "")
     if all(one.image_sha256 != asked for one in found):
         found += from_link(asked, manifest, DATA)
@@ -135,27 +137,33 @@ def _choice(
     shows = [TO_DO, DECIDED, EVERYTHING]
     address.recall("show", shows)
     show = st.segmented_control("Show", shows, key="show", required=True)
-    kinds = [ALL, *(kind for kind in KINDS if any(one.kind == kind for one in items))]
-    address.recall("kind", kinds)
 
     def to_do(item: Item) -> bool:
         return waits_for(reviewer, votes.get(item.image_sha256, []))
 
     def named(kind: str) -> str:
-        of_kind = [one for one in items if kind in (ALL, one.kind)]
-        n = sum(to_do(one) for one in of_kind)
+        of_kind = _of_kind(items, kind)
+        n = sum(map(to_do, of_kind))
         return f"{KINDS.get(kind, 'All')} ({n} of {len(of_kind)} to decide)"
 
+    # a reason that nothing waits for would be a choice that shows nothing
+    occurring = {one.kind for one in items}
+    kinds = [ALL, *(kind for kind in KINDS if kind in occurring)]
+    address.recall("kind", kinds)
     kind = st.selectbox("Reason", kinds, format_func=named, key="kind")
     address.note("reviewer", "show", "kind")
 
-    keep = {
-        TO_DO: to_do,
-        DECIDED: lambda one: not to_do(one),
-        EVERYTHING: lambda one: True,
-    }
-    of_kind = [one for one in items if kind in (ALL, one.kind)]
-    return reviewer, [one for one in of_kind if keep[str(show)](one)]
+    chosen = _of_kind(items, str(kind))
+    if show == TO_DO:
+        chosen = list(filter(to_do, chosen))
+    elif show == DECIDED:
+        chosen = [one for one in chosen if not to_do(one)]
+    return reviewer, chosen
+
+
+def _of_kind(items: Sequence[Item], kind: str) -> list[Item]:
+    """The items of a kind, or all of them."""
+    return [one for one in items if kind in (ALL, one.kind)]
 
 
 def _progress(
@@ -163,12 +171,10 @@ def _progress(
 ) -> None:
     if not items:
         return
-    done = sum(
-        not waits_for(reviewer, votes.get(one.image_sha256, [])) for one in items
-    )
-    disputed = sum(
-        state(votes.get(one.image_sha256, [])) == "disputed" for one in items
-    )
+
+    of_items = [votes.get(one.image_sha256, []) for one in items]
+    done = sum(not waits_for(reviewer, some) for some in of_items)
+    disputed = sum(state(some) == "disputed" for some in of_items)
     asked = f"; {disputed} ask for another person" if disputed else ""
     st.progress(done / len(items), f"{done} of {len(items)} done{asked}")
 
@@ -255,16 +261,34 @@ def _show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
     off = not reviewer
     with st.container(horizontal=True, vertical_alignment="bottom"):
         keep = f"Keep {item.label}" if item.label in line.classes else "Keep"
-        st.button(keep, shortcut="K", type="primary", on_click=decide, args=(item.label,),
-                  disabled=off or item.label not in line.classes)  # fmt: skip
+        st.button(
+            keep,
+            shortcut="K",
+            type="primary",
+            on_click=decide,
+            args=(item.label,),
+            disabled=off or item.label not in line.classes,
+        )
         for number, name in enumerate(line.classes, start=1):
             if name != item.label:
                 key = str(number) if number < 10 else None
-                st.button(name, shortcut=key, on_click=decide, args=(name,), disabled=off,
-                          key=f"relabel {name}")  # fmt: skip
-        st.button("Vague", shortcut="V", on_click=decide, args=(VAGUE,), disabled=off,
-                  help="Nobody can tell from this picture. Another person is asked; two who say "
-                  "so leave the view out.")  # fmt: skip
+                st.button(
+                    name,
+                    shortcut=key,
+                    on_click=decide,
+                    args=(name,),
+                    disabled=off,
+                    key=f"relabel {name}",
+                )
+        st.button(
+            "Vague",
+            shortcut="V",
+            on_click=decide,
+            args=(VAGUE,),
+            disabled=off,
+            help="Nobody can tell from this picture. Another person is asked; two who say "
+            "so leave the view out.",
+        )
         st.button(
             "Leave out", shortcut="X", on_click=decide, args=(EXCLUDED,), disabled=off
         )
@@ -276,8 +300,12 @@ def _show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
             disabled=off,
         )
         _show_boxes_key(item)
-    st.text_input("Note", key="note", placeholder="Note to the next decision (optional)",
-                  label_visibility="collapsed")  # fmt: skip
+    st.text_input(
+        "Note",
+        key="note",
+        placeholder="Note to the next decision (optional)",
+        label_visibility="collapsed",
+    )
     if problem := st.session_state.pop("problem", ""):
         st.error(problem)
     if done := st.session_state.pop("done", ""):
@@ -312,14 +340,13 @@ def _show_effects(raw: pd.DataFrame, manifest: pd.DataFrame, line: Line) -> None
     with st.expander(f"The next `dvc repro` changes: {found}"):
         if not found:
             return
+
         st.dataframe(found.counts, hide_index=True, width="content")
-        lines = [
-            f"{path}: {before} becomes {after}" for path, before, after in found.labels
-        ]
-        lines += [
-            f"{path}: boxes {before} become {after}"
-            for path, before, after in found.boxes
-        ]
+        lines = []
+        for path, before, after in found.labels:
+            lines.append(f"{path}: {before} becomes {after}")
+        for path, before, after in found.boxes:
+            lines.append(f"{path}: boxes {before} become {after}")
         lines += [f"{path}: left out" for path in found.left_out]
         lines += [f"{path}: no longer held" for path in found.released]
         lines += [f"{path}: held" for path in found.held]

@@ -16,7 +16,7 @@ from inspection.curation.reviews import EXCLUDED
 from inspection.line import Line
 from inspection.runtime.bundle import Settings
 from inspection.runtime.pictures import picture_path
-from inspection.runtime.verdict_log import Feedback, LoggedPart
+from inspection.runtime.verdict_log import Feedback, LoggedPart, LoggedView
 
 # Kinds in the order of what an answer moves: what reviewers disagree on waits for a third person
 # alone, and may be in no other list any more (a label that is settled takes its view off the
@@ -36,6 +36,8 @@ KINDS = {
     "link": "Opened by a link",
 }
 STATES = ("open", "disputed", "settled")
+# How likely a label is wrong of which nothing but a contradiction is known: as likely as not.
+NOT_SCORED = 0.5
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,8 @@ def from_errors(
     normal = settings.line.normal
     where = "out of fold" if evidence.source == "out_of_fold" else "on val"
     found = []
-    for part_id, verdict in zip(
-        evidence.parts, evidence.verdicts(settings), strict=True
-    ):
+    verdicts = evidence.verdicts(settings)
+    for part_id, verdict in zip(evidence.parts, verdicts, strict=True):
         label = evidence.labels[part_id]
         kind = _error(label, verdict, normal)
         if not kind:
@@ -98,7 +99,9 @@ def from_errors(
         if path in rows:
             what = "passed" if kind == "escape" else "rejected"
             reason = f"{kind} {where}: part {part_id}, labelled {label}, is {what}"
-            found.append(_item(rows[path], data, kind=kind, reason=reason, score=0.5))
+            found.append(
+                _item(rows[path], data, kind=kind, reason=reason, score=NOT_SCORED)
+            )
     return found
 
 
@@ -114,7 +117,7 @@ def from_votes(
             data,
             kind="disagreement",
             reason=_disagreement(votes[str(row.image_sha256)]),
-            score=0.5,
+            score=NOT_SCORED,
         )
         for row in rows.itertuples()
     ]
@@ -140,29 +143,54 @@ def from_log(
 
     Only pictures that were kept and are not in the data (`known`, by hash): the view that decided.
     """
-    said: dict[str, Feedback] = {}
-    for one in feedback:
-        said[
-            f"request {one.request_id}" if one.request_id else f"part {one.part_id}"
-        ] = one
-
+    said = _last_words(feedback)
     found = []
     for part in parts:
-        words = said.get(f"request {part.request_id}") or said.get(
-            f"part {part.part_id}"
-        )
+        # the word about this very verdict, before that about the part, which may be judged again
+        words = said.get(_of_request(part.request_id))
+        words = words or said.get(_of_part(part.part_id))
         kind, reason = _doubt(part, words, line.normal)
-        view = next((v for v in part.views if v.name == part.worst_view), None)
+        view = _deciding_view(part)
         if not kind or view is None or part.line != line.name or view.sha256 in known:
             continue
+
         path = picture_path(verdicts, view.sha256)
         if path.is_file():
-            label = words.label if words else part.label
-            found.append(
-                Item(view.sha256, path, part.part_id or part.request_id, label, kind, reason,
-                     0.5, request_id=part.request_id)
-            )  # fmt: skip
+            item = Item(
+                image_sha256=view.sha256,
+                path=path,
+                part_id=part.part_id or part.request_id,
+                label=words.label if words else part.label,
+                kind=kind,
+                reason=reason,
+                score=NOT_SCORED,
+                request_id=part.request_id,
+            )
+            found.append(item)
     return found
+
+
+def _last_words(feedback: Sequence[Feedback]) -> dict[str, Feedback]:
+    """What was said last about a verdict or a part, by `_of_request` or `_of_part`."""
+    said = {}
+    for one in feedback:
+        key = _of_request(one.request_id) if one.request_id else _of_part(one.part_id)
+        said[key] = one
+    return said
+
+
+def _of_request(request_id: str | None) -> str:
+    return f"request {request_id}"
+
+
+def _of_part(part_id: str | None) -> str:
+    return f"part {part_id}"
+
+
+def _deciding_view(part: LoggedPart) -> LoggedView | None:
+    """The view by which a part was judged; None where it is not among those that were logged."""
+    named = [view for view in part.views if view.name == part.worst_view]
+    return named[0] if named else None
 
 
 def merged(items: Iterable[Item]) -> list[Item]:
@@ -171,13 +199,14 @@ def merged(items: Iterable[Item]) -> list[Item]:
     by_image: dict[str, Item] = {}
     for item in sorted(items, key=lambda one: (order.index(one.kind), -one.score)):
         first = by_image.setdefault(item.image_sha256, item)
-        if first is not item and item.reason not in first.reason:
-            by_image[item.image_sha256] = replace(
-                first,
-                reason=f"{first.reason}; {item.reason}",
-                suggested=first.suggested or item.suggested,
-                score=max(first.score, item.score),
-            )
+        if first is item or item.reason in first.reason:
+            continue
+        by_image[item.image_sha256] = replace(
+            first,
+            reason=f"{first.reason}; {item.reason}",
+            suggested=first.suggested or item.suggested,
+            score=max(first.score, item.score),
+        )
     return list(by_image.values())
 
 
@@ -201,10 +230,11 @@ def waits_for(reviewer: str, votes: Sequence[Vote]) -> bool:
 
 def spoken(votes: Sequence[Vote]) -> str:
     """Who said what, in words."""
-    return ", ".join(
-        f"{vote.reviewer}: {_answer(vote)}" + (f" ({vote.note})" if vote.note else "")
-        for vote in votes
-    )
+    words = []
+    for vote in votes:
+        note = f" ({vote.note})" if vote.note else ""
+        words.append(f"{vote.reviewer}: {_answer(vote)}{note}")
+    return ", ".join(words)
 
 
 def _disputed(votes: Sequence[Vote]) -> list[str]:
@@ -259,13 +289,14 @@ def _doubt(part: LoggedPart, said: Feedback | None, normal: str) -> tuple[str, s
     """The kind and the reason for which a person should look at what the service judged."""
     when = part.answered_at[:16].replace("T", " ")
     if said is not None:
-        against = (said.label == normal) != (part.verdict == "pass")
+        is_good, has_passed = said.label == normal, part.verdict == "pass"
+        # a verdict that left it to a person is contradicted by none
+        if part.verdict == "review" or is_good == has_passed:
+            return "", ""
         reason = (
             f"{said.reviewer} says {said.label}, the verdict was {part.verdict}, {when}"
         )
-        return (
-            ("feedback", reason) if against and part.verdict != "review" else ("", "")
-        )
+        return "feedback", reason
     if part.verdict == "review":
         return "service_review", f"sent to review as {part.label}, {when}"
     return "", ""

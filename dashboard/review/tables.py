@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -64,9 +65,16 @@ def text_of(rows: Sequence[Row], columns: Sequence[str]) -> str:
 
 def by_hand(lines: Sequence[Decision], rows: Sequence[Row], table: Table) -> list[Vote]:
     """What rows say that the journal has never known."""
-    own = [one for one in lines if one.about == table.about and one.undoes is None]
-    said = {tuple(table.rows(vote_of(one))) for one in own}
-    return [vote for vote in table.votes(rows) if tuple(table.rows(vote)) not in said]
+    said = set()
+    for one in lines:
+        if one.about == table.about and one.undoes is None:
+            said.add(_key(table, vote_of(one)))
+    return [vote for vote in table.votes(rows) if _key(table, vote) not in said]
+
+
+def _key(table: Table, vote: Vote) -> tuple[Row, ...]:
+    """What a vote says, to be compared: by its rows, for a row by hand has nothing else."""
+    return tuple(table.rows(vote))
 
 
 def wanted_rows(
@@ -79,16 +87,18 @@ def wanted_rows(
 
     Images that the data do not hold (`known`) are named in no row.
     """
-    own = [one for one in lines if one.about == table.about]
-    decided = {one.image_sha256 for one in own if one.image_sha256 in known}
-    others = [row for row in rows if row[0] not in decided]
+    # a dict, not a set: rows keep the order in which images were first decided about
+    named = dict.fromkeys(one.image_sha256 for one in lines if one.about == table.about)
+    decided = [sha256 for sha256 in named if sha256 in known]
+    replaced = set(decided)
+    wanted = [row for row in rows if row[0] not in replaced]
 
-    by_image: dict[str, list[Vote]] = {}
+    by_image = defaultdict[str, list[Vote]](list)
     for vote in about(standing(lines), table.about):
-        by_image.setdefault(vote.image_sha256, []).append(vote)
+        by_image[vote.image_sha256].append(vote)
 
-    made: list[Row] = []
-    for sha256 in dict.fromkeys(one.image_sha256 for one in own):
-        votes = by_image.get(sha256, []) if sha256 in decided else []
-        made += [row for vote in table.settled(votes) for row in table.rows(vote)]
-    return [*others, *made]
+    for sha256 in decided:
+        # all that was decided may be taken back: then no vote stands, and no row
+        for vote in table.settled(by_image[sha256]):
+            wanted += table.rows(vote)
+    return wanted

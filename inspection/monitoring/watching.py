@@ -211,14 +211,8 @@ def _of_lots(
     for key, seen in streams.items():
         for lot, first, last in _lots(seen):
             for name in names[key]:
-                before = [
-                    one.measures[name] for one in seen[:first] if name in one.measures
-                ]
-                values = [
-                    one.measures[name]
-                    for one in seen[first:last]
-                    if name in one.measures
-                ]
+                before = _values(seen[:first], name)
+                values = _values(seen[first:last], name)
                 if min(len(before), len(values)) < MIN_LOT_PARTS:
                     continue
                 alarm = Alarm(
@@ -233,6 +227,11 @@ def _of_lots(
                 )
                 tried.append((unlike_before(values, before), alarm))
     return [alarm for p, alarm in tried if p <= allowed / len(tried)]
+
+
+def _values(seen: Sequence[Seen], name: str) -> list[float]:
+    """A measure of those parts that have it."""
+    return [one.measures[name] for one in seen if name in one.measures]
 
 
 def _lots(seen: Sequence[Seen]) -> list[tuple[str, int, int]]:

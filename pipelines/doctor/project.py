@@ -49,14 +49,19 @@ def git() -> Finding:
 
 def environment(path: Path) -> Finding:
     """Whether the variables are set that keep libraries quiet and their homes in the project."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    pairs = [line.partition("=") for line in lines if line and line[0] != "#"]
-    wanted = [name for name, _, value in pairs if value]
+    wanted = _variables(path)
     missing = [name for name in wanted if not os.environ.get(name)]
     if wanted and not missing:
         return Finding(OK, "environment", f"all of {path}")
     text = f"of {path}, not set: {first_three(missing)}" if wanted else f"no {path}"
     return Finding(WARNING, "environment", text, "run it as `make doctor`")
+
+
+def _variables(path: Path) -> list[str]:
+    """The names that an environment file gives a value; none where there is no such file."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    pairs = [line.partition("=") for line in lines if line and line[0] != "#"]
+    return [name for name, _, value in pairs if value]
 
 
 def parameters() -> Finding:

@@ -17,8 +17,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipelines.lots.journal import Journal
     from pipelines.lots.judging import Release, Row
     from pipelines.lots.record import Record
+    from pipelines.lots.sender import Sender
     from pipelines.lots.verdict_lines import VerdictLines
 
 STATE = Path(".state/lots")
@@ -186,6 +187,7 @@ def watch(
     naming = None if part_per_file else params_naming()
     arrivals = Arrivals(folder, naming, settle_s)
     name = name_of(folder)
+    stopping = stopping or threading.Event()
 
     with (
         locked(LOCKS / f"watch-{name}.lock", holder=f"a watcher of {folder}"),
@@ -197,19 +199,29 @@ def watch(
         watcher = Watcher(
             journal, record, to_send=bool(webhook), releases=releases or RELEASES
         )
-        with ExitStack() as stack:
-            if webhook and not once:
-                sender = Sender(journal, webhook)
-                sender.start()
-                stack.callback(sender.stop)
-            _loop(arrivals, watcher, lines, stopping or threading.Event(), once=once)
-        if webhook and once:
-            sender = Sender(journal, webhook)
-            # a queue at a time, as long as the receiver takes any
-            while sender.send_due(time.monotonic()):
-                pass
+        sender = Sender(journal, webhook) if webhook else None
+        with _sending(sender, once=once):
+            _loop(arrivals, watcher, lines, stopping, once=once)
         if n_waiting := journal.n_to_send():
             logger.info("%d verdicts wait to be sent", n_waiting)
+
+
+@contextmanager
+def _sending(sender: "Sender | None", *, once: bool) -> Iterator[None]:
+    """Send while the folder is watched; `once`: when all that was there is judged."""
+    if sender is None:
+        yield
+    elif once:
+        yield
+        # a queue at a time, as long as the receiver takes any
+        while sender.send_due(time.monotonic()):
+            pass
+    else:
+        sender.start()
+        try:
+            yield
+        finally:
+            sender.stop()
 
 
 def _loop(

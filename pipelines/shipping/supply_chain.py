@@ -14,7 +14,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib.metadata import PackageNotFoundError, metadata
@@ -141,17 +141,28 @@ def refused(
 ) -> list[str]:
     """A line for each package whose licence is not allowed, and for each exception of no use."""
     wrong = [one for one in found if not _is_allowed(one, allowed)]
-    problems = [
-        f"{one.name}: licence {' or '.join(one.licences) or 'not given'}; allow it in {RULES} "
-        "with a reason, or leave the package out"
-        for one in wrong
-        if not any(fnmatch(one.name, pattern) for pattern in exceptions)
-    ]
-    unused = [p for p in exceptions if not any(fnmatch(one.name, p) for one in wrong)]
-    return problems + [
-        f"{pattern}: no package needs this exception; take it out of {RULES}"
-        for pattern in unused
-    ]
+    problems = []
+    used: set[str] = set()
+    for one in wrong:
+        excepting = _fitting(one.name, exceptions)
+        used.update(excepting)
+        if not excepting:
+            problems.append(
+                f"{one.name}: licence {' or '.join(one.licences) or 'not given'}; allow it in "
+                f"{RULES} with a reason, or leave the package out"
+            )
+
+    for pattern in exceptions:
+        if pattern not in used:
+            problems.append(
+                f"{pattern}: no package needs this exception; take it out of {RULES}"
+            )
+    return problems
+
+
+def _fitting(name: str, patterns: Iterable[str]) -> list[str]:
+    """Those of the patterns that a name fits."""
+    return [pattern for pattern in patterns if fnmatch(name, pattern)]
 
 
 def audited(report: Mapping[str, Any] | None) -> str:

@@ -7,9 +7,10 @@ that were stopped go on where they were.
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -117,14 +118,21 @@ def _inputs() -> list[Path]:
     stages = read_yaml(PIPELINE)["stages"]
     named = {Path(dep) for name in _before(LAST_STAGE) for dep in stages[name]["deps"]}
     files = {path for path in named if path.suffix in (".py", ".json", ".csv")}
-    made = {
-        Path(next(iter(out)) if isinstance(out, dict) else out)
-        for stage in stages.values()
-        for out in stage.get("outs", [])
-    }
-    sources = {path for path in files if not made.intersection((path, *path.parents))}
+    made = _written_by(stages.values())
+    sources = {path for path in files if made.isdisjoint((path, *path.parents))}
     beside = {PARAMS, Path("libraries.yaml"), Path("data.dvc")}
     return sorted(path for path in sources | beside if path.is_file())
+
+
+def _written_by(stages: Iterable[Mapping[str, Any]]) -> set[Path]:
+    """The files and folders that stages write."""
+    paths = set()
+    for stage in stages:
+        for out in stage.get("outs", []):
+            # dvc.yaml names an output alone, or as the only key of a mapping of its settings
+            name = next(iter(out)) if isinstance(out, dict) else out
+            paths.add(Path(name))
+    return paths
 
 
 def _before(last: str) -> list[str]:
