@@ -288,6 +288,7 @@ def _target(
         target, known_from = mask_target(mask, window), "mask"
     else:
         target, known_from = box_target(boxes, window, frame_size_px), "box"
+    # the defect may lie outside of the crop: that does not make the crop a normal one
     return target, known_from if target.any() else "unknown"
 
 

@@ -13,9 +13,9 @@ TRANSFER = {
     "augmentation": "flip",
 }
 
-# By steps, since epochs are of any size. On the magnetic tiles the AUROC out of fold was 0.940 after
-# 1000 steps and 0.936 after 2560, with a macro-F1 of 0.63 each: a fifth more than the least that
-# suffices. Wider heads are better still, and take longer: see `train.head_dim`.
+# By steps, since epochs are of any size. On the magnetic tiles the AUROC out of fold was 0.940
+# after 1000 steps and 0.936 after 2560, with a macro-F1 of 0.63 each; this is a fifth more than the
+# least that was tried. Wider heads are better still, and take longer: see `train.head_dim`.
 WANTED_STEPS = 1200
 CROPS_A_STEP = 16
 
