@@ -28,8 +28,10 @@ from inspection.runtime.detectors import (
 from inspection.runtime.fusion import Fusion
 from inspection.storage import sha256_of, write_json
 
-# 3: one fused score decides; 2 had thresholds on the score of each detector, 1 a field for each.
-SCHEMA_VERSION = 3
+# 4: beyond the frame a crop shows its mirror image; up to 3 it repeated the frame's edge, and what
+# has learned from such crops must not judge others. 3: one fused score decides; 2 had thresholds on
+# the score of each detector, 1 a field for each.
+SCHEMA_VERSION = 4
 CARD = "card.json"
 # Hex digits of the SHA-256 that make a version: 48 bits, so that among a million
 # versions two are the same with a probability of 0.2 %.
