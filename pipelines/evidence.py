@@ -25,6 +25,7 @@ from inspection.promotion.gate import (
     paired_rules,
     standing_rules,
 )
+from inspection.runtime.bundle import Card
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.recording import logged_views
 from inspection.runtime.verdict import judge_part
@@ -82,19 +83,39 @@ def judge(
         *_not_rolled_back(registry, challenger),
     ]
     if champion is not None:
-        trained_on = _trained_on(views) | _trained_on(_views(registry, champion))
-        unseen = _without(fold, trained_on)
-        theirs = _judged(Inspector(registry.released(champion)), unseen).outcomes
-        ours = judged.outcomes
-        ours = ours[ours["part_id"].isin(unseen["part_id"])]
-        costs = Costs(**{name: card.costs[name] for name in PRICES})
-        normal = card.line.normal
-        rules = [
-            *paired_rules(theirs, ours, normal=normal, costs=costs, params=params),
-            *rules,
-        ]
+        rules = [*_against(registry, champion, views, judged, card, params), *rules]
     usual = _usual(fold, judged.looks, card.line.normal)
     return Judgement(rules, _digest(fold), usual)
+
+
+def _against(
+    registry: Registry,
+    champion: str,
+    views: pd.DataFrame,
+    judged: "_Judged",
+    card: Card,
+    params: GateParams,
+) -> list[Rule]:
+    """The rules that compare a challenger with the champion on the parts that neither knows.
+
+    A champion that cannot judge them stops it: a lost one, or one of before a change of the card.
+    """
+    try:
+        inspector = Inspector(registry.released(champion))
+    except InspectionError as error:
+        wanted = "it judges the same parts; --override goes without it"
+        return [Rule("champion", False, str(error), wanted)]
+
+    fold = views[views["fold"] == "test"]
+    trained_on = _trained_on(views) | _trained_on(_views(registry, champion))
+    unseen = _without(fold, trained_on)
+    theirs = _judged(inspector, unseen).outcomes
+    ours = judged.outcomes
+    ours = ours[ours["part_id"].isin(unseen["part_id"])]
+
+    costs = Costs(**{name: card.costs[name] for name in PRICES})
+    normal = card.line.normal
+    return paired_rules(theirs, ours, normal=normal, costs=costs, params=params)
 
 
 @dataclass(frozen=True)

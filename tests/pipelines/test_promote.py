@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from starlette.testclient import TestClient
 
 from inspection.errors import InspectionError
+from inspection.runtime import bundle
 from inspection.runtime.bundle import CARD, verified
 from inspection.runtime.releases import champion
 from inspection.runtime.signatures import make_keys, read_public_key
@@ -33,6 +34,7 @@ from serving.api import create_app
 from serving.champion import Champion
 from stages import tracking
 from stages.tracking import CARD_TAG
+from tests import bundles
 from tests.architecture import ROOT
 from tests.bundles import draw_jpeg
 from tests.registering import N_PARTS, Project
@@ -123,6 +125,26 @@ def test_an_override_promotes_with_name_and_reason(
     assert (entry["who"], entry["why"]) == ("Grace", "trial on line 3")
     assert any(not rule["passed"] for rule in entry["rules"])
     assert promoted.aliases() == {"challenger": "2", "champion": "2", "previous": "1"}
+
+
+def test_a_champion_that_this_software_cannot_judge_by_wants_an_override(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = bundle.SCHEMA_VERSION - 1
+    with monkeypatch.context() as before:
+        for module in (bundle, bundles):
+            before.setattr(module, "SCHEMA_VERSION", older)
+        project.register(before, "a")
+        assert promote(by="Ada") == "promoted"
+    project.register(monkeypatch, "b")
+    registry = opened()[2]
+
+    assert promote(by="Ada") == "refused"
+    assert "schema version" in registry.tags("2")["gate_reason"]
+
+    assert promote(override="new software", by="Grace") == "overridden"
+    assert registry.aliases()["champion"] == "2"
+    assert champion(RELEASES).name == registry.tags("2")["release"]
 
 
 def test_an_equal_challenger_is_promoted_and_rollback_brings_the_old_one_back(
