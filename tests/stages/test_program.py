@@ -1,12 +1,15 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import psutil
 import pytest
 
 from inspection.storage import read_json
@@ -152,6 +155,45 @@ def test_a_stage_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     while (done := ran(tmp_path, "pass")).returncode and time.monotonic() < deadline:
         time.sleep(0.1)
     assert done.returncode == 0, "the orphan still holds the lock"
+
+
+# A stage whose libraries take long to be imported, started by a process that dies meanwhile.
+IMPORTS = """
+import time
+open("importing", "w").close()
+time.sleep(60)
+"""
+STARTS = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-m", "stages.slow"], cwd=sys.argv[1])
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal is of Linux")
+def test_a_stage_that_imports_its_libraries_dies_with_the_process_that_started_it(
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(ROOT / "stages", tmp_path / "stages")
+    (tmp_path / "inspection").symlink_to(ROOT / "inspection")
+    (tmp_path / "stages/slow.py").write_text(IMPORTS)
+    command = [sys.executable, "-c", STARTS, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        stage = psutil.Process(int(parent.stdout.readline()))
+        wait_until((tmp_path / "importing").exists)
+        parent.kill()
+
+    psutil.wait_procs([stage], timeout=20)
+    assert not stage.is_running() or stage.status() == psutil.STATUS_ZOMBIE
+
+
+def wait_until(is_so: Callable[[], bool], patience_s: float = 60.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
