@@ -238,7 +238,7 @@ def _show_trials(card: Card) -> None:
     if DRILL.is_file():
         found = read_json(DRILL)
         st.markdown("Each defect judged by a line that was never shown it:")
-        st.dataframe(drill_table(found), hide_index=True, height="content")
+        st.dataframe(drill_table(found, card.line), hide_index=True, height="content")
         _note_age(found, card, "make drill")
 
 

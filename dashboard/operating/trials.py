@@ -1,11 +1,13 @@
 """What `make evidence` and `make drill` have found, as tables."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from inspection.evaluation.rates import percent
+from inspection.line import Line
+from inspection.runtime.detectors import score_names
 from inspection.runtime.verdict import VERDICTS
 
 
@@ -52,16 +54,29 @@ def evidence_sentence(found: Mapping[str, Any]) -> str:
     )
 
 
-def drill_table(found: Mapping[str, Any]) -> pd.DataFrame:
-    """What became of each class that the line was never shown; `found` is metrics/drill.json."""
-    rows = [
-        {
-            "never shown": name,
-            "parts": one["n_parts"],
-            **{verdict: one[verdict] for verdict in VERDICTS},
-            "escapes at most": percent(one["escape_upper_bound"]),
-            **{f"AUROC {score}": value for score, value in one["auroc"].items()},
-        }
-        for name, one in found["classes"].items()
-    ]
+def drill_table(found: Mapping[str, Any], line: Line) -> pd.DataFrame:
+    """What became of each class that the line was never shown, classes and scores in its order.
+
+    `found` is metrics/drill.json, whose keys are sorted.
+    """
+    classes = found["classes"]
+    rows = []
+    for name in in_order(classes, line.defects):
+        one = classes[name]
+        scores = in_order(one["auroc"], score_names(line))
+        rows.append(
+            {
+                "never shown": name,
+                "parts": one["n_parts"],
+                **{verdict: one[verdict] for verdict in VERDICTS},
+                "escapes at most": percent(one["escape_upper_bound"]),
+                **{f"AUROC {score}": one["auroc"][score] for score in scores},
+            }
+        )
     return pd.DataFrame(rows)
+
+
+def in_order(names: Collection[str], order: Sequence[str]) -> list[str]:
+    """Names in a given order; those that it does not know, of before, come last."""
+    known = [name for name in order if name in names]
+    return [*known, *(name for name in names if name not in known)]

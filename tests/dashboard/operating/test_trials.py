@@ -1,6 +1,7 @@
 from typing import Any
 
 from dashboard.operating.trials import drill_table, evidence_sentence, evidence_table
+from tests.bundles import sample_line
 
 
 def evidence() -> dict[str, Any]:
@@ -37,7 +38,20 @@ def test_the_sentence_says_how_far_the_folds_lie_apart() -> None:
 
 def test_a_class_that_was_never_shown_has_a_row_with_its_scores() -> None:
     one = {"n_parts": 4, "pass": 1, "review": 3, "reject": 0, "escape_upper_bound": 0.751}
-    table = drill_table({"classes": {"dent": one | {"auroc": {"fused": 0.8, "anomaly": None}}}})
-    row = table.iloc[0]
+    shown = {"dent": one | {"auroc": {"fused": 0.8, "anomaly": None}}}
+    row = drill_table({"classes": shown}, sample_line()).iloc[0]
     assert (row["never shown"], row["pass"], row["review"]) == ("dent", 1, 3)
     assert (row["escapes at most"], row["AUROC fused"]) == ("75.1 %", 0.8)
+
+
+def test_classes_and_scores_stand_in_the_order_of_the_line_and_those_of_before_last() -> None:
+    line = sample_line()
+    auroc = {"anomaly": 0.7, "classifier": 0.9, "fused": 0.8, "of before": 0.5}
+    one = {"n_parts": 4, "pass": 1, "review": 3, "reject": 0, "escape_upper_bound": 0.751}
+    classes = {name: one | {"auroc": auroc} for name in sorted(["scratch", *line.defects])}
+
+    table = drill_table({"classes": classes}, line)
+
+    assert table["never shown"].tolist() == [*line.defects, "scratch"]
+    names = ["fused", "classifier", "anomaly", "of before"]
+    assert [name for name in table if name.startswith("AUROC")] == [f"AUROC {n}" for n in names]
