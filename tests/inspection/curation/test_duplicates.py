@@ -163,7 +163,7 @@ def test_a_correlation_leaves_out_ten_pixels_of_border() -> None:
     assert duplicates._correlation(one, other) == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize(("shift_px", "is_found"), [(7, True), (9, False)])
+@pytest.mark.parametrize(("shift_px", "is_found"), [(7, True), (8, True), (9, False)])
 def test_a_copy_may_be_shifted_by_eight_pixels(shift_px: int, is_found: bool) -> None:
     frames = [shot(seed) for seed in range(4)]
     frames.append(np.roll(frames[0], shift_px, axis=1))

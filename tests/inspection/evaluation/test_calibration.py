@@ -33,6 +33,19 @@ def test_the_temperature_takes_back_exactly_what_was_boasted(boast: float) -> No
     assert fit_temperature(boast * logits, labels) == pytest.approx(boast, rel=0.07)
 
 
+@pytest.mark.parametrize(("logit", "bound"), [(0.01, 0.05), (-0.01, 20.0)])
+def test_logits_without_meaning_end_at_a_bound(logit: float, bound: float) -> None:
+    """All of them right by a hair, or all wrong: the sharper, or the flatter, the better."""
+    logits = np.tile([logit, 0.0], (9, 1))
+    assert fit_temperature(logits, [0] * 9) == pytest.approx(bound, rel=1e-3)
+
+
+def test_a_temperature_has_six_decimals() -> None:
+    found = fit_temperature(*honest(200))
+    assert found == round(found, 6)
+    assert found != round(found, 5)
+
+
 def test_no_other_temperature_has_less_loss() -> None:
     logits, labels = honest(200)
     best = fit_temperature(logits, labels)
@@ -56,6 +69,13 @@ def test_a_calibration_error_counted_by_hand() -> None:
     logits = np.array([sure, sure, torn, torn])
     found = calibration_error(logits, [0, 0, 0, 1], 1.0)
     assert found == pytest.approx(0.5 * (1 - 0.9) + 0.5 * (0.6 - 0.5), abs=1e-6)
+
+
+def test_confidences_are_compared_in_ten_bins() -> None:
+    """0.54 and 0.56 lie in one of ten bins; of nine or of eleven each lies in one of its own."""
+    confidence = np.array([0.54, 0.56])
+    logits = np.log(np.column_stack([confidence, 1 - confidence]))
+    assert calibration_error(logits, [0, 1], 1.0) == pytest.approx(0.55 - 0.5, abs=1e-6)
 
 
 def test_boasting_raises_the_calibration_error() -> None:

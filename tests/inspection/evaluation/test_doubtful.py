@@ -74,7 +74,7 @@ def test_the_claim_is_told_as_it_would_be_were_every_suspects_label_wrong() -> N
     assert claim_if_mended(point().limit, []) is None
 
 
-@pytest.mark.parametrize(("without", "asks"), [(0.9, True), (0.52, False)])
+@pytest.mark.parametrize(("without", "asks"), [(0.9, True), (0.551, True), (0.549, False)])
 def test_a_look_is_asked_for_where_it_lets_many_more_good_parts_pass(
     without: float, asks: bool
 ) -> None:

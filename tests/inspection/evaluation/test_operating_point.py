@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,9 +7,11 @@ import pytest
 from inspection.evaluation.calibration import Truth
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.operating_point import (
+    Decision,
     Evidence,
     OperatingPoint,
     Rule,
+    _margin,
     judged_unseen,
     operating_point,
     truth_of,
@@ -124,6 +127,35 @@ def test_of_many_normal_parts_the_share_asked_for_is_too_unlike_the_others() -> 
         assert np.mean([limits.verdict(one) != "pass" for one in values]) == pytest.approx(
             rate, abs=0.002
         )
+
+
+def test_unless_another_share_is_asked_for_one_normal_part_in_a_hundred_is_too_unlike() -> None:
+    many = {str(n): [view(str(n), [3.0, 0.0, 0.0], n / 1000)] for n in range(1000)}
+    many |= {f"bad{n}": [view(f"bad{n}", [0.0, 3.0, 0.0], 0.0)] for n in range(5)}
+    labels = {name: "dent" if name.startswith("bad") else "normal" for name in many}
+
+    limits = chosen(many, labels).thresholds["anomaly"]
+    verdicts = [limits.verdict(n / 1000) for n in range(1000)]
+    assert verdicts.count("review") in (9, 10)
+
+
+def test_a_threshold_keeps_two_tolerances_from_a_score_and_four_times_that_in_log_odds() -> None:
+    margins = [_margin(one, 0.01) for one in CALIBRATIONS.values()]
+    assert margins == pytest.approx([0.08, 0.02])
+
+
+def test_parts_are_judged_unseen_by_what_four_fifths_of_them_decide() -> None:
+    evidence, truth = overlapping(0)
+    sizes = []
+
+    class Counted(Rule):
+        def decision(self, *args: Any, rows: Any, **others: Any) -> Decision:
+            sizes.append(int(rows.sum()))
+            return super().decision(*args, rows=rows, **others)
+
+    margins = dict.fromkeys(CALIBRATIONS, 0.0)
+    judged_unseen(Counted(Costs(), None, 0.01, margins, anomaly=("anomaly",)), evidence, truth)
+    assert sizes == [320] * 5
 
 
 def test_anomaly_detectors_of_two_regions_share_the_rate_of_unusual_normal_parts() -> None:
