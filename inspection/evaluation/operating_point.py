@@ -97,8 +97,8 @@ def operating_point(
 
     Beside them, of normal parts `unusual_rate` may go to review for an anomaly score alone. All
     thresholds stay further from the score of every view, those of `also_measured` included, than
-    two runtimes that may each be off by `tolerance`. What the parts show of the limit is judged by
-    thresholds chosen without the part, too.
+    two runtimes that may each be off by `tolerance`, or in the widest gap nearby. What the parts
+    show of the limit is judged by thresholds chosen without the part, too.
     """
     seen = Evidence.of(parts, calibrations)
     besides = Evidence.of(also_measured or {}, calibrations)

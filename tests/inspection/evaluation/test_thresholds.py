@@ -231,6 +231,32 @@ def test_a_threshold_comes_down_to_the_first_gap_between_scores(
     assert below_scores(threshold, scores, 0.1) == pytest.approx(expected)
 
 
+def test_among_dense_scores_a_threshold_takes_the_widest_gap_within_ten_margins() -> None:
+    """Where no gap of two margins is near, the threshold does not leave all scores behind."""
+    scores = np.arange(0.0, 10.0, 0.25)
+    assert below_scores(5.05, scores, 0.25) == 4.875
+
+    wider = scores[scores != 4.0]  # a gap from 3.75 to 4.25
+    assert below_scores(5.05, wider, 0.25) == 4.0
+    assert below_scores(5.05, wider, 0.3) == 4.0
+    assert below_scores(7.3, wider, 0.3) == 7.125  # the gap lies eleven margins below
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(
+    scores=st.lists(st.integers(0, 60), min_size=1, max_size=60),
+    thresholds=st.lists(st.floats(-1, 7), min_size=2, max_size=2),
+    margin=st.sampled_from([0.0, 0.01, 0.05, 0.1, 0.3]),
+)
+def test_a_higher_threshold_never_comes_down_further(
+    scores: list[int], thresholds: list[float], margin: float
+) -> None:
+    low, high = sorted(thresholds)
+    tenths = np.array(scores) / 10
+    assert below_scores(low, tenths, margin) <= below_scores(high, tenths, margin) + 1e-9
+    assert below_scores(low, tenths, margin) <= low
+
+
 # What a limit must keep on any scores: ties, scores that are missing, few parts, one kind alone.
 SCORES = st.sampled_from([*np.arange(0.0, 4.0, 0.25).tolist(), float("nan")])
 PART = st.tuples(SCORES, st.booleans())
