@@ -276,6 +276,23 @@ def test_runtimes_that_are_off_by_the_tolerance_give_the_same_verdicts(
     assert {"pass", "review", "reject"} == set(verdicts(0))
 
 
+@pytest.mark.parametrize("n", [200, 3200])
+def test_many_parts_lie_densely_and_as_many_of_them_pass_and_are_rejected(n: int) -> None:
+    """Of 3200 parts a tenth passed, where thresholds went on to a gap as wide as the tolerance."""
+    generator = np.random.default_rng(0)
+    bad = np.arange(n) < n // 2
+    summands = {
+        "classifier": generator.normal(np.where(bad, 3, -3), 1.8),
+        "anomaly": generator.normal(np.where(bad, 1, 0), 1),
+    }
+    margins = {"classifier": 0.008, "anomaly": 0.002}
+    rule = Rule(Costs(), None, 0.01, margins, anomaly=("anomaly",))
+    evidence = Evidence(summands, np.arange(n), n)
+    verdicts = np.array(rule.decision(evidence, one_region(bad)).verdicts(evidence))
+    assert (verdicts[~bad] == "pass").mean() > 0.7
+    assert (verdicts[bad] == "reject").mean() > 0.6
+
+
 def test_without_a_defective_part_in_val_only_what_looks_like_its_normals_passes() -> None:
     good = {name: views for name, views in PARTS.items() if name.startswith("good")}
     point = chosen(good, LABELS)
