@@ -80,7 +80,7 @@ def test_a_bundle_without_a_card_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_a_card_of_another_schema_version_is_refused(bundle: Path) -> None:
     change_card(bundle, schema_version=99)
-    with pytest.raises(InspectionError, match="schema version 99, this software reads 3; assemble"):
+    with pytest.raises(InspectionError, match="schema version 99, this software reads 4; assemble"):
         read_card(bundle)
 
 
