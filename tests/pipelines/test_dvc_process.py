@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from inspection.errors import InspectionError
 from pipelines.dvc_process import Dvc
 from tests.pipelines.conftest import make_fail
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -102,14 +102,6 @@ def is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until(condition: object, within_s: float = 60) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.1)
 
 
 def test_data_that_has_changed_is_taken_note_of_before_any_stage_runs(project: Path) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from tests.architecture import ROOT
 from tests.bundles import draw_jpeg
 from tests.registering import Project
 from tests.servers import BUCKET, PATIENCE_S, mlflow_server, object_store, postgres
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 LINE = "followed-line"
@@ -73,13 +74,6 @@ def answered(client: TestClient) -> tuple[str, str]:
     return answer["verdict"], answer["model"]["release"]
 
 
-def wait_for(is_so: Callable[[], bool], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 @contextmanager
 def following(folder: Path, **variables: str) -> Iterator[None]:
     """The command, in an empty folder, told of the address and of the name of the line."""
@@ -115,7 +109,7 @@ def test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else(
 
     there = host / "models/releases"
     with following(host, KNURL_PUBLIC_KEY=str(public)):
-        wait_for(lambda: (there / POINTER).is_file(), PATIENCE_S)
+        wait_until(lambda: (there / POINTER).is_file(), PATIENCE_S)
         serving = Champion(there, read_public_key(public))
         serving.start()
         with TestClient(create_app(serving)) as client:
@@ -125,9 +119,9 @@ def test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else(
             assert promote(by="Ada") == "promoted"
             second = champion(home / "models/releases").name
             assert second != first
-            wait_for(lambda: answered(client)[1] == second, PROMISE_S)
+            wait_until(lambda: answered(client)[1] == second, PROMISE_S)
             rollback(reason="overkill on Monday", by="Ada")
-            wait_for(lambda: answered(client)[1] == first, PROMISE_S)
+            wait_until(lambda: answered(client)[1] == first, PROMISE_S)
         serving.stop()
     assert list(host.iterdir()) == [host / "models"]
 

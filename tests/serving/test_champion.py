@@ -1,6 +1,6 @@
 import json
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -20,6 +20,7 @@ from serving import champion as module
 from serving.api import create_app
 from serving.champion import Champion
 from tests.bundles import draw_jpeg, make_bundle
+from tests.waiting import wait_until
 
 # The promise is 10 s, what we aim at is 1 s.
 WITHIN_S = 1.0
@@ -50,18 +51,14 @@ def champion(folder: Path) -> Iterator[Champion]:
     champion.stop()
 
 
+until = partial(wait_until, within_s=WITHIN_S)
+
+
 def point_at(folder: Path, version: str) -> None:
     """The pointer as `promote` writes it, whatever the release is worth."""
     card = folder / version / CARD
     pointer = {"version": version, "folder": version, "line": "test-line"}
     write_json(folder / shelf.POINTER, pointer | {"card_sha256": sha256_of(card)})
-
-
-def until(true: Callable[[], bool], within_s: float = WITHIN_S) -> None:
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.01)
 
 
 def test_a_promotion_serves_within_a_second(folder: Path, champion: Champion) -> None:

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ import pytest
 
 from inspection.storage import read_json
 from stages import program
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 BEGUN = "begun\n"
@@ -187,13 +187,6 @@ def test_a_stage_that_imports_its_libraries_dies_with_the_process_that_started_i
 
     psutil.wait_procs([stage], timeout=20)
     assert not stage.is_running() or stage.status() == psutil.STATUS_ZOMBIE
-
-
-def wait_until(is_so: Callable[[], bool], patience_s: float = 60.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
