@@ -226,12 +226,8 @@ def cut(frame: Image, window: CropWindow) -> Image:
     streaks that look like scratches. Shrinking averages areas, so thin defects keep their energy.
     """
     frame_height, frame_width = frame.shape[:2]
-    left, right = _inside(window.x_px, window.width_px, frame_width)
-    top, bottom = _inside(window.y_px, window.height_px, frame_height)
-    seen = frame[top:bottom, left:right]
-
-    # Where on the crop the part of the window lies that is within the frame.
     inside = _inside_frame(window, (frame_width, frame_height))
+    seen = frame[inside.frame_rows, inside.frame_columns]
 
     # Areas are averaged to shrink, so that a thin scratch does not fall between two samples.
     shrinks = window.width_px >= window.size_px[0]
@@ -259,8 +255,11 @@ def mirrored_outside(
 
 @dataclass(frozen=True)
 class _Inside:
-    """The stretch of an upright crop (width, height) `size_px` that shows the inside of a frame."""
+    """The stretch of an upright crop (width, height) `size_px` that shows the inside of a frame,
+    and the rows and columns of the frame that it shows."""
 
+    frame_rows: slice
+    frame_columns: slice
     x: int
     y: int
     width: int
@@ -295,7 +294,15 @@ def _inside_frame(window: CropWindow, frame_size_px: tuple[int, int]) -> _Inside
 
     x, width = _placed(left - window.x_px, right - left, window.width_px, crop_width)
     y, height = _placed(top - window.y_px, bottom - top, window.height_px, crop_height)
-    return _Inside(x, y, width, height, window.size_px)
+    return _Inside(
+        frame_rows=slice(top, bottom),
+        frame_columns=slice(left, right),
+        x=x,
+        y=y,
+        width=width,
+        height=height,
+        size_px=window.size_px,
+    )
 
 
 def _inside(start: int, length: int, limit: int) -> tuple[int, int]:

@@ -229,9 +229,10 @@ def _share(
     """The row labels of a stratified share, never all and, from two on, never none of a class."""
     chosen: list[int] = []
     for _, members in sorted(labels.groupby(labels).groups.items()):
-        wanted = round(len(members) * fraction)
+        wanted = 0
         if len(members) >= MIN_GROUPS:
-            wanted = min(max(1, wanted), len(members) - 1)
+            share = round(len(members) * fraction)
+            wanted = min(max(1, share), len(members) - 1)
         shuffled = generator.permutation(np.asarray(members))
         chosen += shuffled[:wanted].tolist()
     return chosen

@@ -77,21 +77,24 @@ def below_scores(threshold: float, scores: Scores, margin: float) -> float:
     gives a lower value.
     """
     lowest = threshold - REACH_IN_MARGINS * margin
+    within_reach = (scores > lowest - margin) & (scores < threshold + margin)
+    nearby = np.sort(scores[within_reach])
+
     found = threshold
-    for score in np.sort(scores[scores < threshold + margin])[::-1]:
+    for score in nearby[::-1]:
         if found <= score - margin:
             continue
         if found >= score + margin:
             break
         found = float(score) - margin
 
-    return found if found >= lowest else _widest_gap(lowest, threshold, scores)
+    return found if found >= lowest else _widest_gap(lowest, threshold, nearby)
 
 
 def _widest_gap(low: float, high: float, scores: Scores) -> float:
-    """The middle of the widest gap between scores from low to high; of equal ones the highest."""
-    between = np.sort(scores[(scores > low) & (scores < high)])
-    edges = np.r_[low, between, high]
+    """The middle of the widest gap from low to high among scores in rising order; of equal gaps
+    the highest."""
+    edges = np.r_[low, scores[(scores > low) & (scores < high)], high]
     gaps = np.diff(edges)
     last = len(gaps) - 1 - int(np.argmax(gaps[::-1]))
     return float(edges[last] + edges[last + 1]) / 2

@@ -62,10 +62,13 @@ def test_a_thin_class_is_trained_on_first_then_tested_then_validated(
     assert n_groups(views, assigned(views), "dent") == expected
 
 
-def test_large_fractions_leave_every_class_something_to_train_on() -> None:
-    views = views_of({"normal": 20, "dent": 3})
+@pytest.mark.parametrize(("n", "expected"), [(1, [1, 0, 0]), (3, [1, 1, 1])])
+def test_large_fractions_leave_every_class_something_to_train_on(
+    n: int, expected: list[int]
+) -> None:
+    views = views_of({"normal": 20, "dent": n})
     folds = assign_folds(views, val_fraction=0.45, test_fraction=0.45, seed=0)
-    assert n_groups(views, folds, "dent") == [1, 1, 1]
+    assert n_groups(views, folds, "dent") == expected
 
 
 @pytest.mark.parametrize("rare", ["dent", "slide"])
