@@ -18,7 +18,7 @@ from inspection.adoption.plan import Plan, plan
 from inspection.adoption.questions import Answers
 from inspection.adoption.recognition import FORMS
 from inspection.adoption.report import understood, warnings
-from inspection.adoption.training import TRANSFER
+from inspection.adoption.training import ANOMALY, TRANSFER
 from inspection.adoption.words import plain_name
 from inspection.dataset.layouts import Layout
 from inspection.errors import InspectionError
@@ -274,6 +274,7 @@ def _values(found: Plan) -> list[tuple[str, str, str]]:
         ("clean_labels", "part_disagreement", f"'{found.part_disagreement}'"),
         *(("train", key, value) for key, value in TRANSFER.items()),
         ("train", "epochs", str(found.epochs)),
+        *(("fit_anomaly", key, value) for key, value in ANOMALY.items()),
         # nobody has asked for a limit yet: what escapes cost decides
         ("assemble", "max_escape_rate", "null"),
         # nor stated the takt of the line: the gate tells the time a part and refuses none by it

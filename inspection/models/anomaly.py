@@ -30,6 +30,11 @@ KINDS = ("filters", "classifier")
 # cell of stride 32 sees most of a crop, and tells the part rather than the place.
 N_BACKBONE_STAGES = 2
 
+# Places of stride 8 beyond which those of stride 16 are taken: a quarter as many, which tell as
+# much. AUROC on unseen parts of the sample line: 0.993 and 0.995 on the knurling of 448 places, but
+# 0.858 and 0.810 on the rivet of 160; on the magnetic tiles of 896 places 0.850 and 0.855.
+MAX_FINE_PLACES = 400
+
 # no outcome: crops that are judged at once; more only take memory
 BATCH_SIZE = 32
 
@@ -41,8 +46,7 @@ MIN_SPREAD = (
 # framing puts a part to, and three copies quadruple them.
 N_JITTERED = 3
 
-# Crop pixels along each axis: half a feature cell, which is what framing errs by. A whole cell is
-# what `best_fit` makes up for.
+# Crop pixels along each axis, which is what framing errs by; `best_fit` makes up for a whole cell.
 JITTER_PX = 2
 
 # Brightness factors of the copies: within a shift, lights drift by some percent.
@@ -125,7 +129,7 @@ class CropFeatures(nn.Module):
 
 
 class BackboneFeatures(nn.Module):
-    """The finer stages of a classifier's backbone, brought to the finest of their resolutions."""
+    """The finer stages of a classifier's backbone as one map: see `fine_stages`."""
 
     def __init__(self, classifier: DefectClassifier) -> None:
         super().__init__()
@@ -163,10 +167,19 @@ class SeparableBlur(nn.Module):
 
 
 def fine_stages(stages: Sequence[Tensor]) -> Tensor:
-    """The finer of a backbone's feature maps (N, channels, h, w), at the finest resolution."""
+    """The finer of a backbone's feature maps as one (N, channels, h, w).
+
+    Its cells are those of the finest map, or where these are many, those of the next one. A map is
+    averaged over larger cells, which is what `bilinear` does where it halves.
+    """
     maps = stages[:N_BACKBONE_STAGES]
-    size = maps[0].shape[-2:]
-    return torch.cat([F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1)
+    finest = maps[0].shape[-2:]
+    if finest.numel() <= MAX_FINE_PLACES:
+        brought = [F.interpolate(m, size=finest, mode="nearest") for m in maps]
+    else:
+        coarser = maps[-1].shape[-2:]
+        brought = [F.interpolate(m, size=coarser, mode="bilinear") for m in maps]
+    return torch.cat(brought, dim=1)
 
 
 class AnomalyModel(nn.Module):

@@ -1,6 +1,7 @@
 import pytest
 
-from inspection.adoption.training import EPOCHS, TRANSFER, epochs_for, steps_of
+from inspection.adoption.training import ANOMALY, EPOCHS, TRANSFER, epochs_for, steps_of
+from stages.fit_anomaly import FitAnomalyParams
 from stages.train import TrainParams
 
 
@@ -20,3 +21,10 @@ def test_what_is_proposed_is_what_the_training_takes() -> None:
         {key: {"null": None, "true": True}.get(value, value) for key, value in TRANSFER.items()}
     )
     assert (read.weights, read.freeze_backbone) == ("packaged", True)
+
+
+def test_so_is_what_is_proposed_for_anomalies() -> None:
+    read = FitAnomalyParams.model_validate_json(
+        "{" + ", ".join(f'"{key}": {value}' for key, value in ANOMALY.items()) + "}"
+    )
+    assert {key: str(getattr(read, key)) for key in ANOMALY} == ANOMALY

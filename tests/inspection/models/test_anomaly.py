@@ -7,6 +7,7 @@ import torch
 from anomalib.models.components import MultiVariateGaussian
 from anomalib.models.image.padim.anomaly_map import AnomalyMapGenerator
 from safetensors.torch import save_file
+from torch.nn.functional import avg_pool2d
 
 from inspection.models import anomaly
 from inspection.models.anomaly import (
@@ -17,6 +18,7 @@ from inspection.models.anomaly import (
     _jittered,
     anomalies,
     best_fit,
+    fine_stages,
     fit_anomaly_model,
     load_anomaly_model,
     own_weights,
@@ -234,3 +236,13 @@ def test_copies_are_moved_by_up_to_two_pixels_in_light_a_tenth_off() -> None:
     peaks = copies[200:].max(axis=(1, 2, 3))
     assert peaks.min() == pytest.approx(180, abs=2)
     assert peaks.max() == pytest.approx(220, abs=2)
+
+
+@pytest.mark.parametrize(("side", "cells"), [(160, 20), (192, 12)], ids=["few", "many"])
+def test_many_places_are_averaged_to_the_next_coarser_ones(side: int, cells: int) -> None:
+    finest = torch.rand(1, 2, side // 8, side // 8, generator=torch.Generator().manual_seed(0))
+    coarser = torch.rand(1, 3, side // 16, side // 16)
+    found = fine_stages([finest, coarser, torch.rand(1, 5, 4, 4)])
+    assert found.shape == (1, 5, cells, cells)
+    wanted = finest if cells == side // 8 else avg_pool2d(finest, 2)
+    torch.testing.assert_close(found[:, :2], wanted)
