@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from inspection.errors import InspectionError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 # With these a cell begins a formula in a spreadsheet (OWASP, "CSV Injection") ...
@@ -124,6 +126,20 @@ def read_table(path: Path) -> "pd.DataFrame":
             f"{path}: is no whole table ({_first_line(error)}); delete it, then `dvc checkout` "
             "brings it back from the cache, or `dvc repro` makes it anew"
         ) from error
+
+
+def array_on_disk(shape: tuple[int, ...], folder: Path) -> "np.ndarray":
+    """An array of uint8, all zero, on the disk of a folder: memory holds what is looked at.
+
+    Its file has no name, so the disk is free again when the process ends, however it ends. Raises
+    OSError at once where the disk is too small: later it would end the process without a word.
+    """
+    import numpy as np
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        os.posix_fallocate(file.fileno(), 0, max(1, math.prod(shape)))
+        return np.memmap(file, dtype=np.uint8, mode="r+", shape=shape)
 
 
 def replace_folder(finished: Path, target: Path) -> None:

@@ -21,7 +21,7 @@ from inspection.curation.class_counts import check_classes
 from inspection.errors import InspectionError
 from inspection.images import read_frame
 from inspection.line import Line
-from inspection.storage import read_table, write_table
+from inspection.storage import array_on_disk, read_table, write_table
 from inspection.texts import read_text
 from stages import program, sections
 
@@ -88,7 +88,7 @@ def main() -> None:
     table = reviewing.with_reviews(raw, reviews)
     table = drawing.with_box_reviews(table, drawn, line)
 
-    thumbnails, features = measured(paths.data, table, line)
+    thumbnails, features = measured(paths.data, table, line, paths.out)
     pairs = duplicates.near_duplicates(
         thumbnails,
         min_correlation=params.min_correlation,
@@ -143,9 +143,12 @@ def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def measured(
-    data_dir: Path, table: pd.DataFrame, line: Line
+    data_dir: Path, table: pd.DataFrame, line: Line, folder: Path
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Thumbnails (N, H, W) and texture features (N, D) of every view, decoded once."""
+    """Thumbnails (N, H, W) and texture features (N, D) of every view, decoded once.
+
+    The thumbnails lie on the disk of the folder, see `array_on_disk`.
+    """
     windows = textures.windows(table, line)
     sizes = textures.fitted_sizes(windows)
 
@@ -156,6 +159,9 @@ def measured(
         return duplicates.thumbnail(pixels), features
 
     views = list(zip(table["path"], table["camera"], strict=True))
+    width_px, height_px = duplicates.FINE_SIZE_PX
+    thumbnails = array_on_disk((len(views), height_px, width_px), folder)
+    features = []
     with ThreadPoolExecutor(READERS) as pool:
         bar = tqdm(
             pool.map(one, views),
@@ -164,9 +170,10 @@ def measured(
             unit="view",
             disable=None,
         )
-        seen = list(bar)
-    thumbnails, features = zip(*seen, strict=True)
-    return np.stack(thumbnails), np.stack(features)
+        for number, (thumbnail, of_view) in enumerate(bar):
+            thumbnails[number] = thumbnail
+            features.append(of_view)
+    return thumbnails, np.stack(features)
 
 
 def _numbers(

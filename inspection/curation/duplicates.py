@@ -12,8 +12,8 @@ import numpy as np
 
 Pair = tuple[int, int, float]
 
-# size at which frames are compared, width and height: grain of the surface still shows, and
-# thousands of frames fit into memory
+# size at which frames are compared, width and height: grain of the surface still shows, and a
+# hundred thousand frames take 5.5 GB of disk
 FINE_SIZE_PX = (256, 216)
 # size at which candidates are sought: the outline and the lighting, nothing finer
 COARSE_SIZE_PX = (20, 16)
@@ -51,7 +51,7 @@ MIN_FRAMES = 20
 MIN_LENGTH = (
     1e-6  # no outcome: constant values have length 0, textures one of 10 and more
 )
-BLOCK = 2048  # no outcome: rows that are compared at a time bound the memory
+BLOCK_VALUES = 2**24  # no outcome: correlations held at a time, of 4 bytes each
 WINDOW = cv2.createHanningWindow(FINE_SIZE_PX, cv2.CV_32F)
 
 
@@ -134,8 +134,9 @@ def _candidates(thumbnails: np.ndarray, apart: Sequence[str]) -> set[tuple[int, 
         return set()
 
     pairs: set[tuple[int, int]] = set()
-    for start in range(0, len(coarse), BLOCK):
-        rows = slice(start, start + BLOCK)
+    n_rows = max(1, BLOCK_VALUES // len(coarse))
+    for start in range(0, len(coarse), n_rows):
+        rows = slice(start, start + n_rows)
         alike = coarse[rows] @ coarse.T
         alike[owners[rows, None] == owners] = -1.0
         best = np.argpartition(alike, -n_each, axis=1)[:, -n_each:]

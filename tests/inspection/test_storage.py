@@ -1,4 +1,5 @@
 import csv
+import resource
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import pytest
 
 from inspection.errors import InspectionError
 from inspection.storage import (
+    array_on_disk,
     locked,
     read_json,
     read_table,
@@ -172,3 +174,25 @@ def test_a_table_that_was_cut_off_is_told_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(InspectionError, match="is no whole table") as caught:
             read_table(path)
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_array_on_disk_has_no_file_that_could_be_left_behind(tmp_path: Path) -> None:
+    array = array_on_disk((3, 4, 5), tmp_path / "new")
+    assert array.shape == (3, 4, 5)
+    assert not array.any()
+    array[1] = 7
+    assert array.sum() == 7 * 20
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_an_array_that_the_disk_has_no_room_for_is_refused_before_it_is_written(
+    tmp_path: Path,
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            array_on_disk((2**21,), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
