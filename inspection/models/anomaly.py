@@ -123,10 +123,6 @@ class CropFeatures(nn.Module):
             standard = F.conv2d(standard, self.directions)
         return standard * self.factor
 
-    def forward(self, crops: Tensor) -> dict[str, Tensor]:
-        """Standardised features, as anomalib wants them: by layer."""
-        return {LAYER: self.standardised(self.raw(crops))}
-
 
 class BackboneFeatures(nn.Module):
     """The finer stages of a classifier's backbone as one map: see `fine_stages`."""

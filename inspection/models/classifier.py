@@ -153,10 +153,6 @@ class DefectClassifier(nn.Module):
             _channels_first(m, width) for m, width in zip(maps, widths, strict=True)
         ]
 
-    def features(self, crops: Tensor) -> Tensor:
-        """Fused features (N, dim, h, w), none negative, over the centre that is looked at."""
-        return self.head.features(self.stages(crops))
-
     def evidence_maps(self, crops: Tensor) -> Tensor:
         """Evidence per class and place (N, classes, h, w), in logits."""
         return self.head.evidence_maps(self.stages(crops))
