@@ -176,7 +176,7 @@ def prepared(
     shown = [by_name[name]["true_class"] for name in names]
     is_wrong = names.isin(set(spoiled(views))) & (raw["label"] != shown)
 
-    _, features = clean_labels.measured(data, raw, line)
+    _, features = clean_labels.measured(data, raw, line, LABELS)
     bench = Bench(
         raw=raw,
         groups=clean[["view_id", "group_id", "near_duplicate_group"]],
