@@ -2,6 +2,7 @@
 
     python -m benchmarks.scale log [--parts 10000 100000 1000000]
     python -m benchmarks.scale stages [--views 1000 4000 16000]
+    python -m benchmarks.scale duplicates [--views 2000 8000 32000]
 
 Every size is drawn anew in a folder of its own, which is removed. Of the stages the processor time
 and the peak of memory are told, and the exponent with which the time grows between the ends.
@@ -20,11 +21,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import cv2
 import numpy as np
 import simplejpeg
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
+from inspection.curation import duplicates
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.runtime.detectors import Thresholds
@@ -38,6 +41,7 @@ from inspection.runtime.verdict_log import (
     read_doubtful,
     read_parts,
 )
+from inspection.storage import array_on_disk
 
 ROOT = Path(__file__).parents[1]
 MIB = 2**20
@@ -52,6 +56,10 @@ N_DOUBTFUL, N_DAYS = 500, 90
 FRAME_PX = (160, 120)
 VIEWS_PER_PART = 2
 STAGES = ("validate", "clean_labels", "split", "crop")
+# Of the views, one in so many is stored twice.
+COPIED_EACH = 50
+# Grey levels: what all parts have in common, and what each has of its own.
+DESIGN, GRAIN = 40, 20
 
 
 @dataclass(frozen=True)
@@ -70,13 +78,15 @@ def main() -> None:
     log.add_argument("--parts", type=int, nargs="+", default=[10_000, 100_000])
     stages = kinds.add_parser("stages", help=", ".join(STAGES))
     stages.add_argument("--views", type=int, nargs="+", default=[1000, 4000])
+    copies = kinds.add_parser("duplicates", help="the search for near-duplicates")
+    copies.add_argument("--views", type=int, nargs="+", default=[2000, 8000])
     given = parser.parse_args()
 
-    of_kind, unit, sizes = (
-        (of_log, "parts", given.parts)
-        if given.kind == "log"
-        else (of_stages, "views", given.views)
-    )
+    of_kind, unit, sizes = {
+        "log": lambda: (of_log, "parts", given.parts),
+        "stages": lambda: (of_stages, "views", given.views),
+        "duplicates": lambda: (of_duplicates, "views", given.views),
+    }[given.kind]()
     with PlainErrors("scale"):
         found = {n: _measured(of_kind, n) for n in sorted(sizes)}
     for line in table(unit, found):
@@ -165,6 +175,48 @@ def of_stages(n_views: int, folder: Path) -> dict[str, Measured]:
     write_params(folder / "params.yaml")
     write_reviews(folder / "reviews")
     return {stage: _run(stage, folder) for stage in STAGES}
+
+
+def of_duplicates(n_views: int, folder: Path) -> dict[str, Measured]:
+    """The search for near-duplicates among views of parts of one design, some of them copies.
+
+    Raises InspectionError where it does not find just these.
+    """
+    width_px, height_px = duplicates.FINE_SIZE_PX
+    thumbnails = array_on_disk((n_views, height_px, width_px), folder)
+    copied = draw_thumbnails(thumbnails)
+
+    parts = [f"P{number}" for number in range(n_views)]
+    started = time.perf_counter()
+    pairs = duplicates.near_duplicates(
+        thumbnails, min_correlation=0.7, apart=parts, cameras=["Ch00"] * n_views
+    )
+    seconds = time.perf_counter() - started
+
+    found = {(one, other) for one, other, _ in pairs}
+    if found != copied:
+        raise InspectionError(
+            f"{len(copied)} copies were drawn, and {len(found)} pairs found, {len(found & copied)} "
+            "of them copies"
+        )
+    return {"near-duplicates, on disk": Measured(seconds, thumbnails.nbytes)}
+
+
+def draw_thumbnails(thumbnails: np.ndarray) -> set[tuple[int, int]]:
+    """Fill thumbnails with one design and a grain of each view's own; returns what was copied."""
+    shape = thumbnails.shape[1:]
+    # its outline and lighting, nothing finer
+    rough = np.random.default_rng(0).normal(128, DESIGN, (8, 10))
+    design = cv2.resize(rough, shape[::-1], interpolation=cv2.INTER_CUBIC)
+    copied = set()
+    for number in tqdm(range(len(thumbnails)), desc="draw", disable=None):
+        if number % COPIED_EACH == COPIED_EACH - 1:
+            thumbnails[number] = thumbnails[number - 1] // 8 * 7  # the light was lower
+            copied.add((number - 1, number))
+            continue
+        grain = np.random.default_rng(1 + number).normal(0, GRAIN, shape)
+        thumbnails[number] = np.clip(design + grain, 0, 255)
+    return copied
 
 
 def draw_frames(data: Path, n_views: int) -> None:

@@ -8,10 +8,12 @@ from benchmarks.scale import (
     STAGES,
     Measured,
     draw_log,
+    of_duplicates,
     of_log,
     of_stages,
     table,
 )
+from inspection.errors import InspectionError
 from inspection.runtime.verdict_log import daily_verdicts, read_doubtful
 
 
@@ -30,6 +32,17 @@ def test_every_query_of_the_pages_is_timed(tmp_path: Path) -> None:
     assert list(found)[1:4] == ["record a part", "counts by day", "parts for the review desk"]
     assert found["write all of it, size"].n_bytes > 30 * 500
     assert all(one.seconds > 0 for one in found.values())
+
+
+def test_the_search_for_near_duplicates_is_timed_where_it_finds_what_was_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (found,) = of_duplicates(100, tmp_path).values()
+    assert found.seconds > 0
+    assert found.n_bytes == 100 * 216 * 256
+    monkeypatch.setattr("benchmarks.scale.duplicates.near_duplicates", lambda *_, **__: [])
+    with pytest.raises(InspectionError, match="2 copies were drawn, and 0 pairs found"):
+        of_duplicates(100, tmp_path)
 
 
 def test_the_exponent_is_that_of_the_ends() -> None:
