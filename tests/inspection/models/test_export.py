@@ -91,6 +91,17 @@ def test_the_graph_of_the_anomaly_model_says_what_torch_says(tmp_path: Path, kin
         same(run(tmp_path / "anomaly.onnx", "crops", batch), in_torch(model, batch))
 
 
+def test_the_graph_averages_places_that_are_many_as_torch_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspection.models.anomaly.MAX_FINE_PLACES", 0)
+    model = fitted("classifier")
+    export_anomaly(model, tmp_path / "anomaly.onnx")
+    for n in BATCHES:
+        batch = draw_crops(1, seed=5).images[:n]
+        same(run(tmp_path / "anomaly.onnx", "crops", batch), in_torch(model, batch))
+
+
 def test_the_graph_of_the_locator_says_what_torch_says(tmp_path: Path) -> None:
     model = Locator(2).eval()
     export_locator(model, (64, 32), tmp_path / "locator.onnx")
