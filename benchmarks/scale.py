@@ -3,6 +3,7 @@
     python -m benchmarks.scale log [--parts 10000 100000 1000000]
     python -m benchmarks.scale stages [--views 1000 4000 16000]
     python -m benchmarks.scale duplicates [--views 2000 8000 32000]
+    python -m benchmarks.scale registry [--versions 20 200]
 
 Every size is drawn anew in a folder of its own, which is removed. Of the stages the processor time
 and the peak of memory are told, and the exponent with which the time grows between the ends.
@@ -31,6 +32,7 @@ from inspection.curation import duplicates
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.runtime.detectors import Thresholds
+from inspection.runtime.releases import POINTER
 from inspection.runtime.verdict_log import (
     FILE,
     LoggedPart,
@@ -41,7 +43,10 @@ from inspection.runtime.verdict_log import (
     read_doubtful,
     read_parts,
 )
-from inspection.storage import array_on_disk
+from inspection.storage import array_on_disk, write_json
+from pipelines.champions import Registry
+from pipelines.status import status
+from stages import tracking
 
 ROOT = Path(__file__).parents[1]
 MIB = 2**20
@@ -80,12 +85,15 @@ def main() -> None:
     stages.add_argument("--views", type=int, nargs="+", default=[1000, 4000])
     copies = kinds.add_parser("duplicates", help="the search for near-duplicates")
     copies.add_argument("--views", type=int, nargs="+", default=[2000, 8000])
+    registry = kinds.add_parser("registry", help="the models and their promotions")
+    registry.add_argument("--versions", type=int, nargs="+", default=[20, 200])
     given = parser.parse_args()
 
     of_kind, unit, sizes = {
         "log": lambda: (of_log, "parts", given.parts),
         "stages": lambda: (of_stages, "views", given.views),
         "duplicates": lambda: (of_duplicates, "views", given.views),
+        "registry": lambda: (of_registry, "versions", given.versions),
     }[given.kind]()
     with PlainErrors("scale"):
         found = {n: _measured(of_kind, n) for n in sorted(sizes)}
@@ -217,6 +225,50 @@ def draw_thumbnails(thumbnails: np.ndarray) -> set[tuple[int, int]]:
         grain = np.random.default_rng(1 + number).normal(0, GRAIN, shape)
         thumbnails[number] = np.clip(design + grain, 0, 255)
     return copied
+
+
+def of_registry(n_versions: int, folder: Path) -> dict[str, Measured]:
+    """A registry of so many versions, each promoted once: to add one, and to ask for them."""
+    store = tracking.TrackingParams(store=str(folder / "mlruns"), experiment=LINE)
+    registry = Registry(tracking.connect(store), LINE, folder / "releases")
+    written = _timed(lambda: draw_versions(registry, n_versions))
+    queries: dict[str, Callable[[], object]] = {
+        "add a version": lambda: add_version(registry, n_versions + 1),
+        "is a card registered": lambda: registry.holds(_sha256(1)),
+        "which version serves": registry.served,
+        "the log of promotions": registry.entries,
+        "status": lambda: status(registry),
+    }
+    found = {name: _timed(query) for name, query in queries.items()}
+    return {"write all of it": written} | found
+
+
+def draw_versions(registry: Registry, n_versions: int) -> None:
+    """Register versions and note that each was promoted; the last of them serves."""
+    registry.client.create_registered_model(LINE)
+    for number in tqdm(range(1, n_versions + 1), desc="draw", disable=None):
+        add_version(registry, number)
+    registry.client.set_registered_model_alias(LINE, tracking.CHAMPION, str(n_versions))
+    pointer = {"version": _release(n_versions)}
+    write_json(registry.releases / POINTER, pointer)
+
+
+def add_version(registry: Registry, number: int) -> None:
+    """Add a version with its tags, and the entry of its promotion with ten rules."""
+    tags = {tracking.CARD_TAG: _sha256(number), "release": _release(number)}
+    registry.client.create_model_version(LINE, source="bundle", tags=tags)
+    rule = {"name": "expected cost", "passed": True, "found": "0.2", "wanted": "0.3"}
+    registry.append(
+        **{"from": str(number - 1), "to": str(number)},
+        outcome="promoted",
+        who="benchmark",
+        why="",
+        rules=[rule] * 10,
+    )
+
+
+def _release(number: int) -> str:
+    return f"{LINE}-{number}-{_sha256(number)[-12:]}"
 
 
 def draw_frames(data: Path, n_views: int) -> None:

@@ -8,13 +8,17 @@ from benchmarks.scale import (
     STAGES,
     Measured,
     draw_log,
+    draw_versions,
     of_duplicates,
     of_log,
+    of_registry,
     of_stages,
     table,
 )
 from inspection.errors import InspectionError
 from inspection.runtime.verdict_log import daily_verdicts, read_doubtful
+from pipelines.champions import Registry
+from stages import tracking
 
 
 def test_a_drawn_log_holds_every_part_and_keeps_the_pictures_of_those_in_review(
@@ -43,6 +47,26 @@ def test_the_search_for_near_duplicates_is_timed_where_it_finds_what_was_drawn(
     monkeypatch.setattr("benchmarks.scale.duplicates.near_duplicates", lambda *_, **__: [])
     with pytest.raises(InspectionError, match="2 copies were drawn, and 0 pairs found"):
         of_duplicates(100, tmp_path)
+
+
+def test_the_registry_is_asked_what_the_commands_ask(tmp_path: Path) -> None:
+    found = of_registry(3, tmp_path)
+    assert list(found)[1:] == [
+        "add a version",
+        "is a card registered",
+        "which version serves",
+        "the log of promotions",
+        "status",
+    ]
+    assert all(one.seconds > 0 for one in found.values())
+
+
+def test_the_drawn_registry_has_a_champion_and_an_entry_for_each_version(tmp_path: Path) -> None:
+    store = tracking.TrackingParams(store=str(tmp_path / "mlruns"))
+    registry = Registry(tracking.connect(store), "scale", tmp_path / "releases")
+    draw_versions(registry, 3)
+    assert registry.served() == registry.aliases()["champion"] == "3"
+    assert [entry["to"] for entry in registry.entries()] == ["1", "2", "3"]
 
 
 def test_the_exponent_is_that_of_the_ends() -> None:
