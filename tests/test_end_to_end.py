@@ -89,7 +89,10 @@ def dvc() -> list[str]:
 
 def environment(folder: Path) -> dict[str, str]:
     bin_dir = Path(sys.executable).parent
+    home = folder.parent / "home"
+    home.mkdir(exist_ok=True)
     return plain_environment() | {
+        "HOME": str(home),
         "PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "1",
         "DO_NOT_TRACK": "true",
@@ -112,6 +115,10 @@ def test_every_stage_writes_its_metrics(line: Path) -> None:
     assert sorted(path.stem for path in (line / "metrics").glob("*.json")) == sorted(
         set(STAGES) - {"report"}  # a page, no numbers
     )
+
+
+def test_the_pipeline_writes_nothing_into_the_home_folder(line: Path) -> None:
+    assert list((line.parent / "home").iterdir()) == []
 
 
 def test_the_pipeline_prints_one_line_a_stage_in_words(line: Path) -> None:
