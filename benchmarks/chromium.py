@@ -168,8 +168,9 @@ class Browser:
         self._mouse("mouseMoved", start)
         self._mouse("mousePressed", start, button="left", clickCount=1)
         if start != end:
-            halfway = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-            self._mouse("mouseMoved", halfway, button="left")
+            x = (start[0] + end[0]) / 2
+            y = (start[1] + end[1]) / 2
+            self._mouse("mouseMoved", (x, y), button="left")
             self._mouse("mouseMoved", end, button="left")
         self._mouse("mouseReleased", end, button="left", clickCount=1)
 
@@ -186,7 +187,14 @@ class Browser:
         self.resize(width_px, 900)
 
     def _mouse(self, kind: str, place: tuple[float, float], **more: Any) -> None:
-        self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], **more)
+        x, y = place
+        self.call(
+            "Input.dispatchMouseEvent",
+            type=kind,
+            x=x,
+            y=y,
+            **more,
+        )
 
 
 def _button(text: str) -> str:
