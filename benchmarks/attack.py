@@ -31,7 +31,11 @@ MAX_MEMORY_MB = 1000.0
 MAX_WAIT_S = 2.0
 # Longer than the service's own limit for a request, 60 s.
 HANGS_AFTER_S = 70.0
-N_MUTATED, N_PATHS, N_METHODS, N_IDLE = 600, 1000, 300, 1100
+# So many of each that all attacks together take some two minutes.
+N_MUTATED, N_PATHS, N_METHODS = 600, 1000, 300
+# More than the 1,024 descriptors that a process may usually hold.
+N_IDLE = 1100
+# Clients at once: where their number is the attack, and where the pictures are.
 N_AT_ONCE, N_CLIENTS = 64, 6
 # 64 and 16 megapixels.
 BIG_PX, LARGE_PX = (8000, 8000), (4000, 4000)
@@ -233,6 +237,7 @@ class Witness:
                 if status == "200":
                     waited_s = time.monotonic() - began_s
                     self.slowest_s = max(self.slowest_s, waited_s)
+                # at most ten parts a second: a good client is no load
                 self._ended.wait(0.1)
 
     def watch(self) -> None:
