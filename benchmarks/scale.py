@@ -177,6 +177,25 @@ def draw_log(folder: Path, n_parts: int) -> None:
 def logged(number: int) -> LoggedPart:
     """A part of two regions and four classes, as large in the log as those of the sample line."""
     verdict = "review" if number % REVIEWED_EACH == 0 else "pass"
+    view = _logged_view(number, verdict)
+    return LoggedPart(
+        request_id=f"{number:032x}",
+        part_id=f"P{number}",
+        camera="Ch00",
+        taken_at=None,
+        answered_at=_at(number),
+        latency_ms=60.0,
+        line=LINE,
+        release=f"{number // 100_000}",
+        card_sha256="cd" * 32,
+        verdict=verdict,
+        label="normal",
+        worst_view=view.name,
+        views=[view],
+    )
+
+
+def _logged_view(number: int, verdict: str) -> LoggedView:
     # no outcome: these values; others of as many digits take as much room
     look = RegionLook(
         x_px=1,
@@ -199,7 +218,7 @@ def logged(number: int) -> LoggedPart:
         "scratch": 0.02,
     }
     limits = Thresholds(accept_below=0.3, reject_above=0.9)
-    view = LoggedView(
+    return LoggedView(
         name="a.jpg",
         sha256=_sha256(number),
         width_px=2464,
@@ -211,21 +230,6 @@ def logged(number: int) -> LoggedPart:
         probabilities=probabilities,
         regions={"a": look, "b": look},
         embedding=[0.25] * 8,
-    )
-    return LoggedPart(
-        request_id=f"{number:032x}",
-        part_id=f"P{number}",
-        camera="Ch00",
-        taken_at=None,
-        answered_at=_at(number),
-        latency_ms=60.0,
-        line=LINE,
-        release=f"{number // 100_000}",
-        card_sha256="cd" * 32,
-        verdict=verdict,
-        label="normal",
-        worst_view="a.jpg",
-        views=[view],
     )
 
 
