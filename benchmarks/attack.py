@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -30,9 +31,14 @@ MAX_MEMORY_MB = 1000.0
 MAX_WAIT_S = 2.0
 # Longer than the service's own limit for a request, 60 s.
 HANGS_AFTER_S = 70.0
-N_MUTATED, N_PATHS, N_METHODS, N_IDLE = 600, 1000, 300, 1100
+# So many of each that all attacks together take some two minutes.
+N_MUTATED, N_PATHS, N_METHODS = 600, 1000, 300
+# More than the 1,024 descriptors that a process may usually hold.
+N_IDLE = 1100
+# Clients at once: where their number is the attack, and where the pictures are.
 N_AT_ONCE, N_CLIENTS = 64, 6
-BIG_PX = (8000, 8000)
+# 64 and 16 megapixels.
+BIG_PX, LARGE_PX = (8000, 8000), (4000, 4000)
 # Requests that are not quite HTTP: no protocol, no host, no end, two lengths, too much of it.
 HOST = b"host: a\r\n"
 PROBES = [
@@ -70,7 +76,11 @@ class Outcome:
     def failed(self) -> int:
         """How many answers were our fault, or none."""
         bad = ("5", "hung")
-        return sum(n for status, n in self.statuses.items() if status.startswith(bad))
+        n_failed = 0
+        for status, n in self.statuses.items():
+            if status.startswith(bad):
+                n_failed += n
+        return n_failed
 
 
 class Attacker:
@@ -86,14 +96,15 @@ class Attacker:
         """Two frames of 64 megapixels in 16 bits at once, twice."""
         frame = np.zeros(BIG_PX, np.uint16)
         frame[::64] = 30_000
-        content = cv2.imencode(".png", frame)[1].tobytes()
+        content = _png(frame)
         for _ in range(2):
             self._at_once([[content]] * 2, seen)
 
     def many_large_views(self, seen: Counter[str]) -> None:
         """Two requests of 16 views of 16 megapixels."""
-        content = cv2.imencode(".png", np.zeros((4000, 4000), np.uint16))[1].tobytes()
-        self._at_once([[content] * 16] * 2, seen)
+        frame = np.zeros(LARGE_PX, np.uint16)
+        views = [_png(frame)] * 16
+        self._at_once([views] * 2, seen)
 
     def mutated_pictures(self, seen: Counter[str]) -> None:
         """Pictures with some of their bytes changed, or cut off."""
@@ -102,16 +113,17 @@ class Attacker:
 
     def overload(self, seen: Counter[str]) -> None:
         """Many clients at once."""
-        self._at_once([[self._picture]] * (4 * N_AT_ONCE), seen)
+        n_parts = 4 * N_AT_ONCE
+        self._at_once([[self._picture]] * n_parts, seen)
 
     def unknown_paths(self, seen: Counter[str]) -> None:
         """Paths and methods that are none, with control characters in them."""
         for number in range(N_PATHS):
             path = f"/{number}%0d%0a%1b[2K"
-            self._note(seen, lambda path=path: self._http.get(path))  # type: ignore[misc]
+            self._note(seen, partial(self._http.get, path))
         for number in range(N_METHODS):
             method = f"M{number}"
-            self._note(seen, lambda method=method: self._http.request(method, "/x"))  # type: ignore[misc]
+            self._note(seen, partial(self._http.request, method, "/x"))
 
     def endless_body(self, seen: Counter[str]) -> None:
         """300 megabytes that nobody has announced."""
@@ -122,9 +134,13 @@ class Attacker:
                 yield bytes(10**6)
 
         kind = {"content-type": "multipart/form-data; boundary=b"}
-        self._note(
-            seen, lambda: self._http.post("/inspect", content=body(), headers=kind)
+        ask = partial(
+            self._http.post,
+            "/inspect",
+            content=body(),
+            headers=kind,
         )
+        self._note(seen, ask)
 
     def protocol(self, seen: Counter[str]) -> None:
         """Requests that are not quite HTTP."""
@@ -135,14 +151,16 @@ class Attacker:
         """More connections than there are descriptors, each with half a header."""
         held = []
         for _ in range(N_IDLE):
-            one = socket.create_connection(
-                ("127.0.0.1", self._server.port), HANGS_AFTER_S
-            )
+            one = self._connected()
             one.sendall(b"GET /healthz HTTP/1.1\r\nhost: ")
             held.append(one)
-        self._note(seen, lambda: self._http.get("/healthz"))
+        self._note(seen, partial(self._http.get, "/healthz"))
         for one in held:
             one.close()
+
+    def _connected(self) -> socket.socket:
+        address = ("127.0.0.1", self._server.port)
+        return socket.create_connection(address, HANGS_AFTER_S)
 
     def _at_once(
         self,
@@ -151,27 +169,38 @@ class Attacker:
         *,
         n_clients: int = N_AT_ONCE,
     ) -> None:
+        """Send parts by so many clients, and count the answers by status."""
         with ThreadPoolExecutor(n_clients) as clients:
             for status in clients.map(self._inspect, parts):
                 seen[status] += 1
 
     def _inspect(self, views: list[bytes]) -> str:
-        files = [("views", (f"{i}", content)) for i, content in enumerate(views)]
-        return _status(lambda: self._http.post("/inspect", files=files))
+        files = []
+        for number, content in enumerate(views):
+            file = (f"{number}", content)
+            files.append(("views", file))
+        return _status(partial(self._http.post, "/inspect", files=files))
 
     def _note(self, seen: Counter[str], ask: Callable[[], httpx.Response]) -> None:
-        seen[_status(ask)] += 1
+        status = _status(ask)
+        seen[status] += 1
 
     def _mutated(self) -> bytes:
+        """The picture with up to twenty bytes changed, every other time cut off too."""
         broken = bytearray(self._picture)
+        n = len(broken)
         for _ in range(self._random.randint(1, 20)):
-            broken[self._random.randrange(len(broken))] = self._random.randrange(256)
-        keep = self._random.choice([len(broken), self._random.randrange(len(broken))])
-        return bytes(broken[:keep])
+            value = self._random.randrange(256)
+            place = self._random.randrange(n)
+            broken[place] = value
+
+        cut_off = self._random.randrange(n)
+        n_kept = self._random.choice([n, cut_off])
+        return bytes(broken[:n_kept])
 
     def _raw(self, probe: bytes) -> str:
-        address = ("127.0.0.1", self._server.port)
-        with socket.create_connection(address, HANGS_AFTER_S) as connection:
+        """The status of the answer to what may be no HTTP: its tenth to twelfth byte."""
+        with self._connected() as connection:
             try:
                 connection.sendall(probe)
                 answer = connection.recv(4096)
@@ -179,7 +208,11 @@ class Attacker:
                 return "hung"
             except OSError:
                 return "closed"
-        return answer[9:12].decode("ascii", "replace") if answer else "closed"
+        if not answer:
+            return "closed"
+        # after `HTTP/1.1 `
+        status = answer[9:12]
+        return status.decode("ascii", "replace")
 
 
 class Witness:
@@ -199,11 +232,12 @@ class Witness:
             while not self._ended.is_set():
                 began_s = time.monotonic()
                 files = {"views": ("good.jpg", self._picture)}
-                status = _status(lambda files=files: http.post("/inspect", files=files))  # type: ignore[misc]
+                status = _status(partial(http.post, "/inspect", files=files))
                 self.statuses[status] += 1
                 if status == "200":
                     waited_s = time.monotonic() - began_s
                     self.slowest_s = max(self.slowest_s, waited_s)
+                # at most ten parts a second: a good client is no load
                 self._ended.wait(0.1)
 
     def watch(self) -> None:
@@ -216,7 +250,13 @@ class Witness:
         self._ended.set()
 
 
+def _png(frame: np.ndarray) -> bytes:
+    _, encoded = cv2.imencode(".png", frame)
+    return encoded.tobytes()
+
+
 def _status(ask: Callable[[], httpx.Response]) -> str:
+    """The status of an answer; `hung` or `closed` where there is none."""
     try:
         return str(ask().status_code)
     except httpx.TimeoutException:
@@ -246,9 +286,14 @@ def attacked(server: Server, picture: bytes) -> list[Outcome]:
 def _watched(
     server: Server, picture: bytes, attack: Callable[[Counter[str]], None]
 ) -> Outcome:
+    """What comes of one attack, and what a good client meets meanwhile."""
     name = attack.__name__.replace("_", " ")
-    outcome, witness = Outcome(name), Witness(server, picture)
-    threads = [threading.Thread(target=one) for one in (witness.run, witness.watch)]
+    outcome = Outcome(name)
+    witness = Witness(server, picture)
+    threads = [
+        threading.Thread(target=witness.run),
+        threading.Thread(target=witness.watch),
+    ]
     for thread in threads:
         thread.start()
     attack(outcome.statuses)
@@ -258,9 +303,11 @@ def _watched(
     for thread in threads:
         thread.join()
 
-    bad = {s: n for s, n in witness.statuses.items() if s not in ("200", "429")}
-    outcome.statuses.update({f"{status} (good)": n for status, n in bad.items()})
-    outcome.slowest_good_s, outcome.peak_mb = witness.slowest_s, witness.peak_mb
+    for status, n in witness.statuses.items():
+        if status not in ("200", "429"):
+            outcome.statuses[f"{status} (good)"] += n
+    outcome.slowest_good_s = witness.slowest_s
+    outcome.peak_mb = witness.peak_mb
     return outcome
 
 
@@ -295,10 +342,14 @@ def table(outcomes: list[Outcome]) -> str:
     """One row an attack."""
     rows = [f"{'attack':18} {'slowest good':>12} {'peak':>8}  answers\n"]
     for one in outcomes:
-        answers = ", ".join(f"{n} x {s}" for s, n in sorted(one.statuses.items()))
+        statuses = sorted(one.statuses.items())
+        answers = ", ".join(f"{n} x {status}" for status, n in statuses)
         slow = " (over 2 s)" if one.slowest_good_s > MAX_WAIT_S else ""
         rows.append(
-            f"{one.name:18} {one.slowest_good_s:10.2f} s {one.peak_mb:5.0f} MB  {answers}{slow}\n"
+            f"{one.name:18} "
+            f"{one.slowest_good_s:10.2f} s "
+            f"{one.peak_mb:5.0f} MB  "
+            f"{answers}{slow}\n"
         )
     return "".join(rows)
 

@@ -21,6 +21,7 @@ from websockets.sync.connection import Connection
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # Written by Chromium into its profile: the port that it has chosen, and a path.
 PORT_FILE = "DevToolsActivePort"
+# Longer than either takes on a busy machine: after that something is wrong.
 START_WITHIN_S = 30.0
 SETTLE_WITHIN_S = 60.0
 # Charts follow the width of the window in a moment of their own.
@@ -168,8 +169,9 @@ class Browser:
         self._mouse("mouseMoved", start)
         self._mouse("mousePressed", start, button="left", clickCount=1)
         if start != end:
-            halfway = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-            self._mouse("mouseMoved", halfway, button="left")
+            x = (start[0] + end[0]) / 2
+            y = (start[1] + end[1]) / 2
+            self._mouse("mouseMoved", (x, y), button="left")
             self._mouse("mouseMoved", end, button="left")
         self._mouse("mouseReleased", end, button="left", clickCount=1)
 
@@ -186,7 +188,14 @@ class Browser:
         self.resize(width_px, 900)
 
     def _mouse(self, kind: str, place: tuple[float, float], **more: Any) -> None:
-        self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], **more)
+        x, y = place
+        self.call(
+            "Input.dispatchMouseEvent",
+            type=kind,
+            x=x,
+            y=y,
+            **more,
+        )
 
 
 def _button(text: str) -> str:
@@ -197,8 +206,11 @@ def _button(text: str) -> str:
 
 def chromium() -> str | None:
     """The Chromium of this machine; None where there is none."""
-    found = (shutil.which(name) for name in NAMES)
-    return next((path for path in found if path), None)
+    for name in NAMES:
+        path = shutil.which(name)
+        if path is not None:
+            return path
+    return None
 
 
 @contextmanager
@@ -237,11 +249,9 @@ def _tab(profile: Path) -> str:
         try:
             port = (profile / PORT_FILE).read_text().splitlines()[0]
             tabs = httpx.get(f"http://127.0.0.1:{port}/json").json()
-            return str(
-                next(
-                    tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page"
-                )
-            )
+            pages = (tab for tab in tabs if tab["type"] == "page")
+            first = next(pages)
+            return str(first["webSocketDebuggerUrl"])
         except (FileNotFoundError, IndexError, httpx.TransportError, StopIteration):
             time.sleep(0.1)
     raise SystemExit(f"Chromium was not ready within {START_WITHIN_S:.0f} s")

@@ -105,15 +105,16 @@ def shoot(browser: Browser, server: Server, folder: Path) -> None:
     for page in PAGES:
         browser.open(f"{server.address}/{page}")
         for width_px in WIDTHS_PX:
-            browser.screenshot(
-                folder / f"{page or 'explorer'}-{width_px}.png", width_px
-            )
+            name = f"{page or 'explorer'}-{width_px}.png"
+            browser.screenshot(folder / name, width_px)
 
 
 def _milliseconds(found_s: Sequence[float]) -> str:
     if not found_s:
         return "not measured"
-    median, high = np.percentile(found_s, [50, 95]) * MS_PER_S
+    median_s, high_s = np.percentile(found_s, [50, 95])
+    median = MS_PER_S * median_s
+    high = MS_PER_S * high_s
     return f"{median:.0f} ms, 95 % within {high:.0f} ms (n = {len(found_s)})"
 
 

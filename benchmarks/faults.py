@@ -63,9 +63,8 @@ class Campaign:
         self._commands.killed(command, outcome)
         check_champion(self._project / RELEASES, outcome)
         self._commands.repeated(command, outcome)
-        receipt = read_json(self._project / self._flag(command, "--out"))
         wanted = sha256_of(self._project / BUNDLE / CARD)
-        if receipt["card_sha256"] != wanted:
+        if self._registered_card() != wanted:
             outcome.lost["the receipt is of another bundle"] += 1
 
     def promote(self, outcome: Outcome) -> None:
@@ -75,10 +74,7 @@ class Campaign:
         self._commands.killed(PROMOTE, outcome)
         check_champion(self._project / RELEASES, outcome)
         self._commands.repeated(PROMOTE, outcome)
-        receipt = read_json(
-            self._project / self._flag(self._register_command(), "--out")
-        )
-        self._check_serves(receipt["card_sha256"], outcome)
+        self._check_serves(self._registered_card(), outcome)
 
     def rollback(self, outcome: Outcome) -> None:
         """Back to the champion of before; then it is the challenger's turn again."""
@@ -97,11 +93,15 @@ class Campaign:
 
     def _register_command(self) -> str:
         stages = read_yaml(self._project / "dvc.yaml")["stages"]
-        return str(stages["register"]["cmd"]).removeprefix("exec ")
+        command = str(stages["register"]["cmd"])
+        return command.removeprefix("exec ")
 
-    def _flag(self, command: str, flag: str) -> str:
-        words = shlex.split(command)
-        return words[words.index(flag) + 1]
+    def _registered_card(self) -> str:
+        """The hash of the card that was registered last, by the receipt."""
+        words = shlex.split(self._register_command())
+        path = words[words.index("--out") + 1]
+        receipt = read_json(self._project / path)
+        return str(receipt["card_sha256"])
 
     def _renew_bundle(self) -> None:
         """Another card: a note in its lineage, which no decision hangs on."""
@@ -115,8 +115,9 @@ class Campaign:
         return champion(self._project / RELEASES)
 
     def _check_serves(self, card_sha256: str, outcome: Outcome) -> None:
-        if sha256_of(self._champion() / CARD) != card_sha256:
-            version = read_card(self._champion()).version
+        serving = self._champion()
+        if sha256_of(serving / CARD) != card_sha256:
+            version = read_card(serving).version
             outcome.lost[f"another release serves, bundle {version}"] += 1
 
 
@@ -130,7 +131,8 @@ def campaign(
     outcomes = []
     for name in names:
         outcome = Outcome(name)
-        killed = getattr(intake if name in INTAKE else drill, name)
+        of_name = intake if name in INTAKE else drill
+        killed = getattr(of_name, name)
         for _ in range(runs):
             killed(outcome)
         outcomes.append(outcome)

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -32,10 +33,13 @@ class Timing:
     def __str__(self) -> str:
         per_part = MS_PER_S * self.inspected_s / self.n_parts
         in_sessions = MS_PER_S * self.sessions_s / self.n_parts
+        ratio = self.inspected_s / self.sessions_s
+        views_each = self.n_views / self.n_parts
         return (
-            f"from file to verdict {per_part:.1f} ms a part, ONNX Runtime alone "
-            f"{in_sessions:.1f} ms, ratio {self.inspected_s / self.sessions_s:.2f} "
-            f"({self.n_parts} parts, {self.n_views / self.n_parts:.1f} views each)"
+            f"from file to verdict {per_part:.1f} ms a part, "
+            f"ONNX Runtime alone {in_sessions:.1f} ms, "
+            f"ratio {ratio:.2f} "
+            f"({self.n_parts} parts, {views_each:.1f} views each)"
         )
 
 
@@ -45,16 +49,24 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=Path("models/bundle"))
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument(
-        "--manifest", type=Path, default=Path("artifacts/labels/manifest.parquet")
+        "--manifest",
+        type=Path,
+        default=Path("artifacts/labels/manifest.parquet"),
     )
     parser.add_argument(
-        "--folds", type=Path, default=Path("artifacts/folds/folds.parquet")
+        "--folds",
+        type=Path,
+        default=Path("artifacts/folds/folds.parquet"),
     )
     parser.add_argument("--threads", type=int, default=1, help="of each model")
     given = parser.parse_args()
+
     try:
-        views = views_of_test(read_table(given.manifest), read_table(given.folds))
-        found = timed(given.bundle, read_parts(views, given.data), given.threads)
+        manifest = read_table(given.manifest)
+        folds = read_table(given.folds)
+        views = views_of_test(manifest, folds)
+        parts = read_parts(views, given.data)
+        found = timed(given.bundle, parts, given.threads)
     except InspectionError as error:
         raise SystemExit(f"inference: {error}") from error
     sys.stdout.write(f"{found}\n")
@@ -62,16 +74,22 @@ def main() -> None:
 
 def views_of_test(manifest: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
     """The views of the test fold."""
-    views = manifest.merge(folds[["view_id", "fold"]], on="view_id", validate="1:1")
-    return views[views["fold"] == "test"]
+    fold_of = folds[["view_id", "fold"]]
+    views = manifest.merge(fold_of, on="view_id", validate="1:1")
+    is_test = views["fold"] == "test"
+    return views[is_test]
 
 
 def read_parts(views: pd.DataFrame, data: Path) -> list[list[View]]:
     """The views of each part, read into memory: the disk is not what is timed."""
-    return [
-        [View(path, (data / path).read_bytes()) for path in of_part["path"]]
-        for _, of_part in views.groupby("part_id", sort=False)
-    ]
+    parts = []
+    for _, of_part in views.groupby("part_id", sort=False):
+        part = []
+        for path in of_part["path"]:
+            content = (data / path).read_bytes()
+            part.append(View(path, content))
+        parts.append(part)
+    return parts
 
 
 def timed(bundle: Path, parts: Sequence[Sequence[View]], threads: int = 1) -> Timing:
@@ -86,9 +104,14 @@ def timed(bundle: Path, parts: Sequence[Sequence[View]], threads: int = 1) -> Ti
         inspector.inspect(views)
     inspected_s = time.perf_counter() - began
 
-    n_views = sum(len(views) for views in parts)
-    in_sessions_s = sessions_s(bundle, model_inputs(inspector, parts), threads)
-    return Timing(len(parts), n_views, inspected_s, in_sessions_s)
+    inputs = model_inputs(inspector, parts)
+    in_sessions_s = sessions_s(bundle, inputs, threads)
+    return Timing(
+        n_parts=len(parts),
+        n_views=sum(map(len, parts)),
+        inspected_s=inspected_s,
+        sessions_s=in_sessions_s,
+    )
 
 
 def model_inputs(
@@ -96,23 +119,23 @@ def model_inputs(
 ) -> dict[str, list[Image]]:
     """What each model file gets to see of these parts: shrunk frames, or crops."""
     card = inspector.card
+    locator = card.locator
     inputs: dict[str, list[Image]] = {name: [] for name in card.models.files}
     region_of = {one.file: one.region for one in card.detectors.values()}
-    for views in parts:
-        for view in views:
-            if card.locator is not None:
-                frame = decode(
-                    view.content,
-                    channels=card.line.channels,
-                    bit_depth=card.line.bit_depth,
-                )
-                shrunk = locator_input(frame, card.locator.size_px)
-                inputs[card.locator.file].append(shrunk)
+    for view in chain.from_iterable(parts):
+        if locator is not None:
+            frame = decode(
+                view.content,
+                channels=card.line.channels,
+                bit_depth=card.line.bit_depth,
+            )
+            shrunk = locator_input(frame, locator.size_px)
+            inputs[locator.file].append(shrunk)
 
-            crops = inspector.measure(view).crops
-            for file, region in region_of.items():
-                if region in crops:
-                    inputs[file].append(crops[region])
+        crops = inspector.measure(view).crops
+        for file, region in region_of.items():
+            if region in crops:
+                inputs[file].append(crops[region])
     return inputs
 
 
@@ -121,6 +144,7 @@ def sessions_s(bundle: Path, inputs: dict[str, list[Image]], threads: int) -> fl
     total = 0.0
     for name, images in inputs.items():
         session = OnnxSession(bundle / name, threads=threads)
+        # the first run allocates what the later ones use again
         for image in images[:1]:
             session.run(image)
 

@@ -65,12 +65,15 @@ class Commands:
         before = self._newest()
         began_s = time.monotonic()
         process = self._started(command)
-        wrote_s = self._until_write(process, before, FIRST_GUESS_S * 100) - began_s
+        # a first write that has not come by then is not waited for
+        at_most_s = FIRST_GUESS_S * 100
+        wrote_s = self._until_write(process, before, at_most_s) - began_s
         _, said = process.communicate()
         if process.returncode:
             raise InspectionError(f"{command}: {last_lines(said)}; run it by hand")
         if learn:
-            self._takes[command] = Duration(time.monotonic() - began_s, wrote_s)
+            whole_s = time.monotonic() - began_s
+            self._takes[command] = Duration(whole_s, wrote_s)
 
     def killed(
         self, command: str, outcome: Outcome, *, after_a_write: bool = True
@@ -84,8 +87,11 @@ class Commands:
         n_before = outcome.n_killed + outcome.n_too_late
         process = self._started(command)
         if after_a_write and n_before % 2:
-            self._until_write(process, self._newest(), takes.whole_s * 10)
-            delay_s = self._random.uniform(0, takes.whole_s - takes.first_write_s)
+            # ten times what the whole took: on a machine that has become slower
+            at_most_s = takes.whole_s * 10
+            self._until_write(process, self._newest(), at_most_s)
+            after_write_s = takes.whole_s - takes.first_write_s
+            delay_s = self._random.uniform(0, after_write_s)
         else:
             delay_s = self._random.uniform(0, takes.whole_s)
 
@@ -132,12 +138,20 @@ class Commands:
         return newest
 
     def _started(self, command: str) -> "subprocess.Popen[str]":
-        words = [sys.executable if w == "python" else w for w in shlex.split(command)]
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        """Start a command by this Python, whose programs are found before others."""
+        words = shlex.split(command)
+        words = [sys.executable if word == "python" else word for word in words]
+
+        programs = Path(sys.executable).parent
+        path = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
+        variables = {
+            "PYTHONPATH": str(self.project),
+            "PATH": path,
+        }
         return subprocess.Popen(
             words,
             cwd=self.project,
-            env=os.environ | {"PYTHONPATH": str(self.project), "PATH": path},
+            env=os.environ | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

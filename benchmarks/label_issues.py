@@ -20,10 +20,15 @@ def main() -> None:
         "--truth", type=Path, required=True, help="truth.json of the drawn line"
     )
     arguments = parser.parse_args()
+    suspects = []
     with arguments.issues.open(encoding="utf-8", newline="") as file:
-        suspects = [composed(row["path"]) for row in csv.DictReader(file)]
-    truth = json.loads(arguments.truth.read_text(encoding="utf-8"))["views"]
-    for name, found, wanted in recall(suspects, spoiled(truth)):
+        for row in csv.DictReader(file):
+            suspects.append(composed(row["path"]))
+
+    text = arguments.truth.read_text(encoding="utf-8")
+    views = json.loads(text)["views"]
+    wrong = spoiled(views)
+    for name, found, wanted in recall(suspects, wrong):
         share = found / wanted if wanted else float("nan")
         sys.stdout.write(f"{name:24} {found:4} of {wanted:4}   recall {share:.2f}\n")
 
@@ -32,9 +37,10 @@ def spoiled(truth: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """How each readable view with a wrong label was spoiled, by its composed file name."""
     found = {}
     for name, view in truth.items():
-        if view["spoiled"] and not view["broken"]:
-            how = f"{view['spoiled']}, boxes follow {view['boxes_follow']}"
-            found[composed(name)] = how
+        how = view["spoiled"]
+        if how and not view["broken"]:
+            boxes = f"boxes follow {view['boxes_follow']}"
+            found[composed(name)] = f"{how}, {boxes}"
     return found
 
 
@@ -42,18 +48,25 @@ def recall(
     suspects: Sequence[str], wrong: Mapping[str, str]
 ) -> list[tuple[str, int, int]]:
     """(name, found, wanted) among the first K suspects, K the number of wrong labels."""
-    top = set(suspects[: len(wrong)])
-    kinds = sorted(set(wrong.values()))
-    rows = [("all", len(top & set(wrong)), len(wrong))]
-    for kind in kinds:
-        of_kind = {name for name, how in wrong.items() if how == kind}
-        rows.append((kind, len(top & of_kind), len(of_kind)))
+    of_kind: dict[str, set[str]] = {}
+    for name, how in wrong.items():
+        of_kind.setdefault(how, set()).add(name)
+
+    n_wrong = len(wrong)
+    top = set(suspects[:n_wrong])
+    n_found = len(top & set(wrong))
+    rows = [("all", n_found, n_wrong)]
+    for kind in sorted(of_kind):
+        names = of_kind[kind]
+        n_found = len(top & names)
+        rows.append((kind, n_found, len(names)))
     return rows
 
 
 def composed(path: str) -> str:
     """The file name of a path, with Hangul composed: by this, truth and manifest agree."""
-    return unicodedata.normalize("NFC", PurePosixPath(path).name)
+    name = PurePosixPath(path).name
+    return unicodedata.normalize("NFC", name)
 
 
 if __name__ == "__main__":

@@ -74,9 +74,11 @@ def main() -> None:
     sys.stdout.write(f"{len(parts)} parts, {n_views} views, {physical_cores()} cores\n")
     for speed in speeds:
         sys.stdout.write(f"{speed}\n")
-    first, last = speeds[0], speeds[-1]
+    first = speeds[0]
+    last = speeds[-1]
+    ratio = last.parts_per_s / first.parts_per_s
     sys.stdout.write(
-        f"{last.n_workers} workers judge {last.parts_per_s / first.parts_per_s:.2f} times as many "
+        f"{last.n_workers} workers judge {ratio:.2f} times as many "
         f"parts a second as {first.n_workers}\n"
     )
 
@@ -88,6 +90,7 @@ def compared(
     n_turns: int = 1,
 ) -> list[Speed]:
     """The speed of each number of workers, the best of its turns."""
+    # the first starts the clock, see `measured`
     if len(parts) < 2:
         raise InspectionError(f"frames: {len(parts)} parts; give two or more")
     turns = [[measured(parts, release, n) for n in numbers] for _ in range(n_turns)]

@@ -45,6 +45,7 @@ HEAVY = (
     "timm",
     "pytest",
 )
+# Up to so many, it would take longer than what it saves.
 FEW_MUTANTS = 8
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LEFT_OUT = ("__pycache__", ".*", "truth", "*.png", "*.jpg")
@@ -53,6 +54,8 @@ LEFT_OUT = ("__pycache__", ".*", "truth", "*.png", "*.jpg")
 # and a minute more, for tests so short that their start-up is all of it.
 TIME_FACTOR = 5
 TIME_MORE_S = 60
+# What the tests of one module may take without a mutant; slow ones are not run.
+MAX_TESTS_S = 600
 
 # What a float is multiplied by. A quarter is less than what two people would set differently, and
 # more than rounding.
@@ -98,10 +101,16 @@ def main() -> None:
     """Run the mutants of the rooms that are asked for; print the share killed and the survivors."""
     wanted = _arguments()
     root = Path.cwd()
-    constants = [one for room in wanted.rooms or [""] for one in found_in(root, room)]
+    constants: list[Constant] = []
+    for room in wanted.rooms or [""]:
+        constants += found_in(root, room)
     if wanted.sample and wanted.sample < len(constants):
-        constants = random.Random(wanted.seed).sample(constants, wanted.sample)
-    mutants = [mutant for one in sorted(constants, key=_place) for mutant in moved(one)]
+        generator = random.Random(wanted.seed)
+        constants = generator.sample(constants, wanted.sample)
+
+    mutants: list[Mutant] = []
+    for constant in sorted(constants, key=_place):
+        mutants += moved(constant)
     if not mutants:
         raise SystemExit(
             f"no constants in {DOMAIN}/ {' '.join(wanted.rooms)}; name other rooms"
@@ -111,7 +120,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder, "project")
         copy_project(root, tree)
-        outcomes = list(_each(mutants, tree, root / RESULTS, fresh=wanted.fresh))
+        outcomes = list(
+            _each(
+                mutants,
+                tree,
+                root / RESULTS,
+                fresh=wanted.fresh,
+            )
+        )
     sys.stdout.write(summary(outcomes))
 
 
@@ -146,18 +162,18 @@ def constants_of(module: str, text: str) -> list[Constant]:
 
     found = []
     for statement in ast.parse(text).body:
-        if (
-            not isinstance(statement, ast.Assign | ast.AnnAssign)
-            or statement.value is None
-        ):
+        if not isinstance(statement, ast.Assign | ast.AnnAssign):
+            continue
+        if statement.value is None:
             continue
         if _is_excused(lines, statement.lineno):
             continue
         for node, value in _numbers(statement.value):
             if _is_excused(lines, node.lineno):
                 continue
-            start = starts[node.lineno - 1] + node.col_offset
-            end = starts[node.lineno - 1] + (node.end_col_offset or 0)
+            of_line = starts[node.lineno - 1]
+            start = of_line + node.col_offset
+            end = of_line + (node.end_col_offset or 0)
             found.append(Constant(module, node.lineno, start, end, value))
     return sorted(found, key=_place)
 
@@ -177,8 +193,10 @@ def moved(constant: Constant) -> list[Mutant]:
 def mutated(content: bytes, mutant: Mutant) -> bytes:
     """The bytes of a module with the constant replaced."""
     # In brackets: `-5` moved past zero, and `5 .real`, stay what they mean.
-    new = f"({mutant.value!r})".encode()
-    return content[: mutant.constant.start] + new + content[mutant.constant.end :]
+    new = f"({mutant.value!r})"
+    before = content[: mutant.constant.start]
+    after = content[mutant.constant.end :]
+    return before + new.encode() + after
 
 
 def own_tests(module: str) -> str:
@@ -192,18 +210,20 @@ def own_tests(module: str) -> str:
 def copy_project(root: Path, tree: Path) -> None:
     """Copy the files at the root, and every folder that holds Python; no data, no models."""
     tree.mkdir()
+    ignored = shutil.ignore_patterns(*LEFT_OUT)
     for path in root.iterdir():
+        target = tree / path.name
         if path.is_file():
-            shutil.copy2(path, tree / path.name)
-        elif not path.name.startswith(".") and any(path.glob("*.py")):
-            shutil.copytree(
-                path, tree / path.name, ignore=shutil.ignore_patterns(*LEFT_OUT)
-            )
-    # A test room need not be a package.
-    if (root / "tests").is_dir() and not (tree / "tests").exists():
-        shutil.copytree(
-            root / "tests", tree / "tests", ignore=shutil.ignore_patterns(*LEFT_OUT)
-        )
+            shutil.copy2(path, target)
+        elif _holds_python(path):
+            shutil.copytree(path, target, ignore=ignored)
+
+
+def _holds_python(folder: Path) -> bool:
+    """Whether a folder of the project is needed by its tests; that of tests may be no package."""
+    if folder.name.startswith("."):
+        return False
+    return folder.name == "tests" or any(folder.glob("*.py"))
 
 
 def passes(tree: Path, tests: str, limit_s: int) -> bool:
@@ -221,13 +241,14 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     """A row for each room and for all, then a line for each mutant that is alive."""
     by_room: dict[str, list[Outcome]] = {}
     for one in outcomes:
-        by_room.setdefault(_room_of(one.mutant.constant.module), []).append(one)
+        room = _room_of(one.mutant.constant.module)
+        by_room.setdefault(room, []).append(one)
 
     rows = [_row(room, by_room[room]) for room in sorted(by_room)]
     rows.append(_row("all", outcomes))
-    rows += [
-        f"alive: {one.mutant.name} ({one.why})" for one in outcomes if not one.killed
-    ]
+    for one in outcomes:
+        if not one.killed:
+            rows.append(f"alive: {one.mutant.name} ({one.why})")
     return "\n".join(rows) + "\n"
 
 
@@ -255,23 +276,26 @@ def _each(
 
 
 def _survives(mutant: Mutant, tree: Path, limit_s: int) -> bool:
-    path = tree / mutant.constant.module
+    """Whether the tests pass with the mutant in its module, which is put right again."""
+    module = mutant.constant.module
+    path = tree / module
     content = path.read_bytes()
     path.write_bytes(mutated(content, mutant))
     try:
-        return passes(tree, own_tests(mutant.constant.module), limit_s)
+        return passes(tree, own_tests(module), limit_s)
     finally:
         path.write_bytes(content)
 
 
 def _limit(tree: Path, tests: str) -> int:
     """How many seconds a mutant gets; tests that fail without one can kill none."""
-    began = time.monotonic()
-    if not passes(tree, tests, limit_s=600):
+    began_s = time.monotonic()
+    if not passes(tree, tests, limit_s=MAX_TESTS_S):
         raise SystemExit(
             f"{tests}: fails without any mutant; run it and repair it first"
         )
-    return round((time.monotonic() - began) * TIME_FACTOR) + TIME_MORE_S
+    took_s = time.monotonic() - began_s
+    return round(took_s * TIME_FACTOR) + TIME_MORE_S
 
 
 def _become_pytest(tree: Path, tests: str, limit_s: int) -> None:
@@ -281,24 +305,36 @@ def _become_pytest(tree: Path, tests: str, limit_s: int) -> None:
     root = str(Path.cwd())
     os.chdir(tree)
     sys.path[:] = [str(tree) if path in ("", root) else path for path in sys.path]
-    sys.dont_write_bytecode = (
-        True  # byte code of a mutant could be taken for the next one's
-    )
+    # byte code of a mutant could be taken for the next one's
+    sys.dont_write_bytecode = True
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
 
     import pytest
 
-    options = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "--assert=plain"]
-    os._exit(int(pytest.main([*options, tests])))
+    status = pytest.main(
+        [
+            "-x",
+            "-q",
+            "-m",
+            "not slow",
+            "-p",
+            "no:cacheprovider",
+            "--assert=plain",
+            tests,
+        ]
+    )
+    os._exit(int(status))
 
 
 def _prepare(*, heavy: bool) -> None:
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
     tqdm.monitor_interval = 0  # its thread would not live on in the forks
-    for name in HEAVY if heavy else ():
+    if not heavy:
+        return
+    for name in HEAVY:
         with suppress(ModuleNotFoundError):
             importlib.import_module(name)
 
@@ -324,11 +360,15 @@ def _arguments() -> argparse.Namespace:
 
 
 def _numbers(tree: ast.AST) -> Iterator[tuple[ast.Constant, int | float]]:
+    """Each number within a statement, with its value; True and False are none."""
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Constant) or isinstance(node.value, bool):
+        if not isinstance(node, ast.Constant):
             continue
-        if isinstance(node.value, int | float):
-            yield node, node.value
+        value = node.value
+        if isinstance(value, bool):
+            continue
+        if isinstance(value, int | float):
+            yield node, value
 
 
 def _is_excused(lines: Sequence[bytes], number: int) -> bool:
@@ -349,28 +389,38 @@ def _place(constant: Constant) -> tuple[str, int]:
 
 
 def _key(mutant: Mutant, tree: Path) -> str:
-    module, tests = mutant.constant.module, own_tests(mutant.constant.module)
-    digest = hashlib.sha256((tree / module).read_bytes() + (tree / tests).read_bytes())
-    return f"{mutant.name} @{mutant.constant.start} {digest.hexdigest()[:16]}"
+    """The name of a result: it changes with the mutant, its module, and its tests."""
+    constant = mutant.constant
+    module = tree / constant.module
+    tests = tree / own_tests(constant.module)
+    digest = hashlib.sha256(module.read_bytes())
+    digest.update(tests.read_bytes())
+    # 64 bits: enough to tell the states of two files apart
+    short = digest.hexdigest()[:16]
+    return f"{mutant.name} @{constant.start} {short}"
 
 
 def _save(path: Path, known: dict[str, bool]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".partial")
-    temporary.write_text(json.dumps(known, indent=0, sort_keys=True), encoding="utf-8")
+    text = json.dumps(known, indent=0, sort_keys=True)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 
 def _room_of(module: str) -> str:
+    """The folder of the domain that holds a module; `ground` where it lies in none."""
     parts = Path(module).parts
-    return parts[1] if len(parts) > 2 else GROUND
+    if len(parts) > 2:
+        return parts[1]
+    return GROUND
 
 
 def _row(name: str, outcomes: Sequence[Outcome]) -> str:
     n_killed = sum(one.killed for one in outcomes)
-    return (
-        f"{name}: {n_killed} of {len(outcomes)} killed ({n_killed / len(outcomes):.0%})"
-    )
+    n = len(outcomes)
+    share = n_killed / n
+    return f"{name}: {n_killed} of {n} killed ({share:.0%})"
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ PICK_UP_S = 10.0
 STEP = 1e-6
 # The memory is read so often in the whole run.
 N_SAMPLES = 20
+# Longer than the service's own limit for a request, 60 s.
 TIMEOUT_S = 70.0
 
 
@@ -93,29 +94,41 @@ class Watched:
 
     def refused(self) -> int:
         """Answers that are neither a verdict nor an error of the server: 429, for one."""
-        return sum(0 < one.status < 500 and one.status != 200 for one in self.requests)
+        answered = [one for one in self.requests if 0 < one.status < 500]
+        return sum(one.status != 200 for one in answered)
 
     def mixed(self) -> int:
         """Verdicts of no one release, or of one that was champion neither before nor after."""
-        judged = [one for one in self.requests if one.status == 200]
-        return sum(one.release not in self.allowed(one) for one in judged)
+        n_mixed = 0
+        for one in self.requests:
+            if one.status != 200:
+                continue
+            if one.release not in self.allowed(one):
+                n_mixed += 1
+        return n_mixed
 
     def allowed(self, one: Request) -> set[str]:
         """The releases that were champion while a request ran, or so long before as is promised."""
         since_s = one.began_s - PICK_UP_S
-        before = [move for move in self.moves if move.at_s <= since_s][-1:]
-        during = [move for move in self.moves if since_s < move.at_s <= one.ended_s]
-        return {move.release for move in (*before, *during)}
+        allowed: set[str] = set()
+        for move in self.moves:
+            if move.at_s <= since_s:
+                # of the moves before, the last one alone
+                allowed = {move.release}
+            elif move.at_s <= one.ended_s:
+                allowed.add(move.release)
+        return allowed
 
     def picked_up_s(self, number: int) -> float:
         """The seconds from a move to the first answer of its release; infinite without one."""
         move = self.moves[number]
-        answered = [
-            one.ended_s
-            for one in self.requests
-            if one.release == move.release and one.ended_s >= move.at_s
-        ]
-        return min(answered, default=float("inf")) - move.at_s
+        first_s = float("inf")
+        for one in self.requests:
+            if one.release != move.release:
+                continue
+            if one.ended_s >= move.at_s:
+                first_s = min(first_s, one.ended_s)
+        return first_s - move.at_s
 
 
 def with_three_releases(releases: Path, folder: Path) -> dict[str, tuple[str, str]]:
@@ -124,29 +137,42 @@ def with_three_releases(releases: Path, folder: Path) -> dict[str, tuple[str, st
     The marks are the card's hash and the thresholds, as an answer holds them.
     """
     original = champion(releases)
-    card = read_card(original)
+    target = folder / "releases"
     marks = {}
     for number, name in enumerate(NAMES):
         bundle = folder / f"bundle-{name}"
-        bundle.mkdir(parents=True)
-        for file in card.files:
-            (bundle / file).write_bytes((original / file).read_bytes())
-
-        changed = card.model_dump(mode="json")
-        changed["fusion"]["thresholds"]["reject_above"] += number * STEP
-        write_card(bundle, type(card).model_validate(changed))
-        target = release(bundle, folder / "releases", name)
-        marks[name] = (sha256_of(target / "card.json"), _thresholds(target))
-    promote(folder / "releases", NAMES[0])
+        _copy_bundle(original, bundle, higher=number * STEP)
+        released = release(bundle, target, name)
+        marks[name] = _marks(released)
+    promote(target, NAMES[0])
     return marks
 
 
-def _thresholds(folder: Path) -> str:
-    return _text(read_card(folder).thresholds)
+def _copy_bundle(original: Path, bundle: Path, *, higher: float) -> None:
+    """Copy a bundle, and raise the threshold above which it rejects."""
+    bundle.mkdir(parents=True)
+    card = read_card(original)
+    for file in card.files:
+        content = (original / file).read_bytes()
+        (bundle / file).write_bytes(content)
+
+    changed = card.model_dump(mode="json")
+    thresholds = changed["fusion"]["thresholds"]
+    thresholds["reject_above"] += higher
+    write_card(bundle, type(card).model_validate(changed))
+
+
+def _marks(folder: Path) -> tuple[str, str]:
+    """What marks a release: its card's hash, and its thresholds."""
+    digest = sha256_of(folder / "card.json")
+    thresholds = read_card(folder).thresholds
+    return digest, _text(thresholds)
 
 
 def _text(thresholds: Mapping[str, Thresholds]) -> str:
-    return " ".join(f"{name} {thresholds[name]!r}" for name in sorted(thresholds))
+    """Thresholds by detector as one text, in the order of the names."""
+    words = [f"{name} {thresholds[name]!r}" for name in sorted(thresholds)]
+    return " ".join(words)
 
 
 def release_of(content: bytes, marks: Mapping[str, tuple[str, str]]) -> str:
@@ -155,11 +181,14 @@ def release_of(content: bytes, marks: Mapping[str, tuple[str, str]]) -> str:
         answer = _Answer.model_validate_json(content)
     except ValidationError:
         return ""
-    found = {
-        (answer.model.card_sha256, _text(view.thresholds)) for view in answer.views
-    }
-    is_whole = found == {marks.get(answer.model.release)}
-    return answer.model.release if is_whole else ""
+    model = answer.model
+    found = set()
+    for view in answer.views:
+        mark = (model.card_sha256, _text(view.thresholds))
+        found.add(mark)
+
+    is_whole = found == {marks.get(model.release)}
+    return model.release if is_whole else ""
 
 
 def watched(
@@ -170,22 +199,36 @@ def watched(
     minutes: float,
 ) -> Watched:
     """Load the server for so long, and move the pointer meanwhile."""
-    seen, ended, began_s = Watched(), threading.Event(), time.monotonic()
+    seen = Watched()
+    # champion before the first request
     seen.moves.append(Move(float("-inf"), NAMES[0]))
-    arguments = (server, body_of(picture), marks, began_s, ended, seen.requests)
+    body = body_of(picture)
+    ended = threading.Event()
+    began_s = time.monotonic()
+    arguments = (
+        server,
+        body,
+        marks,
+        began_s,
+        ended,
+        seen.requests,
+    )
     clients = [threading.Thread(target=_ask, args=arguments) for _ in range(N_CLIENTS)]
     for client in clients:
         client.start()
 
-    waiting = [(60 * minutes * share, name) for share, name in MOVES]
+    whole_s = 60 * minutes
+    waiting = [(whole_s * share, name) for share, name in MOVES]
     for number in range(N_SAMPLES + 1):
-        due_s = 60 * minutes * number / N_SAMPLES
-        time.sleep(max(0.0, due_s - (time.monotonic() - began_s)))
+        due_s = whole_s * number / N_SAMPLES
+        passed_s = time.monotonic() - began_s
+        time.sleep(max(0.0, due_s - passed_s))
         seen.memory.append((due_s, server.memory_mb()))
         while waiting and waiting[0][0] <= due_s:
             _, name = waiting.pop(0)
             # noted before it is done: an answer of the new release cannot be earlier
-            seen.moves.append(Move(time.monotonic() - began_s, name))
+            at_s = time.monotonic() - began_s
+            seen.moves.append(Move(at_s, name))
             promote(releases, name)
 
     ended.set()
@@ -203,19 +246,26 @@ def _ask(
     requests: list[Request],
 ) -> None:
     """One client: a request after the other, on one connection as long as that holds."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT_S)
+    connection = http.client.HTTPConnection(
+        "127.0.0.1",
+        server.port,
+        timeout=TIMEOUT_S,
+    )
     while not ended.is_set():
         began_s = time.monotonic() - start_s
         # of a request that was dropped
-        status, content = 0, b""
+        status = 0
+        content = b""
         try:
             status, content = post(connection, body)
         except (OSError, http.client.HTTPException):
             connection.close()
         now_s = time.monotonic() - start_s
+
         name = release_of(content, marks) if status == 200 else ""
+        request = Request(began_s, now_s, status, name)
         # appending is one step of the interpreter: no lock
-        requests.append(Request(began_s, now_s, status, name))
+        requests.append(request)
     connection.close()
 
 
@@ -223,27 +273,41 @@ def report(seen: Watched) -> str:
     """What was seen, in lines."""
     n = len(seen.requests)
     took_s = max(one.ended_s for one in seen.requests)
-    minutes, per_second = took_s / 60, n / took_s
+    minutes = took_s / 60
+    per_second = n / took_s
     lines = [
-        f"{n} requests of {N_CLIENTS} clients in {minutes:.1f} min, {per_second:.0f} a second",
-        f"dropped {seen.dropped()}, mixed {seen.mixed()}, 5xx {seen.server_errors()}, "
+        f"{n} requests of {N_CLIENTS} clients "
+        f"in {minutes:.1f} min, "
+        f"{per_second:.0f} a second",
+        f"dropped {seen.dropped()}, "
+        f"mixed {seen.mixed()}, "
+        f"5xx {seen.server_errors()}, "
         f"other refusals {seen.refused()}",
     ]
     for number, move in enumerate(seen.moves[1:], start=1):
+        after_s = seen.picked_up_s(number)
         lines.append(
-            f"{move.at_s:6.0f} s: {move.release} promoted, answers after "
-            f"{seen.picked_up_s(number):.1f} s"
+            f"{move.at_s:6.0f} s: {move.release} promoted, answers after {after_s:.1f} s"
         )
-    return "\n".join([*lines, *_memory(seen.memory)]) + "\n"
+    lines += _memory(seen.memory)
+    return "\n".join(lines) + "\n"
 
 
 def _memory(samples: Sequence[tuple[float, float]]) -> list[str]:
-    half = [mb for _, mb in samples[len(samples) // 2 :]]
-    every = max(1, len(samples) // 10)
-    course = ", ".join(f"{mb:.0f}" for _, mb in samples[::every])
+    """The course of the memory, and between what it lies in the second half."""
+    n = len(samples)
+    sizes_mb = [mb for _, mb in samples]
+    # some ten of them: what fits on a line
+    every = max(1, n // 10)
+    rounded = [f"{mb:.0f}" for mb in sizes_mb[::every]]
+    course = ", ".join(rounded)
+
+    half = sizes_mb[n // 2 :]
+    lowest = min(half)
+    highest = max(half)
     return [
         f"memory over time, MB: {course}",
-        f"memory in the second half: {min(half):.0f} to {max(half):.0f} MB",
+        f"memory in the second half: {lowest:.0f} to {highest:.0f} MB",
     ]
 
 
@@ -261,7 +325,13 @@ def main() -> None:
         releases = folder / "releases"
         with ours(releases, folder / "server") as server:
             picture = given.picture.read_bytes()
-            seen = watched(server, picture, releases, marks, given.minutes)
+            seen = watched(
+                server,
+                picture,
+                releases,
+                marks,
+                given.minutes,
+            )
     sys.stdout.write(report(seen))
     if seen.dropped() or seen.mixed() or seen.server_errors():
         raise SystemExit(1)

@@ -28,6 +28,7 @@ from inspection.evaluation.costs import Costs
 from inspection.evaluation.thresholds import choose_thresholds
 from inspection.line import Line
 from inspection.parts import labels_of_parts
+from inspection.runtime.detectors import Thresholds
 from inspection.runtime.verdict import decide
 from inspection.storage import read_json, read_table
 from stages import clean_labels, sections
@@ -70,40 +71,63 @@ class Bench:
 
     def measured(self, reviewed: Collection[str]) -> Measured:
         """What the model is worth once people, who are always right, have seen these images."""
-        rows = [(one, self.truth[one], "bench", "") for one in sorted(reviewed)]
-        table = pd.DataFrame(rows, columns=list(REVIEW_COLUMNS), dtype=str)
-        views = with_reviews(self.raw, read_reviews(table, self.raw, self.line))
-        views = views.merge(self.groups, on="view_id", validate="1:1")
-        found = conflicts(views, self.line, RULES)
-        views = with_holds(views, found, rules=list(RULES))
-
+        views = self._reviewed(reviewed)
         scored = [self._measured(views, seed) for seed in self.seeds]
         loss, cost = np.mean(scored, axis=0)
         return Measured(float(loss), float(cost))
 
+    def _reviewed(self, reviewed: Collection[str]) -> pd.DataFrame:
+        """The views with their groups, the reviews of these images, and what is held then."""
+        rows = []
+        for sha256 in sorted(reviewed):
+            rows.append((sha256, self.truth[sha256], "bench", ""))
+        columns = list(REVIEW_COLUMNS)
+        table = pd.DataFrame(rows, columns=columns, dtype=str)
+        reviews = read_reviews(table, self.raw, self.line)
+
+        views = with_reviews(self.raw, reviews)
+        views = views.merge(self.groups, on="view_id", validate="1:1")
+        found = conflicts(views, self.line, RULES)
+        return with_holds(views, found, rules=list(RULES))
+
     def _measured(self, views: pd.DataFrame, seed: int) -> Measured:
-        normal = self.line.normal
+        """What the model is worth by one split into folds."""
         scores = self._scores(views, seed)
+        limits = self._limits(views, scores)
 
-        # thresholds rest on labels as they stand, and on none that is held
-        labelled = pd.Series(labels_of_parts(views[~views["held"]], normal))
-        is_called_bad = (labelled != normal).to_numpy()
-        known = scores[labelled.index].to_numpy()
-        limits = choose_thresholds(known, is_called_bad, self.costs).thresholds
+        # what both are worth is said by the truth, of all parts
+        shown = views["image_sha256"].map(self.truth)
+        defective = self._defective(views.assign(label=shown))
+        odds = scores[defective.index].to_numpy()
+        is_bad = defective.to_numpy()
+        cost = self._cost(odds, is_bad, limits)
 
-        # what they are worth is said by the truth, of all parts
-        shown = views.assign(label=views["image_sha256"].map(self.truth))
-        truly = pd.Series(labels_of_parts(shown, normal))
-        is_bad = (truly != normal).to_numpy()
-        odds = scores[truly.index].to_numpy()
+        # the log loss of log odds: logaddexp(0, x) is log(1 + exp(x)), and never overflows
+        against_truth = np.where(is_bad, -odds, odds)
+        losses = np.logaddexp(0, against_truth)
+        return Measured(float(losses.mean()), cost)
+
+    def _limits(self, views: pd.DataFrame, scores: pd.Series) -> Thresholds:
+        """The thresholds: they rest on labels as they stand, and on none that is held."""
+        is_free = ~views["held"]
+        defective = self._defective(views[is_free])
+        known = scores[defective.index].to_numpy()
+        is_called_bad = defective.to_numpy()
+        return choose_thresholds(known, is_called_bad, self.costs).thresholds
+
+    def _defective(self, views: pd.DataFrame) -> pd.Series:
+        """Which parts are defective by the labels of these views, by part."""
+        normal = self.line.normal
+        labels = pd.Series(labels_of_parts(views, normal))
+        return labels != normal
+
+    def _cost(self, odds: Any, is_bad: Any, limits: Thresholds) -> float:
+        """The expected cost per part, of parts with these log odds of a defect."""
         verdicts = np.array(decide(odds[:, None], [limits]))
         bad = Counts.of(verdicts[is_bad].tolist())
         good = Counts.of(verdicts[~is_bad].tolist())
-        cost = expected_cost(bad, good, self.costs).value or 0.0
-
-        # the log loss of log odds: logaddexp(0, x) is log(1 + exp(x)), and never overflows
-        losses = np.logaddexp(0, np.where(is_bad, -odds, odds))
-        return Measured(float(losses.mean()), float(cost))
+        cost = expected_cost(bad, good, self.costs)
+        return float(cost.value or 0.0)
 
     def _scores(self, views: pd.DataFrame, seed: int) -> pd.Series:
         """The log odds of a defect by part, of the worst view, by models that saw none of it."""
@@ -112,12 +136,20 @@ class Bench:
         labels = views["label"].to_numpy()
         truth = views["image_sha256"].map(self.truth).to_numpy()
         is_free = ~views["held"].to_numpy()
+        folds = StratifiedGroupKFold(
+            N_FOLDS,
+            shuffle=True,
+            random_state=seed,
+        )
+        splits = folds.split(self.features, truth, views["group_id"])
+
         odds = np.zeros(len(views))
-        folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
-        for train, test in folds.split(self.features, truth, views["group_id"]):
+        for train, test in splits:
             learnt = train[is_free[train]]
             odds[test] = self._odds(learnt, labels[learnt], test)
-        return pd.Series(odds).groupby(views["part_id"].to_numpy()).max()
+
+        part_ids = views["part_id"].to_numpy()
+        return pd.Series(odds).groupby(part_ids).max()
 
     def _odds(self, train: Any, labels: Any, test: Any) -> Any:
         """The log odds of a defect: a discriminant of texture, as stage clean_labels fits it."""
@@ -132,9 +164,12 @@ class Bench:
         with threadpool_limits(1):
             model.fit(self.features[train], labels)
             likely = model.predict_proba(self.features[test])
-        normal = likely[:, list(model.classes_).index(self.line.normal)]
-        normal = normal.clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-        return np.log((1 - normal) / normal)
+
+        classes = list(model.classes_)
+        column = classes.index(self.line.normal)
+        normal = likely[:, column].clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+        defect = 1 - normal
+        return np.log(defect / normal)
 
 
 def main() -> None:
@@ -150,14 +185,25 @@ def main() -> None:
     costs = Costs(escape_cost=given.escape_cost)
     bench, wrong = prepared(given.data, given.truth, costs, range(given.splits))
 
-    issues = pd.read_csv(LABELS / "issues.csv", dtype={"view_id": str, "part_id": str})
-    clean = read_table(LABELS / "manifest.parquet")
-    items = merged(from_issues(issues, clean, given.data))
-    desk = [item.image_sha256 for item in items]
+    desk = _order_of_desk(given.data)
     # what the desk does not show is looked at last, in the order of the files
     listed = set(desk)
-    rest = [sha256 for sha256 in bench.raw["image_sha256"] if sha256 not in listed]
-    sys.stdout.write(report(bench, wrong, desk + rest, given.draws))
+    images = bench.raw["image_sha256"]
+    rest = [sha256 for sha256 in images if sha256 not in listed]
+    text = report(bench, wrong, desk + rest, given.draws)
+    sys.stdout.write(text)
+
+
+def _order_of_desk(data: Path) -> list[str]:
+    """The images that the review desk shows, in its order."""
+    issues = pd.read_csv(
+        LABELS / "issues.csv",
+        # as text, also where they are digits alone
+        dtype={"view_id": str, "part_id": str},
+    )
+    clean = read_table(LABELS / "manifest.parquet")
+    items = merged(from_issues(issues, clean, data))
+    return [item.image_sha256 for item in items]
 
 
 def prepared(
@@ -168,77 +214,108 @@ def prepared(
     raw = read_table(MANIFEST)
     clean = read_table(LABELS / "manifest.parquet")
     # a review may have left out a view already
-    raw = raw[raw["view_id"].isin(clean["view_id"])].reset_index(drop=True)
+    is_kept = raw["view_id"].isin(clean["view_id"])
+    raw = raw[is_kept].reset_index(drop=True)
+    images = raw["image_sha256"]
 
     views = read_json(truth)["views"]
-    by_name = {composed(name): view for name, view in views.items()}
+    true_class = {}
+    for name, view in views.items():
+        true_class[composed(name)] = view["true_class"]
     names = raw["path"].map(composed)
-    shown = [by_name[name]["true_class"] for name in names]
-    is_wrong = names.isin(set(spoiled(views))) & (raw["label"] != shown)
+    shown = [true_class[name] for name in names]
+    was_spoiled = names.isin(set(spoiled(views)))
+    is_wrong = was_spoiled & (raw["label"] != shown)
 
     _, features = clean_labels.measured(data, raw, line, LABELS)
     bench = Bench(
         raw=raw,
         groups=clean[["view_id", "group_id", "near_duplicate_group"]],
         features=features,
-        truth=dict(zip(raw["image_sha256"], shown, strict=True)),
+        truth=dict(zip(images, shown, strict=True)),
         line=line,
         costs=costs,
         seeds=seeds,
     )
-    return bench, set(raw.loc[is_wrong, "image_sha256"])
+    return bench, set(images[is_wrong])
 
 
 def report(bench: Bench, wrong: set[str], desk: Sequence[str], n_draws: int) -> str:
     """What half of the wrong labels are worth by each order, and what it takes to find them."""
     steps = _steps(bench, wrong, desk, n_draws)
-    found: dict[str, list[Measured]] = {}
-    n_fits = sum(map(len, steps.values()))
-    with tqdm(total=n_fits, desc="fits", disable=None) as bar:
-        for what, tried in steps.items():
-            for reviewed in tried:
-                found.setdefault(what, []).append(bench.measured(reviewed))
-                bar.update()
-
-    (before,), (after,) = found["nothing"], found["everything"]
+    found = _measured_steps(bench, steps)
+    (before,) = found["nothing"]
+    (after,) = found["everything"]
     lines = [
         f"{'reviewed':34} wrong found   looked at   log loss     cost   share of the gain"
     ]
     for what, tried in steps.items():
-        met = np.mean([len(wrong.intersection(one)) for one in tried])
-        looked = np.mean([len(one) for one in tried])
+        n_met = [len(wrong.intersection(one)) for one in tried]
+        n_looked = [len(one) for one in tried]
+        met = np.mean(n_met)
+        looked = np.mean(n_looked)
         loss, cost = np.mean(found[what], axis=0)
         gain = _gain_in_words(found[what], before, after)
         lines.append(
-            f"{what:34} {met:4.0f} of {len(wrong):3}   {looked:9.0f}   {loss:8.4f}   "
-            f"{cost:.4f}   {gain}"
+            f"{what:34} "
+            f"{met:4.0f} of {len(wrong):3}   "
+            f"{looked:9.0f}   "
+            f"{loss:8.4f}   "
+            f"{cost:.4f}   "
+            f"{gain}"
         )
     return "\n".join([*lines, ""])
+
+
+def _measured_steps(
+    bench: Bench, steps: Mapping[str, Sequence[Sequence[str]]]
+) -> dict[str, list[Measured]]:
+    """What the model is worth after each step, by its name, once for each draw."""
+    n_fits = sum(map(len, steps.values()))
+    found: dict[str, list[Measured]] = {}
+    with tqdm(total=n_fits, desc="fits", disable=None) as bar:
+        for what, tried in steps.items():
+            found[what] = []
+            for reviewed in tried:
+                found[what].append(bench.measured(reviewed))
+                bar.update()
+    return found
 
 
 def _steps(
     bench: Bench, wrong: set[str], desk: Sequence[str], n_draws: int
 ) -> dict[str, list[Sequence[str]]]:
     """What is reviewed, by its name; of a random order once for each draw."""
+    # rounded up: of one wrong label, that one
     half = (len(wrong) + 1) // 2
     n_looked = looks_for(desk, wrong, half)
+    halves: list[Sequence[str]] = []
+    as_many: list[Sequence[str]] = []
     generator = np.random.default_rng(bench.seeds[0])
-    orders = [list(generator.permutation(list(desk))) for _ in range(n_draws)]
-    halves = [order[: looks_for(order, wrong, half)] for order in orders]
+    for _ in range(n_draws):
+        order = list(generator.permutation(list(desk)))
+        n_for_half = looks_for(order, wrong, half)
+        halves.append(order[:n_for_half])
+        as_many.append(order[:n_looked])
     return {
         "nothing": [[]],
         "everything": [desk],
         "half the wrong ones, desk's order": [desk[:n_looked]],
-        "half the wrong ones, random order": [*halves],
-        "as many looks, random order": [order[:n_looked] for order in orders],
+        "half the wrong ones, random order": halves,
+        "as many looks, random order": as_many,
     }
 
 
 def _gain_in_words(found: Sequence[Measured], before: Measured, after: Measured) -> str:
     """The share of the gain in log loss, and how far it scatters where there were several draws."""
-    shares = [share_of_gain(one.loss, before.loss, after.loss) for one in found]
-    spread = f", spread {100 * np.std(shares):.0f}" if len(shares) > 1 else ""
-    return f"{100 * np.mean(shares):.0f} %{spread}"
+    shares = []
+    for one in found:
+        share = share_of_gain(one.loss, before.loss, after.loss)
+        shares.append(share)
+    said = f"{100 * np.mean(shares):.0f} %"
+    if len(shares) > 1:
+        said += f", spread {100 * np.std(shares):.0f}"
+    return said
 
 
 def looks_for(order: Sequence[str], wrong: Collection[str], n: int) -> int:
@@ -251,7 +328,10 @@ def looks_for(order: Sequence[str], wrong: Collection[str], n: int) -> int:
 
 def share_of_gain(loss: float, before: float, after: float) -> float:
     """How far a loss has come from `before` to `after`, 0..1; 0 where there is nothing to gain."""
-    return (before - loss) / (before - after) if before != after else 0.0
+    if before == after:
+        return 0.0
+    gain = before - loss
+    return gain / (before - after)
 
 
 if __name__ == "__main__":

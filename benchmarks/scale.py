@@ -21,6 +21,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,9 +61,13 @@ N_DOUBTFUL, N_DAYS = 500, 90
 # Small frames: what is measured is the growth with their number.
 FRAME_PX = (160, 120)
 VIEWS_PER_PART = 2
+# Every third part is dented, so that there are both classes.
+DENTED_EACH = 3
 STAGES = ("validate", "clean_labels", "split", "crop")
 # Of the views, one in so many is stored twice.
 COPIED_EACH = 50
+# As stage clean_labels has it by default.
+MIN_CORRELATION = 0.7
 # Grey levels: what all parts have in common, and what each has of its own.
 DESIGN, GRAIN = 40, 20
 
@@ -77,28 +82,53 @@ class Measured:
 
 def main() -> None:
     """Draw, measure, print a table and the exponents."""
+    given = _arguments()
+    measure = MEASURES[given.kind]
+    unit = UNITS[given.kind]
+    sizes = getattr(given, unit)
+
+    found = {}
+    with PlainErrors("scale"):
+        for n in sorted(sizes):
+            found[n] = _measured(measure, n)
+    for line in table(unit, found):
+        sys.stdout.write(f"{line}\n")
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     kinds = parser.add_subparsers(dest="kind", required=True)
     log = kinds.add_parser("log", help="the verdict log and its queries")
-    log.add_argument("--parts", type=int, nargs="+", default=[10_000, 100_000])
+    log.add_argument(
+        "--parts",
+        type=int,
+        nargs="+",
+        # half a week and five weeks, by PARTS_A_DAY
+        default=[10_000, 100_000],
+    )
     stages = kinds.add_parser("stages", help=", ".join(STAGES))
-    stages.add_argument("--views", type=int, nargs="+", default=[1000, 4000])
+    stages.add_argument(
+        "--views",
+        type=int,
+        nargs="+",
+        default=[1000, 4000],
+    )
     copies = kinds.add_parser("duplicates", help="the search for near-duplicates")
-    copies.add_argument("--views", type=int, nargs="+", default=[2000, 8000])
+    copies.add_argument(
+        "--views",
+        type=int,
+        nargs="+",
+        default=[2000, 8000],
+    )
     registry = kinds.add_parser("registry", help="the models and their promotions")
-    registry.add_argument("--versions", type=int, nargs="+", default=[20, 200])
-    given = parser.parse_args()
-
-    of_kind, unit, sizes = {
-        "log": lambda: (of_log, "parts", given.parts),
-        "stages": lambda: (of_stages, "views", given.views),
-        "duplicates": lambda: (of_duplicates, "views", given.views),
-        "registry": lambda: (of_registry, "versions", given.versions),
-    }[given.kind]()
-    with PlainErrors("scale"):
-        found = {n: _measured(of_kind, n) for n in sorted(sizes)}
-    for line in table(unit, found):
-        sys.stdout.write(f"{line}\n")
+    registry.add_argument(
+        "--versions",
+        type=int,
+        nargs="+",
+        # by a promotion a week half a year, and four
+        default=[20, 200],
+    )
+    return parser.parse_args()
 
 
 def _measured(
@@ -111,23 +141,35 @@ def _measured(
 
 def of_log(n_parts: int, folder: Path) -> dict[str, Measured]:
     """A log of so many parts: to write one more, and what its readers wait for."""
-    written = _timed(lambda: draw_log(folder, n_parts))
-    on_disk = Measured(written.seconds, (folder / FILE).stat().st_size)
+    written = _timed(draw_log, folder, n_parts)
+    n_bytes = (folder / FILE).stat().st_size
+    found = {"write all of it, size": Measured(written.seconds, n_bytes)}
     with closing(VerdictLog(folder)) as log:
         more = logged(n_parts)
-        queries: dict[str, Callable[[], object]] = {
-            "record a part": lambda: log.record(more),
-            "counts by day": lambda: daily_verdicts(folder, LINE, n_days=N_DAYS),
-            "parts for the review desk": lambda: read_doubtful(
-                folder, LINE, at_most=N_DOUBTFUL
-            ),
-            "one part's history": lambda: log.parts_of(f"P{n_parts // 2}"),
-            "a week for the watch": lambda: sum(
-                1 for _ in read_parts(folder, since=_since(n_parts))
-            ),
-        }
-        found = {name: _timed(query) for name, query in queries.items()}
-    return {"write all of it, size": on_disk} | found
+        found["record a part"] = _timed(log.record, more)
+        found["counts by day"] = _timed(
+            daily_verdicts,
+            folder,
+            LINE,
+            n_days=N_DAYS,
+        )
+        found["parts for the review desk"] = _timed(
+            read_doubtful,
+            folder,
+            LINE,
+            at_most=N_DOUBTFUL,
+        )
+        in_the_middle = f"P{n_parts // 2}"
+        found["one part's history"] = _timed(log.parts_of, in_the_middle)
+        found["a week for the watch"] = _timed(_read_week, folder, n_parts)
+    return found
+
+
+def _read_week(folder: Path, n_parts: int) -> None:
+    """Read the parts of the last week one by one, and keep none."""
+    week = read_parts(folder, since=_since(n_parts))
+    for _ in week:
+        pass
 
 
 def draw_log(folder: Path, n_parts: int) -> None:
@@ -136,30 +178,19 @@ def draw_log(folder: Path, n_parts: int) -> None:
         for number in tqdm(range(n_parts), desc="draw", disable=None):
             log.record(logged(number))
             if number % REVIEWED_EACH == 0:
-                log.note_picture(_sha256(number), _at(number), "review", 1000)
+                log.note_picture(
+                    _sha256(number),
+                    _at(number),
+                    "review",
+                    # no outcome: its size in bytes, which no query here asks for
+                    1000,
+                )
 
 
 def logged(number: int) -> LoggedPart:
     """A part of two regions and four classes, as large in the log as those of the sample line."""
     verdict = "review" if number % REVIEWED_EACH == 0 else "pass"
-    look = RegionLook(
-        x_px=1, y_px=2, width_px=300, height_px=200, brightness=99.5, focus=0.25
-    )
-    scores = {"fused": 0.1, "classifier": 0.05, "anomaly_a": 0.3, "anomaly_b": 0.2}
-    limits = Thresholds(accept_below=0.3, reject_above=0.9)
-    view = LoggedView(
-        name="a.jpg",
-        sha256=_sha256(number),
-        width_px=2464,
-        height_px=2056,
-        verdict=verdict,
-        label="normal",
-        scores=scores,
-        thresholds=dict.fromkeys(scores, limits),
-        probabilities={"normal": 0.9, "dent": 0.05, "slide": 0.03, "scratch": 0.02},
-        regions={"a": look, "b": look},
-        embedding=[0.25] * 8,
-    )
+    view = _logged_view(number, verdict)
     return LoggedPart(
         request_id=f"{number:032x}",
         part_id=f"P{number}",
@@ -172,8 +203,46 @@ def logged(number: int) -> LoggedPart:
         card_sha256="cd" * 32,
         verdict=verdict,
         label="normal",
-        worst_view="a.jpg",
+        worst_view=view.name,
         views=[view],
+    )
+
+
+def _logged_view(number: int, verdict: str) -> LoggedView:
+    # no outcome: these values; others of as many digits take as much room
+    look = RegionLook(
+        x_px=1,
+        y_px=2,
+        width_px=300,
+        height_px=200,
+        brightness=99.5,
+        focus=0.25,
+    )
+    scores = {
+        "fused": 0.1,
+        "classifier": 0.05,
+        "anomaly_a": 0.3,
+        "anomaly_b": 0.2,
+    }
+    probabilities = {
+        "normal": 0.9,
+        "dent": 0.05,
+        "slide": 0.03,
+        "scratch": 0.02,
+    }
+    limits = Thresholds(accept_below=0.3, reject_above=0.9)
+    return LoggedView(
+        name="a.jpg",
+        sha256=_sha256(number),
+        width_px=2464,
+        height_px=2056,
+        verdict=verdict,
+        label="normal",
+        scores=scores,
+        thresholds=dict.fromkeys(scores, limits),
+        probabilities=probabilities,
+        regions={"a": look, "b": look},
+        embedding=[0.25] * 8,
     )
 
 
@@ -191,38 +260,55 @@ def of_duplicates(n_views: int, folder: Path) -> dict[str, Measured]:
     Raises InspectionError where it does not find just these.
     """
     width_px, height_px = duplicates.FINE_SIZE_PX
-    thumbnails = array_on_disk((n_views, height_px, width_px), folder)
+    shape = (n_views, height_px, width_px)
+    thumbnails = array_on_disk(shape, folder)
     copied = draw_thumbnails(thumbnails)
 
     parts = [f"P{number}" for number in range(n_views)]
     started = time.perf_counter()
     pairs = duplicates.near_duplicates(
-        thumbnails, min_correlation=0.7, apart=parts, cameras=["Ch00"] * n_views
+        thumbnails,
+        min_correlation=MIN_CORRELATION,
+        apart=parts,
+        cameras=["Ch00"] * n_views,
     )
     seconds = time.perf_counter() - started
 
     found = {(one, other) for one, other, _ in pairs}
     if found != copied:
+        n_right = len(found & copied)
         raise InspectionError(
-            f"{len(copied)} copies were drawn, and {len(found)} pairs found, {len(found & copied)} "
-            "of them copies"
+            f"{len(copied)} copies were drawn, "
+            f"and {len(found)} pairs found, "
+            f"{n_right} of them copies"
         )
-    return {"near-duplicates, on disk": Measured(seconds, thumbnails.nbytes)}
+    measured = Measured(seconds, thumbnails.nbytes)
+    return {"near-duplicates, on disk": measured}
 
 
 def draw_thumbnails(thumbnails: np.ndarray) -> set[tuple[int, int]]:
     """Fill thumbnails with one design and a grain of each view's own; returns what was copied."""
     shape = thumbnails.shape[1:]
     # its outline and lighting, nothing finer
-    rough = np.random.default_rng(0).normal(128, DESIGN, (8, 10))
-    design = cv2.resize(rough, shape[::-1], interpolation=cv2.INTER_CUBIC)
+    generator = np.random.default_rng(0)
+    rough = generator.normal(128, DESIGN, (8, 10))
+    width_and_height = shape[::-1]
+    design = cv2.resize(
+        rough,
+        width_and_height,
+        interpolation=cv2.INTER_CUBIC,
+    )
     copied = set()
     for number in tqdm(range(len(thumbnails)), desc="draw", disable=None):
         if number % COPIED_EACH == COPIED_EACH - 1:
-            thumbnails[number] = thumbnails[number - 1] // 8 * 7  # the light was lower
-            copied.add((number - 1, number))
+            original = number - 1
+            # the light was lower
+            thumbnails[number] = thumbnails[original] // 8 * 7
+            copied.add((original, number))
             continue
-        grain = np.random.default_rng(1 + number).normal(0, GRAIN, shape)
+        # 0 is the seed of the design
+        generator = np.random.default_rng(1 + number)
+        grain = generator.normal(0, GRAIN, shape)
         thumbnails[number] = np.clip(design + grain, 0, 255)
     return copied
 
@@ -231,16 +317,14 @@ def of_registry(n_versions: int, folder: Path) -> dict[str, Measured]:
     """A registry of so many versions, each promoted once: to add one, and to ask for them."""
     store = tracking.TrackingParams(store=str(folder / "mlruns"), experiment=LINE)
     registry = Registry(tracking.connect(store), LINE, folder / "releases")
-    written = _timed(lambda: draw_versions(registry, n_versions))
-    queries: dict[str, Callable[[], object]] = {
-        "add a version": lambda: add_version(registry, n_versions + 1),
-        "is a card registered": lambda: registry.holds(_sha256(1)),
-        "which version serves": registry.served,
-        "the log of promotions": registry.entries,
-        "status": lambda: status(registry),
+    return {
+        "write all of it": _timed(draw_versions, registry, n_versions),
+        "add a version": _timed(add_version, registry, n_versions + 1),
+        "is a card registered": _timed(registry.holds, _sha256(1)),
+        "which version serves": _timed(registry.served),
+        "the log of promotions": _timed(registry.entries),
+        "status": _timed(status, registry),
     }
-    found = {name: _timed(query) for name, query in queries.items()}
-    return {"write all of it": written} | found
 
 
 def draw_versions(registry: Registry, n_versions: int) -> None:
@@ -278,26 +362,36 @@ def draw_frames(data: Path, n_views: int) -> None:
         # hundred files a folder, as cameras and operators leave them
         folder = data / f"{number // 100:06d}"
         folder.mkdir(parents=True, exist_ok=True)
-        label = "dent" if number // VIEWS_PER_PART % 3 == 0 else "normal"
-        random = np.random.default_rng(number)
-        frame = random.integers(0, 255, (height, width, 1)).astype(np.uint8)
-        content = simplejpeg.encode_jpeg(frame, quality=80, colorspace="GRAY")
-        part = f"{number // VIEWS_PER_PART:07d}"
-        view = number % VIEWS_PER_PART
-        (folder / f"{label}_{part}_{view}.jpg").write_bytes(content)
+
+        part, view = divmod(number, VIEWS_PER_PART)
+        label = "dent" if part % DENTED_EACH == 0 else "normal"
+        path = folder / f"{label}_{part:07d}_{view}.jpg"
+
+        generator = np.random.default_rng(number)
+        grey = generator.integers(0, 255, (height, width, 1))
+        content = simplejpeg.encode_jpeg(
+            grey.astype(np.uint8),
+            quality=80,
+            colorspace="GRAY",
+        )
+        path.write_bytes(content)
 
 
 def write_params(path: Path) -> None:
     """The parameters of the project, but for a line whose region is the whole frame."""
     yaml = YAML()
-    params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    params = yaml.load(text)
+    region = {
+        "size_px": [160, 128],
+        "shows": ["dent"],
+        "whole_frame": True,
+    }
     params["line"] |= {
         "name": LINE,
         "classes": {"normal": {}, "dent": {}},
         "causes": {},
-        "regions": {
-            "part": {"size_px": [160, 128], "shows": ["dent"], "whole_frame": True}
-        },
+        "regions": {"part": region},
         "classify": "part",
         "detect_anomalies": "part",
         "orient": None,
@@ -316,8 +410,9 @@ def write_reviews(folder: Path) -> None:
     """No reviews yet."""
     folder.mkdir()
     for name in ("labels.csv", "boxes.csv"):
-        head = (ROOT / "reviews" / name).read_text(encoding="utf-8").splitlines()[:1]
-        (folder / name).write_text("\n".join(head) + "\n", encoding="utf-8")
+        text = (ROOT / "reviews" / name).read_text(encoding="utf-8")
+        head = text.splitlines()[0]
+        (folder / name).write_text(f"{head}\n", encoding="utf-8")
 
 
 def _run(stage: str, folder: Path) -> Measured:
@@ -339,26 +434,37 @@ def _run(stage: str, folder: Path) -> Measured:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             said.seek(0)
-            raise InspectionError(f"{stage}: failed\n{said.read()[-2000:]}")
+            # characters: the end of a traceback
+            last = said.read()[-2000:]
+            raise InspectionError(f"{stage}: failed\n{last}")
 
-    return Measured(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+    seconds = used.ru_utime + used.ru_stime
+    # Linux counts it in KiB
+    n_bytes = used.ru_maxrss * 1024
+    return Measured(seconds, n_bytes)
 
 
-def _timed(query: Callable[[], object]) -> Measured:
-    started = time.perf_counter()
-    query()
-    return Measured(time.perf_counter() - started)
+def _timed(query: Callable[..., object], *given: Any, **named: Any) -> Measured:
+    """How long a call takes."""
+    started_s = time.perf_counter()
+    query(*given, **named)
+    ended_s = time.perf_counter()
+    return Measured(ended_s - started_s)
 
 
 def table(unit: str, found: dict[int, dict[str, Measured]]) -> Iterator[str]:
     """What was measured as lines of text, with the exponent between the ends of the sizes."""
     sizes = list(found)
-    head = "".join(f"{n:>12,} {unit}" for n in sizes)
-    yield f"{'':28}{head}   exponent"
+    heads = [f"{n:>12,} {unit}" for n in sizes]
+    yield f"{'':28}{''.join(heads)}   exponent"
+
+    # of a size, a blank and its unit
+    width = 12 + 1 + len(unit)
     for name in found[sizes[0]]:
         every = [found[n][name] for n in sizes]
-        cells = "".join(_cell(one, len(unit) + 13) for one in every)
-        yield f"{name:28}{cells}   {_exponent(sizes, every)}"
+        cells = [_cell(one, width) for one in every]
+        exponent = _exponent(sizes, every)
+        yield f"{name:28}{''.join(cells)}   {exponent}"
 
 
 def _cell(one: Measured, width: int) -> str:
@@ -371,9 +477,12 @@ def _cell(one: Measured, width: int) -> str:
 
 
 def _exponent(sizes: Sequence[int], every: Sequence[Measured]) -> str:
+    """With what power of the size the time grows, between the first size and the last."""
     if len(sizes) < 2:
         return ""
-    slower = math.log(every[-1].seconds / every[0].seconds)
+    first = every[0]
+    last = every[-1]
+    slower = math.log(last.seconds / first.seconds)
     larger = math.log(sizes[-1] / sizes[0])
     return f"{slower / larger:8.2f}"
 
@@ -381,16 +490,34 @@ def _exponent(sizes: Sequence[int], every: Sequence[Measured]) -> str:
 def _at(number: int) -> str:
     """When a part was answered, UTC."""
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    return (start + timedelta(days=number / PARTS_A_DAY)).isoformat()
+    passed = timedelta(days=number / PARTS_A_DAY)
+    return (start + passed).isoformat()
 
 
 def _since(n_parts: int) -> str:
     """A week before the last of so many parts."""
-    return _at(max(0, n_parts - 7 * PARTS_A_DAY))
+    parts_a_week = 7 * PARTS_A_DAY
+    first = max(0, n_parts - parts_a_week)
+    return _at(first)
 
 
 def _sha256(number: int) -> str:
     return f"{number:064x}"
+
+
+MEASURES: dict[str, Callable[[int, Path], dict[str, Measured]]] = {
+    "log": of_log,
+    "stages": of_stages,
+    "duplicates": of_duplicates,
+    "registry": of_registry,
+}
+# What there is more and more of, and the option that says of how many.
+UNITS = {
+    "log": "parts",
+    "stages": "views",
+    "duplicates": "views",
+    "registry": "versions",
+}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ of requests while releases change is measured by `benchmarks.promotions`.
 
 import argparse
 import http.client
+import math
 import sys
 import tempfile
 import threading
@@ -27,6 +28,8 @@ from benchmarks.servers import Server, bentoml_command, free_port, running
 from inspection.runtime.releases import champion
 
 N_CLIENTS, N_OVERLOAD = 8, 32
+# Longer than the service's own limit for a request, 60 s.
+TIMEOUT_S = 70.0
 BOUNDARY = "knurl"
 # What the service says in its header Retry-After.
 RETRY_AFTER_S = 1.0
@@ -60,11 +63,16 @@ class Load:
 
 def loaded(server: Server, picture: bytes, n_clients: int, n_requests: int) -> Load:
     """Send `n_requests` of one view by `n_clients`, rounded up to as many for each."""
-    load, lock = Load(), threading.Lock()
+    load = Load()
+    lock = threading.Lock()
     body = body_of(picture)
 
     def send(n_mine: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=70)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1",
+            server.port,
+            timeout=TIMEOUT_S,
+        )
         for _ in range(n_mine):
             began_s = time.monotonic()
             status, _ = post(connection, body)
@@ -79,25 +87,33 @@ def loaded(server: Server, picture: bytes, n_clients: int, n_requests: int) -> L
         connection.close()
 
     # rounded up, so that no request is lost
-    share = -(-n_requests // n_clients)
-    cpu_s, began_s = server.cpu_s(), time.monotonic()
-    clients = [threading.Thread(target=send, args=[share]) for _ in range(n_clients)]
+    share = math.ceil(n_requests / n_clients)
+    clients = []
+    for _ in range(n_clients):
+        client = threading.Thread(target=send, args=[share])
+        clients.append(client)
+
+    cpu_before_s = server.cpu_s()
+    began_s = time.monotonic()
     for client in clients:
         client.start()
     for client in clients:
         client.join()
     load.took_s = time.monotonic() - began_s
-    load.cpu_s = server.cpu_s() - cpu_s
+    load.cpu_s = server.cpu_s() - cpu_before_s
     return load
 
 
 def body_of(picture: bytes) -> bytes:
     """The body of a request with one view."""
     head = (
-        f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="views"; filename="a.jpg"\r\n'
-        "content-type: image/jpeg\r\n\r\n"
+        f"--{BOUNDARY}\r\n"
+        'content-disposition: form-data; name="views"; filename="a.jpg"\r\n'
+        "content-type: image/jpeg\r\n"
+        "\r\n"
     )
-    return head.encode() + picture + f"\r\n--{BOUNDARY}--\r\n".encode()
+    end = f"\r\n--{BOUNDARY}--\r\n"
+    return head.encode() + picture + end.encode()
 
 
 def post(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, bytes]:
@@ -126,8 +142,16 @@ def ours(releases: Path, folder: Path) -> Iterator[Server]:
 def bare(releases: Path, folder: Path) -> Iterator[Server]:
     """The least that can serve the same bundle."""
     port = free_port()
-    uvicorn = [sys.executable, "-m", "uvicorn", "--no-access-log", "--factory"]
-    command = [*uvicorn, "benchmarks.bare_app:create_app", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--no-access-log",
+        "--factory",
+        "benchmarks.bare_app:create_app",
+        "--port",
+        str(port),
+    ]
     variables = {"BARE_BUNDLE": str(champion(releases))}
     with running(command, port, folder, variables) as server:
         yield server
@@ -144,57 +168,79 @@ def tutorial(_: Path, folder: Path) -> Iterator[Server]:
 
 def measured(picture: bytes, releases: Path, folder: Path, n_requests: int) -> str:
     """The report."""
+    # what is sent first is not counted: it warms caches and threads up
+    n_warm_up = n_requests // 4
     with bare(releases, folder / "bare") as server:
-        loaded(server, picture, 1, n_requests // 4)
+        loaded(server, picture, 1, n_warm_up)
         bare_one = loaded(server, picture, 1, n_requests)
         bare_eight = loaded(server, picture, N_CLIENTS, n_requests)
 
     with ours(releases, folder / "ours") as server:
-        loaded(server, picture, 1, n_requests // 4)
+        loaded(server, picture, 1, n_warm_up)
         one = loaded(server, picture, 1, n_requests)
         eight = loaded(server, picture, N_CLIENTS, n_requests)
+        # twice as many, since some are turned away
         over = loaded(server, picture, N_OVERLOAD, 2 * n_requests)
 
     with tutorial(releases, folder / "tutorial") as server:
-        loaded(server, picture, 1, n_requests // 4)
+        loaded(server, picture, 1, n_warm_up)
         torch_eight = loaded(server, picture, N_CLIENTS, n_requests)
 
-    pairs = {"1 client": (one, bare_one), f"{N_CLIENTS} clients": (eight, bare_eight)}
-    return _report(pairs, torch_eight, over)
-
-
-def _report(pairs: dict[str, tuple[Load, Load]], tutorial: Load, over: Load) -> str:
-    lines = []
-    for name, (mine, theirs) in pairs.items():
-        ratio = mine.cpu_ms / theirs.cpu_ms
-        lines.append(
-            f"CPU a request, {name}: {mine.cpu_ms:.1f} ms, bare {theirs.cpu_ms:.1f} ms, "
-            f"ratio {ratio:.2f}; p99 {mine.quantile_ms(0.99):.0f} ms"
-        )
-
-    eight, _ = pairs[f"{N_CLIENTS} clients"]
-    faster = eight.per_second / tutorial.per_second
-    p99_ms = over.quantile_ms(0.99)
-    slower = p99_ms / eight.quantile_ms(0.99)
-    lines += [
-        f"throughput, {N_CLIENTS} clients: {eight.per_second:.0f}/s, tutorial "
-        f"{tutorial.per_second:.0f}/s, ratio {faster:.2f}",
-        f"p99 of the accepted, {N_OVERLOAD} clients: {p99_ms:.0f} ms, ratio "
-        f"{slower:.2f} to {N_CLIENTS} clients; 429: {over.statuses[429]} of "
-        f"{over.statuses.total()}",
+    lines = [
+        _cpu_row("1 client", one, bare_one),
+        _cpu_row(f"{N_CLIENTS} clients", eight, bare_eight),
+        _throughput_row(eight, torch_eight),
+        _overload_row(over, eight),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _cpu_row(name: str, mine: Load, theirs: Load) -> str:
+    """CPU for each request, beside the bare app."""
+    ratio = mine.cpu_ms / theirs.cpu_ms
+    p99_ms = mine.quantile_ms(0.99)
+    return (
+        f"CPU a request, {name}: {mine.cpu_ms:.1f} ms, "
+        f"bare {theirs.cpu_ms:.1f} ms, "
+        f"ratio {ratio:.2f}; "
+        f"p99 {p99_ms:.0f} ms"
+    )
+
+
+def _throughput_row(mine: Load, theirs: Load) -> str:
+    """Requests a second, beside the tutorial's service."""
+    ratio = mine.per_second / theirs.per_second
+    return (
+        f"throughput, {N_CLIENTS} clients: {mine.per_second:.0f}/s, "
+        f"tutorial {theirs.per_second:.0f}/s, "
+        f"ratio {ratio:.2f}"
+    )
+
+
+def _overload_row(over: Load, usual: Load) -> str:
+    """Waiting times of those that are not turned away, beside those of the usual load."""
+    p99_ms = over.quantile_ms(0.99)
+    ratio = p99_ms / usual.quantile_ms(0.99)
+    n_refused = over.statuses[429]
+    n_answers = over.statuses.total()
+    return (
+        f"p99 of the accepted, {N_OVERLOAD} clients: {p99_ms:.0f} ms, "
+        f"ratio {ratio:.2f} to {N_CLIENTS} clients; "
+        f"429: {n_refused} of {n_answers}"
+    )
 
 
 def held_mb(
     picture: bytes, releases: Path, folder: Path, n_requests: int
 ) -> list[tuple[int, float]]:
     """The requests that were answered, and the memory that the service then held, in MB."""
-    held, n_sent = [], 0
+    held = []
+    n_sent = 0
     with ours(releases, folder) as server:
         for number in range(N_READINGS + 1):
             n_due = n_requests * number // N_READINGS
-            load = loaded(server, picture, N_CLIENTS, n_due - n_sent)
+            n_missing = n_due - n_sent
+            load = loaded(server, picture, N_CLIENTS, n_missing)
             n_sent += load.statuses.total()
             held.append((n_sent, server.memory_mb()))
     return held
@@ -208,18 +254,23 @@ def growth_mb(held: Sequence[tuple[int, float]]) -> float:
     """
     requests, memory = np.asarray(held).T
     slope, _ = np.polyfit(requests, memory, deg=1)
-    return round(1000 * float(slope), 3)
+    in_thousand = 1000 * float(slope)
+    # to the kilobyte
+    return round(in_thousand, 3)
 
 
 def memory_report(held: Sequence[tuple[int, float]]) -> str:
     """The course of the memory, and how it grows once the service is warm."""
     rows = [f"{n:6} requests  {mb:6.1f} MB" for n, mb in held]
-    warm = held[len(held) // 2 :]
+    half = len(held) // 2
+    warm = held[half:]
     sizes_mb = [mb for _, mb in warm]
-    lowest, highest = min(sizes_mb), max(sizes_mb)
+    lowest = min(sizes_mb)
+    highest = max(sizes_mb)
+    growth = growth_mb(warm)
     rows.append(
         f"in the second half {lowest:.1f} to {highest:.1f} MB, "
-        f"{growth_mb(warm):+.2f} MB in 1,000 requests"
+        f"{growth:+.2f} MB in 1,000 requests"
     )
     return "\n".join(rows) + "\n"
 
@@ -229,9 +280,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--picture", type=Path, required=True, help="a good frame")
     parser.add_argument("--releases", type=Path, default=Path("models/releases"))
-    parser.add_argument("--requests", type=int, default=400, help="of each measurement")
     parser.add_argument(
-        "--memory", type=int, metavar="N", help="only the memory, over N requests"
+        "--requests",
+        type=int,
+        # so many that four requests are slower than p99
+        default=400,
+        help="of each measurement",
+    )
+    parser.add_argument(
+        "--memory",
+        type=int,
+        metavar="N",
+        help="only the memory, over N requests",
     )
     given = parser.parse_args()
 

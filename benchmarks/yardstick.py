@@ -23,40 +23,54 @@ def main() -> None:
         "--metrics", type=Path, default=Path("metrics/assemble.json"), metavar="PATH"
     )
     given = parser.parse_args()
+
     network = read_json(given.metrics)["classifier"]
     crops = load_crops(given.crops, given.region)
-    train, test = crops.in_fold("train"), crops.in_fold("test")
+    train = crops.in_fold("train")
+    test = crops.in_fold("test")
     yardstick = hog_macro_f1(train, test, network["classes"])
+
+    of_network = network["macro_f1"]
+    ratio = of_network / yardstick
     sys.stdout.write(
-        f"macro-F1 by part on test: network {network['macro_f1']:.3f}, HOG + linear SVM "
-        f"{yardstick:.3f}, ratio {network['macro_f1'] / yardstick:.2f} "
+        f"macro-F1 by part on test: network {of_network:.3f}, "
+        f"HOG + linear SVM {yardstick:.3f}, "
+        f"ratio {ratio:.2f} "
         f"({network['n_parts']} parts)\n"
     )
 
 
 def hog_macro_f1(train: Crops, test: Crops, classes: list[str]) -> float:
     """Macro-F1 of the baseline at its best: whole crops, margins averaged over views."""
-    model = fit_svm(_features(train), train.index["label"].to_numpy(object))
+    learnt = train.index["label"].to_numpy(object)
+    model = fit_svm(_features(train), learnt)
     margins = model.decision_function(_features(test))
     # of two classes scikit-learn gives the margin of the second alone
     if margins.ndim == 1:
         margins = np.stack([-margins, margins], axis=1)
 
     normal = classes[0]
-    labels, guesses = [], []
-    for rows in test.index.groupby("part_id").indices.values():
-        of_views = list(test.index["label"].iloc[rows])
-        labels.append(part_label(of_views, normal))
-        likeliest = margins[rows].mean(axis=0).argmax()
-        guesses.append(str(model.classes_[likeliest]))
+    labels = []
+    guesses = []
+    by_part = test.index.groupby("part_id")
+    for rows in by_part.indices.values():
+        of_views = test.index["label"].iloc[rows]
+        label = part_label(list(of_views), normal)
+        labels.append(label)
+
+        margin = margins[rows].mean(axis=0)
+        likeliest = margin.argmax()
+        guess = model.classes_[likeliest]
+        guesses.append(str(guess))
     return macro_f1(labels, guesses, classes)
 
 
 def _features(crops: Crops) -> object:
+    """The HOG features (crops, features), each of a whole crop."""
     height, width = crops.images.shape[1:3]
-    return stack(
-        hog_features(image.squeeze(-1), (width, height)) for image in crops.images
-    )
+    size_px = (width, height)
+    rows = (hog_features(image.squeeze(-1), size_px) for image in crops.images)
+    return stack(rows)
 
 
 if __name__ == "__main__":

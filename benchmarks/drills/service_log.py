@@ -23,14 +23,17 @@ VERDICTS = Path("verdicts")
 FRAME_PX = (240, 320)
 # Room for some pictures: both a row and a picture are to be the first that does not fit.
 LEFT_BYTES = 300_000
+# Parts: twelve pictures take about three times LEFT_BYTES, so that most do not fit.
 N_WITH_ROOM, N_WITHOUT = 3, 12
+# Every picture is kept; a gigabyte is far more than all of them take.
 KEPT = KeepingPolicy(pass_fraction=1.0, max_bytes=10**9)
 
 
 def fill_under_the_log(disk: SmallDisk, releases: Path) -> Outcome:
     """What came of it: how many verdicts could not be logged, and what was lost."""
     outcome = Outcome("service's log")
-    champion, recorder = Champion(releases), Recorder(VERDICTS, KEPT)
+    champion = Champion(releases)
+    recorder = Recorder(VERDICTS, KEPT)
     champion.start()
     try:
         app = create_app(champion, recorder=recorder)
@@ -95,4 +98,5 @@ def _pictures() -> Iterator[bytes]:
     generator = np.random.default_rng(0)
     while True:
         frame = generator.integers(0, 256, FRAME_PX, np.uint8)
-        yield cv2.imencode(".png", frame)[1].tobytes()
+        _, encoded = cv2.imencode(".png", frame)
+        yield encoded.tobytes()

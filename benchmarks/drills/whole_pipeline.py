@@ -53,8 +53,10 @@ class WholePipeline:
     def forget(self) -> None:
         """Take away all that was computed: outputs, caches, and what DVC has recorded."""
         stages = read_yaml(self._project / "dvc.yaml")["stages"]
-        outs = [out for stage in stages.values() for out in stage.get("outs", ())]
-        for path in (*REMEMBERED, *outs):
+        paths = [*REMEMBERED]
+        for stage in stages.values():
+            paths += stage.get("outs", ())
+        for path in paths:
             _remove(self._project / path)
 
     def note(self) -> None:
@@ -72,9 +74,14 @@ class WholePipeline:
 
     def _hashes(self) -> dict[str, str]:
         """The hashes that DVC recorded of what the stages wrote."""
-        stages = read_yaml(self._project / "dvc.lock")["stages"].values()
-        outs = [out for stage in stages for out in stage.get("outs", ())]
-        return {one["path"]: one["md5"] for one in outs if one["path"] not in VARYING}
+        stages = read_yaml(self._project / "dvc.lock")["stages"]
+        found = {}
+        for stage in stages.values():
+            for out in stage.get("outs", ()):
+                path = out["path"]
+                if path not in VARYING:
+                    found[path] = out["md5"]
+        return found
 
     def _n_running(self) -> int:
         path = self._project / DATABASE
