@@ -135,8 +135,11 @@ def measure(
 
     place = kept / _digest(val, inspector.card.version)
     for name in detectors:
-        found_in = val.iloc[rows[name]].reset_index(drop=True)
-        table = out_of_fold_table(found_in, np.array(values[name]))
+        with_region = val.iloc[rows[name]]
+        table = out_of_fold_table(
+            with_region.reset_index(drop=True),
+            np.array(values[name]),
+        )
         write_table(place / name / OUT_OF_FOLD, table)
 
 

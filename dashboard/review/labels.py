@@ -50,11 +50,13 @@ def settled_label(votes: Sequence[Vote]) -> str:
 
     VAGUE stands for itself only where two or more say so: else another person is asked.
     """
-    counts = Counter(vote.answer for vote in votes).most_common()
-    if not counts:
+    counts = Counter(vote.answer for vote in votes)
+    most = max(counts.values(), default=0)
+    best = [answer for answer, n in counts.items() if n == most]
+    if len(best) != 1:
         return ""
 
-    (answer, n), *others = counts
-    is_tied = any(n_other == n for _, n_other in others)
-    is_doubtful = answer == VAGUE and n < MIN_VAGUE
-    return "" if is_tied or is_doubtful else answer
+    (answer,) = best
+    if answer == VAGUE and most < MIN_VAGUE:
+        return ""
+    return answer
