@@ -25,7 +25,7 @@ from inspection.runtime.bundle import Settings
 from inspection.runtime.detectors import FUSED, Calibration, Scores, score_names
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import decide, scores_of
-from inspection.runtime.views import View
+from inspection.runtime.views import View, ViewOutputs
 from inspection.storage import write_table
 
 DIGEST_DIGITS = 12  # no outcome: it names a folder of a cache
@@ -56,14 +56,17 @@ class Evidence:
         limits = settings.thresholds
         names = score_names(settings.line)
         columns = [names.index(name) for name in limits]
-        return decide(self.scores(settings)[:, columns], list(limits.values()))
+        scores = self.scores(settings)
+        return decide(scores[:, columns], list(limits.values()))
 
     def deciding_view(self, part_id: str, settings: Settings) -> str:
         """The path of the view of the highest fused score; those that lack a region come last."""
-        return max(
-            self.parts[part_id],
-            key=lambda view: scores_of(view, settings).get(FUSED, -1.0),
-        ).name
+
+        def fused_score(view: ViewOutputs) -> float:
+            # scores are 0..1: a view without one lies below them all
+            return scores_of(view, settings).get(FUSED, -1.0)
+
+        return max(self.parts[part_id], key=fused_score).name
 
 
 def calibrations(settings: Settings) -> Mapping[str, Calibration]:
@@ -82,21 +85,31 @@ def stored(
 
     `views` are those of the clean manifest with their `fold`, `folders` the detectors' artifacts.
     """
-    tables = {name: read_out_of_fold(folder) for name, folder in folders.items()}
     source = "out_of_fold"
     wanted = views[views["fold"] != "test"]
+    tables = _tables(folders)
     # thresholds need all scores of a part: where one detector has none, val is measured for all
-    if any(table is None for table in tables.values()):
+    if len(tables) < len(folders):
         source = "val"
         wanted = views[views["fold"] == "val"]
         place = kept / _digest(wanted, version)
-        tables = {name: read_out_of_fold(place / name) for name in settings.detectors}
-
-    known = {name: table for name, table in tables.items() if table is not None}
-    if len(known) < len(settings.detectors):
+        tables = _tables({name: place / name for name in settings.detectors})
+    if len(tables) < len(settings.detectors):
         return None
+
+    parts = out_of_fold_parts(wanted, tables)
     labels = labels_of_parts(wanted, settings.line.normal)
-    return Evidence(out_of_fold_parts(wanted, known), labels, source)
+    return Evidence(parts, labels, source)
+
+
+def _tables(folders: Mapping[str, Path]) -> dict[str, pd.DataFrame]:
+    """The table out of fold of each detector, where there is one."""
+    found = {}
+    for name, folder in folders.items():
+        table = read_out_of_fold(folder)
+        if table is not None:
+            found[name] = table
+    return found
 
 
 def measure(
@@ -113,7 +126,8 @@ def measure(
     rows: dict[str, list[int]] = {name: [] for name in detectors}
     values: dict[str, list[object]] = {name: [] for name in detectors}
     for number, path in enumerate(val["path"]):
-        outputs = inspector.measure(View(path, (data / path).read_bytes()))
+        view = View(path, (data / path).read_bytes())
+        outputs = inspector.measure(view)
         for name, output in outputs.detectors.items():
             rows[name].append(number)
             values[name].append(output.values)
@@ -121,8 +135,11 @@ def measure(
 
     place = kept / _digest(val, inspector.card.version)
     for name in detectors:
-        index = val.iloc[rows[name]].reset_index(drop=True)
-        table = out_of_fold_table(index, np.array(values[name]))
+        with_region = val.iloc[rows[name]]
+        table = out_of_fold_table(
+            with_region.reset_index(drop=True),
+            np.array(values[name]),
+        )
         write_table(place / name / OUT_OF_FOLD, table)
 
 

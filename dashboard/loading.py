@@ -39,6 +39,9 @@ from inspection.storage import read_table
 MAX_INSPECTORS = 3
 # Measured views that are kept: those of some dozen parts, 2 MB each with their heat.
 MAX_MEASURED = 64
+# no outcome: tables that are no longer kept are read anew; those in use are manifest and folds
+MAX_TABLES = 4
+THREADS = 2  # no outcome: it only decides how fast a model measures
 
 
 def models() -> list[Version]:
@@ -46,7 +49,8 @@ def models() -> list[Version]:
     # the pointer too: a promotion changes no card, but which version is the champion
     cards = [BUNDLE / CARD, RELEASES / POINTER]
     cards += sorted(RELEASES.glob(f"*/{CARD}"))
-    return _models(tuple((str(path), stamp_or_none(path)) for path in cards))
+    stamps = [(str(path), stamp_or_none(path)) for path in cards]
+    return _models(tuple(stamps))
 
 
 def inspector(folder: Path) -> Inspector:
@@ -58,7 +62,8 @@ def measured(version: Version, path: str) -> ViewOutputs:
     """What a model measures in a view of the data, by its path there."""
     folder = version.folder
     stamps = (stamp(folder / CARD), stamp_or_none(DATA / path))
-    return _measured(str(folder), path, stamps, inspector(folder))
+    model = inspector(folder)
+    return _measured(str(folder), path, stamps, model)
 
 
 def clean_manifest() -> pd.DataFrame:
@@ -92,16 +97,16 @@ def make_atlas(version: Version) -> None:
     def progress(share: float) -> None:
         bar.progress(share, text)
 
-    save_atlas(path, atlas_of(inspector(version.folder), manifest, DATA, progress))
+    made = atlas_of(inspector(version.folder), manifest, DATA, progress)
+    save_atlas(path, made)
     bar.empty()
 
 
 def evidence_at_hand(card: Card) -> Evidence | None:
     """Scores of parts that the assembled bundle has not seen; None before val is measured."""
-    anomalies = anomaly_regions(card.line)
-    folders = {"classifier": CLASSIFIER} | {
-        name: ANOMALY / region for name, region in anomalies.items()
-    }
+    folders = {"classifier": CLASSIFIER}
+    for name, region in anomaly_regions(card.line).items():
+        folders[name] = ANOMALY / region
     return stored(views(), card, folders, KEPT, card.version)
 
 
@@ -123,17 +128,19 @@ def _models(stamps: tuple[tuple[str, int], ...]) -> list[Version]:
 
 @st.cache_resource(max_entries=MAX_INSPECTORS, show_spinner="Loading the model")
 def _inspector(folder: str, stamp: int) -> Inspector:  # the stamp is the cache's key
-    return Inspector(Path(folder), threads=2)
+    return Inspector(Path(folder), threads=THREADS)
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@st.cache_data(max_entries=MAX_TABLES, show_spinner=False)
 def _table(path: str, stamp: int) -> pd.DataFrame:
     return read_table(Path(path))
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
 def _views(manifest: int, folds: int) -> pd.DataFrame:
-    return views_of(read_table(MANIFEST), read_table(FOLDS))
+    every_view = read_table(MANIFEST)
+    fold_of_view = read_table(FOLDS)
+    return views_of(every_view, fold_of_view)
 
 
 @st.cache_resource(max_entries=MAX_MEASURED, show_spinner=False)
@@ -141,7 +148,8 @@ def _measured(
     folder: str, path: str, stamps: tuple[int, int], _inspector: Inspector
 ) -> ViewOutputs:
     """Folder, path and the times of card and picture are the cache's key."""
-    return _inspector.measure(View(path, content(DATA / path)))
+    view = View(path, content(DATA / path))
+    return _inspector.measure(view)
 
 
 @st.cache_resource(max_entries=MAX_INSPECTORS, show_spinner=False)

@@ -24,6 +24,8 @@ MID_GREY = 90
 # Lines are one pixel per so many of the frame's longer side: they stay visible when the
 # frame is shrunk to a column of the page.
 FRAME_PX_PER_LINE_PX = 400
+# no outcome: a column for each step of an 8-bit colour, and rows enough to see them
+SCALE_WIDTH_PX, SCALE_HEIGHT_PX = 256, 12
 # What is sent to the browser: wider than a frame's column on a large screen is never shown, and at
 # this quality no artefact can be told from grain. Streamlit's own 100 takes three times the bytes.
 MAX_SENT_PX, QUALITY = 1400, 90
@@ -42,15 +44,21 @@ def marked_frame(
     thickness = max(1, round(longer_side / FRAME_PX_PER_LINE_PX))
 
     for window in verdict.windows.values():
-        box = Box(window.x_px, window.y_px, window.width_px, window.height_px)
-        _draw(picture, box, GREY, 1)
+        box = Box(
+            window.x_px,
+            window.y_px,
+            window.width_px,
+            window.height_px,
+        )
+        draw_box(picture, box, GREY, thickness=1)
 
     for one in parse_boxes(labelled):
         is_region = one.category in card.line.regions
-        _draw(picture, one.box, BLUE if is_region else GREEN, thickness)
+        colour = BLUE if is_region else GREEN
+        draw_box(picture, one.box, colour, thickness)
 
     for found in verdict.boxes:
-        _draw(picture, found.box, ORANGE, thickness)
+        draw_box(picture, found.box, ORANGE, thickness)
     return picture
 
 
@@ -62,18 +70,25 @@ def frame_of(content: bytes, card: Card) -> Image:
 
 def crop_and_heat(crop: Image, heat: Floats) -> Image:
     """A crop (H, W, C) as RGB, beside it the same with its heat (h, w) laid over it."""
-    return beside(rgb(crop), overlay(crop, heat))
+    plain = rgb(crop)
+    heated = overlay(crop, heat)
+    return beside(plain, heated)
 
 
 def jpeg(picture: Image, max_width_px: int = MAX_SENT_PX) -> bytes:
     """A picture (H, W, 3) as JPEG, shrunk where it is wider than what will be shown of it."""
     height_px, width_px = picture.shape[:2]
     if width_px > max_width_px:
-        size_px = (max_width_px, max(1, round(height_px * max_width_px / width_px)))
+        shrunk_height_px = round(height_px * max_width_px / width_px)
+        # of a very wide picture one row at least is left
+        size_px = (max_width_px, max(1, shrunk_height_px))
         shrunk = cv2.resize(picture, size_px, interpolation=cv2.INTER_AREA)
         picture = np.asarray(shrunk, np.uint8)
+
     content: bytes = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(picture), quality=QUALITY, colorspace="RGB"
+        np.ascontiguousarray(picture),
+        quality=QUALITY,
+        colorspace="RGB",
     )
     return content
 
@@ -81,19 +96,25 @@ def jpeg(picture: Image, max_width_px: int = MAX_SENT_PX) -> bytes:
 def rgb(picture: Image) -> Image:
     """A picture (H, W) or (H, W, 1 or 3) as (H, W, 3)."""
     planes = picture if picture.ndim == 3 else picture[:, :, None]
-    return np.repeat(planes, 3, axis=2) if planes.shape[2] == 1 else planes
+    if planes.shape[2] == 1:
+        return np.repeat(planes, 3, axis=2)
+    return planes
 
 
 def beside(first: Image, second: Image) -> Image:
     """Two pictures of one size, wide ones above each other, tall ones side by side."""
     height_px, width_px = first.shape[:2]
-    stack = np.vstack if width_px > height_px else np.hstack
+    is_wide = width_px > height_px
+    stack = np.vstack if is_wide else np.hstack
     both: Image = stack([first, second])
     return both
 
 
 @cache
-def heat_scale(width_px: int = 256, height_px: int = 12) -> Image:
+def heat_scale(
+    width_px: int = SCALE_WIDTH_PX,
+    height_px: int = SCALE_HEIGHT_PX,
+) -> Image:
     """The colours of heat from 0 on the left to 1 on the right, over a mid-grey crop."""
     grey = np.full((height_px, width_px, 1), MID_GREY, np.uint8)
     ramp = np.linspace(0, 1, width_px, dtype=np.float32)
@@ -101,7 +122,13 @@ def heat_scale(width_px: int = 256, height_px: int = 12) -> Image:
     return overlay(grey, heat)
 
 
-def _draw(picture: Any, box: Box, colour: tuple[int, int, int], thickness: int) -> None:
+def draw_box(
+    picture: Any,
+    box: Box,
+    colour: tuple[int, int, int],
+    thickness: int,
+) -> None:
+    """Draw the outline of a box into a picture (H, W, 3); colour and picture are RGB."""
     left, top = round(box.x_px), round(box.y_px)
     right, bottom = round(box.right_px), round(box.bottom_px)
     corner = (left, top)

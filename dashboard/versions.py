@@ -30,22 +30,9 @@ def versions(releases: Path, bundle: Path) -> list[Version]:
 
     The newest release comes first. Raises InspectionError where there is no model at all.
     """
-    serving = _serving(releases)
-    folders = sorted(
-        (path.parent for path in releases.glob(f"[!.]*/{CARD}")),
-        key=lambda folder: (folder / CARD).stat().st_mtime_ns,
-        reverse=True,
-    )
-    digests = {folder: sha256_of(folder / CARD) for folder in folders}
-    has_bundle = (bundle / CARD).is_file()
-    assembled = sha256_of(bundle / CARD) if has_bundle else ""
-    found: list[Version] = []
-    for folder in folders:
-        role = ASSEMBLED if digests[folder] == assembled else ""
-        role = CHAMPION if folder == serving else role
-        found.append(Version(folder.name, role, folder, read_card(folder)))
-
-    if has_bundle and assembled not in digests.values():
+    assembled = _digest(bundle)
+    found, digests = _releases(releases, assembled)
+    if assembled and assembled not in digests:
         card = read_card(bundle)
         found.append(Version(card.version, ASSEMBLED, bundle, card))
     if not found:
@@ -53,8 +40,39 @@ def versions(releases: Path, bundle: Path) -> list[Version]:
             f"{bundle / CARD}: not found; run `dvc repro` to make a model, then "
             "`python -m pipelines.promote` to let it serve"
         )
+
     order = {CHAMPION: 0, ASSEMBLED: 1}
     return sorted(found, key=lambda one: order.get(one.role, len(order)))
+
+
+def _releases(releases: Path, assembled: str) -> tuple[list[Version], set[str]]:
+    """The releases, the newest first, and the hashes of their cards.
+
+    `assembled` is the hash of the bundle's card.
+    """
+    cards = list(releases.glob(f"[!.]*/{CARD}"))
+    cards.sort(key=lambda card: card.stat().st_mtime_ns, reverse=True)
+
+    serving = _serving(releases)
+    found: list[Version] = []
+    digests: set[str] = set()
+    for path in cards:
+        folder = path.parent
+        digest = sha256_of(path)
+        digests.add(digest)
+        role = ""
+        if digest == assembled:
+            role = ASSEMBLED
+        if folder == serving:
+            role = CHAMPION
+        found.append(Version(folder.name, role, folder, read_card(folder)))
+    return found, digests
+
+
+def _digest(folder: Path) -> str:
+    """The hash of the card of a folder; '' where there is none."""
+    card = folder / CARD
+    return sha256_of(card) if card.is_file() else ""
 
 
 def named(found: Sequence[Version], name: str) -> Version:
@@ -67,4 +85,5 @@ def named(found: Sequence[Version], name: str) -> Version:
 
 def _serving(releases: Path) -> Path | None:
     """The folder of the champion; None where there is none yet. A broken pointer is refused."""
-    return champion(releases) if (releases / POINTER).is_file() else None
+    pointer = releases / POINTER
+    return champion(releases) if pointer.is_file() else None

@@ -40,12 +40,15 @@ class Atlas:
 
     def nearest(self, embedding: Any, n: int, without: set[str]) -> list[str]:
         """The hashes of the `n` most similar views but these, the most similar first."""
-        differences = (self.embeddings - embedding) / spreads(self.embeddings)
-        distances = np.linalg.norm(differences, axis=1)
+        differences = self.embeddings - embedding
+        in_spreads = differences / spreads(self.embeddings)
+        distances = np.linalg.norm(in_spreads, axis=1)
         # stable: copies of one picture come in the same order at every look
         order = np.argsort(distances, kind="stable")
+
         hashes = [self.images[i] for i in order]
-        return [sha256 for sha256 in hashes if sha256 not in without][:n]
+        others = [sha256 for sha256 in hashes if sha256 not in without]
+        return others[:n]
 
 
 def spreads(embeddings: Floats) -> Floats:
@@ -60,18 +63,24 @@ def embedding_of(detectors: Mapping[str, DetectorOutput], card: Card) -> Floats 
     classifier = detectors.get(CLASSIFIER)
     if classifier is None:
         return None
-    grids = [
-        cv2.resize(np.asarray(heat, np.float32), GRID, interpolation=cv2.INTER_AREA)
-        for heat in classifier.heat
-    ]
-    # a region that was not found counts as neither normal nor unusual
-    scores = [
-        card.detectors[name].score(detectors[name]) if name in detectors else 0.0
-        for name in anomaly_regions(card.line)
-    ]
-    flat_grids = [np.ravel(grid) for grid in grids]
-    parts = [np.ravel(classifier.values), *flat_grids, np.array(scores)]
-    return np.concatenate(parts).astype(np.float32)
+
+    flat_grids = []
+    for heat in classifier.heat:
+        fine = np.asarray(heat, np.float32)
+        grid = cv2.resize(fine, GRID, interpolation=cv2.INTER_AREA)
+        flat_grids.append(np.ravel(grid))
+
+    scores = []
+    for name in anomaly_regions(card.line):
+        # a region that was not found counts as neither normal nor unusual
+        score = 0.0
+        if name in detectors:
+            score = card.detectors[name].score(detectors[name])
+        scores.append(score)
+
+    logits = np.ravel(classifier.values)
+    numbers = np.concatenate([logits, *flat_grids, np.array(scores)])
+    return numbers.astype(np.float32)
 
 
 def atlas_of(
@@ -89,17 +98,19 @@ def atlas_of(
     for _, of_part in views.groupby("part_id", sort=False):
         outputs = []
         for path in of_part["path"]:
-            outputs.append(inspector.measure(View(path, content(data / path))))
+            view = View(path, content(data / path))
+            outputs.append(inspector.measure(view))
             n_done += 1
             progress(n_done / len(views))
 
         verdict = judge_part(outputs, inspector.card).verdict
         for sha256, seen in zip(of_part["image_sha256"], outputs, strict=True):
             embedding = embedding_of(seen.detectors, inspector.card)
-            if embedding is not None:
-                images.append(str(sha256))
-                embeddings.append(embedding)
-                verdicts.append(verdict)
+            if embedding is None:
+                continue
+            images.append(str(sha256))
+            embeddings.append(embedding)
+            verdicts.append(verdict)
     return Atlas(images, np.array(embeddings, np.float32), verdicts)
 
 
@@ -117,9 +128,9 @@ def load_atlas(path: Path) -> Atlas | None:
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as found:
-        return Atlas(
-            found["images"].tolist(), found["embeddings"], found["verdicts"].tolist()
-        )
+        images = found["images"].tolist()
+        verdicts = found["verdicts"].tolist()
+        return Atlas(images, found["embeddings"], verdicts)
 
 
 def save_atlas(path: Path, atlas: Atlas) -> None:

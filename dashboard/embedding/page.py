@@ -37,9 +37,11 @@ from inspection.runtime.verdict import VERDICTS, ViewVerdict, judge_part
 WITHOUT_TEST, WITH_TEST = "without the test fold", "all views"
 # The chart reports a brush, or the view that was clicked, under these names.
 BRUSH, CLICK = "brush", "click"
-# Height of the chart, and the area of a point.
+# no outcome: height of the chart, and the area of a point
 CHART_PX = 520
 POINT_PX2 = 55
+# no outcome: how plainly points inside and outside of the brush are seen; 1 hides what lies below
+INSIDE_OPACITY, OUTSIDE_OPACITY = 0.9, 0.2
 # Crops that are shown of an area: a dozen are measured in a third of a second. Of this width four
 # stand beside each other at 1440 px.
 MAX_SHOWN = 12
@@ -67,14 +69,18 @@ def main() -> None:
     manifest, folds = loading.clean_manifest(), loading.folds()
     drawn = plane(atlas.embeddings)
     points = points_of(atlas, drawn.places, manifest, folds)
-    shown = points if is_with_test else points[points[FOLD] != "test"]
+    shown = points
+    if not is_with_test:
+        shown = points[points[FOLD] != "test"]
     _show_plane(shown, drawn, colour, version)
     _show_agreement(atlas, shown, colour)
+
     n_absent = len(manifest) - len(points)
     if n_absent:
         region = version.card.classifier.region
         st.caption(f"{n_absent} views have no place: no {region} was found in them.")
-    _show_chosen(_chosen(shown), version)
+    chosen = _chosen(shown)
+    _show_chosen(chosen, version)
 
 
 def _choose_look() -> tuple[str, bool]:
@@ -113,7 +119,8 @@ def _show_plane(
     # The area that a link names is the chart's first brush. From then on the chart keeps its own:
     # were the brush of the spec to follow it, each drag would draw a new chart.
     look = f"{colour} {len(points)} {version.name}"
-    if st.session_state.get("look") != look:
+    is_new = st.session_state.get("look") != look
+    if is_new:
         st.session_state["look"] = look
         st.session_state["first area"] = st.session_state["area"]
     first = Area.parse(st.session_state["first area"])
@@ -125,38 +132,45 @@ def _show_plane(
 
 def _take_selection() -> None:
     """What was brushed or clicked in the chart, into the state that the address holds."""
-    chart: Any = st.session_state[f"map {st.session_state['look']}"]
+    look = st.session_state["look"]
+    chart: Any = st.session_state[f"map {look}"]
     brush = chart.selection.get(BRUSH) or {}
     clicked = chart.selection.get(CLICK) or []
 
     area = view = ""
-    if "x" in brush and "y" in brush:
-        area = str(Area.of(brush["x"], brush["y"]))
+    is_brushed = "x" in brush and "y" in brush
+    if is_brushed:
+        brushed = Area.of(brush["x"], brush["y"])
+        area = str(brushed)
     elif clicked:
-        view = str(clicked[0]["view_id"])
+        first = clicked[0]
+        view = str(first["view_id"])
     st.session_state["area"] = area
     st.session_state["view"] = view
 
 
 def _chart(
-    points: pd.DataFrame, drawn: Plane, colour: str, line: Line, first: Area | None
+    points: pd.DataFrame,
+    drawn: Plane,
+    colour: str,
+    line: Line,
+    first: Area | None,
 ) -> alt.Chart:
+    """The points, in their colours; `first` is brushed to begin with."""
     table = points[["view_id", "x", "y", *COLOURED_BY]].assign(
-        file=points["path"].map(file_name), part=points["part_id"]
+        file=points["path"].map(file_name),
+        part=points["part_id"],
     )
-    values, colours = _scale(table[colour], colour, line)
-    legend = alt.Legend(title=_title(colour), orient="top", columns=len(values))
-    # `value` must be absent, not None, where nothing is selected
-    start: dict[str, Any] = {}
-    if first is not None:
-        width, height = [first.left, first.right], [first.bottom, first.top]
-        start["value"] = {"x": width, "y": height}
-    brush = alt.selection_interval(name=BRUSH, **start)
+    brush = _brush(first)
     click = alt.selection_point(name=CLICK, fields=["view_id"])
+    shape, hue = _looks(table[colour], colour, line)
+    opacity = alt.condition(
+        brush,
+        alt.value(INSIDE_OPACITY),
+        alt.value(OUTSIDE_OPACITY),
+    )
+
     across, up = (f"{100 * share:.0f} % of the variance" for share in drawn.shares)
-    # shape beside colour: not everybody tells all colours apart
-    shape = alt.Shape(f"{colour}:N", legend=legend).scale(domain=values)
-    hue = alt.Color(f"{colour}:N", legend=legend).scale(domain=values, range=colours)
     return (
         alt.Chart(table)
         .mark_point(filled=True, size=POINT_PX2)
@@ -165,12 +179,34 @@ def _chart(
             y=alt.Y("y:Q", title=f"second principal component, {up}"),
             color=hue,
             shape=shape,
-            opacity=alt.condition(brush, alt.value(0.9), alt.value(0.2)),
+            opacity=opacity,
             tooltip=["file", "part", *COLOURED_BY],
         )
         .add_params(brush, click)
         .properties(height=CHART_PX)
     )
+
+
+def _looks(values: pd.Series, colour: str, line: Line) -> tuple[alt.Shape, alt.Color]:
+    """How each value looks: its shape beside its colour, as not everybody tells all apart."""
+    names, colours = _scale(values, colour, line)
+    legend = alt.Legend(title=_title(colour), orient="top", columns=len(names))
+    shape = alt.Shape(f"{colour}:N", legend=legend)
+    hue = alt.Color(f"{colour}:N", legend=legend)
+    return (
+        shape.scale(domain=names),
+        hue.scale(domain=names, range=colours),
+    )
+
+
+def _brush(first: Area | None) -> Any:
+    """What drags a box over the chart; it begins with this area, if there is one."""
+    # `value` must be absent, not None, where nothing is selected
+    if first is None:
+        return alt.selection_interval(name=BRUSH)
+
+    value: Any = {"x": [first.left, first.right], "y": [first.bottom, first.top]}
+    return alt.selection_interval(name=BRUSH, value=value)
 
 
 def _scale(values: pd.Series, colour: str, line: Line) -> tuple[list[str], list[str]]:
@@ -182,7 +218,8 @@ def _scale(values: pd.Series, colour: str, line: Line) -> tuple[list[str], list[
     }
     occurring = set(values)
     known = [one for one in usual.get(colour, ()) if one in occurring]
-    found = known + sorted(occurring.difference(known))
+    unknown = occurring.difference(known)
+    found = known + sorted(unknown)
 
     colours = {line.normal: NORMAL_COLOUR}
     if colour == VERDICT:
@@ -220,8 +257,11 @@ def _chosen(points: pd.DataFrame) -> pd.DataFrame:
     """The points of the area, or the one that was clicked; none where nothing is chosen."""
     area = Area.parse(st.session_state["area"])
     if area is not None:
-        return points[area.holds(points)]
-    return points[points["view_id"] == st.session_state["view"]]
+        is_inside = area.holds(points)
+        return points[is_inside]
+
+    is_clicked = points["view_id"] == st.session_state["view"]
+    return points[is_clicked]
 
 
 def _show_chosen(chosen: pd.DataFrame, version: Version) -> None:
@@ -231,6 +271,7 @@ def _show_chosen(chosen: pd.DataFrame, version: Version) -> None:
             "the explorer stand here. A click beside the points takes the box away."
         )
         return
+
     n_parts = chosen["part_id"].nunique()
     st.subheader(f"Views chosen: {len(chosen)}, parts: {n_parts}")
     st.markdown(
@@ -238,12 +279,18 @@ def _show_chosen(chosen: pd.DataFrame, version: Version) -> None:
         f"Cameras: {counted(chosen[CAMERA])}. Folds: {counted(chosen[FOLD])}."
     )
 
-    links = {str(view.view_id): _link(view, version) for view in chosen.itertuples()}
+    links = {}
+    for view in chosen.itertuples():
+        links[str(view.view_id)] = _link(view, version)
+    shown = chosen.head(MAX_SHOWN)
     with st.container(horizontal=True):
-        for view in chosen.head(MAX_SHOWN).itertuples():
-            _show_crop(view, links[str(view.view_id)], version)
-    scale = "heat 0 (as normal parts) to 1, the same for every part"
-    st.image(heat_scale(), caption=scale)
+        for view in shown.itertuples():
+            link = links[str(view.view_id)]
+            _show_crop(view, link, version)
+    st.image(
+        heat_scale(),
+        caption="heat 0 (as normal parts) to 1, the same for every part",
+    )
     if len(chosen) > MAX_SHOWN:
         st.caption(
             f"The first {MAX_SHOWN} of {len(chosen)} by part; the table has all."
@@ -256,9 +303,10 @@ def _show_crop(view: Any, link: str, version: Version) -> None:
     outputs = loading.measured(version, view.path)
     (judged,) = judge_part([outputs], version.card).views
     name = _detector_of(view.label, judged, version)
-    crop = outputs.crops[version.card.detectors[name].region]
+    region = version.card.detectors[name].region
+    both = crop_and_heat(outputs.crops[region], judged.heat[name])
     st.image(
-        jpeg(crop_and_heat(crop, judged.heat[name])),
+        jpeg(both),
         caption=f"part {view.part_id}: labelled {view.label}, {view.verdict}",
         width=CROP_PX,
         output_format="JPEG",
@@ -270,16 +318,24 @@ def _detector_of(label: str, judged: ViewVerdict, version: Version) -> str:
     """The detector in whose region a label shows; the classifier where none is found."""
     card = version.card
     for name, detector in card.detectors.items():
-        if label in card.line.regions[detector.region].shows and name in judged.heat:
+        region = card.line.regions[detector.region]
+        is_found = name in judged.heat
+        if is_found and label in region.shows:
             return name
     return CLASSIFIER
 
 
 def _show_table(chosen: pd.DataFrame, links: dict[str, str]) -> None:
-    opened = pd.DataFrame({"look": chosen["view_id"].map(links)})
-    rest = chosen[["part_id", LABEL, VERDICT, CAMERA, FOLD]]
-    table = opened.join(rest.rename(columns={"part_id": "part"}))
-    table["view"] = chosen["path"].map(file_name)
+    columns = {
+        "look": chosen["view_id"].map(links),
+        "part": chosen["part_id"],
+        LABEL: chosen[LABEL],
+        VERDICT: chosen[VERDICT],
+        CAMERA: chosen[CAMERA],
+        FOLD: chosen[FOLD],
+        "view": chosen["path"].map(file_name),
+    }
+    table = pd.DataFrame(columns)
     opens = st.column_config.LinkColumn("look", display_text="open")
     st.dataframe(table, hide_index=True, column_config={"look": opens})
     if HELD in set(chosen[FOLD]):
@@ -292,8 +348,10 @@ def _link(view: Any, version: Version) -> str:
     """The view in the explorer; one that is held has no fold, and waits at the review desk."""
     if view.fold == HELD:
         return address.link("review", item=view.image_sha256, show=EVERYTHING)
+
+    explorer = ""
     return address.link(
-        "",
+        explorer,
         model=version.name,
         fold=view.fold,
         label=ALL,

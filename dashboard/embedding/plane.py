@@ -47,8 +47,9 @@ class Area:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """The box that an address names as four numbers; None where it names none."""
+        numbers = text.split(",")
         try:
-            left, right, bottom, top = (float(number) for number in text.split(","))
+            left, right, bottom, top = map(float, numbers)
         except ValueError:
             return None
         return cls(left, right, bottom, top)
@@ -67,7 +68,8 @@ class Area:
     def holds(self, points: pd.DataFrame) -> Any:
         """Which points (`x`, `y`) lie in it."""
         in_width = points["x"].between(self.left, self.right)
-        return in_width & points["y"].between(self.bottom, self.top)
+        in_height = points["y"].between(self.bottom, self.top)
+        return in_width & in_height
 
 
 def _rounded_outwards(ends: Sequence[float]) -> tuple[float, float]:
@@ -87,33 +89,42 @@ def plane(embeddings: Floats) -> Plane:
             f"embedding map: {len(embeddings)} views show the classified region; it takes "
             f"{MIN_VIEWS}, put more pictures into data/ and run `dvc repro`"
         )
+
     found = PCA(n_components=N_AXES, svd_solver="full")
-    places = found.fit_transform(embeddings / spreads(embeddings))
+    in_spreads = embeddings / spreads(embeddings)
+    places = found.fit_transform(in_spreads)
     first, second = found.explained_variance_ratio_
-    return Plane(places.astype(np.float32), (float(first), float(second)))
+    shares = (float(first), float(second))
+    return Plane(places.astype(np.float32), shares)
 
 
 def points_of(
-    atlas: Atlas, places: Floats, manifest: pd.DataFrame, folds: pd.DataFrame
+    atlas: Atlas,
+    places: Floats,
+    manifest: pd.DataFrame,
+    folds: pd.DataFrame,
 ) -> pd.DataFrame:
     """One row per view of the manifest that the atlas holds, with its place `x`, `y`.
 
     Beside the manifest's columns stand `verdict` (on its part) and `fold` (`held` without one).
     """
-    found = pd.DataFrame({"image_sha256": atlas.images, VERDICT: atlas.verdicts})
+    found = pd.DataFrame({"image_sha256": atlas.images})
+    found[VERDICT] = atlas.verdicts
     found["number"] = range(len(found))
     found["x"] = places[:, 0].astype(float)
     found["y"] = places[:, 1].astype(float)
-
     # a copy of an image would stand once for each of its views, and again for each copy
     found = found.drop_duplicates("image_sha256")
-    views = manifest.merge(found, on="image_sha256", how="inner")
-    views = views.merge(folds[["view_id", FOLD]], on="view_id", how="left")
 
+    fold_of_view = folds[["view_id", FOLD]]
+    views = manifest.merge(found, on="image_sha256", how="inner")
+    views = views.merge(fold_of_view, on="view_id", how="left")
     views[FOLD] = views[FOLD].fillna(HELD)
+
     if CAMERA not in views:
         views[CAMERA] = ""
-    views[CAMERA] = views[CAMERA].fillna("").replace("", NO_CAMERA)
+    cameras = views[CAMERA].fillna("")
+    views[CAMERA] = cameras.replace("", NO_CAMERA)
     return views.sort_values(["part_id", "path"], ignore_index=True)
 
 
@@ -131,17 +142,20 @@ def agreement(embeddings: Floats, points: pd.DataFrame, column: str) -> Any:
         return None
 
     # among so many neighbours and itself, one is of another part
-    n_asked = int(points["part_id"].value_counts().max()) + 1
+    largest_part = int(points["part_id"].value_counts().max())
+    n_asked = min(largest_part + 1, len(points))
     chosen = embeddings[points["number"].to_numpy()]
     scaled = chosen / spreads(embeddings)
-    neighbours = NearestNeighbors(n_neighbors=min(n_asked, len(points))).fit(scaled)
+    neighbours = NearestNeighbors(n_neighbors=n_asked).fit(scaled)
     order = neighbours.kneighbors(scaled, return_distance=False)
 
     is_other = parts[order] != parts[:, None]
     # argmax finds the first true one, and neighbours come in the order of their distance
     first_other = is_other.argmax(axis=1)
-    nearest = order[np.arange(len(order)), first_other]
+    each_view = np.arange(len(order))
+    nearest = order[each_view, first_other]
     agrees = values[nearest] == values
+
     shares = points[column].value_counts(normalize=True)
     by_chance = (shares**2).sum()
     return float(agrees.mean()), float(by_chance)
@@ -154,4 +168,5 @@ def counted(values: Iterable[str]) -> str:
     '2 dent, 1 slide'
     """
     counts = pd.Series(list(values), dtype=str).value_counts()
-    return ", ".join(f"{n} {name}" for name, n in counts.items())
+    words = [f"{n} {name}" for name, n in counts.items()]
+    return ", ".join(words)

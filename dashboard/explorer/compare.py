@@ -19,7 +19,7 @@ from dashboard.explorer.heats import (
 from dashboard.pictures import jpeg
 from dashboard.places import BUNDLE, CLASSIFIER, stamp, stamp_or_none
 from dashboard.versions import Version
-from inspection.geometry import Floats
+from inspection.geometry import Floats, Image
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.detectors import CLASSIFIER as CLASSIFIES
 from inspection.runtime.heat import scaled
@@ -28,6 +28,8 @@ from inspection.runtime.views import ViewOutputs
 TABLE = Path("artifacts/cam/table.csv")
 # Heat of all recipes of a crop takes about 2 MB.
 MAX_CROPS = 32
+# Ends and steps of the slider for the heat that is boxed: from 0 on, the whole crop is one box.
+MIN_THRESHOLD, MAX_THRESHOLD, THRESHOLD_STEP = 0.05, 1.0, 0.05
 
 
 @st.fragment
@@ -38,10 +40,11 @@ def show_comparison(
 
     A fragment: what is chosen in it draws nothing else anew.
     """
-    card = version.card
-    region = card.classifier.region
     if CLASSIFIES not in outputs.detectors:
         return
+
+    card = version.card
+    region = card.classifier.region
     st.subheader(f"Heat on the {region}, side by side")
     names = _configurations(version, found)
     first, second = st.columns(2)
@@ -51,9 +54,7 @@ def show_comparison(
         # another model where there is one: the graphs answer at once, other recipes load torch
         last = len(names) - 1 if len(found) > 1 else 0
         right = _choose("beside", "Right", names, last)
-    label = _choose("of", "Heat of", [LIKELIEST, *card.classifier.classes[1:]], 0)
-    default = card.classifier.heat.box_threshold
-    threshold = st.slider("Boxed from this heat on", 0.05, 1.0, float(default), 0.05)
+    label, threshold = _choose_look(card)
 
     crop = outputs.crops[region]
     pair: list[Shown] = []
@@ -66,29 +67,60 @@ def show_comparison(
         )
         pair.append(one)
     if left != right:
-        height_px, width_px = crop.shape[:2]
         before, after = pair
-        distance = moved_px(before.heat, after.heat, (width_px, height_px))
-        change = after.peak - before.peak
-        more_boxes = after.n_boxes - before.n_boxes
-        st.caption(
-            f"From left to right the hottest place moves by {distance:.0f} px of the crop, its "
-            f"heat by {change:+.2f}, the boxes by {more_boxes:+d}."
-        )
+        _show_change(before, after, crop)
+
+
+def _choose_look(card: Card) -> tuple[str, float]:
+    """The class whose heat is shown, and the heat from which on it is boxed."""
+    classifier = card.classifier
+    # the first class is the normal one, of which there is no heat
+    _, *defects = classifier.classes
+    label = _choose("of", "Heat of", [LIKELIEST, *defects], 0)
+    threshold = st.slider(
+        "Boxed from this heat on",
+        MIN_THRESHOLD,
+        MAX_THRESHOLD,
+        float(classifier.heat.box_threshold),
+        THRESHOLD_STEP,
+    )
+    return label, threshold
+
+
+def _show_change(before: Shown, after: Shown, crop: Image) -> None:
+    """What is different to the right of what is left."""
+    height_px, width_px = crop.shape[:2]
+    distance_px = moved_px(before.heat, after.heat, (width_px, height_px))
+    hotter = after.peak - before.peak
+    more_boxes = after.n_boxes - before.n_boxes
+    st.caption(
+        f"From left to right the hottest place moves by {distance_px:.0f} px of the crop, its "
+        f"heat by {hotter:+.2f}, the boxes by {more_boxes:+d}."
+    )
 
 
 def _configurations(version: Version, found: Sequence[Version]) -> list[str]:
     """This model as deployed, its other recipes where they lie there, and the other models."""
-    names = [f"{version.name}, as deployed"]
+    names = [_as_deployed(version)]
     if _is_last(version.card):
-        names += [recipe.name for recipe in _recipes(stamp_or_none(TABLE))]
-    others = [one.name for one in found if one.name != version.name]
-    return names + [f"{name}, as deployed" for name in others]
+        recipes = _recipes(stamp_or_none(TABLE))
+        names += [recipe.name for recipe in recipes]
+
+    for one in found:
+        if one.name != version.name:
+            names.append(_as_deployed(one))
+    return names
+
+
+def _as_deployed(version: Version) -> str:
+    """What the choice and the address call the heat of a model as it serves."""
+    return f"{version.name}, as deployed"
 
 
 def _is_last(card: Card) -> bool:
     """Whether the recipes and the classifier of the last run are those of this model."""
-    return card.version == _assembled(stamp_or_none(BUNDLE / CARD))
+    assembled = _assembled(stamp_or_none(BUNDLE / CARD))
+    return card.version == assembled
 
 
 def _choose(key: str, title: str, options: Sequence[str], place: int) -> str:
@@ -107,16 +139,17 @@ def _heat(
     label: str,
 ) -> tuple[Floats, float]:
     """Heat and the classifier's score in a configuration."""
-    recipes = {recipe.name: recipe for recipe in _recipes(stamp_or_none(TABLE))}
-    if name in recipes:
-        heat = _recipe_heat(recipes[name], outputs, version, label)
-        return heat, _score(outputs, version.card)
+    for recipe in _recipes(stamp_or_none(TABLE)):
+        if recipe.name == name:
+            heat = _recipe_heat(recipe, outputs, version, label)
+            return heat, _score(outputs, version.card)
 
-    other = next(one for one in found if name == f"{one.name}, as deployed")
+    other = next(one for one in found if name == _as_deployed(one))
     seen = outputs
     if other.name != version.name:
         seen = loading.measured(other, path)
-    heat = deployed_heat(seen.detectors[CLASSIFIES], other.card, label)
+    classified = seen.detectors[CLASSIFIES]
+    heat = deployed_heat(classified, other.card, label)
     return heat, _score(seen, other.card)
 
 
@@ -125,11 +158,13 @@ def _recipe_heat(
 ) -> Floats:
     weights = stamp(CLASSIFIER / "weights.safetensors")
     raw = _raw_heats(outputs.sha256, label, weights, outputs, version)
-    return scaled(raw[recipe.method, recipe.layer], recipe.cold, recipe.hot)
+    heat = raw[recipe.method, recipe.layer]
+    return scaled(heat, recipe.cold, recipe.hot)
 
 
 def _score(outputs: ViewOutputs, card: Card) -> float:
-    return card.classifier.score(outputs.detectors[CLASSIFIES])
+    classified = outputs.detectors[CLASSIFIES]
+    return card.classifier.score(classified)
 
 
 @st.cache_data(max_entries=1, show_spinner=False)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
-from dashboard.pictures import ORANGE, rgb
+from dashboard.pictures import ORANGE, draw_box, rgb
 from inspection.errors import InspectionError
 from inspection.geometry import Floats, Image
 from inspection.runtime.bundle import Card
@@ -57,24 +56,25 @@ def recipes_of(table: Path) -> list[Recipe]:
     """The recipes of stage evaluate_cam, the best first; none where it has not run."""
     if not table.is_file():
         return []
-    columns = ["method", "layer", "cold", "hot", "score"]
-    rows = pd.read_csv(table)[columns].to_dict("records")
-    return [
-        Recipe(
-            str(row["method"]),
-            str(row["layer"]),
-            row["cold"],
-            row["hot"],
-            row["score"],
+
+    found = []
+    for row in pd.read_csv(table).to_dict("records"):
+        recipe = Recipe(
+            method=str(row["method"]),
+            layer=str(row["layer"]),
+            cold=row["cold"],
+            hot=row["hot"],
+            score=row["score"],
         )
-        for row in rows
-    ]
+        found.append(recipe)
+    return found
 
 
 def deployed_heat(output: DetectorOutput, card: Card, label: str) -> Floats:
     """The heat of a class, or of the likeliest defect, by the graph that serves."""
     scale = card.detectors[CLASSIFIER].heat
-    return scaled(output.heat[_map_of(output, card, label)], scale.cold, scale.hot)
+    number = _map_of(output, card, label)
+    return scaled(output.heat[number], scale.cold, scale.hot)
 
 
 def recipe_heats(
@@ -90,9 +90,13 @@ def recipe_heats(
             f"{classifier}: tells {model.architecture.classes} apart, the model that is shown "
             f"{card.classifier.classes}; choose the model that was assembled last"
         )
+    # the normal class is the first one, and has no map
     number = 1 + _map_of(output, card, label)
-    batch = crop[None]
-    return {recipe: heats[0] for recipe, heats in raw_cams(model, batch, [number])}
+    batch_of_one = crop[None]
+    found = {}
+    for recipe, heats in raw_cams(model, batch_of_one, [number]):
+        found[recipe] = heats[0]
+    return found
 
 
 def shown(crop: Image, heat: Floats, threshold: float) -> Shown:
@@ -101,25 +105,24 @@ def shown(crop: Image, heat: Floats, threshold: float) -> Shown:
     picture: Any = rgb(overlay(crop, heat)).copy()
     boxes = hot_boxes(heat, (width_px, height_px), threshold)
     for box, _ in boxes:
-        corner = (round(box.x_px), round(box.y_px))
-        # OpenCV draws the last row and column as well
-        opposite = (round(box.right_px) - 1, round(box.bottom_px) - 1)
-        cv2.rectangle(picture, corner, opposite, ORANGE, 1)
+        draw_box(picture, box, ORANGE, thickness=1)
     return Shown(picture, heat, len(boxes))
 
 
 def moved_px(first: Floats, second: Floats, size_px: Sequence[int]) -> float:
     """How far apart the hottest places of two heatmaps lie, in pixels of the crop."""
-    x, y = _peak_px(first, size_px)
-    other_x, other_y = _peak_px(second, size_px)
+    x, y = hottest_place_px(first, size_px)
+    other_x, other_y = hottest_place_px(second, size_px)
     return float(np.hypot(x - other_x, y - other_y))
 
 
-def _peak_px(heat: Floats, size_px: Sequence[int]) -> tuple[float, float]:
+def hottest_place_px(heat: Floats, size_px: Sequence[int]) -> tuple[float, float]:
+    """The middle of the hottest cell of heat (h, w), in pixels of a crop (width, height)."""
     width_px, height_px = size_px
     n_rows, n_columns = heat.shape
-    row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
-    # the middle of the hottest cell
+    hottest = int(np.argmax(heat))
+    row, column = np.unravel_index(hottest, heat.shape)
+    # half a cell further than its corner
     x = (column + 0.5) * width_px / n_columns
     y = (row + 0.5) * height_px / n_rows
     return x, y
@@ -127,5 +130,7 @@ def _peak_px(heat: Floats, size_px: Sequence[int]) -> tuple[float, float]:
 
 def _map_of(output: DetectorOutput, card: Card, label: str) -> int:
     """The number of the heatmap of a class; that of the likeliest defect where none is named."""
-    defects = list(card.classifier.classes[1:])
-    return defects.index(label) if label in defects else output.likeliest_map
+    _, *defects = card.classifier.classes
+    if label in defects:
+        return defects.index(label)
+    return output.likeliest_map

@@ -41,6 +41,10 @@ COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
 STRIP_PX = 165
 # Marked frames that are kept as JPEG, some 100 kB each: those of some hundred parts.
 MAX_FRAMES = 512
+# The frame, and the crops beside it. no outcome: how the width of the page is shared.
+COLUMNS = (3, 2)
+# no outcome: mistakes of a fold by a model that are no longer kept are looked for anew
+MAX_SEARCHES = 6
 
 
 @errors.shown
@@ -52,9 +56,11 @@ def main() -> None:
         views = loading.views()
         of_part = _choose_part(views, version)
 
+    card = version.card
     outputs = [loading.measured(version, path) for path in of_part["path"]]
-    verdict = judge_part(outputs, version.card)
-    label = part_label(list(of_part["label"]), version.card.line.normal)
+    verdict = judge_part(outputs, card)
+    labels = list(of_part["label"])
+    label = part_label(labels, card.line.normal)
     _show_verdict(verdict, label, version)
     if len(of_part) > 1:
         _show_strip(of_part, verdict, version)
@@ -69,20 +75,26 @@ def _show_chosen_view(
     version: Version,
 ) -> None:
     """One view, large. A fragment: another view of the part draws nothing else anew."""
-    path = _choose_view(list(of_part["path"]), verdict)
-    number = list(of_part["path"]).index(path)
+    paths = list(of_part["path"])
+    path = _choose_view(paths, verdict)
+    number = paths.index(path)
+
     row = of_part.iloc[number]
-    _show_view(row, path, outputs[number], verdict.views[number], version)
-    show_comparison(path, outputs[number], version, loading.models())
+    seen = outputs[number]
+    judged = verdict.views[number]
+    _show_view(row, path, seen, judged, version)
+    show_comparison(path, seen, version, loading.models())
 
 
 def choose_version(found: Sequence[Version], key: str, title: str) -> Version:
     """A choice of the models at hand, by name in the address."""
     names: list[str] = [one.name for one in found]
     address.recall(key, names)
-    st.selectbox(
-        title, names, format_func=lambda name: str(named(found, str(name))), key=key
-    )
+
+    def with_role(name: str) -> str:
+        return str(named(found, name))
+
+    st.selectbox(title, names, format_func=with_role, key=key)
     address.note(key)
     return named(found, st.session_state[key])
 
@@ -108,7 +120,12 @@ def _choose_part(views: pd.DataFrame, version: Version) -> pd.DataFrame:
     part_ids = list(dict.fromkeys(kept["part_id"]))
     address.recall("part", part_ids)
     part_id = st.selectbox("Part", part_ids, key="part")
-    _offer_neighbours("part", part_ids, back=("Back", "Left"), forth=("Next", "Right"))
+    _offer_neighbours(
+        "part",
+        part_ids,
+        back=("Back", "Left"),
+        forth=("Next", "Right"),
+    )
     address.note("fold", "label", "part")
     return in_fold[in_fold["part_id"] == part_id]
 
@@ -130,13 +147,18 @@ def _choose_view(paths: list[str], verdict: PartVerdict) -> str:
 
 
 def _offer_neighbours(
-    key: str, options: Sequence[str], *, back: tuple[str, str], forth: tuple[str, str]
+    key: str,
+    options: Sequence[str],
+    *,
+    back: tuple[str, str],
+    forth: tuple[str, str],
 ) -> None:
     """Buttons to the options beside the chosen one; of each its title and its key."""
-    place = list(options).index(st.session_state[key])
+    chosen = st.session_state[key]
+    place = list(options).index(chosen)
+    buttons = ((back, place - 1), (forth, place + 1))
     with st.container(horizontal=True, width="content"):
-        for (title, pressed), step in ((back, -1), (forth, 1)):
-            there = place + step
+        for (title, pressed), there in buttons:
             st.button(
                 title,
                 shortcut=pressed,
@@ -160,14 +182,17 @@ def _offer_errors(in_fold: pd.DataFrame, version: Version, fold: str) -> None:
     if not st.session_state.get(asked):
         return
 
-    stamps = (str(version.folder), stamp(version.folder / CARD), stamp(FOLDS_TABLE))
-    found = _mistakes(stamps, fold, in_fold, loading.inspector(version.folder))
+    folder = version.folder
+    stamps = (str(folder), stamp(folder / CARD), stamp(FOLDS_TABLE))
+    found = _mistakes(stamps, fold, in_fold, loading.inspector(folder))
     st.caption(
         f"{len(found)} parts judged wrongly, or for the wrong reason; the worst first"
     )
 
     def named(option: str | int) -> str:
-        return NO_JUMP if isinstance(option, str) else str(found[option])
+        if isinstance(option, str):
+            return NO_JUMP
+        return str(found[option])
 
     numbers = range(len(found))
     st.selectbox(
@@ -192,26 +217,38 @@ def _jump(found: list[Mistake]) -> None:
 
 
 def _show_verdict(verdict: PartVerdict, label: str, version: Version) -> None:
+    st.subheader(f"{headline(verdict)}; labelled {label}")
+    n_views = len(verdict.views)
+    decides = ""
+    if n_views > 1:
+        name = file_name(verdict.worst_view)
+        decides = f", decided by {name}"
+    st.caption(f"Verdict on the part from {n_views} views by {version}{decides}")
+
+
+def headline(verdict: PartVerdict) -> str:
+    """The verdict on a part in its colour, the label, and the cause where it is known."""
     colour = COLOURS[verdict.verdict]
     cause = f" ({verdict.cause})" if verdict.cause else ""
-    st.subheader(
-        f":{colour}[{verdict.verdict}]: {verdict.label}{cause}; labelled {label}"
-    )
-    n_views = len(verdict.views)
-    decides = "" if n_views == 1 else f", decided by {file_name(verdict.worst_view)}"
-    st.caption(f"Verdict on the part from {n_views} views by {version}{decides}")
+    return f":{colour}[{verdict.verdict}]: {verdict.label}{cause}"
 
 
 def _show_strip(of_part: pd.DataFrame, verdict: PartVerdict, version: Version) -> None:
     """All views of the part; the deciding one is marked."""
+    views = zip(of_part["boxes"], verdict.views, strict=True)
     with st.container(horizontal=True):
-        for boxes, view in zip(of_part["boxes"], verdict.views, strict=True):
+        for boxes, view in views:
             # twice as wide as it is shown, for screens with two pixels to one
             marked = _marked_frame(version, boxes, view, 2 * STRIP_PX)
-            decides = " **decides**" if view.name == verdict.worst_view else ""
+            is_deciding = view.name == verdict.worst_view
+            decides = " **decides**" if is_deciding else ""
             colour = COLOURS[view.verdict]
-            caption = f":{colour}[{view.verdict}]: {view.label}{decides}"
-            st.image(marked, caption=caption, width=STRIP_PX, output_format="JPEG")
+            st.image(
+                marked,
+                caption=f":{colour}[{view.verdict}]: {view.label}{decides}",
+                width=STRIP_PX,
+                output_format="JPEG",
+            )
 
 
 def _show_view(
@@ -222,9 +259,11 @@ def _show_view(
     version: Version,
 ) -> None:
     card = version.card
+    name, label = file_name(path), row["label"]
     link = address.link("review", item=row["image_sha256"], show=EVERYTHING)
-    st.markdown(f"**{file_name(path)}**, labelled {row['label']} ([review it]({link}))")
-    left, right = st.columns([3, 2])
+    st.markdown(f"**{name}**, labelled {label} ([review it]({link}))")
+
+    left, right = st.columns(COLUMNS)
     marked = _marked_frame(version, row["boxes"], judged, MAX_SENT_PX)
     left.image(marked, width="stretch", output_format="JPEG")
     left.caption(
@@ -239,7 +278,8 @@ def _show_view(
 def _show_scores(view: ViewVerdict, card: Card) -> None:
     st.dataframe(score_table(view, card), hide_index=True)
     if view.probabilities:
-        st.dataframe(pd.DataFrame([view.probabilities]), hide_index=True)
+        one_row = pd.DataFrame([view.probabilities])
+        st.dataframe(one_row, hide_index=True)
     for reason in view.reasons:
         st.write(reason)
 
@@ -253,12 +293,16 @@ def _show_crops(outputs: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
             st.info(f"{region}: not found in this frame")
             continue
 
-        crop = outputs.crops[region]
+        both = crop_and_heat(outputs.crops[region], heat)
         is_turned = outputs.windows[region].turned
         turned = ", turned by 180 degrees" if is_turned else ""
-        caption = f"{region}{turned}; {name}: peak heat {heat.max():.2f}"
-        both = jpeg(crop_and_heat(crop, heat))
-        st.image(both, caption=caption, width="stretch", output_format="JPEG")
+        peak = heat.max()
+        st.image(
+            jpeg(both),
+            caption=f"{region}{turned}; {name}: peak heat {peak:.2f}",
+            width="stretch",
+            output_format="JPEG",
+        )
     st.image(
         heat_scale(), caption="heat 0 (as normal parts) to 1, the same for every part"
     )
@@ -267,9 +311,16 @@ def _show_crops(outputs: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
 def _marked_frame(
     version: Version, boxes: str, judged: ViewVerdict, width_px: int
 ) -> bytes:
-    stamps = (stamp(version.folder / CARD), stamp_or_none(DATA / judged.name))
+    folder, path = version.folder, judged.name
+    stamps = (stamp(folder / CARD), stamp_or_none(DATA / path))
     return _jpeg_of_frame(
-        str(version.folder), stamps, judged.name, boxes, width_px, judged, version.card
+        str(folder),
+        stamps,
+        path,
+        boxes,
+        width_px,
+        judged,
+        version.card,
     )
 
 
@@ -285,10 +336,11 @@ def _jpeg_of_frame(
 ) -> bytes:
     """The marked frame; what it is made of, with the times of both files, is the cache's key."""
     frame = frame_of(content(DATA / path), _card)
-    return jpeg(marked_frame(frame, boxes, _judged, _card), width_px)
+    marked = marked_frame(frame, boxes, _judged, _card)
+    return jpeg(marked, width_px)
 
 
-@st.cache_data(max_entries=6, show_spinner=False)
+@st.cache_data(max_entries=MAX_SEARCHES, show_spinner=False)
 def _mistakes(
     stamps: tuple[str, int, int],
     fold: str,
@@ -304,7 +356,8 @@ def _mistakes(
     for number, (part_id, of_part) in enumerate(groups, start=1):
         views = [View(path, content(DATA / path)) for path in of_part["path"]]
         verdict = _inspector.inspect(views)
-        label = part_label(list(of_part["label"]), card.line.normal)
+        labels = list(of_part["label"])
+        label = part_label(labels, card.line.normal)
         parts.append((str(part_id), label, verdict))
         bar.progress(number / len(groups), doing)
     bar.empty()

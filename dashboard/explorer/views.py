@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
+from dashboard.explorer.heats import hottest_place_px
 from inspection.boxes import boxes_of, defect_boxes, parse_boxes
 from inspection.errors import InspectionError
 from inspection.geometry import Box
@@ -50,7 +50,8 @@ class Mistake:
 
 def views_of(manifest: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
     """One row per view that has a fold, in the order of parts and paths."""
-    views = manifest.merge(folds[["view_id", "fold"]], on="view_id", validate="1:1")
+    fold_of_view = folds[["view_id", "fold"]]
+    views = manifest.merge(fold_of_view, on="view_id", validate="1:1")
     if views.empty:
         raise InspectionError(
             "folds: no view of the manifest has a fold; run `dvc repro split`"
@@ -61,14 +62,17 @@ def views_of(manifest: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
 def selected(views: pd.DataFrame, *, fold: str, label: str) -> pd.DataFrame:
     """The views of a fold whose label is `label`, or all of them."""
     in_fold = views[views["fold"] == fold]
-    return in_fold if label == ALL else in_fold[in_fold["label"] == label]
+    if label == ALL:
+        return in_fold
+    return in_fold[in_fold["label"] == label]
 
 
 def labels_in(views: pd.DataFrame, card: Card) -> list[str]:
     """`all`, and the labels that occur, in the order of the card's classes."""
     found = set(views["label"])
     known = [label for label in card.line.classes if label in found]
-    return [ALL, *known, *sorted(found - set(known))]
+    unknown = found.difference(known)
+    return [ALL, *known, *sorted(unknown)]
 
 
 def score_table(view: ViewVerdict, card: Card) -> pd.DataFrame:
@@ -78,12 +82,16 @@ def score_table(view: ViewVerdict, card: Card) -> pd.DataFrame:
     """
     rows = []
     for name, score in view.scores.items():
+        low = high = None
         limits = card.thresholds.get(name)
+        if limits is not None:
+            low = within(limits.accept_below)
+            high = within(limits.reject_above)
         row = {
             "score of": name,
             "score": score,
-            "passes below": None if limits is None else within(limits.accept_below),
-            "rejected above": None if limits is None else within(limits.reject_above),
+            "passes below": low,
+            "rejected above": high,
             "verdict": view.verdicts.get(name, "-"),
         }
         rows.append(row)
@@ -131,32 +139,34 @@ def looks_elsewhere(verdict: PartVerdict, card: Card, boxes: Mapping[str, str]) 
 
     Only where that view is held back, its region was found, and a defect that shows there is boxed.
     """
+    if verdict.verdict == "pass":
+        return False
+
     view = next(one for one in verdict.views if one.name == verdict.worst_view)
     region = card.classifier.region
     window = view.windows.get(region)
     heat = view.heat.get(CLASSIFIER)
-    if verdict.verdict == "pass" or window is None or heat is None:
+    if window is None or heat is None:
         return False
 
     labelled = parse_boxes(boxes.get(view.name, "[]"))
     defects = defect_boxes(labelled, card.line)
-    places = boxes_of(defects, card.line.regions[region].shows)
+    classes_shown = card.line.regions[region].shows
+    places = boxes_of(defects, classes_shown)
     if not places:
         return False
 
-    # the middle of the hottest cell, in pixels of the crop
-    width_px, height_px = window.size_px
-    n_rows, n_columns = heat.shape
-    row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
-    x = (column + 0.5) * width_px / n_columns
-    y = (row + 0.5) * height_px / n_rows
-    return not any(_holds(window.to_crop(place), x, y) for place in places)
+    x, y = hottest_place_px(heat, window.size_px)
+    places_in_crop = [window.to_crop(place) for place in places]
+    return not any(_holds(place, x, y) for place in places_in_crop)
 
 
 def _holds(box: Box, x: float, y: float) -> bool:
     """Whether a place (crop pixels) lies in a box, or misses it by no more than the grid."""
-    in_width = box.x_px - MISS_PX <= x <= box.right_px + MISS_PX
-    in_height = box.y_px - MISS_PX <= y <= box.bottom_px + MISS_PX
+    left, right = box.x_px - MISS_PX, box.right_px + MISS_PX
+    top, bottom = box.y_px - MISS_PX, box.bottom_px + MISS_PX
+    in_width = left <= x <= right
+    in_height = top <= y <= bottom
     return in_width and in_height
 
 
@@ -169,10 +179,11 @@ def _rank(mistake: Mistake) -> tuple[int, float]:
 
 def _kind(label: str, verdict: PartVerdict, card: Card) -> str:
     """What kind of mistake a verdict is; empty where it is none."""
+    said = verdict.verdict
     if label == card.line.normal:
-        return "overkill" if verdict.verdict == "reject" else ""
+        return "overkill" if said == "reject" else ""
 
-    if verdict.verdict == "pass":
+    if said == "pass":
         return "escape"
 
     return "wrong defect" if verdict.label != label else ""
@@ -180,4 +191,5 @@ def _kind(label: str, verdict: PartVerdict, card: Card) -> str:
 
 def _suspicion(verdict: PartVerdict) -> float:
     """The fused score of the worst view; 0 where no view has one."""
-    return max((view.scores.get(FUSED, 0.0) for view in verdict.views), default=0.0)
+    scores = [view.scores.get(FUSED, 0.0) for view in verdict.views]
+    return max(scores, default=0.0)

@@ -29,14 +29,17 @@ HEADLINES = {
 }
 # As bounds of some hundred parts are no finer.
 DECIMALS = 3
+# no outcome: as much of a hash as tells two apart, and fits a column
+HASH_DIGITS = 8
+# no outcome: of the hash of the data; the number of its files is shorter
+ENTRY_DIGITS = 12
 
 
 def headlines(card: Card) -> dict[str, float | None]:
     """The numbers of the test fold that a version is judged by; None where one was not measured."""
-    by_detector = {
-        f"{name} AUROC": (f"{name}_auroc",) for name in anomaly_regions(card.line)
-    }
-    keys_of = HEADLINES | by_detector
+    keys_of: dict[str, tuple[str, ...]] = dict(HEADLINES)
+    for name in anomaly_regions(card.line):
+        keys_of[f"{name} AUROC"] = (f"{name}_auroc",)
     return {name: _at(card.metrics, keys) for name, keys in keys_of.items()}
 
 
@@ -46,24 +49,30 @@ def compared(old: Card, new: Card) -> pd.DataFrame:
     rows = []
     for name in before | after:
         first, second = before.get(name), after.get(name)
-        change = None if first is None or second is None else second - first
-        rows.append(
-            {"measured": name, "before": first, "after": second, "change": change}
-        )
-    table = pd.DataFrame(rows).astype(
-        {"before": float, "after": float, "change": float}
-    )
+        change = None
+        if first is not None and second is not None:
+            change = second - first
+        row = {
+            "measured": name,
+            "before": first,
+            "after": second,
+            "change": change,
+        }
+        rows.append(row)
+
+    numbers = {"before": float, "after": float, "change": float}
+    table = pd.DataFrame(rows).astype(numbers)
     return table.round(DECIMALS)
 
 
 def differing(old: Card, new: Card) -> pd.DataFrame:
     """Parameters, thresholds, data, code and models that are not the same, one row each."""
     before, after = _described(old), _described(new)
-    rows = [
-        {"what": name, "before": before.get(name, "-"), "after": after.get(name, "-")}
-        for name in dict.fromkeys([*before, *after])
-        if before.get(name) != after.get(name)
-    ]
+    rows = []
+    for name in before | after:
+        first, second = before.get(name, "-"), after.get(name, "-")
+        if before.get(name) != after.get(name):
+            rows.append({"what": name, "before": first, "after": second})
     return pd.DataFrame(rows, columns=["what", "before", "after"])
 
 
@@ -84,29 +93,37 @@ def changed_verdicts(
         new = after[part_id]
         if (old.verdict, old.label) == (new.verdict, new.label):
             continue
-        stricter = max(old, new, key=lambda one: VERDICTS.index(one.verdict))
-        rows.append(
-            {
-                "part": part_id,
-                "label": labels[part_id],
-                "before": f"{old.verdict}: {old.label}",
-                "after": f"{new.verdict}: {new.label}",
-                "became": _became(old, new, is_good=labels[part_id] == normal),
-                "view": stricter.worst_view,
-            }
-        )
+
+        label = labels[part_id]
+        stricter = max(old, new, key=_strictness)
+        row = {
+            "part": part_id,
+            "label": label,
+            "before": f"{old.verdict}: {old.label}",
+            "after": f"{new.verdict}: {new.label}",
+            "became": _became(old, new, is_good=label == normal),
+            "view": stricter.worst_view,
+        }
+        rows.append(row)
+
     columns = ["part", "label", "before", "after", "became", "view"]
     table = pd.DataFrame(rows, columns=columns)
     order = {"worse": 0, "other": 1, "better": 2}
     return table.sort_values("became", key=lambda one: one.map(order), kind="stable")
 
 
+def _strictness(one: PartVerdict) -> int:
+    """The place of a verdict from pass to reject."""
+    return VERDICTS.index(one.verdict)
+
+
 def _became(old: PartVerdict, new: PartVerdict, *, is_good: bool) -> str:
     """A good part should pass, a defective one should not: the level alone tells."""
-    step = VERDICTS.index(new.verdict) - VERDICTS.index(old.verdict)
+    step = _strictness(new) - _strictness(old)
     if step == 0:
         return "other"
-    return "better" if (step < 0) == is_good else "worse"
+    is_milder = step < 0
+    return "better" if is_milder == is_good else "worse"
 
 
 def _described(card: Card) -> dict[str, str]:
@@ -122,31 +139,36 @@ def _described(card: Card) -> dict[str, str]:
     for name, limits in card.thresholds.items():
         found[f"{name}: passes below"] = f"{limits.accept_below:.4g}"
         found[f"{name}: rejected above"] = f"{limits.reject_above:.4g}"
-    params = _flat(_params(lineage.get("params", "")))
-    for key, value in params.items():
+
+    params = _params(lineage.get("params", ""))
+    for key, value in _flat(params).items():
         found[f"params: {key}"] = str(value)
+
     for name, digest in sorted(card.files.items()):
         found[f"model {name}"] = _short(digest)
     return found
 
 
 def _short(digest: object) -> str:
-    """As much of a hash as tells two apart, and fits a column."""
-    return str(digest)[:8]
+    """The beginning of a hash."""
+    return str(digest)[:HASH_DIGITS]
 
 
 def _params(text: str) -> Any:
+    reader = YAML(typ="safe")
     # a card whose params cannot be read is still compared by all the rest
     try:
-        return YAML(typ="safe").load(text) or {}
+        found = reader.load(text)
     except YAMLError:
         return {}
+    return found or {}
 
 
 def _entry(data_dvc: str, key: str) -> str:
     """A value of data.dvc, which is YAML with one output."""
-    outs = _flat(_params(data_dvc))
-    return str(outs.get(f"outs.0.{key}", "-"))[:12]
+    leaves = _flat(_params(data_dvc))
+    value = leaves.get(f"outs.0.{key}", "-")
+    return str(value)[:ENTRY_DIGITS]
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -160,11 +182,16 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for key, one in pairs:
-        found |= _flat(one, f"{prefix}.{key}" if prefix else str(key))
+        name = f"{prefix}.{key}" if prefix else str(key)
+        found |= _flat(one, name)
     return found
 
 
 def _at(metrics: Any, keys: tuple[str, ...]) -> float | None:
+    """The number at the end of these keys; None where there is none."""
+    found = metrics
     for key in keys:
-        metrics = metrics.get(key) if isinstance(metrics, dict) else None
-    return float(metrics) if isinstance(metrics, int | float) else None
+        if not isinstance(found, dict):
+            return None
+        found = found.get(key)
+    return float(found) if isinstance(found, int | float) else None

@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 
 HISTORY = "history.jsonl"
+# Of a time as 2026-11-25T10:42:07+00:00. no outcome: the table shows it to the minute.
+MINUTE_DIGITS = 16
 # The gate judges two models on the test fold: minutes at most.
 GATE_TIMEOUT_S = 900
 
@@ -31,11 +33,11 @@ def log_table(found: list[dict[str, Any]]) -> pd.DataFrame:
     """One row per entry: when, what, from and to which version, who, why, which rules stop."""
     rows = []
     for entry in found:
-        stopped = [
-            rule["name"] for rule in entry.get("rules", []) if not rule["passed"]
-        ]
+        rules = entry.get("rules", [])
+        stopped = [rule["name"] for rule in rules if not rule["passed"]]
+        when = str(entry.get("when", ""))
         row = {
-            "when": str(entry.get("when", ""))[:16].replace("T", " "),
+            "when": when[:MINUTE_DIGITS].replace("T", " "),
             "outcome": entry.get("outcome", ""),
             "from": entry.get("from") or "-",
             "to": entry.get("to") or "-",
@@ -49,15 +51,15 @@ def log_table(found: list[dict[str, Any]]) -> pd.DataFrame:
 
 def rules_table(entry: dict[str, Any]) -> pd.DataFrame:
     """The gate's rules of one entry."""
-    rows = [
-        {
+    rows = []
+    for rule in entry.get("rules", []):
+        row = {
             "rule": rule["name"],
             "result": "ok" if rule["passed"] else "STOP",
             "found": str(rule["found"]),
             "allowed": str(rule["limit"]),
         }
-        for rule in entry.get("rules", [])
-    ]
+        rows.append(row)
     return pd.DataFrame(rows, columns=["rule", "result", "found", "allowed"])
 
 
@@ -66,9 +68,15 @@ def dry_run(by: str) -> tuple[bool, str]:
     command = [sys.executable, "-m", "pipelines.promote", "--dry-run", "--by", by]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=GATE_TIMEOUT_S, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=GATE_TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return False, f"no answer within {GATE_TIMEOUT_S} s; run it in a terminal"
-    said = done.stdout if done.returncode == 0 else f"{done.stdout}\n{done.stderr}"
-    return done.returncode == 0, said.strip()
+
+    is_well = done.returncode == 0
+    said = done.stdout if is_well else f"{done.stdout}\n{done.stderr}"
+    return is_well, said.strip()

@@ -19,7 +19,12 @@ from inspection.runtime.views import View
 
 # Parts that are shown with pictures: more are in the table.
 MAX_SHOWN = 12
-PICTURE_PX = 260
+# no outcome: how wide a picture, and the field of a name, are on the page
+PICTURE_PX, NAME_PX = 260, 260
+# no outcome: as much of a hash as tells two apart, and fits a column
+REVISION_DIGITS = 8
+# no outcome: verdicts of a model on val that are no longer kept are judged anew
+MAX_JUDGED = 4
 
 
 @errors.shown
@@ -48,21 +53,25 @@ def _show_versions(found: list[Version]) -> None:
             "version": one.name,
             "role": one.role or "release",
             **headlines(one.card),
-            "code": revision[:8],
+            "code": revision[:REVISION_DIGITS],
         }
         rows.append(row)
+
+    # a column for each version: there are more numbers than versions
     table = pd.DataFrame(rows).set_index("version").T
-    st.dataframe(table.map(_short), width="content", height="content")
+    texts = table.map(_short)
+    st.dataframe(texts, width="content", height="content")
     st.caption(
         "Test fold by part, read once per version; rates with one-sided 95 % bounds."
     )
 
 
 def _compare(found: list[Version]) -> None:
-    names = [one.name for one in found]
-    if "before" not in st.session_state and "before" not in st.query_params:
-        st.session_state["before"] = names[0]
-        st.session_state["after"] = names[1]
+    is_chosen = "before" in st.session_state or "before" in st.query_params
+    if not is_chosen:
+        first, second, *_ = found
+        st.session_state["before"] = first.name
+        st.session_state["after"] = second.name
     left, right = st.columns(2)
     with left:
         old = choose_version(found, "before", "Before")
@@ -73,16 +82,23 @@ def _compare(found: list[Version]) -> None:
         return
 
     st.markdown("**Measured** (each on its own test fold)")
-    st.dataframe(
-        compared(old.card, new.card), hide_index=True, height="content", width="content"
-    )
+    _show_whole(compared(old.card, new.card))
     st.markdown("**Code, data, parameters, thresholds, models**")
-    differences = differing(old.card, new.card)
-    st.dataframe(differences, hide_index=True, height="content", width="content")
+    _show_whole(differing(old.card, new.card))
     st.caption(
         "Not listed: reviews of labels and boxes, which a card does not name; git shows reviews/."
     )
     _offer_verdicts(old, new)
+
+
+def _show_whole(table: pd.DataFrame) -> None:
+    """A table without its index, and without a bar to scroll it by."""
+    st.dataframe(
+        table,
+        hide_index=True,
+        height="content",
+        width="content",
+    )
 
 
 def _offer_verdicts(old: Version, new: Version) -> None:
@@ -96,7 +112,8 @@ def _offer_verdicts(old: Version, new: Version) -> None:
     if st.session_state.get("judged") != asked:
         return
 
-    before, after = _verdicts_on_val(old), _verdicts_on_val(new)
+    before = _verdicts_on_val(old)
+    after = _verdicts_on_val(new)
     table = changed_verdicts(val, before, after, new.card.line.normal)
     counts = table["became"].value_counts()
     said = ", ".join(f"{n} {name}" for name, n in counts.items())
@@ -105,19 +122,23 @@ def _offer_verdicts(old: Version, new: Version) -> None:
     if table.empty:
         return
 
-    st.dataframe(table.drop(columns="view"), hide_index=True)
+    without_views = table.drop(columns="view")
+    st.dataframe(without_views, hide_index=True)
     st.caption(
         "Val may hold parts that the older version was trained on: it is then flattered."
     )
     boxes = dict(zip(val["path"], val["boxes"], strict=True))
+    shown = table.head(MAX_SHOWN)
     with st.container(horizontal=True):
-        for row in table.head(MAX_SHOWN).to_dict("records"):
+        for row in shown.to_dict("records"):
             _show_part(row, boxes, before, after, new)
 
 
 def _verdicts_on_val(version: Version) -> dict[str, PartVerdict]:
-    card = stamp(version.folder / CARD)
-    return _judged_val(str(version.folder), card, stamp(FOLDS_TABLE), version)
+    folder = version.folder
+    card = stamp(folder / CARD)
+    folds = stamp(FOLDS_TABLE)
+    return _judged_val(str(folder), card, folds, version)
 
 
 def _show_part(
@@ -127,12 +148,14 @@ def _show_part(
     after: dict[str, PartVerdict],
     version: Version,
 ) -> None:
+    card = version.card
     path, part_id = row["view"], row["part"]
-    frame = frame_of(content(DATA / path), version.card)
     # heat and boxes of the newer version, which is the one to be judged here
     views = (*after[part_id].views, *before[part_id].views)
     view = next(one for one in views if one.name == path)
-    marked = marked_frame(frame, boxes[path], view, version.card)
+
+    frame = frame_of(content(DATA / path), card)
+    marked = marked_frame(frame, boxes[path], view, card)
     st.image(
         # twice as wide as it is shown, for screens with two pixels to one
         jpeg(marked, 2 * PICTURE_PX),
@@ -151,9 +174,13 @@ def _show_log() -> None:
             "Nothing was promoted yet: `python -m pipelines.promote` asks the gate."
         )
         return
+
     st.dataframe(log_table(found), hide_index=True)
-    with st.expander(f"What the gate found last ({found[0].get('outcome', '')})"):
-        st.dataframe(rules_table(found[0]), hide_index=True, height="content")
+    last = found[0]
+    outcome = last.get("outcome", "")
+    with st.expander(f"What the gate found last ({outcome})"):
+        rules = rules_table(last)
+        st.dataframe(rules, hide_index=True, height="content")
 
 
 def _offer_gate() -> None:
@@ -163,23 +190,32 @@ def _offer_gate() -> None:
         "counts as one use of the test fold. To promote: `python -m pipelines.promote`."
     )
     address.recall_text("by")
-    by = st.text_input("Who asks", key="by", width=260).strip()
+    by = st.text_input("Who asks", key="by", width=NAME_PX)
+    by = by.strip()
     address.note("by")
     if st.button("Dry run of the gate", disabled=not by):
         with st.spinner("The gate judges both models on the same parts"):
             is_well, said = dry_run(by)
-        (st.success if is_well else st.error)("ended well" if is_well else "stopped")
+        if is_well:
+            st.success("ended well")
+        else:
+            st.error("stopped")
         st.code(said, language=None, wrap_lines=True)
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@st.cache_data(max_entries=MAX_JUDGED, show_spinner=False)
 def _judged_val(
-    folder: str, card: int, folds: int, _version: Version
+    folder: str,
+    card: int,
+    folds: int,
+    _version: Version,
 ) -> dict[str, PartVerdict]:
     """The verdict on every part of val; folder and times are the cache's key."""
     inspector = loading.inspector(_version.folder)
     views = loading.views()
-    groups = views[views["fold"] == "val"].groupby("part_id", sort=False)
+    val = views[views["fold"] == "val"]
+    groups = val.groupby("part_id", sort=False)
+
     doing = f"Judging val by {_version.name}"
     bar = st.progress(0.0, doing)
     verdicts = {}
@@ -193,9 +229,12 @@ def _judged_val(
 
 
 def _short(value: object) -> str:
+    """A cell as text: a number without zeros at its end, a dash where there is none."""
     if value is None or value != value:  # NaN is not itself
         return "-"
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+    if isinstance(value, int | float):
+        return f"{value:g}"
+    return str(value)
 
 
 if __name__ == "__main__":

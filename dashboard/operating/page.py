@@ -23,6 +23,7 @@ from dashboard.operating.points import (
 from dashboard.operating.trials import drill_table, evidence_sentence, evidence_table
 from dashboard.places import BUNDLE, VERDICTS, stamp
 from inspection.evaluation.costs import Costs
+from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.evaluation.rates import parts_needed, percent
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.detectors import FUSED, log_odds
@@ -38,8 +39,16 @@ ESCAPE_COSTS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 REVIEW_COSTS = (0.01, 0.03, 0.1, 0.3, 0.5, 1.0)
 DEFECT_RATES = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 LIMITS = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1)
-# Of which legend and axis take the lower half.
+# Of which legend and axis take the lower half. no outcome: the height of the histograms.
 CHART_PX = 320
+# no outcome: bars of a histogram at most, and lengths in px of the dashes of a threshold
+MAX_BARS, DASHES_PX = 30, [4, 3]
+# no outcome: decimals of the reliability table; some hundred parts give no finer ones
+DECIMALS = 3
+# no outcome: operating points that are no longer kept are chosen anew
+MAX_POINTS = 64
+# What a claim takes is said for 0, 1 and 2 escapes among the parts.
+N_CLAIMS = 3
 # A quarter of a year of the service's verdicts: more days make no table that a person reads.
 N_DAYS = 90
 # On paper: no sidebar, no buttons, and shrunk so that it fits a page.
@@ -63,8 +72,13 @@ def main() -> None:
         return
 
     costs, limit = _sliders(card)
+    card_written = stamp(BUNDLE / CARD)
     found = _operation(
-        stamp(BUNDLE / CARD), costs.model_dump_json(), limit, evidence, card
+        card_written,
+        costs.model_dump_json(),
+        limit,
+        evidence,
+        card,
     )
     _show_operation(found, evidence, card, costs)
     _show_scores(found, evidence)
@@ -74,7 +88,8 @@ def main() -> None:
 
 
 def _offer_measuring(card: Card) -> None:
-    n_views = int((loading.views()["fold"] == "val").sum())
+    is_val = loading.views()["fold"] == "val"
+    n_views = int(is_val.sum())
     st.info(
         "No scores are kept of parts that the model has not learned. Measure the val fold once, or "
         "set `train.freeze_backbone` for scores out of fold."
@@ -93,10 +108,17 @@ def _sliders(card: Card) -> tuple[Costs, float | None]:
         escape = _slider("escape", "An escape costs", ESCAPE_COSTS, own.escape_cost)
         review = _slider("review", "A review costs", REVIEW_COSTS, own.review_cost)
         rate = _slider(
-            "defects", "Defective on the line", DEFECT_RATES, own.defect_rate
+            "defects",
+            "Defective on the line",
+            DEFECT_RATES,
+            own.defect_rate,
         )
         asked = _slider(
-            "limit", "Escapes allowed, of defective parts", LIMITS, limit, OFF
+            "limit",
+            "Escapes allowed, of defective parts",
+            LIMITS,
+            limit,
+            OFF,
         )
         st.button("As on the card", on_click=_reset)
     costs = Costs(
@@ -109,14 +131,23 @@ def _sliders(card: Card) -> tuple[Costs, float | None]:
 
 
 def _slider(
-    key: str, title: str, steps: tuple[float, ...], own: float | None, off: str = ""
+    key: str,
+    title: str,
+    steps: tuple[float, ...],
+    own: float | None,
+    off: str = "",
 ) -> str:
+    """What is chosen among the steps, `own` and `off`; at first `own`, or `off` without one."""
     # the model's own value is a step too, wherever it lies: what it does can be set again
-    values = set(steps) if own is None else {*steps, own}
+    values = set(steps)
+    if own is not None:
+        values.add(own)
     options = [f"{value:g}" for value in sorted(values)]
     if off:
         options.append(off)
-    address.recall(key, options, off if own is None else f"{own:g}")
+
+    default = off if own is None else f"{own:g}"
+    address.recall(key, options, default)
     chosen = st.select_slider(title, options, key=key)
     address.note(key)
     return str(chosen)
@@ -131,38 +162,20 @@ def _reset() -> None:
 def _show_operation(
     found: Operation, evidence: Evidence, card: Card, costs: Costs
 ) -> None:
-    labels = [evidence.labels[part_id] for part_id in evidence.parts]
-    verdicts = found.verdicts
-    n = len(verdicts)
+    n = len(found.verdicts)
     st.markdown(f"**{_capital(found.report.sentence)}.**")
     where = "out of fold" if evidence.source == "out_of_fold" else "the val fold"
     st.caption(
         f"Bundle {card.version}; {n} parts ({where}), none of them learned by the model that "
         "judges them, but the thresholds are set on them: see the escapes judged unseen below."
     )
-    boxes = st.columns(4)
-    for box, verdict in zip(boxes, PART_VERDICTS, strict=False):
-        box.metric(f"{verdict}, of {n}", verdicts.count(verdict), border=True)
-    cost = found.report.line.value
-    boxes[3].metric("cost a part", "-" if cost is None else f"{cost:.3f}", border=True)
+    _show_counts(found)
 
-    st.dataframe(
-        by_class(labels, verdicts, card.line), hide_index=True, height="content"
-    )
-    limit = found.point.limit
-    st.markdown(f"**Escapes:** {limit.sentence}.")
-    if limit.unseen_escapes is not None:
-        bound = percent(limit.unseen_upper_bound)
-        st.markdown(
-            f"Judged by thresholds that were set without them, {limit.unseen_escapes} of "
-            f"{limit.n_defective} defective parts pass, at most {bound}."
-        )
-    if limit.asked is not None:
-        needed = [f"{parts_needed(limit.asked, failures=k)} with {k}" for k in range(3)]
-        st.markdown(
-            f"To claim at most {percent(limit.asked)} takes so many defective parts, with so many "
-            f"escapes: {', '.join(needed)}."
-        )
+    labels = [evidence.labels[part_id] for part_id in evidence.parts]
+    classes = by_class(labels, found.verdicts, card.line)
+    st.dataframe(classes, hide_index=True, height="content")
+    _show_limit(found.point.limit)
+
     st.dataframe(cost_table(found.report), hide_index=True, width="content")
     thresholds = threshold_table(found.settings, card)
     st.dataframe(thresholds, hide_index=True, width="content")
@@ -170,22 +183,61 @@ def _show_operation(
         st.markdown(f"Would help: {advice}.")
 
 
+def _show_counts(found: Operation) -> None:
+    """How many parts got each verdict, and what a part costs; large."""
+    verdicts = found.verdicts
+    n = len(verdicts)
+    *boxes, last_box = st.columns(len(PART_VERDICTS) + 1)
+    for box, verdict in zip(boxes, PART_VERDICTS, strict=True):
+        count = verdicts.count(verdict)
+        box.metric(f"{verdict}, of {n}", count, border=True)
+
+    cost = found.report.line.value
+    text = "-" if cost is None else f"{cost:.3f}"
+    last_box.metric("cost a part", text, border=True)
+
+
+def _show_limit(limit: EscapeLimit) -> None:
+    """What is known of escapes, and how many parts it takes to claim what was asked for."""
+    st.markdown(f"**Escapes:** {limit.sentence}.")
+    if limit.unseen_escapes is not None:
+        bound = percent(limit.unseen_upper_bound)
+        st.markdown(
+            f"Judged by thresholds that were set without them, {limit.unseen_escapes} of "
+            f"{limit.n_defective} defective parts pass, at most {bound}."
+        )
+    if limit.asked is None:
+        return
+
+    claims = []
+    for n_escapes in range(N_CLAIMS):
+        needed = parts_needed(limit.asked, failures=n_escapes)
+        claims.append(f"{needed} with {n_escapes}")
+    st.markdown(
+        f"To claim at most {percent(limit.asked)} takes so many defective parts, with so many "
+        f"escapes: {', '.join(claims)}."
+    )
+
+
 def _show_scores(found: Operation, evidence: Evidence) -> None:
     st.subheader("Scores and reliability")
     rows = score_rows(evidence, found.settings)
     names = found.settings.thresholds
-    for box, name in zip(st.columns(len(names)), names, strict=True):
-        box.altair_chart(_histogram(rows, name, found))
+    boxes = st.columns(len(names))
+    for box, name in zip(boxes, names, strict=True):
+        chart = _histogram(rows, name, found)
+        box.altair_chart(chart)
     st.caption(
         "Parts by the score of their worst view; lines: passes below, rejected above. `fused` is "
         "shown as log-odds: 0 is as likely from a defective part as from a normal one."
     )
     st.markdown("Of parts with this fused score, so many are defective:")
     table = reliability(rows, found.settings.line.normal)
-    st.dataframe(table.round(3), hide_index=True, height="content")
+    st.dataframe(table.round(DECIMALS), hide_index=True, height="content")
 
 
 def _histogram(rows: pd.DataFrame, name: str, found: Operation) -> alt.LayerChart:
+    """Parts by one score, coloured by label, with the thresholds as lines."""
     own = rows[rows["by"] == name]
     limits = found.settings.thresholds[name]
     drawn = pd.DataFrame({"score": [limits.accept_below, limits.reject_above]})
@@ -194,20 +246,23 @@ def _histogram(rows: pd.DataFrame, name: str, found: Operation) -> alt.LayerChar
         own = own.assign(score=log_odds(own["score"]))
         drawn = drawn.assign(score=log_odds(drawn["score"]))
 
+    bins = alt.Bin(maxbins=MAX_BARS)
     legend = alt.Legend(orient="bottom", columns=2)
     bars = (
         alt.Chart(own)
         .mark_bar()
         .encode(
-            x=alt.X("score:Q", bin=alt.Bin(maxbins=30), title=f"score of {name}"),
+            x=alt.X("score:Q", bin=bins, title=f"score of {name}"),
             y=alt.Y("count():Q", title="parts"),
             color=alt.Color("label:N", legend=legend),
         )
     )
+
     # a threshold that no score reaches would squeeze all bars into a corner
     low, high = own["score"].min(), own["score"].max()
-    within = drawn[drawn["score"].between(low, high)]
-    rules = alt.Chart(within).mark_rule(strokeDash=[4, 3]).encode(x="score:Q")
+    is_within = drawn["score"].between(low, high)
+    lines = alt.Chart(drawn[is_within]).mark_rule(strokeDash=DASHES_PX)
+    rules = lines.encode(x="score:Q")
     return (bars + rules).properties(height=CHART_PX)
 
 
@@ -216,8 +271,9 @@ def _show_running(card: Card) -> None:
     if not (VERDICTS / FILE).is_file():
         st.info("Nothing is logged yet: `make serve` writes `verdicts/`.")
         return
-    table = running(daily_verdicts(VERDICTS, card.line.name, n_days=N_DAYS))
-    st.dataframe(table, hide_index=True)
+
+    counts = daily_verdicts(VERDICTS, card.line.name, n_days=N_DAYS)
+    st.dataframe(running(counts), hide_index=True)
     st.caption(
         f"The last {N_DAYS} days up to the last part. Running rates of escapes and overkill, with "
         "bounds, and drift: `make watch` tells them."
@@ -238,29 +294,37 @@ def _show_trials(card: Card) -> None:
     if DRILL.is_file():
         found = read_json(DRILL)
         st.markdown("Each defect judged by a line that was never shown it:")
-        st.dataframe(drill_table(found, card.line), hide_index=True, height="content")
+        table = drill_table(found, card.line)
+        st.dataframe(table, hide_index=True, height="content")
         _note_age(found, card, "make drill")
 
 
 def _note_age(found: dict[str, Any], card: Card, command: str) -> None:
-    if found["beside"] != card.version:
+    tried = found["beside"]
+    if tried != card.version:
         st.caption(
-            f"Tried beside bundle {found['beside'] or '-'}; this is {card.version}: `{command}`."
+            f"Tried beside bundle {tried or '-'}; this is {card.version}: `{command}`."
         )
 
 
 def _show_findings() -> None:
     st.subheader("Data and labels")
-    for sentence in sentences(read_json(SPLIT), read_json(LABELS)):
+    split, labels = read_json(SPLIT), read_json(LABELS)
+    for sentence in sentences(split, labels):
         st.markdown(sentence)
 
 
-@st.cache_data(max_entries=64, show_spinner="Choosing thresholds")
+@st.cache_data(max_entries=MAX_POINTS, show_spinner="Choosing thresholds")
 def _operation(
-    stamp: int, costs: str, limit: float | None, _evidence: Evidence, _card: Card
+    stamp: int,
+    costs: str,
+    limit: float | None,
+    _evidence: Evidence,
+    _card: Card,
 ) -> Operation:
     """The operating point; the card's time, costs and limit are the cache's key."""
-    return operation(_evidence, _card, Costs.model_validate_json(costs), limit)
+    parsed = Costs.model_validate_json(costs)
+    return operation(_evidence, _card, parsed, limit)
 
 
 def _capital(text: str) -> str:

@@ -43,28 +43,29 @@ def operation(
     evidence: Evidence, settings: Settings, costs: Costs, max_escape_rate: float | None
 ) -> Operation:
     """Choose the thresholds for these costs and judge the same parts by them."""
-    normal = settings.line.normal
     labels = [evidence.labels[part_id] for part_id in evidence.parts]
+    truth = Truth.of([{label} for label in labels], settings.models)
     point = operating_point(
         evidence.parts,
-        Truth.of([{label} for label in labels], settings.models),
+        truth,
         calibrations(settings),
         costs,
         max_escape_rate,
         tolerance=TOLERANCE,
     )
+
     chosen = with_point(settings, point)
     verdicts = evidence.verdicts(chosen)
-    report = cost_report(verdicts, labels, normal, costs)
+    report = cost_report(verdicts, labels, settings.line.normal, costs)
     return Operation(point, chosen, verdicts, report)
 
 
 def with_point(settings: Settings, point: OperatingPoint) -> Settings:
     """The settings as they would be with this operating point."""
-    detectors = {
-        name: one.model_copy(update={"thresholds": point.thresholds.get(name)})
-        for name, one in settings.detectors.items()
-    }
+    detectors = {}
+    for name, one in settings.detectors.items():
+        changed = {"thresholds": point.thresholds.get(name)}
+        detectors[name] = one.model_copy(update=changed)
     return Settings(
         line=settings.line,
         locator=settings.locator,
@@ -86,42 +87,49 @@ def by_class(
 
     The error of a defect is an escape, that of the normal class overkill.
     """
+    by_label: dict[str, list[str]] = {}
+    for verdict, label in zip(verdicts, labels, strict=True):
+        of_label = by_label.setdefault(label, [])
+        of_label.append(verdict)
+
     rows = []
-    found = set(labels)
-    for name in [*line.classes, *sorted(found - set(line.classes))]:
-        of_class = [
-            v for v, label in zip(verdicts, labels, strict=True) if label == name
-        ]
+    unknown = set(labels).difference(line.classes)
+    for name in [*line.classes, *sorted(unknown)]:
+        of_class = by_label.get(name)
         if not of_class:
             continue
-        wrong = "reject" if name == line.normal else "pass"
-        error = rate(of_class.count(wrong), len(of_class))
+
         counts = {verdict: of_class.count(verdict) for verdict in VERDICTS}
-        rows.append(
-            {
-                "class": name,
-                "parts": len(of_class),
-                **counts,
-                "error": f"{error.count} ({percent(error.value)})",
-                "at most": percent(error.upper_bound),
-            }
-        )
+        wrong = "reject" if name == line.normal else "pass"
+        error = rate(counts[wrong], len(of_class))
+        row = {
+            "class": name,
+            "parts": len(of_class),
+            **counts,
+            "error": f"{error.count} ({percent(error.value)})",
+            "at most": percent(error.upper_bound),
+        }
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
 def threshold_table(now: Settings, card: Card) -> pd.DataFrame:
     """The thresholds at these costs beside those on the card."""
-    rows = [
-        {
+    rows = []
+    for name, limits in now.thresholds.items():
+        on_card = card.thresholds.get(name)
+        if on_card is None:
+            continue
+
+        row = {
             "score of": name,
             "passes below": within(limits.accept_below),
-            "on the card": within(card.thresholds[name].accept_below),
+            "on the card": within(on_card.accept_below),
             "rejected above": within(limits.reject_above),
-            "on the card ": within(card.thresholds[name].reject_above),
+            # with a blank, as two columns of one name are one
+            "on the card ": within(on_card.reject_above),
         }
-        for name, limits in now.thresholds.items()
-        if name in card.thresholds
-    ]
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -156,8 +164,10 @@ def at_rate(probability: Any, rate: float, other: float) -> Any:
     if not 0 < other < 1:
         return probability
 
+    odds_of_rate = rate / (1 - rate)
+    odds_of_other = other / (1 - other)
     odds = probability / (1 - probability)
-    odds = odds * (other / (1 - other)) / (rate / (1 - rate))
+    odds = odds * odds_of_other / odds_of_rate
     return odds / (1 + odds)
 
 
@@ -170,7 +180,8 @@ def reliability(scores: pd.DataFrame, normal: str) -> pd.DataFrame:
     """
     own = scores[scores["by"] == FUSED]
     is_defective = (own["label"] != normal).to_numpy()
-    score = at_rate(own["score"].to_numpy(), EVEN, float(is_defective.mean()))
+    true_share = float(is_defective.mean())
+    score = at_rate(own["score"].to_numpy(), EVEN, true_share)
     # a score of 1 belongs to the last bin, not to one of its own
     number = np.minimum((score * N_BINS).astype(int), N_BINS - 1)
 
@@ -180,14 +191,13 @@ def reliability(scores: pd.DataFrame, normal: str) -> pd.DataFrame:
         n = int(in_bin.sum())
         count = int(is_defective[in_bin].sum())
         start, end = one / N_BINS, (one + 1) / N_BINS
-        rows.append(
-            {
-                "bin": f"{start:.1f} to {end:.1f}",
-                "n": n,
-                "mean score": float(score[in_bin].mean()),
-                "share": count / n,
-                "low": 1 - upper_bound(n - count, n),
-                "high": upper_bound(count, n),
-            }
-        )
+        row = {
+            "bin": f"{start:.1f} to {end:.1f}",
+            "n": n,
+            "mean score": float(score[in_bin].mean()),
+            "share": count / n,
+            "low": 1 - upper_bound(n - count, n),
+            "high": upper_bound(count, n),
+        }
+        rows.append(row)
     return pd.DataFrame(rows)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import errors, loading
-from dashboard.explorer.page import COLOURS, choose_version
+from dashboard.explorer.page import COLUMNS, choose_version, headline
 from dashboard.explorer.views import score_table
 from dashboard.pictures import crop_and_heat, frame_of, heat_scale, jpeg, marked_frame
 from inspection.errors import InspectionError
@@ -33,38 +33,44 @@ def main() -> None:
             f"views: {len(files)} pictures; a part has {MAX_VIEWS} at most, drop those of one part"
         )
 
-    card = version.card
     inspector = loading.inspector(version.folder)
     views = [View(file.name, file.getvalue()) for file in files]
     outputs = [inspector.measure(view) for view in views]
-    verdict = judge_part(outputs, card)
-    colour = COLOURS[verdict.verdict]
-    cause = f" ({verdict.cause})" if verdict.cause else ""
-    st.subheader(f":{colour}[{verdict.verdict}]: {verdict.label}{cause}")
-
+    verdict = judge_part(outputs, version.card)
+    st.subheader(headline(verdict))
     for view, seen, judged in zip(views, outputs, verdict.views, strict=True):
-        decides = ", decides" if view.name == verdict.worst_view else ""
+        is_deciding = view.name == verdict.worst_view
+        decides = ", decides" if is_deciding else ""
         st.markdown(f"**{judged.verdict}: {judged.label}{decides}**")
-        st.text(view.name)
-        left, right = st.columns([3, 2])
-        frame = frame_of(view.content, card)
-        marked = jpeg(marked_frame(frame, "[]", judged, card))
-        left.image(marked, width="stretch", output_format="JPEG")
-        left.caption("Boxes: :orange[found defect], :gray[crops]")
-        with right:
-            _show_heat(seen, judged, card)
-        st.dataframe(score_table(judged, card), hide_index=True)
+        _show_view(view, seen, judged, version.card)
     st.image(
         heat_scale(), caption="heat 0 (as normal parts) to 1, the same for every part"
     )
 
 
+def _show_view(view: View, seen: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
+    st.text(view.name)
+    left, right = st.columns(COLUMNS)
+    frame = frame_of(view.content, card)
+    # nobody has labelled this picture
+    marked = marked_frame(frame, "[]", judged, card)
+    left.image(jpeg(marked), width="stretch", output_format="JPEG")
+    left.caption("Boxes: :orange[found defect], :gray[crops]")
+    with right:
+        _show_heat(seen, judged, card)
+    st.dataframe(score_table(judged, card), hide_index=True)
+
+
 def _show_heat(seen: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
     for name, heat in judged.heat.items():
         region = card.detectors[name].region
-        both = jpeg(crop_and_heat(seen.crops[region], heat))
-        caption = f"{region}, and heat of {name}"
-        st.image(both, caption=caption, width="stretch", output_format="JPEG")
+        both = crop_and_heat(seen.crops[region], heat)
+        st.image(
+            jpeg(both),
+            caption=f"{region}, and heat of {name}",
+            width="stretch",
+            output_format="JPEG",
+        )
 
 
 if __name__ == "__main__":

@@ -27,8 +27,10 @@ def save_boxes(item: Item, journal: Journal, reviewer: str, draft: Draft) -> Non
     except InspectionError as error:
         st.session_state["problem"] = str(error)
         return
-    drafts().pop((item.image_sha256, reviewer), None)
-    st.session_state.pop(begin_key(item.image_sha256, reviewer), None)
+
+    sha256 = item.image_sha256
+    drafts().pop((sha256, reviewer), None)
+    st.session_state.pop(begin_key(sha256, reviewer), None)
     saved = f"{len(draft.boxes)} saved" if draft.boxes else "there is none"
     _finish(item, journal, reviewer, f"boxes: {saved}")
 
@@ -36,16 +38,20 @@ def save_boxes(item: Item, journal: Journal, reviewer: str, draft: Draft) -> Non
 def decide(item: Item, journal: Journal, reviewer: str, answer: str) -> None:
     """Write what is said of a label; the next view follows where nothing else is asked of it."""
     note = st.session_state.get("note", "")
+    is_class = answer not in (VAGUE, EXCLUDED)
     try:
-        if item.request_id and answer not in (VAGUE, EXCLUDED):
+        if item.request_id and is_class:
             _give_feedback(item, answer, reviewer, note)
         journal.decide(item.image_sha256, answer, reviewer, note)
     except InspectionError as error:
         st.session_state["problem"] = str(error)
         return
+
+    said = answer
     draft = drafts().get((item.image_sha256, reviewer))
-    unsaved = "; boxes drawn, not saved" if draft and draft.is_changed else ""
-    _finish(item, journal, reviewer, answer + unsaved)
+    if draft is not None and draft.is_changed:
+        said += "; boxes drawn, not saved"
+    _finish(item, journal, reviewer, said)
 
 
 def undo(journal: Journal, reviewer: str) -> None:
@@ -55,11 +61,15 @@ def undo(journal: Journal, reviewer: str) -> None:
     except InspectionError as error:
         st.session_state["problem"] = str(error)
         return
-    if sha256:
-        st.session_state["item"] = sha256
-        is_asked = _is_asked(journal, sha256, reviewer)
-        st.session_state["show"] = TO_DO if is_asked else EVERYTHING
-    st.session_state["done"] = "taken back" if sha256 else "nothing to take back"
+
+    if not sha256:
+        st.session_state["done"] = "nothing to take back"
+        return
+
+    is_asked = _is_asked(journal, sha256, reviewer)
+    st.session_state["item"] = sha256
+    st.session_state["show"] = TO_DO if is_asked else EVERYTHING
+    st.session_state["done"] = "taken back"
 
 
 def go(ids: Sequence[str], place: int) -> None:
@@ -72,7 +82,8 @@ def by_image(votes: Sequence[Vote]) -> dict[str, list[Vote]]:
     """Votes by the hash of the image that they are about."""
     found: dict[str, list[Vote]] = {}
     for vote in votes:
-        found.setdefault(vote.image_sha256, []).append(vote)
+        of_image = found.setdefault(vote.image_sha256, [])
+        of_image.append(vote)
     return found
 
 
@@ -83,30 +94,29 @@ def _finish(item: Item, journal: Journal, reviewer: str, said: str) -> None:
         return
 
     ids = st.session_state.get("ids", [])
-    following = 0
-    if item.image_sha256 in ids:
-        following = ids.index(item.image_sha256) + 1
+    is_listed = item.image_sha256 in ids
+    following = ids.index(item.image_sha256) + 1 if is_listed else 0
     go(ids, following)
 
 
 def _is_asked(journal: Journal, sha256: str, reviewer: str) -> bool:
     """Whether an image still waits for this reviewer."""
-    return waits_for(reviewer, by_image(journal.votes()).get(sha256, []))
+    votes = by_image(journal.votes())
+    return waits_for(reviewer, votes.get(sha256, []))
 
 
 def _give_feedback(item: Item, answer: str, reviewer: str, note: str) -> None:
     """The answer about a picture that is not in the data: `take_feedback` brings both there."""
     log = VerdictLog(VERDICTS)
+    feedback = Feedback(
+        given_at=now(),
+        request_id=item.request_id,
+        part_id=None,
+        label=answer,
+        reviewer=reviewer,
+        note=note,
+    )
     try:
-        log.add_feedback(
-            Feedback(
-                given_at=now(),
-                request_id=item.request_id,
-                part_id=None,
-                label=answer,
-                reviewer=reviewer,
-                note=note,
-            )
-        )
+        log.add_feedback(feedback)
     finally:
         log.close()

@@ -63,7 +63,13 @@ class BoxEditor:
         self._show_begin()
         self._show_choice(draft)
         self._show_place(draft)
-        off = not self.reviewer
+        self._show_changes(draft)
+        self._show_decisions()
+        if draft.is_changed:
+            st.caption(":orange[Drawn and not saved.]")
+
+    def _show_changes(self, draft: Draft) -> None:
+        """What changes the draft, and what throws it away."""
         with st.container(horizontal=True):
             st.button("New box", shortcut="N", on_click=self._add)
             st.button(
@@ -78,6 +84,10 @@ class BoxEditor:
                 on_click=self._forget,
                 disabled=not draft.is_changed,
             )
+
+    def _show_decisions(self) -> None:
+        """What is said of the whole view, once a reviewer is named."""
+        off = not self.reviewer
         with st.container(horizontal=True):
             st.button(
                 "Save boxes",
@@ -88,10 +98,11 @@ class BoxEditor:
                 help="These boxes, all of them, take the place of those of this view.",
             )
             st.button(
-                "No box here", shortcut="E", on_click=self._save_none, disabled=off
+                "No box here",
+                shortcut="E",
+                on_click=self._save_none,
+                disabled=off,
             )
-        if draft.is_changed:
-            st.caption(":orange[Drawn and not saved.]")
 
     @property
     def draft(self) -> Draft:
@@ -110,12 +121,14 @@ class BoxEditor:
         by_name = {vote.reviewer: vote.answer for vote in self.votes}
         key = begin_key(self.item.image_sha256, self.reviewer)
         chosen = st.session_state.get(key, self._first())
-        return Draft.of(by_name.get(chosen, self.item.boxes), self.size_px)
+        boxes = by_name.get(chosen, self.item.boxes)
+        return Draft.of(boxes, self.size_px)
 
     def _first(self) -> str:
         """Whose boxes are the first to be shown."""
+        name = self.reviewer.casefold()
         for vote in self.votes:
-            if vote.reviewer.casefold() == self.reviewer.casefold():
+            if vote.reviewer.casefold() == name:
                 return vote.reviewer
         return AS_LABELLED
 
@@ -131,24 +144,28 @@ class BoxEditor:
             return
         key = begin_key(self.item.image_sha256, self.reviewer)
         st.session_state.setdefault(key, self._first())
+        reviewers = [vote.reviewer for vote in self.votes]
+
+        def named(one: str) -> str:
+            return one if one == AS_LABELLED else f"of {one}"
+
         st.selectbox(
             "Begin with the boxes",
-            [AS_LABELLED, *(vote.reviewer for vote in self.votes)],
-            format_func=lambda one: one if one == AS_LABELLED else f"of {one}",
+            [AS_LABELLED, *reviewers],
+            format_func=named,
             key=key,
             on_change=self._forget,
         )
 
     def _show_choice(self, draft: Draft) -> None:
-        names = {
-            number: f"{number + 1}: {one.category}"
-            for number, one in enumerate(draft.boxes)
-        }
-        st.session_state["box"] = draft.chosen
+        names = {}
+        for number, one in enumerate(draft.boxes):
+            names[number] = f"{number + 1}: {one.category}"
         categories = [*self.line.defects, *self.line.regions, self.line.normal]
-        st.session_state["category"] = (
-            draft.box.category if draft.box else self._next_category()
-        )
+        category = draft.box.category if draft.box else self._next_category()
+        st.session_state["box"] = draft.chosen
+        st.session_state["category"] = category
+
         left, right = st.columns(2)
         left.selectbox(
             f"Box (of {len(names)})",
@@ -166,9 +183,11 @@ class BoxEditor:
 
     def _show_place(self, draft: Draft) -> None:
         """Four numbers in pixels of the frame: two rows, for a narrow column would cut them off."""
+        frame_width_px, frame_height_px = self.size_px
         columns = [*st.columns(2), *st.columns(2)]
         for column, (name, head) in zip(columns, FIELDS.items(), strict=True):
-            most = self.size_px[0] if name in ("x_px", "width_px") else self.size_px[1]
+            is_across = name in ("x_px", "width_px")
+            most = frame_width_px if is_across else frame_height_px
             place = getattr(draft.box.box, name) if draft.box else 0.0
             st.session_state[name] = float(place)
             column.number_input(
@@ -184,17 +203,19 @@ class BoxEditor:
 
     def _next_category(self) -> str:
         """What a new box marks: as chosen last, else the defect that is spoken of."""
-        said = (self.item.label, self.item.suggested)
-        defects = [name for name in said if name in self.line.defects]
-        first = defects[0] if defects else self.line.defects[0]
+        defects = self.line.defects
+        candidates = (self.item.label, self.item.suggested, *defects)
+        first = next(name for name in candidates if name in defects)
         return str(st.session_state.get("next category", first))
 
     def _place(self, number: int, box: Box) -> None:
-        self._keep(self.draft.placing(number, box, self._next_category()))
+        placed = self.draft.placing(number, box, self._next_category())
+        self._keep(placed)
 
     def _type(self) -> None:
-        numbers = (float(st.session_state[name]) for name in FIELDS)
-        self._place(self.draft.chosen, Box(*numbers))
+        numbers = [float(st.session_state[name]) for name in FIELDS]
+        typed = Box(*numbers)
+        self._place(self.draft.chosen, typed)
 
     def _choose(self, number: int) -> None:
         self._keep(self.draft.choosing(number))

@@ -33,14 +33,22 @@ class BoxTable:
         """What rows say: those of one reviewer on one image are one word."""
         drawn: dict[tuple[str, str], list[Row]] = {}
         for row in rows:
+            sha256 = row[0]
             reviewer = row[6] or BY_HAND
-            drawn.setdefault((row[0], reviewer), []).append(row)
+            of_reviewer = drawn.setdefault((sha256, reviewer), [])
+            of_reviewer.append(row)
 
         found = []
         for (sha256, reviewer), some in drawn.items():
-            answer = boxes_cell(self._boxes(some))
-            note = some[0][7]
-            found.append(Vote(sha256, answer, reviewer, note, BOXES))
+            boxes = self._boxes(some)
+            vote = Vote(
+                sha256,
+                answer=boxes_cell(boxes),
+                reviewer=reviewer,
+                note=some[0][7],
+                about=BOXES,
+            )
+            found.append(vote)
         return found
 
     def rows(self, vote: Vote) -> list[Row]:
@@ -48,10 +56,14 @@ class BoxTable:
         who = (vote.reviewer, vote.note)
         found = parse_boxes(vote.answer)
         if not found:
-            return [(vote.image_sha256, NO_BOX, "", "", "", "", *who)]
-        return [
-            (vote.image_sha256, one.category, *_numbers(one.box), *who) for one in found
-        ]
+            nowhere = ("", "", "", "")
+            return [(vote.image_sha256, NO_BOX, *nowhere, *who)]
+
+        rows: list[Row] = []
+        for one in found:
+            place = _numbers(one.box)
+            rows.append((vote.image_sha256, one.category, *place, *who))
+        return rows
 
     def settled(self, votes: Sequence[Vote]) -> list[Vote]:
         """The first vote with which most agree; none where others have as many."""
@@ -59,22 +71,32 @@ class BoxTable:
 
     def _boxes(self, rows: Sequence[Row]) -> list[LabelledBox]:
         """The boxes of rows; a category that is unknown stays, for the stage to refuse."""
-        return [
-            LabelledBox(canonical(row[1], self._line) or row[1], _box(row), SOURCE)
-            for row in rows
-            if row[1].strip() != NO_BOX
-        ]
+        found = []
+        for row in rows:
+            written = row[1]
+            if written.strip() == NO_BOX:
+                continue
+            category = canonical(written, self._line) or written
+            found.append(LabelledBox(category, _box(row), SOURCE))
+        return found
 
 
 def settled_boxes(votes: Sequence[Vote]) -> list[Vote]:
     """The votes with which most reviewers agree; none without one, and where others tie."""
-    counts = [
-        sum(agree(vote.answer, other.answer) for other in votes) for vote in votes
-    ]
-    most = max(counts, default=0)
+    if not votes:
+        return []
+
+    counts = [_n_agreeing(vote, votes) for vote in votes]
+    most = max(counts)
     best = [vote for vote, n in zip(votes, counts, strict=True) if n == most]
-    is_tied = any(not agree(best[0].answer, other.answer) for other in best)
+    first = best[0]
+    is_tied = any(not agree(first.answer, other.answer) for other in best)
     return [] if is_tied else best
+
+
+def _n_agreeing(vote: Vote, votes: Sequence[Vote]) -> int:
+    """How many of the votes mark what this one marks, itself among them."""
+    return sum(agree(vote.answer, other.answer) for other in votes)
 
 
 def agree(one: str, other: str) -> bool:
@@ -93,12 +115,14 @@ def agree(one: str, other: str) -> bool:
 def _twin(box: LabelledBox, others: Sequence[LabelledBox]) -> LabelledBox | None:
     """Of the boxes that mark the same thing the one that overlaps most."""
     alike = [one for one in others if one.category == box.category]
-    best = max(alike, key=lambda one: _overlap(one, box), default=None)
-    return best if best is not None and _overlap(best, box) >= MIN_IOU else None
+    if not alike:
+        return None
 
+    def overlap(one: LabelledBox) -> float:
+        return intersection_over_union(one.box, box.box)
 
-def _overlap(one: LabelledBox, other: LabelledBox) -> float:
-    return intersection_over_union(one.box, other.box)
+    best = max(alike, key=overlap)
+    return best if overlap(best) >= MIN_IOU else None
 
 
 def _box(row: Row) -> Box:
@@ -112,9 +136,14 @@ def _box(row: Row) -> Box:
 
 
 def _numbers(box: Box) -> tuple[str, str, str, str]:
-    x_px, y_px, width_px, height_px = (
-        # up to hundredths of a pixel of the widest frame, without zeros behind the point
-        f"{number:.8g}"
-        for number in (box.x_px, box.y_px, box.width_px, box.height_px)
+    return (
+        _number(box.x_px),
+        _number(box.y_px),
+        _number(box.width_px),
+        _number(box.height_px),
     )
-    return x_px, y_px, width_px, height_px
+
+
+def _number(place_px: float) -> str:
+    # up to hundredths of a pixel of the widest frame, without zeros behind the point
+    return f"{place_px:.8g}"

@@ -82,8 +82,9 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
         size = file.seek(0, os.SEEK_END)
         if size:
             file.seek(size - 1)
-            is_torn = file.read(1) != b"\n"
-            text = b"\n" + text if is_torn else text
+            last_byte = file.read(1)
+            if last_byte != b"\n":
+                text = b"\n" + text
         os.write(file.fileno(), text)
         os.fsync(file.fileno())
 
@@ -93,6 +94,7 @@ def standing(lines: Sequence[Decision]) -> list[Vote]:
     undone = {one.undoes for one in lines if one.undoes is not None}
     votes: dict[tuple[str, str, str], Vote] = {}
     for one in lines:
+        # rows by hand have no number yet, but 0
         is_undone = one.number != 0 and one.number in undone
         if one.undoes is not None or is_undone:
             continue
@@ -104,9 +106,11 @@ def standing(lines: Sequence[Decision]) -> list[Vote]:
 def last_of(lines: Sequence[Decision], reviewer: str) -> Decision | None:
     """The last decision of a reviewer that was not taken back."""
     undone = {one.undoes for one in lines if one.undoes is not None}
+    name = reviewer.casefold()
     for one in reversed(lines):
-        is_own = one.reviewer.casefold() == reviewer.casefold()
-        if is_own and one.undoes is None and one.number not in undone:
+        is_own = one.reviewer.casefold() == name
+        is_standing = one.undoes is None and one.number not in undone
+        if is_own and is_standing:
             return one
     return None
 

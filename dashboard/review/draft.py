@@ -28,8 +28,10 @@ class Draft:
     @classmethod
     def of(cls, cell: str, size_px: tuple[int, int]) -> "Draft":
         """A draft that begins with the boxes of a cell."""
-        boxes = tuple(replace(one, source=SOURCE) for one in parse_boxes(cell))
-        return cls(boxes, size_px, boxes_cell(boxes))
+        labelled = parse_boxes(cell)
+        boxes = tuple(replace(one, source=SOURCE) for one in labelled)
+        begun = boxes_cell(boxes)
+        return cls(boxes, size_px, begun)
 
     @property
     def is_changed(self) -> bool:
@@ -44,12 +46,14 @@ class Draft:
     @property
     def box(self) -> LabelledBox | None:
         """The chosen box."""
-        return self.boxes[self.chosen] if self.chosen != NONE else None
+        if self.chosen == NONE:
+            return None
+        return self.boxes[self.chosen]
 
     def choosing(self, number: int) -> "Draft":
         """With another box chosen; none where there is no such number."""
-        is_there = 0 <= number < len(self.boxes)
-        return replace(self, chosen=number if is_there else NONE)
+        chosen = number if self._has(number) else NONE
+        return replace(self, chosen=chosen)
 
     def placing(self, number: int, box: Box, category: str) -> "Draft":
         """With the box of this number here; a new one of the category where there is none.
@@ -59,21 +63,27 @@ class Draft:
         inside = box.clipped(*self.size_px)
         if inside.area_px <= 0:
             return self
-        if not 0 <= number < len(self.boxes):
-            added = LabelledBox(category, inside, SOURCE)
-            return replace(self, boxes=(*self.boxes, added), chosen=len(self.boxes))
-        moved = replace(self.boxes[number], box=inside)
-        return replace(self, boxes=self._with(number, moved), chosen=number)
+
+        if self._has(number):
+            moved = replace(self.boxes[number], box=inside)
+            boxes = self._with(number, moved)
+            return replace(self, boxes=boxes, chosen=number)
+
+        added = LabelledBox(category, inside, SOURCE)
+        boxes = (*self.boxes, added)
+        return replace(self, boxes=boxes, chosen=len(self.boxes))
 
     def adding(self, category: str) -> "Draft":
         """With a new box in the middle of the frame, chosen."""
         width_px, height_px = self.size_px
-        side = NEW_FRACTION
+        # what is left of the frame on each side
+        margin = (1 - NEW_FRACTION) / 2
+        # in a tiny frame a pixel at least: a box of none would not be added
         middle = Box(
-            x_px=round(width_px * (1 - side) / 2),
-            y_px=round(height_px * (1 - side) / 2),
-            width_px=max(1, round(width_px * side)),
-            height_px=max(1, round(height_px * side)),
+            x_px=round(width_px * margin),
+            y_px=round(height_px * margin),
+            width_px=max(1, round(width_px * NEW_FRACTION)),
+            height_px=max(1, round(height_px * NEW_FRACTION)),
         )
         return self.placing(NONE, middle, category)
 
@@ -82,19 +92,27 @@ class Draft:
         if self.box is None:
             return self
         named = replace(self.box, category=category)
-        return replace(self, boxes=self._with(self.chosen, named))
+        boxes = self._with(self.chosen, named)
+        return replace(self, boxes=boxes)
 
     def deleting(self) -> "Draft":
         """Without the chosen box."""
         if self.box is None:
             return self
-        number = self.chosen
-        kept = (*self.boxes[:number], *self.boxes[number + 1 :])
-        return replace(self, boxes=kept, chosen=NONE)
+        before = self.boxes[: self.chosen]
+        behind = self.boxes[self.chosen + 1 :]
+        return replace(self, boxes=(*before, *behind), chosen=NONE)
 
     def emptied(self) -> "Draft":
         """Without any box."""
         return replace(self, boxes=(), chosen=NONE)
 
+    def _has(self, number: int) -> bool:
+        """Whether there is a box of this number."""
+        return 0 <= number < len(self.boxes)
+
     def _with(self, number: int, box: LabelledBox) -> tuple[LabelledBox, ...]:
-        return (*self.boxes[:number], box, *self.boxes[number + 1 :])
+        """The boxes, with this one in place of that of the number."""
+        boxes = list(self.boxes)
+        boxes[number] = box
+        return tuple(boxes)

@@ -38,7 +38,8 @@ def show(
     `on_picked` the number of the box that was clicked, -1 for none.
     """
     height_px, width_px = frame.shape[:2]
-    picture = base64.b64encode(jpeg(rgb(frame), SENT_PX)).decode("ascii")
+    content = jpeg(rgb(frame), SENT_PX)
+    picture = base64.b64encode(content).decode("ascii")
     data = {
         "image": f"data:image/jpeg;base64,{picture}",
         "width": width_px,
@@ -53,16 +54,21 @@ def show(
 
     def drawn() -> None:
         found = sent("drawn")
-        left, top = float(found["x"]), float(found["y"])
-        right, bottom = left + float(found["width"]), top + float(found["height"])
-        # whole pixels: no hand draws finer
-        edges = (round(edge) for edge in (left, top, right, bottom))
-        on_drawn(int(found["number"]), Box.from_edges(*edges))
+        on_drawn(int(found["number"]), _drawn_box(found))
 
     def picked() -> None:
-        on_picked(int(sent("picked")["number"]))
+        found = sent("picked")
+        on_picked(int(found["number"]))
 
     _canvas(key=key, data=data, on_drawn_change=drawn, on_picked_change=picked)
+
+
+def _drawn_box(found: Any) -> Box:
+    """The box that the browser sends, in whole pixels: no hand draws finer."""
+    left, top = float(found["x"]), float(found["y"])
+    right = left + float(found["width"])
+    bottom = top + float(found["height"])
+    return Box.from_edges(round(left), round(top), round(right), round(bottom))
 
 
 def _mark(one: LabelledBox, line: Line) -> dict[str, Any]:

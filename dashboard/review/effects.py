@@ -37,7 +37,14 @@ class Effects:
     counts: pd.DataFrame
 
     def __bool__(self) -> bool:
-        return any((self.labels, self.boxes, self.left_out, self.released, self.held))
+        changes = (
+            self.labels,
+            self.boxes,
+            self.left_out,
+            self.released,
+            self.held,
+        )
+        return any(changes)
 
     def __str__(self) -> str:
         if not self:
@@ -49,7 +56,8 @@ class Effects:
             (len(self.released), "held views return"),
             (len(self.held), "views are held"),
         )
-        return ", ".join(f"{n} {what}" for n, what in found if n)
+        words = [f"{n} {what}" for n, what in found if n]
+        return ", ".join(words)
 
 
 def effects(
@@ -64,36 +72,62 @@ def effects(
     `raw` is the manifest of stage validate. Near-duplicates are those of the last run; the rules
     are those that held a view in it. Raises InspectionError where the stage would refuse the rows.
     """
-    # as stage clean_labels does: first what people said, then what the rules make of it
-    said = pd.DataFrame(list(rows), columns=list(REVIEW_COLUMNS))
-    drawn = pd.DataFrame(list(box_rows), columns=list(BOX_REVIEW_COLUMNS))
-    after = with_reviews(raw, read_reviews(said, raw, line))
-    after = with_box_reviews(after, read_box_reviews(drawn, raw, line), line)
+    after = _reviewed(raw, rows, box_rows, line)
 
     # near-duplicates are found in the pixels of all frames, which no review changes
-    groups = clean.set_index("view_id")["near_duplicate_group"]
-    after["near_duplicate_group"] = after["view_id"].map(groups).fillna("")
-    rules = _holding_rules(clean)
-    actions = {rule: "hold" if rule in rules else "off" for rule in RULES}
-    after = with_holds(after, conflicts(after, line, actions), rules=rules)
-
     now = clean.set_index("view_id")
+    groups = now["near_duplicate_group"]
+    after["near_duplicate_group"] = after["view_id"].map(groups).fillna("")
+    after = _held_again(after, _holding_rules(clean), line)
+
     then = after.set_index("view_id")
     gone = now.index.difference(then.index)
     both = now.index.intersection(then.index)
-    old, new = now.loc[both], then.loc[both]
-
-    boxes = []
-    for path, before, becomes in _changed(old, new, "boxes"):
-        boxes.append((path, _in_words(before), _in_words(becomes)))
+    old = now.loc[both]
+    new = then.loc[both]
+    was_held = old["held"]
+    is_held = new["held"]
     return Effects(
         labels=_changed(old, new, "label"),
-        boxes=boxes,
+        boxes=_changed_boxes(old, new),
         left_out=sorted(now.loc[gone, "path"]),
-        released=sorted(new["path"][old["held"] & ~new["held"]]),
-        held=sorted(new["path"][~old["held"] & new["held"]]),
+        released=sorted(new["path"][was_held & ~is_held]),
+        held=sorted(new["path"][~was_held & is_held]),
         counts=_counts(clean, after, line),
     )
+
+
+def _reviewed(
+    raw: pd.DataFrame,
+    rows: Sequence[Sequence[str]],
+    box_rows: Sequence[Sequence[str]],
+    line: Line,
+) -> pd.DataFrame:
+    """The manifest with what people said: as stage clean_labels, before its rules."""
+    said = pd.DataFrame(list(rows), columns=list(REVIEW_COLUMNS))
+    reviews = read_reviews(said, raw, line)
+    relabelled = with_reviews(raw, reviews)
+
+    drawn = pd.DataFrame(list(box_rows), columns=list(BOX_REVIEW_COLUMNS))
+    box_reviews = read_box_reviews(drawn, raw, line)
+    return with_box_reviews(relabelled, box_reviews, line)
+
+
+def _held_again(views: pd.DataFrame, rules: Sequence[str], line: Line) -> pd.DataFrame:
+    """The views with those held that these rules hold."""
+    actions = {}
+    for rule in RULES:
+        actions[rule] = "hold" if rule in rules else "off"
+    found = conflicts(views, line, actions)
+    return with_holds(views, found, rules=rules)
+
+
+def _changed_boxes(old: pd.DataFrame, new: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Path, boxes before and boxes after, in words, where they differ."""
+    found = []
+    for path, before, after in _changed(old, new, "boxes"):
+        found.append((path, _in_words(before), _in_words(after)))
+    return found
 
 
 def _in_words(boxes_json: str) -> str:
@@ -105,9 +139,10 @@ def _changed(
 ) -> list[tuple[str, str, str]]:
     """Path, value before and value after where they differ."""
     differs = old[column] != new[column]
-    paths = old["path"][differs].astype(str)
-    before = old[column][differs].astype(str)
-    after = new[column][differs].astype(str)
+    was, becomes = old[differs], new[differs]
+    paths = was["path"].astype(str)
+    before = was[column].astype(str)
+    after = becomes[column].astype(str)
     return list(zip(paths, before, after, strict=True))
 
 
@@ -126,8 +161,11 @@ def _counts(clean: pd.DataFrame, after: pd.DataFrame, line: Line) -> pd.DataFram
     names = list(line.classes)
     found = {}
     for head, table in (("now", clean), ("after", after)):
-        labels = table[~table["held"]]["label"]
-        found[head] = labels.value_counts().reindex(names, fill_value=0)
+        learned = table[~table["held"]]
+        counts_by_label = learned["label"].value_counts()
+        found[head] = counts_by_label.reindex(names, fill_value=0)
+
     counts = pd.DataFrame(found)
     counts.index.name = "class"
-    return counts.assign(change=counts["after"] - counts["now"]).reset_index()
+    counts["change"] = counts["after"] - counts["now"]
+    return counts.reset_index()

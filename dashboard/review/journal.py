@@ -8,7 +8,7 @@ reviewers that they name.
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dashboard.review.boxes import BoxTable
@@ -69,8 +69,9 @@ class Journal:
     ) -> None:
         """Add a decision about a label; on the disk when this returns. Raises InspectionError."""
         if answer not in (*self._line.classes, EXCLUDED, VAGUE):
+            classes = ", ".join(self._line.classes)
             raise InspectionError(
-                f"answer: {answer!r} is none; use one of {', '.join(self._line.classes)}, "
+                f"answer: {answer!r} is none; use one of {classes}, "
                 f"{EXCLUDED} or {VAGUE}"
             )
         self._write(Vote(image_sha256, answer, _name(reviewer), _note(note)))
@@ -89,6 +90,7 @@ class Journal:
         """
         faults = [fault(one, size_px, self._line) for one in boxes]
         raise_all(f"boxes: {problem}" for problem in faults if problem)
+
         drawn = boxes_cell(boxes)
         self._write(Vote(image_sha256, drawn, _name(reviewer), _note(note), BOXES))
 
@@ -114,11 +116,11 @@ class Journal:
         with self._locked():
             lines = read_journal(self._places.journal)
             # what stands in a table of this image comes first: the new word is the last one
-            earlier = [
-                one
-                for one in self._by_hand(lines)
-                if (one.image_sha256, one.about) == (new.image_sha256, new.about)
-            ]
+            subject = (new.image_sha256, new.about)
+            earlier = []
+            for one in self._by_hand(lines):
+                if (one.image_sha256, one.about) == subject:
+                    earlier.append(one)
             self._append(lines, [*earlier, _decision(new)])
             self._save_tables()
 
@@ -129,20 +131,22 @@ class Journal:
         """Add decisions with one write, numbered, and wait until they are on the disk."""
         if not new:
             return
+
         first = 1 + max((one.number for one in lines), default=0)
-        numbered = [
-            Decision(**{**one.__dict__, "number": number})
-            for number, one in enumerate(new, start=first)
-        ]
-        append_lines(self._places.journal, [one.line() for one in numbered])
+        texts = []
+        for number, one in enumerate(new, start=first):
+            numbered = replace(one, number=number)
+            texts.append(numbered.line())
+        append_lines(self._places.journal, texts)
 
     def _by_hand(self, lines: Sequence[Decision]) -> list[Decision]:
         """The rows that the journal has never known, as decisions without a number."""
-        return [
-            _decision(vote)
-            for path, table in self._tables.items()
-            for vote in by_hand(lines, read_rows(path, table.columns), table)
-        ]
+        found = []
+        for path, table in self._tables.items():
+            rows = read_rows(path, table.columns)
+            for vote in by_hand(lines, rows, table):
+                found.append(_decision(vote))
+        return found
 
     def _save_tables(self) -> None:
         """Write the tables where they differ from what the journal says.
@@ -151,11 +155,10 @@ class Journal:
         """
         lines = read_journal(self._places.journal)
         touched = {(one.image_sha256, one.about) for one in lines}
-        added = [
-            one
-            for one in self._by_hand(lines)
-            if (one.image_sha256, one.about) in touched
-        ]
+        added = []
+        for one in self._by_hand(lines):
+            if (one.image_sha256, one.about) in touched:
+                added.append(one)
         self._append(lines, added)
 
         lines = read_journal(self._places.journal)

@@ -25,15 +25,12 @@ class LabelTable:
 
     def votes(self, rows: Sequence[Row]) -> list[Vote]:
         """What rows say; a class that is unknown stays as it is, for the stage to refuse."""
-        return [
-            Vote(
-                sha256,
-                self._answers.get(fold_name(label), label),
-                name or BY_HAND,
-                note,
-            )
-            for sha256, label, name, note in rows
-        ]
+        found = []
+        for sha256, label, name, note in rows:
+            answer = self._answers.get(fold_name(label), label)
+            reviewer = name or BY_HAND
+            found.append(Vote(sha256, answer, reviewer, note))
+        return found
 
     def rows(self, vote: Vote) -> list[Row]:
         """The row that says what a vote says; a vague view is left out."""
@@ -53,11 +50,13 @@ def settled_label(votes: Sequence[Vote]) -> str:
 
     VAGUE stands for itself only where two or more say so: else another person is asked.
     """
-    counts = Counter(vote.answer for vote in votes).most_common()
-    if not counts:
+    counts = Counter(vote.answer for vote in votes)
+    most = max(counts.values(), default=0)
+    best = [answer for answer, n in counts.items() if n == most]
+    if len(best) != 1:
         return ""
-    answer, n = counts[0]
-    is_tied = len(counts) > 1 and counts[1][1] == n
-    if is_tied or (answer == VAGUE and n < MIN_VAGUE):
+
+    (answer,) = best
+    if answer == VAGUE and most < MIN_VAGUE:
         return ""
     return answer

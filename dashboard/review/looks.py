@@ -1,5 +1,6 @@
 """What a reviewer looks at: the frame with its boxes, crops with heat, and similar views."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,7 @@ from dashboard.places import DATA, content
 from dashboard.review.box_editor import BoxEditor
 from dashboard.review.queue import Item
 from dashboard.versions import Version
+from inspection.runtime.bundle import Card
 from inspection.runtime.verdict import ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
 
@@ -26,11 +28,17 @@ from inspection.runtime.views import View, ViewOutputs
 N_ALIKE = 6
 # Pictures beside each other are this wide at most: enough to see a dent in a crop.
 STRIP_PX = 220
+# The frame, and the crops beside it. no outcome: how the width of the page is shared.
+COLUMNS = (3, 2)
+# no outcome: a picture that is no longer kept is drawn anew
+MAX_THUMBNAILS = 500
 
 
 def measured(path: Path, version: Version) -> tuple[ViewOutputs, ViewVerdict]:
+    """What a model measures in a picture, and its verdict on that view alone."""
     inspector = loading.inspector(version.folder)
-    outputs = inspector.measure(View(path.name, content(path)))
+    view = View(path.name, content(path))
+    outputs = inspector.measure(view)
     (judged,) = judge_part([outputs], version.card).views
     return outputs, judged
 
@@ -43,42 +51,69 @@ def show_pictures(
     editor: BoxEditor | None,
 ) -> None:
     """The frame, on which boxes are drawn where there is an editor, and the crops beside it."""
-    card = version.card
-    left, right = st.columns([3, 2])
-    frame = frame_of(content(item.path), card)
-    if editor is None:
-        marked = jpeg(marked_frame(frame, item.boxes, judged, card))
-        left.image(marked, width="stretch", output_format="JPEG")
-    else:
-        with left:
-            editor.show_frame(marked_frame(frame, "[]", judged, card))
-    left.caption(
-        "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
-        ":gray[crops]"
-    )
-    said = f"{judged.label}: {judged.verdict}"
-    left.caption(f"{version}: {said}; " + "; ".join(judged.reasons))
-
+    left, right = st.columns(COLUMNS)
+    with left:
+        _show_frame(item, judged, version, editor)
     with right:
         if editor is not None:
             editor.show_fields()
-        for name, detector in card.detectors.items():
-            region = detector.region
-            if region not in outputs.crops:
-                st.info(f"{region}: not found in this frame")
-                continue
-            crop, heat = outputs.crops[region], judged.heat[name]
-            both = jpeg(crop_and_heat(crop, heat))
-            caption = f"{region}, and heat of {name}: score {judged.scores[name]:.2f}"
-            st.image(both, caption=caption, width="stretch", output_format="JPEG")
-        st.image(heat_scale(), caption="heat 0 (as normal parts) to 1", width=STRIP_PX)
+        _show_crops(judged, outputs, version.card)
+        st.image(
+            heat_scale(),
+            caption="heat 0 (as normal parts) to 1",
+            width=STRIP_PX,
+        )
+
+
+def _show_frame(
+    item: Item,
+    judged: ViewVerdict,
+    version: Version,
+    editor: BoxEditor | None,
+) -> None:
+    card = version.card
+    frame = frame_of(content(item.path), card)
+    if editor is not None:
+        # the labelled boxes are the editor's to draw
+        unlabelled = marked_frame(frame, "[]", judged, card)
+        editor.show_frame(unlabelled)
+    else:
+        marked = marked_frame(frame, item.boxes, judged, card)
+        st.image(jpeg(marked), width="stretch", output_format="JPEG")
+    st.caption(
+        "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
+        ":gray[crops]"
+    )
+    reasons = "; ".join(judged.reasons)
+    st.caption(f"{version}: {judged.label}: {judged.verdict}; {reasons}")
+
+
+def _show_crops(judged: ViewVerdict, outputs: ViewOutputs, card: Card) -> None:
+    """Each crop with its heat and its score."""
+    for name, detector in card.detectors.items():
+        region = detector.region
+        if region not in outputs.crops:
+            st.info(f"{region}: not found in this frame")
+            continue
+
+        crop = outputs.crops[region]
+        both = crop_and_heat(crop, judged.heat[name])
+        score = judged.scores[name]
+        st.image(
+            jpeg(both),
+            caption=f"{region}, and heat of {name}: score {score:.2f}",
+            width="stretch",
+            output_format="JPEG",
+        )
 
 
 def show_alike(item: Item, outputs: ViewOutputs, version: Version) -> None:
     """The other views of the part, and the most similar ones of other parts, with their labels."""
     manifest = loading.clean_manifest()
-    of_part = manifest[manifest["part_id"] == item.part_id]
-    others = of_part[of_part["image_sha256"] != item.image_sha256]
+    is_of_part = manifest["part_id"] == item.part_id
+    of_part = manifest[is_of_part]
+    is_other = of_part["image_sha256"] != item.image_sha256
+    others = of_part[is_other]
     if len(others):
         st.markdown("**Other views of this part**")
         _strip(others, version)
@@ -90,37 +125,46 @@ def show_alike(item: Item, outputs: ViewOutputs, version: Version) -> None:
             loading.make_atlas(version)
             st.rerun()
         return
+
     embedding = embedding_of(outputs.detectors, version.card)
     if embedding is None:
         st.caption("Not compared: the classified region was not found in this view.")
         return
 
-    near = atlas.nearest(embedding, N_ALIKE, set(of_part["image_sha256"]))
-    rows = manifest.drop_duplicates("image_sha256").set_index("image_sha256")
-    # the atlas may be older than the manifest, which has lost a view since
-    there = [sha256 for sha256 in near if sha256 in rows.index]
-    found = rows.loc[there].reset_index()
+    own = set(of_part["image_sha256"])
+    near = atlas.nearest(embedding, N_ALIKE, without=own)
+    found = _rows_of(near, manifest)
     counts = found["label"].value_counts()
     labels = ", ".join(f"{n} x {name}" for name, n in counts.items())
     st.caption(f"Labelled {labels}")
     _strip(found, version)
 
 
+def _rows_of(images: Sequence[str], manifest: pd.DataFrame) -> pd.DataFrame:
+    """One row for each of these hashes, in their order."""
+    unique = manifest.drop_duplicates("image_sha256")
+    rows = unique.set_index("image_sha256")
+    # the atlas may be older than the manifest, which has lost a view since
+    there = [sha256 for sha256 in images if sha256 in rows.index]
+    return rows.loc[there].reset_index()
+
+
 def _strip(rows: pd.DataFrame, version: Version) -> None:
     with st.container(horizontal=True):
         for row in rows.head(N_ALIKE).to_dict("records"):
+            path = str(DATA / row["path"])
             held = ", held" if row["held"] else ""
-            caption = f"{row['label']}{held} · part {row['part_id']}"
             st.image(
-                _thumbnail(str(DATA / row["path"]), version),
-                caption=caption,
+                _thumbnail(path, version),
+                caption=f"{row['label']}{held} · part {row['part_id']}",
                 width=STRIP_PX,
                 output_format="JPEG",
             )
 
 
-@st.cache_data(max_entries=500, show_spinner=False)
+@st.cache_data(max_entries=MAX_THUMBNAILS, show_spinner=False)
 def _thumbnail(path: str, _version: Version) -> bytes:
+    file = content(Path(path))
+    frame = frame_of(file, _version.card)
     # twice as wide as it is shown, for screens with two pixels to one
-    frame = frame_of(content(Path(path)), _version.card)
     return jpeg(rgb(frame), 2 * STRIP_PX)

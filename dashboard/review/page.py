@@ -1,6 +1,6 @@
 """The review desk: a queue of doubtful labels and boxes, decided by keys, written to reviews/."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
@@ -22,7 +22,7 @@ from dashboard.review.actions import DECIDED, EVERYTHING, TO_DO
 from dashboard.review.box_editor import BoxEditor
 from dashboard.review.boxes import BoxTable
 from dashboard.review.decisions import BOXES, Vote, about
-from dashboard.review.effects import effects
+from dashboard.review.effects import Effects, effects
 from dashboard.review.journal import Journal, Places
 from dashboard.review.labels import VAGUE, LabelTable
 from dashboard.review.queue import (
@@ -56,6 +56,8 @@ ALL = "all"
 MAX_LOGGED = 500
 # Whether boxes are drawn.
 CLOSED, OPEN = "", "open"
+# What Markdown reads as more than a letter, and Streamlit's colours and icons with it.
+READ_BY_MARKDOWN = frozenset("\\`*_{}[]()<>#+!|$~:-")
 
 
 @errors.shown
@@ -81,7 +83,8 @@ def main() -> None:
         _nothing_left(items)
     else:
         item = _current(chosen)
-        _show(item, votes.get(item.image_sha256, []), journal, version, reviewer)
+        of_item = votes.get(item.image_sha256, [])
+        _show(item, of_item, journal, version, reviewer)
     _show_effects(raw, manifest, line)
 
 
@@ -92,31 +95,44 @@ def _items(
     found = list(_of_data(stamp(ISSUES), stamp(MANIFEST), manifest))
     found += _errors(manifest)
     found += from_votes(votes, manifest, DATA)
-    if (VERDICTS / FILE).is_file():
-        known = dict.fromkeys(manifest["image_sha256"], "")
-        said = read_feedback(VERDICTS)
-        parts = read_doubtful(VERDICTS, line.name, at_most=MAX_LOGGED)
-        found += from_log(parts, said, line, known, VERDICTS)
+    found += _of_service(line, manifest)
 
     # a link may name a view that nobody doubts; it is shown all the same
     asked = st.session_state.get("item") or st.query_params.get("item", "")
-    if all(one.image_sha256 != asked for one in found):
+    waiting = {one.image_sha256 for one in found}
+    if asked not in waiting:
         found += from_link(asked, manifest, DATA)
     return merged(found)
+
+
+def _of_service(line: Line, manifest: pd.DataFrame) -> list[Item]:
+    """What the service's log doubts; nothing where it has not run."""
+    if not (VERDICTS / FILE).is_file():
+        return []
+
+    known = dict.fromkeys(manifest["image_sha256"], "")
+    said = read_feedback(VERDICTS)
+    parts = read_doubtful(VERDICTS, line.name, at_most=MAX_LOGGED)
+    return from_log(parts, said, line, known, VERDICTS)
 
 
 def _errors(manifest: pd.DataFrame) -> list[Item]:
     """Errors on parts that the assembled bundle has not seen, where they have been measured."""
     card = read_card(BUNDLE)
     found = loading.evidence_at_hand(card)
-    return [] if found is None else from_errors(found, card, manifest, DATA)
+    if found is None:
+        return []
+    return from_errors(found, card, manifest, DATA)
 
 
 def _offer_errors() -> None:
     """Where there are no scores out of fold: measure val by the assembled bundle, once."""
-    if loading.evidence_at_hand(read_card(BUNDLE)) is not None:
+    card = read_card(BUNDLE)
+    if loading.evidence_at_hand(card) is not None:
         return
-    n_views = int((loading.views()["fold"] == "val").sum())
+
+    is_val = loading.views()["fold"] == "val"
+    n_views = int(is_val.sum())
     asked = st.button(
         f"Look for errors on val ({n_views} views)",
         help="Measures the val fold by the assembled bundle, once; adds escapes and overkill.",
@@ -132,7 +148,8 @@ def _choice(
     """The sidebar: who decides, and which items are shown."""
     st.header("Review desk")
     address.recall_text("reviewer")
-    reviewer = " ".join(st.text_input("Reviewer", key="reviewer").split())
+    typed = st.text_input("Reviewer", key="reviewer")
+    reviewer = " ".join(typed.split())
 
     shows = [TO_DO, DECIDED, EVERYTHING]
     address.recall("show", shows)
@@ -141,24 +158,33 @@ def _choice(
     def to_do(item: Item) -> bool:
         return waits_for(reviewer, votes.get(item.image_sha256, []))
 
-    def named(kind: str) -> str:
-        of_kind = _of_kind(items, kind)
-        n = sum(map(to_do, of_kind))
-        return f"{KINDS.get(kind, 'All')} ({n} of {len(of_kind)} to decide)"
-
-    # a reason that nothing waits for would be a choice that shows nothing
-    occurring = {one.kind for one in items}
-    kinds = [ALL, *(kind for kind in KINDS if kind in occurring)]
-    address.recall("kind", kinds)
-    kind = st.selectbox("Reason", kinds, format_func=named, key="kind")
+    kind = _choose_kind(items, to_do)
     address.note("reviewer", "show", "kind")
 
-    chosen = _of_kind(items, str(kind))
+    chosen = _of_kind(items, kind)
     if show == TO_DO:
-        chosen = list(filter(to_do, chosen))
+        chosen = [one for one in chosen if to_do(one)]
     elif show == DECIDED:
         chosen = [one for one in chosen if not to_do(one)]
     return reviewer, chosen
+
+
+def _choose_kind(items: Sequence[Item], to_do: Callable[[Item], bool]) -> str:
+    """For which reason the items are here; each reason with how many are still `to_do`."""
+
+    def named(kind: str) -> str:
+        of_kind = _of_kind(items, kind)
+        n = sum(map(to_do, of_kind))
+        title = KINDS.get(kind, "All")
+        return f"{title} ({n} of {len(of_kind)} to decide)"
+
+    # a reason that nothing waits for would be a choice that shows nothing
+    occurring = {one.kind for one in items}
+    kinds = [ALL]
+    kinds += [kind for kind in KINDS if kind in occurring]
+    address.recall("kind", kinds)
+    kind = st.selectbox("Reason", kinds, format_func=named, key="kind")
+    return str(kind)
 
 
 def _of_kind(items: Sequence[Item], kind: str) -> list[Item]:
@@ -173,10 +199,11 @@ def _progress(
         return
 
     of_items = [votes.get(one.image_sha256, []) for one in items]
-    done = sum(not waits_for(reviewer, some) for some in of_items)
-    disputed = sum(state(some) == "disputed" for some in of_items)
-    asked = f"; {disputed} ask for another person" if disputed else ""
-    st.progress(done / len(items), f"{done} of {len(items)} done{asked}")
+    n = len(of_items)
+    n_done = sum(not waits_for(reviewer, some) for some in of_items)
+    n_disputed = sum(state(some) == "disputed" for some in of_items)
+    asked = f"; {n_disputed} ask for another person" if n_disputed else ""
+    st.progress(n_done / n, f"{n_done} of {n} done{asked}")
 
 
 def _nothing_left(items: Sequence[Item]) -> None:
@@ -204,34 +231,50 @@ def _current(chosen: Sequence[Item]) -> Item:
         name = file_name(one.path)
         return f"{place} of {len(ids)}: part {one.part_id}, {one.label}, {name}"
 
-    place = ids.index(st.session_state["item"])
-    is_first, is_last = place == 0, place == len(ids) - 1
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button(
-            "Back",
-            shortcut="Left",
-            on_click=actions.go,
-            args=(ids, place - 1),
-            disabled=is_first,
-        )
-        st.button(
-            "Next",
-            shortcut="Right",
-            on_click=actions.go,
-            args=(ids, place + 1),
-            disabled=is_last,
-        )
+        _offer_neighbours(ids)
         st.selectbox(
-            "View", ids, format_func=named, key="item", label_visibility="collapsed"
+            "View",
+            ids,
+            format_func=named,
+            key="item",
+            label_visibility="collapsed",
         )
     address.note("item")
     return by_id[st.session_state["item"]]
 
 
+def _offer_neighbours(ids: list[str]) -> None:
+    """Buttons to the views before and behind the one that is shown."""
+    place = ids.index(st.session_state["item"])
+    is_first = place == 0
+    is_last = place == len(ids) - 1
+    st.button(
+        "Back",
+        shortcut="Left",
+        on_click=actions.go,
+        args=(ids, place - 1),
+        disabled=is_first,
+    )
+    st.button(
+        "Next",
+        shortcut="Right",
+        on_click=actions.go,
+        args=(ids, place + 1),
+        disabled=is_last,
+    )
+
+
 def _show(
-    item: Item, votes: Sequence[Vote], journal: Journal, version: Version, reviewer: str
+    item: Item,
+    votes: Sequence[Vote],
+    journal: Journal,
+    version: Version,
+    reviewer: str,
 ) -> None:
-    against = f", {item.suggested}?" if item.suggested not in ("", item.label) else ""
+    """One view: why it waits, what can be decided, and what helps to decide."""
+    is_suggested = item.suggested not in ("", item.label)
+    against = f", {item.suggested}?" if is_suggested else ""
     held = " · held until decided" if item.held else ""
     st.subheader(f"{KINDS[item.kind]}: labelled {item.label}{against}")
     st.markdown(f"{_plain(item.reason)}{held}")
@@ -241,7 +284,9 @@ def _show(
 
     outputs, judged = looks.measured(item.path, version)
     editor = None
-    if st.session_state["boxes"] == OPEN and not item.request_id:
+    is_in_data = not item.request_id
+    is_open = st.session_state["boxes"] == OPEN
+    if is_open and is_in_data:
         editor = BoxEditor(
             item=item,
             size_px=outputs.frame_size_px,
@@ -251,7 +296,7 @@ def _show(
             save=partial(actions.save_boxes, item, journal, reviewer),
         )
     looks.show_pictures(item, judged, outputs, version, editor)
-    if not item.request_id:
+    if is_in_data:
         looks.show_alike(item, outputs, version)
 
 
@@ -260,26 +305,7 @@ def _show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
     decide = partial(actions.decide, item, journal, reviewer)
     off = not reviewer
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        keep = f"Keep {item.label}" if item.label in line.classes else "Keep"
-        st.button(
-            keep,
-            shortcut="K",
-            type="primary",
-            on_click=decide,
-            args=(item.label,),
-            disabled=off or item.label not in line.classes,
-        )
-        for number, name in enumerate(line.classes, start=1):
-            if name != item.label:
-                key = str(number) if number < 10 else None
-                st.button(
-                    name,
-                    shortcut=key,
-                    on_click=decide,
-                    args=(name,),
-                    disabled=off,
-                    key=f"relabel {name}",
-                )
+        _offer_classes(item, line, decide, off=off)
         st.button(
             "Vague",
             shortcut="V",
@@ -290,7 +316,11 @@ def _show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
             "so leave the view out.",
         )
         st.button(
-            "Leave out", shortcut="X", on_click=decide, args=(EXCLUDED,), disabled=off
+            "Leave out",
+            shortcut="X",
+            on_click=decide,
+            args=(EXCLUDED,),
+            disabled=off,
         )
         st.button(
             "Undo",
@@ -312,10 +342,44 @@ def _show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
         st.toast(done)
 
 
+def _offer_classes(
+    item: Item,
+    line: Line,
+    decide: Callable[[str], None],
+    *,
+    off: bool,
+) -> None:
+    """To keep the label, and every other class in place of it."""
+    is_class = item.label in line.classes
+    st.button(
+        f"Keep {item.label}" if is_class else "Keep",
+        shortcut="K",
+        type="primary",
+        on_click=decide,
+        args=(item.label,),
+        disabled=off or not is_class,
+    )
+    for number, name in enumerate(line.classes, start=1):
+        if name == item.label:
+            continue
+        # from the tenth class on there is no key of one digit
+        has_key = number < 10
+        st.button(
+            name,
+            shortcut=str(number) if has_key else None,
+            on_click=decide,
+            args=(name,),
+            disabled=off,
+            key=f"relabel {name}",
+        )
+
+
 def _show_boxes_key(item: Item) -> None:
     """What opens the boxes to be drawn, and closes them."""
     address.recall("boxes", (CLOSED, OPEN))
     is_open = st.session_state["boxes"] == OPEN
+    is_off = bool(item.request_id)
+    why_off = "Boxes of a picture of the service can be drawn once `take_feedback` has taken it."
 
     def turn() -> None:
         st.session_state["boxes"] = CLOSED if is_open else OPEN
@@ -325,10 +389,8 @@ def _show_boxes_key(item: Item) -> None:
         shortcut="B",
         on_click=turn,
         key="turn boxes",
-        disabled=bool(item.request_id),
-        help="Boxes of a picture of the service can be drawn once `take_feedback` has taken it."
-        if item.request_id
-        else None,
+        disabled=is_off,
+        help=why_off if is_off else None,
     )
     address.note("boxes")
 
@@ -342,35 +404,46 @@ def _show_effects(raw: pd.DataFrame, manifest: pd.DataFrame, line: Line) -> None
             return
 
         st.dataframe(found.counts, hide_index=True, width="content")
-        lines = []
-        for path, before, after in found.labels:
-            lines.append(f"{path}: {before} becomes {after}")
-        for path, before, after in found.boxes:
-            lines.append(f"{path}: boxes {before} become {after}")
-        lines += [f"{path}: left out" for path in found.left_out]
-        lines += [f"{path}: no longer held" for path in found.released]
-        lines += [f"{path}: held" for path in found.held]
-        st.text("\n".join(lines))
+        st.text("\n".join(_lines(found)))
+
+
+def _lines(found: Effects) -> list[str]:
+    """What changes, a line for each view and what becomes of it."""
+    lines = []
+    for path, before, after in found.labels:
+        lines.append(f"{path}: {before} becomes {after}")
+    for path, before, after in found.boxes:
+        lines.append(f"{path}: boxes {before} become {after}")
+    for path in found.left_out:
+        lines.append(f"{path}: left out")
+    for path in found.released:
+        lines.append(f"{path}: no longer held")
+    for path in found.held:
+        lines.append(f"{path}: held")
+    return lines
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _of_data(issues: int, stamp: int, _manifest: pd.DataFrame) -> tuple[Item, ...]:
     """The suspects and conflicts of the last run; the times of both files are the cache's key."""
-    return tuple(from_issues(_issues(issues), _manifest, DATA))
+    found = from_issues(_issues(issues), _manifest, DATA)
+    return tuple(found)
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
 def _issues(stamp: int) -> pd.DataFrame:
     return pd.read_csv(
-        ISSUES, dtype={"view_id": str, "part_id": str}, keep_default_na=False
+        ISSUES,
+        # a number of a part keeps its zeros in front
+        dtype={"view_id": str, "part_id": str},
+        keep_default_na=False,
     )
 
 
 def _plain(text: str) -> str:
     """Text from outside, with nothing in it that Markdown reads."""
-    return "".join(
-        f"\\{one}" if one in "\\`*_{}[]()<>#+!|$~:-" else one for one in text
-    )
+    escaped = [f"\\{one}" if one in READ_BY_MARKDOWN else one for one in text]
+    return "".join(escaped)
 
 
 if __name__ == "__main__":

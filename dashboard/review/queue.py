@@ -38,6 +38,8 @@ KINDS = {
 STATES = ("open", "disputed", "settled")
 # How likely a label is wrong of which nothing but a contradiction is known: as likely as not.
 NOT_SCORED = 0.5
+# Of a time as 2026-11-25T10:42:07. no outcome: a reason says it to the minute.
+MINUTE_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,14 @@ def from_issues(issues: pd.DataFrame, manifest: pd.DataFrame, data: Path) -> lis
         row = rows.get(issue["view_id"])
         if row is None:
             continue
-        rule = str(issue["reason"]).partition(":")[0]
+
+        reason = str(issue["reason"])
+        rule, _, _ = reason.partition(":")
         item = _item(
             row,
             data,
             kind=rule if rule in KINDS else "suspect",
-            reason=str(issue["reason"]),
+            reason=reason,
             score=float(issue["score"]),
         )
         found.append(replace(item, suggested=str(issue["suggested"])))
@@ -96,12 +100,18 @@ def from_errors(
         if not kind:
             continue
         path = evidence.deciding_view(part_id, settings)
-        if path in rows:
-            what = "passed" if kind == "escape" else "rejected"
-            reason = f"{kind} {where}: part {part_id}, labelled {label}, is {what}"
-            found.append(
-                _item(rows[path], data, kind=kind, reason=reason, score=NOT_SCORED)
-            )
+        if path not in rows:
+            continue
+
+        what = "passed" if kind == "escape" else "rejected"
+        item = _item(
+            rows[path],
+            data,
+            kind=kind,
+            reason=f"{kind} {where}: part {part_id}, labelled {label}, is {what}",
+            score=NOT_SCORED,
+        )
+        found.append(item)
     return found
 
 
@@ -109,18 +119,20 @@ def from_votes(
     votes: Mapping[str, Sequence[Vote]], manifest: pd.DataFrame, data: Path
 ) -> list[Item]:
     """The views of which reviewers disagree about the label or the boxes; votes by image."""
-    disputed = {sha256 for sha256, some in votes.items() if state(some) == "disputed"}
-    rows = manifest[manifest["image_sha256"].isin(disputed)]
-    return [
-        _item(
+    disputed = [sha256 for sha256, some in votes.items() if state(some) == "disputed"]
+    is_disputed = manifest["image_sha256"].isin(disputed)
+    found = []
+    for row in manifest[is_disputed].itertuples():
+        of_image = votes[str(row.image_sha256)]
+        item = _item(
             row,
             data,
             kind="disagreement",
-            reason=_disagreement(votes[str(row.image_sha256)]),
+            reason=_disagreement(of_image),
             score=NOT_SCORED,
         )
-        for row in rows.itertuples()
-    ]
+        found.append(item)
+    return found
 
 
 def from_link(image_sha256: str, manifest: pd.DataFrame, data: Path) -> list[Item]:
@@ -155,18 +167,20 @@ def from_log(
             continue
 
         path = picture_path(verdicts, view.sha256)
-        if path.is_file():
-            item = Item(
-                image_sha256=view.sha256,
-                path=path,
-                part_id=part.part_id or part.request_id,
-                label=words.label if words else part.label,
-                kind=kind,
-                reason=reason,
-                score=NOT_SCORED,
-                request_id=part.request_id,
-            )
-            found.append(item)
+        if not path.is_file():
+            continue
+
+        item = Item(
+            image_sha256=view.sha256,
+            path=path,
+            part_id=part.part_id or part.request_id,
+            label=words.label if words else part.label,
+            kind=kind,
+            reason=reason,
+            score=NOT_SCORED,
+            request_id=part.request_id,
+        )
+        found.append(item)
     return found
 
 
@@ -189,18 +203,27 @@ def _of_part(part_id: str | None) -> str:
 
 def _deciding_view(part: LoggedPart) -> LoggedView | None:
     """The view by which a part was judged; None where it is not among those that were logged."""
-    named = [view for view in part.views if view.name == part.worst_view]
-    return named[0] if named else None
+    for view in part.views:
+        if view.name == part.worst_view:
+            return view
+    return None
 
 
 def merged(items: Iterable[Item]) -> list[Item]:
     """One item per image: of the kind that moves most, with all its reasons; in that order."""
     order = list(KINDS)
+
+    def rank(one: Item) -> tuple[int, float]:
+        # of one kind the most suspicious label first
+        return order.index(one.kind), -one.score
+
     by_image: dict[str, Item] = {}
-    for item in sorted(items, key=lambda one: (order.index(one.kind), -one.score)):
+    for item in sorted(items, key=rank):
         first = by_image.setdefault(item.image_sha256, item)
-        if first is item or item.reason in first.reason:
+        is_said = item.reason in first.reason
+        if first is item or is_said:
             continue
+
         by_image[item.image_sha256] = replace(
             first,
             reason=f"{first.reason}; {item.reason}",
@@ -225,15 +248,20 @@ def waits_for(reviewer: str, votes: Sequence[Vote]) -> bool:
     asked = _disputed(votes)
     if not about(votes, LABEL):
         asked.append(LABEL)
-    return any(not _has_spoken(reviewer, about(votes, what)) for what in asked)
+
+    unanswered = [
+        what for what in asked if not _has_spoken(reviewer, about(votes, what))
+    ]
+    return bool(unanswered)
 
 
 def spoken(votes: Sequence[Vote]) -> str:
     """Who said what, in words."""
     words = []
     for vote in votes:
+        answer = _answer(vote)
         note = f" ({vote.note})" if vote.note else ""
-        words.append(f"{vote.reviewer}: {_answer(vote)}{note}")
+        words.append(f"{vote.reviewer}: {answer}{note}")
     return ", ".join(words)
 
 
@@ -250,17 +278,20 @@ def _disputed(votes: Sequence[Vote]) -> list[str]:
 
 def _disagreement(votes: Sequence[Vote]) -> str:
     names = {LABEL: "the label", BOXES: "the boxes"}
-    what = " and ".join(names[one] for one in _disputed(votes))
+    disputed = [names[one] for one in _disputed(votes)]
+    what = " and ".join(disputed)
     return f"not settled: {what}"
 
 
 def _has_spoken(reviewer: str, votes: Sequence[Vote]) -> bool:
-    return any(vote.reviewer.casefold() == reviewer.casefold() for vote in votes)
+    name = reviewer.casefold()
+    return any(vote.reviewer.casefold() == name for vote in votes)
 
 
 def _answer(vote: Vote) -> str:
     if vote.about == LABEL:
-        return {EXCLUDED: "leave out"}.get(vote.answer, vote.answer)
+        return "leave out" if vote.answer == EXCLUDED else vote.answer
+
     drawn = [one.category for one in parse_boxes(vote.answer)]
     return f"boxes {', '.join(drawn)}" if drawn else "no box"
 
@@ -287,16 +318,19 @@ def _error(label: str, verdict: str, normal: str) -> str:
 
 def _doubt(part: LoggedPart, said: Feedback | None, normal: str) -> tuple[str, str]:
     """The kind and the reason for which a person should look at what the service judged."""
-    when = part.answered_at[:16].replace("T", " ")
-    if said is not None:
-        is_good, has_passed = said.label == normal, part.verdict == "pass"
-        # a verdict that left it to a person is contradicted by none
-        if part.verdict == "review" or is_good == has_passed:
-            return "", ""
-        reason = (
-            f"{said.reviewer} says {said.label}, the verdict was {part.verdict}, {when}"
-        )
-        return "feedback", reason
-    if part.verdict == "review":
-        return "service_review", f"sent to review as {part.label}, {when}"
-    return "", ""
+    when = part.answered_at[:MINUTE_DIGITS].replace("T", " ")
+    is_review = part.verdict == "review"
+    if said is None:
+        if is_review:
+            return "service_review", f"sent to review as {part.label}, {when}"
+        return "", ""
+
+    is_good = said.label == normal
+    has_passed = part.verdict == "pass"
+    # a verdict that left it to a person is contradicted by none
+    if is_review or is_good == has_passed:
+        return "", ""
+    reason = (
+        f"{said.reviewer} says {said.label}, the verdict was {part.verdict}, {when}"
+    )
+    return "feedback", reason

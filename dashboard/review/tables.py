@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -41,25 +40,30 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
         raise InspectionError(
             f"{path}: not found; make it with the one line {header!r}"
         )
-    table = list(csv.reader(io.StringIO(read_text(path))))
+
+    text = io.StringIO(read_text(path))
+    table = list(csv.reader(text))
     if not table or table[0] != list(columns):
         raise InspectionError(
             f"{path}: the columns are {table[:1]}; they should be {header!r}"
         )
+
     rows = [tuple(row) for row in table[1:] if row]
-    odd = [row for row in rows if len(row) != len(columns)]
-    if odd:
-        raise InspectionError(
-            f"{path}: {odd[0]} has {len(odd[0])} fields, not {len(columns)}; put text that has "
-            "commas in quotes"
-        )
+    for row in rows:
+        if len(row) != len(columns):
+            raise InspectionError(
+                f"{path}: {row} has {len(row)} fields, not {len(columns)}; put text that has "
+                "commas in quotes"
+            )
     return rows
 
 
 def text_of(rows: Sequence[Row], columns: Sequence[str]) -> str:
     """The text of a table."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([columns, *rows])
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
     return out.getvalue()
 
 
@@ -68,8 +72,11 @@ def by_hand(lines: Sequence[Decision], rows: Sequence[Row], table: Table) -> lis
     said = set()
     for one in lines:
         if one.about == table.about and one.undoes is None:
-            said.add(_key(table, vote_of(one)))
-    return [vote for vote in table.votes(rows) if _key(table, vote) not in said]
+            vote = vote_of(one)
+            said.add(_key(table, vote))
+
+    found = table.votes(rows)
+    return [vote for vote in found if _key(table, vote) not in said]
 
 
 def _key(table: Table, vote: Vote) -> tuple[Row, ...]:
@@ -88,17 +95,18 @@ def wanted_rows(
     Images that the data do not hold (`known`) are named in no row.
     """
     # a dict, not a set: rows keep the order in which images were first decided about
-    named = dict.fromkeys(one.image_sha256 for one in lines if one.about == table.about)
-    decided = [sha256 for sha256 in named if sha256 in known]
-    replaced = set(decided)
-    wanted = [row for row in rows if row[0] not in replaced]
+    decided: dict[str, list[Vote]] = {}
+    for one in lines:
+        if one.about == table.about and one.image_sha256 in known:
+            decided[one.image_sha256] = []
+    wanted = [row for row in rows if row[0] not in decided]
 
-    by_image = defaultdict[str, list[Vote]](list)
     for vote in about(standing(lines), table.about):
-        by_image[vote.image_sha256].append(vote)
+        if vote.image_sha256 in decided:
+            decided[vote.image_sha256].append(vote)
 
-    for sha256 in decided:
+    for votes in decided.values():
         # all that was decided may be taken back: then no vote stands, and no row
-        for vote in table.settled(by_image[sha256]):
+        for vote in table.settled(votes):
             wanted += table.rows(vote)
     return wanted
