@@ -23,6 +23,7 @@ from benchmarks.label_issues import composed, spoiled
 from dashboard.review.queue import from_issues, merged
 from inspection.curation.label_rules import conflicts, with_holds
 from inspection.curation.reviews import REVIEW_COLUMNS, read_reviews, with_reviews
+from inspection.errors import InspectionError
 from inspection.evaluation.cost_report import Counts, expected_cost
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.thresholds import choose_thresholds
@@ -126,8 +127,13 @@ class Bench:
         verdicts = np.array(decide(odds[:, None], [limits]))
         bad = Counts.of(verdicts[is_bad].tolist())
         good = Counts.of(verdicts[~is_bad].tolist())
-        cost = expected_cost(bad, good, self.costs)
-        return float(cost.value or 0.0)
+        cost = expected_cost(bad, good, self.costs).value
+        if cost is None:
+            raise InspectionError(
+                "a fold holds only defective or only good parts, so that its cost is not known; "
+                "draw more parts"
+            )
+        return float(cost)
 
     def _scores(self, views: pd.DataFrame, seed: int) -> pd.Series:
         """The log odds of a defect by part, of the worst view, by models that saw none of it."""

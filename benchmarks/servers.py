@@ -96,5 +96,6 @@ def _wait(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
             if httpx.get(address).is_success:
                 return
         except httpx.TransportError:
-            time.sleep(0.2)
+            pass
+        time.sleep(0.2)
     raise SystemExit(f"{log}: not ready within {READY_WITHIN_S:.0f} s")

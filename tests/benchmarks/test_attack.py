@@ -20,6 +20,8 @@ from tests.bundles import draw_jpeg, make_bundle
         ({"504": 1}, 10.0, False),
         ({"hung": 1}, 10.0, False),
         ({"500 (good)": 1}, 10.0, False),
+        ({"closed": 3}, 10.0, True),
+        ({"closed (good)": 1}, 10.0, False),
     ],
 )
 def test_a_promise_is_broken_by_a_5xx_a_hang_or_a_gigabyte(
