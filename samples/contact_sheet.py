@@ -11,10 +11,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+from samples.tiles import Picture, close_up, tile, write
+
+# as much as a README may load
 MAX_BYTES = 400_000
+# name and cause of each class, in the order of the rows
 CAPTIONS = {
     "normal": ("normal", "nothing is wrong"),
     "dent": ("dent", "the part fell"),
@@ -23,41 +25,77 @@ CAPTIONS = {
     "under_press": ("under-press", "the rivet is not seated"),
 }
 CAMERAS = ("Ch00", "Ch01")
+# height of a row and of the header, widths of the columns; px of the sheet
 ROW_PX = 270
-FRAME_PX, KNURLING_PX, RIVET_PX = 324, 624, 190
+HEADER_PX = 34
+CAPTION_PX = 190
+FRAME_PX = 324
+KNURLING_PX = 624
+RIVET_PX = 190
+# left edge of every text
+TEXT_X = 8
+# colours are (blue, green, red)
 AMBER = (40, 170, 255)
+NEARLY_WHITE = (240, 240, 240)
+LIGHT_GREY = (170, 170, 170)
+GREY = (160, 160, 160)
 log = logging.getLogger("samples.contact_sheet")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Command line; exit code 1 and one line for what the user can fix."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    p = argparse.ArgumentParser(
-        prog="python -m samples.contact_sheet", description=__doc__
-    )
-    p.add_argument("--data", type=Path, default=Path("data"), help="a drawn line")
-    p.add_argument(
-        "--truth", type=Path, default=Path("samples/truth"), help="its truth"
-    )
-    p.add_argument(
-        "--out", type=Path, default=Path("docs/sample-line.jpg"), help="JPEG to write"
-    )
-    p.add_argument(
-        "--pick", type=int, default=1, help="which sound views of each class (1)"
-    )
-    args = p.parse_args(argv)
+    args = _parser().parse_args(argv)
+
     truth_file = args.truth / "truth.json"
     if not truth_file.is_file():
         log.error(
-            "%s: not there; draw a line first with python -m samples.draw", truth_file
+            "%s: not there; draw a line first with python -m samples.draw",
+            truth_file,
         )
         return 1
-    views = json.loads(truth_file.read_text(encoding="utf-8"))["views"]
-    jpeg = _within(contact_sheet(args.data / "images", views, args.pick), MAX_BYTES)
+
+    content = json.loads(truth_file.read_text(encoding="utf-8"))
+    sheet = contact_sheet(args.data / "images", content["views"], args.pick)
+    jpeg = _within(sheet, MAX_BYTES)
+
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_bytes(jpeg)
-    log.info("%s: %d classes, %d kB", args.out, len(CAPTIONS), len(jpeg) // 1000)
+    kilobytes = len(jpeg) // 1000
+    log.info("%s: %d classes, %d kB", args.out, len(CAPTIONS), kilobytes)
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="python -m samples.contact_sheet",
+        description=__doc__,
+    )
+    p.add_argument(
+        "--data",
+        type=Path,
+        default=Path("data"),
+        help="a drawn line",
+    )
+    p.add_argument(
+        "--truth",
+        type=Path,
+        default=Path("samples/truth"),
+        help="its truth",
+    )
+    p.add_argument(
+        "--out",
+        type=Path,
+        default=Path("docs/sample-line.jpg"),
+        help="JPEG to write",
+    )
+    p.add_argument(
+        "--pick",
+        type=int,
+        default=1,
+        help="which sound views of each class (1)",
+    )
+    return p
 
 
 def contact_sheet(images: Path, views: dict[str, dict[str, Any]], pick: int) -> Picture:
@@ -66,20 +104,31 @@ def contact_sheet(images: Path, views: dict[str, dict[str, Any]], pick: int) -> 
     for label in CAPTIONS:
         chosen = [_choose(views, label, camera, pick) for camera in CAMERAS]
         frames = [_read(images / name) for name in chosen]
-        rows.append(_row(label, frames, views[chosen[0]]))
+        first_view = views[chosen[0]]
+        rows.append(_row(label, frames, first_view))
     return np.vstack(rows)
 
 
 def _choose(
-    views: dict[str, dict[str, Any]], label: str, camera: str, pick: int
+    views: dict[str, dict[str, Any]],
+    label: str,
+    camera: str,
+    pick: int,
 ) -> str:
     """The `pick`-th view in the order of the line that is sound and truly named."""
+
+    def place(name: str) -> str:
+        return str(views[name]["id"])
+
     sound = []
-    for name, view in sorted(views.items(), key=lambda item: str(item[1]["id"])):
+    for name in sorted(views, key=place):
+        view = views[name]
         is_wanted = (view["true_class"], view["camera"]) == (label, camera)
         is_messy = view["broken"] or view["copy"] or view["spoiled"]
         if is_wanted and not is_messy:
             sound.append(name)
+
+    # from the front again when there are fewer
     return sound[pick % len(sound)]
 
 
@@ -91,102 +140,63 @@ def _read(path: Path) -> Picture:
 
 
 def _header() -> Picture:
-    titles = [("class", 190)] + [(f"camera {c}", FRAME_PX) for c in CAMERAS]
-    titles += [("knurling (left frame)", KNURLING_PX), ("rivet", RIVET_PX)]
+    """What each column shows."""
+    titles = [("class", CAPTION_PX)]
+    for camera in CAMERAS:
+        titles.append((f"camera {camera}", FRAME_PX))
+    titles.append(("knurling (left frame)", KNURLING_PX))
+    titles.append(("rivet", RIVET_PX))
+
     cells = []
     for title, width in titles:
-        cell = np.zeros((34, width, 3), np.uint8)
-        _write(cell, title, (8, 23), 0.5, (170, 170, 170))
+        cell = np.zeros((HEADER_PX, width, 3), np.uint8)
+        baseline = (TEXT_X, 23)
+        write(cell, title, baseline, 0.5, LIGHT_GREY)
         cells.append(cell)
     return np.hstack(cells)
 
 
 def _row(label: str, frames: list[Picture], view: dict[str, Any]) -> Picture:
-    caption = np.zeros((ROW_PX, 190, 3), np.uint8)
-    name, cause = CAPTIONS[label]
-    _write(caption, name, (8, ROW_PX // 2 - 6), 0.72, (240, 240, 240))
-    _write(caption, cause, (8, ROW_PX // 2 + 18), 0.42, (160, 160, 160))
-
-    cells = [caption]
+    """Caption, frames, and the two regions of the first frame, which shows `view`."""
+    cells = [_caption(label)]
     for frame in frames:
-        cells.append(_tile(frame, (FRAME_PX, ROW_PX)))
-    for region, width in (("knurling_box", KNURLING_PX), ("rivet_box", RIVET_PX)):
+        size = (FRAME_PX, ROW_PX)
+        cells.append(tile(frame, size))
+
+    first = frames[0]
+    defect = view["defect_box"]
+    widths = {
+        "knurling_box": KNURLING_PX,
+        "rivet_box": RIVET_PX,
+    }
+    for region, width in widths.items():
         size = (width, ROW_PX)
-        cells.append(_close_up(frames[0], view[region], view["defect_box"], size))
+        enlarged = close_up(first, view[region], defect, size, AMBER)
+        cells.append(enlarged)
     return np.hstack(cells)
 
 
-def _close_up(
-    frame: Picture, region: list[int], defect: list[int] | None, size: tuple[int, int]
-) -> Picture:
-    """The region, enlarged, with the defect's box when its middle lies inside."""
-    x, y, w, h = region
-    width, height = size
-    scale = min((width - 12) / w, (height - 12) / h)
-    crop = cv2.resize(
-        frame[y : y + h, x : x + w],
-        None,
-        fx=scale,
-        fy=scale,
-        interpolation=cv2.INTER_CUBIC,
-    )
-    colour = cv2.cvtColor(crop, cv2.COLOR_GRAY2BGR)
-    if defect is not None and _holds(region, defect):
-        left, top, defect_width, defect_height = defect
-        right, bottom = left + defect_width, top + defect_height
-        corners = np.array([[left, top], [right, bottom]]) - (x, y)
+def _caption(label: str) -> Picture:
+    """The name of the class, and its cause in smaller letters below."""
+    cell = np.zeros((ROW_PX, CAPTION_PX, 3), np.uint8)
+    name, cause = CAPTIONS[label]
 
-        # around the defect, not on it
-        around = corners * scale + [[-2, -2], [2, 2]]
-        limits = (crop.shape[1] - 1, crop.shape[0] - 1)
-        low, high = np.clip(around, 0, limits).astype(int).tolist()
-        cv2.rectangle(colour, low, high, AMBER, 1, cv2.LINE_8)
-    return _tile(np.asarray(colour, np.uint8), size)
-
-
-def _holds(region: list[int], box: list[int]) -> bool:
-    left, top, width, height = region
-    x = box[0] + box[2] / 2
-    y = box[1] + box[3] / 2
-    return left < x < left + width and top < y < top + height
-
-
-def _tile(picture: Picture, size: tuple[int, int]) -> Picture:
-    """`picture` in the middle of a black tile of `size` (width, height), shrunk to fit."""
-    width, height = size
-    scale = min(1.0, (width - 4) / picture.shape[1], (height - 4) / picture.shape[0])
-    if scale < 1:
-        shrunk = cv2.resize(
-            picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
-        )
-        picture = np.asarray(shrunk, np.uint8)
-    if picture.ndim == 2:
-        picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
-
-    n_rows, n_columns = picture.shape[:2]
-    top = (height - n_rows) // 2
-    left = (width - n_columns) // 2
-    tile = np.zeros((height, width, 3), np.uint8)
-    tile[top : top + n_rows, left : left + n_columns] = picture
-    return tile
-
-
-def _write(
-    cell: Picture,
-    text: str,
-    at: tuple[int, int],
-    size: float,
-    colour: tuple[int, int, int],
-) -> None:
-    cv2.putText(cell, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
+    # one line above the middle and one below
+    middle = ROW_PX // 2
+    write(cell, name, (TEXT_X, middle - 6), 0.72, NEARLY_WHITE)
+    write(cell, cause, (TEXT_X, middle + 18), 0.42, GREY)
+    return cell
 
 
 def _within(picture: Picture, max_bytes: int) -> bytes:
     """JPEG of `picture` at the best quality that fits."""
+    # from hardly any loss down to where blocks show
     for quality in range(90, 30, -5):
-        _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+        _, data = cv2.imencode(".jpg", picture, options)
         if data.size <= max_bytes:
             return data.tobytes()
+
     raise ValueError(f"contact sheet: {data.size} bytes at quality 35; draw fewer rows")
 
 

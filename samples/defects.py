@@ -1,7 +1,8 @@
-"""The three defects of the knurling, as changes of its surface.
+"""The three defects of the knurling: what they are, and how they are drawn.
 
-Each defect maps points of the unrolled surface (`u` along the axis, `a` around it, reference
-pixels) to a `Change`. Under-press is no change of the surface: see `parts.Rivet.gap_px`.
+Each defect lies on the unrolled surface (`u` along the axis, `a` around it, reference pixels);
+`changes` says what it does there. Under-press is no change of the surface: see `gap_px` of
+`parts.Rivet`.
 """
 
 from __future__ import annotations
@@ -20,26 +21,12 @@ Bools = NDArray[np.bool_]
 ON_THE_SEEN_SIDE = (-0.75, 0.75)
 # Of dents: what falls is scratched about as often as it is struck.
 SCRATCH_SHARE = 0.55
-
-
-@dataclass
-class Change:
-    """What a defect does at each point; all arrays have the shape of the points asked about."""
-
-    keep: Floats
-    """What is left of the depth of the knurling, 0..1."""
-    slope_u: Floats
-    """Slope added along the axis."""
-    slope_a: Floats
-    """Slope added around the axis."""
-    shift_u: Floats
-    """By how much the pattern was dragged along the axis, px."""
-    doubled: tuple[Floats, Floats]
-    """Depth of a second set of grooves in each of the two families, 0..1."""
-    double_offset: float
-    """Distance of the second set from the first, in pitches."""
-    mask: Bools
-    """Where a person would say the defect is."""
+# Of double lines: how often both dies wobble.
+BOTH_DIES_SHARE = 0.4
+# Least and most that a slide leaves of the depth of the knurling: a third at most.
+SLIDE_KEEP = (0.1, 0.34)
+# Seeds are drawn below this: what fits a signed number of 32 bits.
+SEEDS = 2**31
 
 
 @dataclass(frozen=True)
@@ -49,9 +36,11 @@ class Nick:
     u_px: float
     a_px: float
     angle_rad: float
+    """Direction of the long axis, from `u` towards `a`."""
     half_long_px: float
     half_wide_px: float
     depth: float
+    """Slope at the rim of the bowl, across it."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +57,18 @@ class Slide:
     u_px: float
     a_px: float
     half_u_px: float
+    """Half of the length along the push."""
     half_a_px: float
+    """Half of the width across it."""
     angle_rad: float
     keep: float
+    """What is left of the depth of the knurling, 0..1."""
     drag_px: float
+    """How far the pattern is shifted in the middle: twice that at one end, not at the other."""
     wobble: tuple[float, ...]
+    """How uneven the outline is: shares of the half axes, see `changes._outline`."""
     streak_seed: int
+    """Seed of the scratches within."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +78,13 @@ class DoubleLine:
     from_px: float
     to_px: float
     edge_px: float
+    """Length along which the second grooves fade in, and out again."""
     skew: float
+    """By how much the zone moves along the axis per px around it."""
     depths: tuple[float, float]
+    """Depth of the second grooves in each of the two families, 0..1."""
     offset: float
+    """Distance of the second grooves from the first, in pitches."""
 
 
 Defect = Dent | Slide | DoubleLine
@@ -98,7 +97,10 @@ def draw_defect(
     length_px: float,
     radius_px: float,
 ) -> Defect:
-    """Draw a defect that lies on the side the camera sees."""
+    """Draw a defect that lies on the side the camera sees.
+
+    `strength` is 0..1, `length_px` and `radius_px` are those of the knurling.
+    """
     if label == "dent":
         return _draw_dent(rng, strength, length_px, radius_px)
     if label == "slide":
@@ -106,193 +108,117 @@ def draw_defect(
     return _draw_double_line(rng, strength, length_px)
 
 
-def apply_defect(defect: Defect | None, u: Floats, a: Floats) -> Change:
-    """The change at the points (`u`, `a`), arrays of one shape."""
-    change = _no_change(u)
-    if isinstance(defect, Dent):
-        for nick in defect.nicks:
-            _strike(change, nick, u, a)
-    elif isinstance(defect, Slide):
-        _push(change, defect, u, a)
-    elif isinstance(defect, DoubleLine):
-        _double(change, defect, u, a)
-    return change
+def _draw_dent(
+    rng: Generator,
+    strength: float,
+    length_px: float,
+    radius_px: float,
+) -> Dent:
+    """A scratch, or one to three bowls beside each other."""
+    # with its middle on the knurling, and not at the very end
+    u = rng.uniform(0.08, 0.92) * length_px
+    a = rng.uniform(*ON_THE_SEEN_SIDE) * radius_px
+    is_scratch = rng.uniform() < SCRATCH_SHARE
+    if is_scratch:
+        scratch = _draw_scratch(rng, strength, u, a)
+        return Dent((scratch,))
+
+    n_bowls = rng.integers(1, 4)
+    bowls: list[Nick] = []
+    for _ in range(n_bowls):
+        # drawn for the first one as well, which lies where the part struck
+        is_aside = bool(bowls)
+        du = rng.normal(0, 15) * is_aside
+        da = rng.normal(0, 11) * is_aside
+        bowl = _draw_bowl(rng, strength, u + du, a + da)
+        bowls.append(bowl)
+    return Dent(tuple(bowls))
 
 
-def _no_change(u: Floats) -> Change:
-    def zeros() -> Floats:
-        return np.zeros(u.shape, np.float32)
-
-    return Change(
-        keep=np.ones(u.shape, np.float32),
-        slope_u=zeros(),
-        slope_a=zeros(),
-        shift_u=zeros(),
-        doubled=(zeros(), zeros()),
-        double_offset=0.0,
-        mask=np.zeros(u.shape, np.bool_),
+def _draw_scratch(rng: Generator, strength: float, u: float, a: float) -> Nick:
+    """A nick that is five to seven times as long as wide."""
+    half_long = 25 + 20 * strength + rng.uniform(0, 8)
+    half_wide = 4.7 + 2.6 * strength
+    angle = rng.uniform(0, np.pi)
+    return Nick(
+        u_px=u,
+        a_px=a,
+        angle_rad=angle,
+        half_long_px=half_long,
+        half_wide_px=half_wide,
+        # steeper than any bowl
+        depth=1.1,
     )
 
 
-def _draw_dent(
-    rng: Generator, strength: float, length_px: float, radius_px: float
-) -> Dent:
-    u = rng.uniform(0.08, 0.92) * length_px
-    a = rng.uniform(*ON_THE_SEEN_SIDE) * radius_px
-    if rng.uniform() < SCRATCH_SHARE:
-        half_long = 25 + 20 * strength + rng.uniform(0, 8)
-        half_wide = 4.7 + 2.6 * strength
-        angle = rng.uniform(0, np.pi)
-        scratch = Nick(u, a, angle, half_long, half_wide, depth=1.1)
-        return Dent((scratch,))
-
-    nicks: list[Nick] = []
-    for _ in range(rng.integers(1, 4)):
-        # drawn for the first one as well, which lies where the part struck
-        du = rng.normal(0, 15) * bool(nicks)
-        da = rng.normal(0, 11) * bool(nicks)
-        nick = Nick(
-            u_px=u + du,
-            a_px=a + da,
-            angle_rad=rng.uniform(0, np.pi),
-            half_long_px=11 + 7 * strength + rng.uniform(0, 4),
-            half_wide_px=7.0 + 4.0 * strength,
-            depth=rng.uniform(0.5, 0.95),
-        )
-        nicks.append(nick)
-    return Dent(tuple(nicks))
+def _draw_bowl(rng: Generator, strength: float, u: float, a: float) -> Nick:
+    """A nick that is about twice as long as wide."""
+    angle = rng.uniform(0, np.pi)
+    half_long = 11 + 7 * strength + rng.uniform(0, 4)
+    half_wide = 7.0 + 4.0 * strength
+    return Nick(
+        u_px=u,
+        a_px=a,
+        angle_rad=angle,
+        half_long_px=half_long,
+        half_wide_px=half_wide,
+        depth=rng.uniform(0.5, 0.95),
+    )
 
 
 def _draw_slide(
-    rng: Generator, strength: float, length_px: float, radius_px: float
+    rng: Generator,
+    strength: float,
+    length_px: float,
+    radius_px: float,
 ) -> Slide:
     half_u = 31 + 30 * strength + rng.uniform(0, 16)
     # more than half of it lies on the knurling: what is pushed over the end is no slide
     room = min(half_u * 0.6, length_px / 2)
+    u = rng.uniform(room, length_px - room)
+    a = rng.uniform(*ON_THE_SEEN_SIDE) * radius_px
+    half_a = 18 + 14 * strength + rng.uniform(0, 6)
+
+    # along the axis, give or take 14 degrees
+    angle = rng.normal(0, 0.25)
+    keep = rng.uniform(*SLIDE_KEEP)
+    # to either end, by up to about a pitch of the grooves
+    drag = rng.choice([-1, 1]) * rng.uniform(3, 8)
+    # two numbers for each of one, two and three bumps
+    wobble = rng.normal(0, 0.12, 6)
     return Slide(
-        u_px=rng.uniform(room, length_px - room),
-        a_px=rng.uniform(*ON_THE_SEEN_SIDE) * radius_px,
+        u_px=u,
+        a_px=a,
         half_u_px=half_u,
-        half_a_px=18 + 14 * strength + rng.uniform(0, 6),
-        angle_rad=rng.normal(0, 0.25),
-        keep=rng.uniform(0.1, 0.34),
-        drag_px=float(rng.choice([-1, 1]) * rng.uniform(3, 8)),
-        wobble=tuple(rng.normal(0, 0.12, 6).tolist()),
-        streak_seed=int(rng.integers(2**31)),
+        half_a_px=half_a,
+        angle_rad=angle,
+        keep=keep,
+        drag_px=float(drag),
+        wobble=tuple(wobble.tolist()),
+        streak_seed=int(rng.integers(SEEDS)),
     )
 
 
 def _draw_double_line(rng: Generator, strength: float, length_px: float) -> DoubleLine:
     extent = 90 + 120 * strength + rng.uniform(0, 30)
+    # a tenth of it at most lies beyond the knurling
     start = rng.uniform(-0.1 * extent, length_px - 0.9 * extent)
+
     # one die of the two wobbles, or both
     deep = rng.uniform(0.65, 1.0)
-    other = deep if rng.uniform() < 0.4 else 0.0
-    depths = (deep, other) if rng.uniform() < 0.5 else (other, deep)
+    other = deep if rng.uniform() < BOTH_DIES_SHARE else 0.0
+    is_first_deep = rng.uniform() < 0.5
+    depths = (deep, other) if is_first_deep else (other, deep)
+
+    edge = rng.uniform(4, 16)
+    skew = rng.normal(0, 0.25)
+    # to either side; halfway to the next groove is the farthest there is
+    offset = rng.choice([-1, 1]) * rng.uniform(0.36, 0.5)
     return DoubleLine(
         from_px=start,
         to_px=start + extent,
-        edge_px=rng.uniform(4, 16),
-        skew=rng.normal(0, 0.25),
+        edge_px=edge,
+        skew=skew,
         depths=depths,
-        offset=float(rng.choice([-1, 1]) * rng.uniform(0.36, 0.5)),
+        offset=float(offset),
     )
-
-
-def direction(angle_rad: float) -> tuple[np.float32, np.float32]:
-    """Cosine and sine, in the precision of the arrays that they turn."""
-    return np.float32(np.cos(angle_rad)), np.float32(np.sin(angle_rad))
-
-
-def _turn(
-    u: Floats, a: Floats, centre: tuple[float, float], angle: float
-) -> tuple[Floats, Floats]:
-    """Places along and across a direction, from a centre."""
-    cos, sin = direction(angle)
-    u_centre, a_centre = centre
-    du = u - np.float32(u_centre)
-    da = a - np.float32(a_centre)
-    along = du * cos + da * sin
-    across = da * cos - du * sin
-    return along, across
-
-
-def _strike(change: Change, nick: Nick, u: Floats, a: Floats) -> None:
-    along, across = _turn(u, a, (nick.u_px, nick.a_px), nick.angle_rad)
-    x = along / np.float32(nick.half_long_px)
-    y = across / np.float32(nick.half_wide_px)
-    rho = np.sqrt(x * x + y * y)
-
-    # a bowl inside, a burr thrown up around it
-    burr = -0.8 * np.clip(1.5 - rho, 0, 1) / 0.5
-    bowl = np.where(rho < 1, 1.0, burr).astype(np.float32)
-    steep = np.float32(nick.depth) * bowl
-
-    # a long bowl is less steep along than across
-    flatter = np.float32(nick.half_wide_px / nick.half_long_px)
-    slope_x = steep * x * flatter
-    slope_y = steep * y
-    cos, sin = direction(nick.angle_rad)
-    change.slope_u += slope_x * cos - slope_y * sin
-    change.slope_a += slope_x * sin + slope_y * cos
-
-    # what strikes takes the pattern a little beyond the bowl, and a person boxes that as well
-    struck = np.clip((1.25 - rho) * 4, 0, 1).astype(np.float32)
-    change.keep *= 1 - struck
-    change.mask |= rho < 1.2
-
-
-def _push(change: Change, slide: Slide, u: Floats, a: Floats) -> None:
-    along, across = _turn(u, a, (slide.u_px, slide.a_px), slide.angle_rad)
-    x = along / np.float32(slide.half_u_px)
-    y = across / np.float32(slide.half_a_px)
-    rho = np.sqrt(x * x + y * y) / _outline(x, y, slide.wobble)
-
-    flat = np.clip((1.1 - rho) * 5, 0, 1).astype(np.float32)
-    change.keep *= 1 - flat * np.float32(1 - slide.keep)
-    # the smear runs out towards one end
-    remaining = (1 - x).astype(np.float32)
-    change.shift_u += flat * np.float32(slide.drag_px) * remaining
-    change.slope_a += flat * _streaks(across, slide.streak_seed)
-
-    # the metal that was pushed away stands up in a lip along one edge
-    sense = np.sign(slide.drag_px)
-    ridge = np.exp(-(((rho - 1.05) / 0.08) ** 2))
-    lip = ridge * (x * sense < -0.2)
-    change.slope_u += (0.6 * lip * sense).astype(np.float32)
-    change.mask |= rho < 1.0
-
-
-def _outline(x: Floats, y: Floats, wobble: tuple[float, ...]) -> Floats:
-    """How far an uneven blot reaches in the direction of each point, where an ellipse has 1."""
-    turn = np.arctan2(y, x)
-    edge = np.ones_like(turn)
-    for k, size in enumerate(wobble):
-        # by turns a cosine and a sine, of one, two and three bumps
-        n_bumps = k // 2 + 1
-        quarter = (k % 2) * np.float32(np.pi / 2)
-        edge += np.float32(size) * np.cos(n_bumps * turn + quarter)
-    return np.clip(edge, 0.6, 1.5)
-
-
-def _streaks(across: Floats, seed: int) -> Floats:
-    """Slopes across the push: scratches side by side, each as long as the push."""
-    table = np.random.default_rng(seed).normal(0, 0.16, 256).astype(np.float32)
-    place = np.clip(across * 1.2 + 128, 0, 254)
-    low = place.astype(np.int32)
-    part = (place - low).astype(np.float32)
-    before, after = table[low], table[low + 1]
-    return before * (1 - part) + after * part
-
-
-def _double(change: Change, line: DoubleLine, u: Floats, a: Floats) -> None:
-    where = u + np.float32(line.skew) * a
-    edge = np.float32(line.edge_px)
-    rise = (where - np.float32(line.from_px)) / edge
-    fall = (np.float32(line.to_px) - where) / edge
-    zone = np.clip(np.minimum(rise, fall) + 0.5, 0, 1).astype(np.float32)
-
-    first, second = line.depths
-    change.doubled = (zone * np.float32(first), zone * np.float32(second))
-    change.double_offset = line.offset
-    change.mask |= zone > 0.5

@@ -15,7 +15,18 @@ from samples.mess import File
 from samples.parts import Size, draw_part
 from samples.scene import Box, SceneView, box_of, shoot
 
+# what the camera saves with
 JPEG_QUALITY = 92
+# least quality of a copy and one more than the most: below the camera's own, as what goes through
+# a mail or a chat
+COPY_QUALITIES = (78, 89)
+# px by which a shifted copy lies off on each axis: a few, never none
+SHIFTS_PX = [-3, -2, -1, 1, 2, 3]
+# factor of the grey values of a copy: never so near 1 that nothing changes
+DARKER = (0.86, 0.94)
+BRIGHTER = (1.06, 1.14)
+# what a camera that lost its trigger leaves in place of a picture
+GRAB_ERROR = b"GRAB FAILED: timeout waiting for trigger (camera link down)\r\n"
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,7 @@ class Job:
 
     files: tuple[tuple[str, File], ...]
     seed: int
+    """Of the whole line."""
     size: Size
     data_dir: Path
     truth_dir: Path
@@ -39,46 +51,76 @@ class Developed:
     truth: dict[str, object]
 
 
+@dataclass(frozen=True)
+class _Picture:
+    """What a file is made of: the view with its truth, its boxes, and the frame as JPEG."""
+
+    view: SceneView
+    labels: list[Label]
+    jpeg: bytes
+
+
 def develop_job(job: Job) -> list[Developed]:
     """Draw the shot of `job`, write its files and masks. The same bytes whoever does it."""
     _, original = job.files[0]
     shot = original.shot
     # a seed for the part and one for the shot: all views of a part show the same part
     of_part = np.random.default_rng([job.seed, 1, shot.part_index])
+    of_shot = np.random.default_rng([job.seed, 2, shot.index])
+
     part = draw_part(of_part, label=shot.label)
-    rng = np.random.default_rng([job.seed, 2, shot.index])
-    view = shoot(part, rng, size=job.size, camera=shot.camera, drift=shot.drift)
-    labels = annotate(rng, original, view)
+    view = shoot(
+        part,
+        of_shot,
+        size=job.size,
+        camera=shot.camera,
+        drift=shot.drift,
+    )
+    labels = annotate(of_shot, original, view)
     jpeg = encode(view.frame, JPEG_QUALITY)
-    return [_write(job, rng, i, f, view, labels, jpeg) for i, f in job.files]
+    taken = _Picture(view, labels, jpeg)
+
+    developed = []
+    for file_id, file in job.files:
+        picture = taken
+        if file.copy not in ("", "exact"):
+            picture = _near_copy(of_shot, file.copy, taken)
+        developed.append(_write(job, file_id, file, picture))
+    return developed
 
 
-def _write(
-    job: Job,
-    rng: Generator,
-    file_id: str,
-    file: File,
-    view: SceneView,
-    labels: list[Label],
-    jpeg: bytes,
-) -> Developed:
-    if file.copy not in ("", "exact"):
-        view, labels, jpeg = _near_copy(rng, file.copy, view, labels)
+def _write(job: Job, file_id: str, file: File, picture: _Picture) -> Developed:
+    """Write the image and, where there is a defect, its mask."""
     image = job.data_dir / "images" / file.name
-    image.write_bytes(_broken(jpeg, file.broken))
+    content = _broken(picture.jpeg, file.broken)
+    image.write_bytes(content)
+
+    mask = picture.view.mask
     mask_name = ""
-    if view.mask.any():
+    if mask.any():
         mask_name = f"masks/{file_id}.png"
-        cv2.imwrite(str(job.truth_dir / mask_name), view.mask.astype(np.uint8) * 255)
-    source = job.files[0][1].name if file.copy else ""
+        path = job.truth_dir / mask_name
+        # white where the defect is
+        cv2.imwrite(str(path), mask.astype(np.uint8) * 255)
+
+    _, original = job.files[0]
+    source = original.name if file.copy else ""
     return Developed(
-        file_id, file.name, labels, _truth(file_id, file, view, mask_name, source)
+        file_id=file_id,
+        name=file.name,
+        labels=picture.labels,
+        truth=_truth(file_id, file, picture.view, mask_name, source),
     )
 
 
 def _truth(
-    file_id: str, file: File, view: SceneView, mask_name: str, source: str
+    file_id: str,
+    file: File,
+    view: SceneView,
+    mask_name: str,
+    source: str,
 ) -> dict[str, object]:
+    """The entry in truth.json; `source` is the name of the file that this is a copy of."""
     return {
         "id": file_id,
         "camera": file.shot.camera,
@@ -103,7 +145,8 @@ def _truth(
 
 def encode(frame: NDArray[np.uint8], quality: int) -> bytes:
     """`frame` as JPEG."""
-    done, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    done, data = cv2.imencode(".jpg", frame, options)
     if not done:
         raise ValueError(
             f"encode: frame of shape {frame.shape} was not encoded; use uint8 (H, W)"
@@ -112,43 +155,57 @@ def encode(frame: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def _broken(jpeg: bytes, how: str) -> bytes:
+    """The content of a file that is broken in that way, or sound when `how` is ''."""
     if how == "empty":
         return b""
     if how == "truncated":
-        return jpeg[: len(jpeg) * 2 // 5]
+        two_fifths = len(jpeg) * 2 // 5
+        return jpeg[:two_fifths]
     if how == "text":
-        return b"GRAB FAILED: timeout waiting for trigger (camera link down)\r\n"
+        return GRAB_ERROR
     return jpeg
 
 
-def _near_copy(
-    rng: Generator, kind: str, view: SceneView, labels: list[Label]
-) -> tuple[SceneView, list[Label], bytes]:
+def _near_copy(rng: Generator, kind: str, taken: _Picture) -> _Picture:
+    """What someone made of the picture: shifted or with another brightness, encoded again."""
+    view = taken.view
+    labels = taken.labels
     if kind == "shifted":
-        # by a few pixels on both axes, never by none
-        dx, dy = rng.choice([-3, -2, -1, 1, 2, 3], 2).tolist()
+        dx, dy = rng.choice(SHIFTS_PX, 2).tolist()
         view = _shifted(view, dx, dy)
         labels = [(category, _moved(box, dx, dy)) for category, box in labels]
     elif kind == "brightness":
-        darker, brighter = rng.uniform(0.86, 0.94), rng.uniform(1.06, 1.14)
-        gain = np.float32(rng.choice([darker, brighter]))
-        frame = np.clip(view.frame * gain + 0.5, 0, 255).astype(np.uint8)
-        view = replace(view, frame=frame)
+        view = _brightened(rng, view)
 
-    # below the camera's own quality, as what goes through a mail or a chat
-    quality = int(rng.integers(78, 89))
-    return view, labels, encode(view.frame, quality)
+    quality = int(rng.integers(*COPY_QUALITIES))
+    jpeg = encode(view.frame, quality)
+    return _Picture(view, labels, jpeg)
+
+
+def _brightened(rng: Generator, view: SceneView) -> SceneView:
+    """The view darker or brighter, as often the one as the other."""
+    darker = rng.uniform(*DARKER)
+    brighter = rng.uniform(*BRIGHTER)
+    gain = np.float32(rng.choice([darker, brighter]))
+
+    # half a grey value rounds to the nearest
+    grey = view.frame * gain + 0.5
+    frame = np.clip(grey, 0, 255).astype(np.uint8)
+    return replace(view, frame=frame)
 
 
 def _shifted(view: SceneView, dx: int, dy: int) -> SceneView:
+    """The view moved right by `dx` and down by `dy` px, in a frame of the same size."""
     height, width = view.frame.shape
     # what comes in at the border repeats the last row or column
     rows = np.clip(np.arange(height) - dy, 0, height - 1)
     columns = np.clip(np.arange(width) - dx, 0, width - 1)
+
+    frame = view.frame[rows][:, columns]
     mask = view.mask[rows][:, columns]
     return replace(
         view,
-        frame=np.ascontiguousarray(view.frame[rows][:, columns]),
+        frame=np.ascontiguousarray(frame),
         mask=mask,
         knurling_box=_moved(view.knurling_box, dx, dy),
         rivet_box=_moved(view.rivet_box, dx, dy),
@@ -157,4 +214,7 @@ def _shifted(view: SceneView, dx: int, dy: int) -> SceneView:
 
 
 def _moved(box: Box, dx: int, dy: int) -> Box:
-    return max(0, box[0] + dx), max(0, box[1] + dy), box[2], box[3]
+    x, y, width, height = box
+    left = max(0, x + dx)
+    top = max(0, y + dy)
+    return left, top, width, height

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+# the file by which a folder is known as drawn by this program
 MARKER = ".drawn-line.json"
 # one of each class
 MIN_PARTS = 5
@@ -52,7 +53,10 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m samples.draw", description=__doc__)
     p.add_argument(
-        "--out", type=Path, default=Path("data"), help="where frames and labels go"
+        "--out",
+        type=Path,
+        default=Path("data"),
+        help="where frames and labels go",
     )
     p.add_argument(
         "--truth",
@@ -61,22 +65,39 @@ def _parser() -> argparse.ArgumentParser:
         help="where the truth goes; not in OUT",
     )
     p.add_argument(
-        "--parts", type=int, default=400, help="parts on the line, 2-3 views each (400)"
+        "--parts",
+        type=int,
+        default=400,
+        help="parts on the line, 2-3 views each (400)",
     )
     p.add_argument(
-        "--size", type=_size, default=(616, 514), help="frame WxH px (616x514)"
+        "--size",
+        type=_size,
+        default=(616, 514),
+        help="frame WxH px (616x514)",
     )
-    p.add_argument("--seed", type=int, default=7, help="same seed, same bytes (7)")
     p.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (all cores)"
+        "--seed",
+        type=int,
+        default=7,
+        help="same seed, same bytes (7)",
     )
     p.add_argument(
-        "--force", action="store_true", help="replace folders that this did not make"
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="processes (all cores)",
+    )
+    p.add_argument(
+        "--force",
+        action="store_true",
+        help="replace folders that this did not make",
     )
     return p
 
 
 def _size(text: str) -> tuple[int, int]:
+    """Width and height, from a text like 616x514."""
     width, _, height = text.lower().partition("x")
     if not (width.isdigit() and height.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; write it as 616x514")
@@ -100,9 +121,11 @@ def draw_line(
     """
     _check(out, truth, n_parts, size, seed, workers, force)
     began = time.monotonic()
+    # only here: what is wrong with the options is said before anything heavy is imported
     from samples.produce import produce
 
-    fresh_out, fresh_truth = _fresh(out), _fresh(truth)
+    fresh_out = _fresh(out)
+    fresh_truth = _fresh(truth)
     try:
         summary = produce(fresh_out, fresh_truth, n_parts, size, seed, workers)
         for folder in (fresh_out, fresh_truth):
@@ -112,7 +135,9 @@ def draw_line(
     finally:
         shutil.rmtree(fresh_out, ignore_errors=True)
         shutil.rmtree(fresh_truth, ignore_errors=True)
-    log.info("draw         %5.0f s   %s", time.monotonic() - began, in_words(summary))
+
+    seconds = time.monotonic() - began
+    log.info("draw         %5.0f s   %s", seconds, in_words(summary))
     return summary
 
 
@@ -125,10 +150,9 @@ def _check(
     workers: int,
     force: bool,
 ) -> None:
-    problems = [
-        *_number_problems(n_parts, size, seed, workers),
-        *_overlap_problems(out, truth),
-    ]
+    """Raise `LineError` with all that is wrong, a line each."""
+    problems = _number_problems(n_parts, size, seed, workers)
+    problems += _overlap_problems(out, truth)
     if not force:
         problems += _occupied_problems(out, truth)
     if problems:
@@ -136,16 +160,18 @@ def _check(
 
 
 def _number_problems(
-    n_parts: int, size: tuple[int, int], seed: int, workers: int
+    n_parts: int,
+    size: tuple[int, int],
+    seed: int,
+    workers: int,
 ) -> list[str]:
     problems = []
     if not MIN_PARTS <= n_parts <= MAX_PARTS:
         problems.append(f"--parts: {n_parts}; use {MIN_PARTS} to {MAX_PARTS}")
 
-    width, height = size
-    fits = MIN_SIZE[0] <= width <= MAX_SIZE[0] and MIN_SIZE[1] <= height <= MAX_SIZE[1]
-    if not fits:
-        least, most = _as_text(MIN_SIZE), _as_text(MAX_SIZE)
+    if not _fits(size):
+        least = _as_text(MIN_SIZE)
+        most = _as_text(MAX_SIZE)
         problems.append(f"--size: {_as_text(size)}; use {least} to {most}")
 
     if seed < 0:
@@ -155,11 +181,24 @@ def _number_problems(
     return problems
 
 
+def _fits(size: tuple[int, int]) -> bool:
+    """Whether a frame is neither too small nor too large, in both directions."""
+    width, height = size
+    min_width, min_height = MIN_SIZE
+    max_width, max_height = MAX_SIZE
+    is_width_fit = min_width <= width <= max_width
+    is_height_fit = min_height <= height <= max_height
+    return is_width_fit and is_height_fit
+
+
 def _overlap_problems(out: Path, truth: Path) -> list[str]:
     """The truth must not lie among the data: whoever reads the data would read it too."""
-    a, b = out.resolve(), truth.resolve()
-    if a != b and a not in b.parents and b not in a.parents:
+    a = out.resolve()
+    b = truth.resolve()
+    is_apart = a != b and a not in b.parents and b not in a.parents
+    if is_apart:
         return []
+
     return [f"--truth: {truth} and {out} overlap; keep the truth out of the data"]
 
 
@@ -172,7 +211,8 @@ def _occupied_problems(*folders: Path) -> list[str]:
 
 
 def _as_text(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
+    width, height = size
+    return f"{width}x{height}"
 
 
 def in_words(summary: Mapping[str, Any]) -> str:
@@ -182,9 +222,9 @@ def in_words(summary: Mapping[str, Any]) -> str:
     >>> in_words({"files": 24, "parts": 10, **mess})
     '24 files of 10 parts; 2 with a wrong label, 0 broken, 2 copies'
     """
-    wrong, broken, copies = (
-        sum(summary[kind].values()) for kind in ("spoiled", "broken", "copy")
-    )
+    wrong = sum(summary["spoiled"].values())
+    broken = sum(summary["broken"].values())
+    copies = sum(summary["copy"].values())
     return (
         f"{summary['files']} files of {summary['parts']} parts; {wrong} with a wrong label, "
         f"{broken} broken, {copies} copies"
@@ -194,12 +234,15 @@ def in_words(summary: Mapping[str, Any]) -> str:
 def _ours_or_empty(folder: Path) -> bool:
     if not folder.exists():
         return True
-    return folder.is_dir() and (
-        (folder / MARKER).is_file() or not any(folder.iterdir())
-    )
+    if not folder.is_dir():
+        return False
+
+    is_ours = (folder / MARKER).is_file()
+    return is_ours or not any(folder.iterdir())
 
 
 def _fresh(target: Path) -> Path:
+    """An empty folder beside `target`: on one disk with it, so that renaming copies nothing."""
     beside = target.parent / f".{target.name}.drawing"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -208,13 +251,17 @@ def _fresh(target: Path) -> Path:
 
 def _mark(folder: Path, n_parts: int, size: tuple[int, int], seed: int) -> None:
     """Leave word that this program made `folder`, so that it may replace it."""
-    recipe = json.dumps(
-        {"parts": n_parts, "seed": seed, "size": list(size)}, sort_keys=True
-    )
+    options = {
+        "parts": n_parts,
+        "seed": seed,
+        "size": list(size),
+    }
+    recipe = json.dumps(options, sort_keys=True)
     (folder / MARKER).write_text(recipe + "\n", encoding="utf-8")
 
 
 def _swap(fresh: Path, target: Path) -> None:
+    """Put `fresh` in the place of `target`, which is removed last."""
     old = target.parent / f".{target.name}.old"
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():

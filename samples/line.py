@@ -8,8 +8,9 @@ import numpy as np
 from numpy.random import Generator
 
 from samples.parts import CLASSES
-from samples.scene import CAMERAS
+from samples.pose import CAMERAS
 
+# how many of each class the real line has: 2453 in all; parts are drawn in these proportions
 IMAGES_ON_THE_REAL_LINE = {
     "normal": 1173,
     "dent": 263,
@@ -21,7 +22,11 @@ IMAGES_ON_THE_REAL_LINE = {
 
 @dataclass(frozen=True)
 class Shot:
-    """One photograph to take. `drift` is how far down the line (0..1) its part came."""
+    """One photograph to take.
+
+    `index` counts the shots of the line and `part_index` its parts, from 0 on; `number` counts the
+    shots of this part, from 1 on. `drift` is how far down the line (0..1) its part came.
+    """
 
     index: int
     part_index: int
@@ -41,20 +46,32 @@ def plan_line(rng: Generator, n_parts: int) -> list[Shot]:
         raise ValueError(
             f"plan_line: {n_parts} parts; use at least {len(CLASSES)}, one a class"
         )
+
+    counts = share_out(IMAGES_ON_THE_REAL_LINE, n_parts)
     parts: list[tuple[float, str, tuple[str, ...]]] = []
-    for label, count in share_out(IMAGES_ON_THE_REAL_LINE, n_parts).items():
+    for label, count in counts.items():
         # one in each stretch of the line, anywhere in it
-        places = (np.arange(count) + rng.uniform(0, 1, count)) / count
+        within = rng.uniform(0, 1, count)
+        places = (np.arange(count) + within) / count
         patterns = _deal_cameras(rng, count)
         for place, cameras in zip(places.tolist(), patterns, strict=True):
             parts.append((place, label, cameras))
+
+    # by their places on the line
     parts.sort()
 
     shots: list[Shot] = []
-    for i, (_, label, cameras) in enumerate(parts):
-        drift = i / n_parts
+    for part_index, (_, label, cameras) in enumerate(parts):
         for number, camera in enumerate(cameras, start=1):
-            shots.append(Shot(len(shots), i, label, camera, number, drift))
+            shot = Shot(
+                index=len(shots),
+                part_index=part_index,
+                label=label,
+                camera=camera,
+                number=number,
+                drift=part_index / n_parts,
+            )
+            shots.append(shot)
     return shots
 
 
@@ -94,7 +111,14 @@ def _deal_cameras(rng: Generator, count: int) -> list[tuple[str, ...]]:
         (a, b, a),
         (b, a, b),
     ]
-    start = int(rng.integers(len(patterns)))
+    n_patterns = len(patterns)
+    start = int(rng.integers(n_patterns))
+
     # by threes, which have no factor in common with eight: few parts get unlike patterns
-    dealt = [patterns[(start + 3 * i) % len(patterns)] for i in range(count)]
-    return [dealt[i] for i in rng.permutation(count)]
+    dealt = []
+    for i in range(count):
+        place = (start + 3 * i) % n_patterns
+        dealt.append(patterns[place])
+
+    order = rng.permutation(count)
+    return [dealt[i] for i in order]

@@ -16,6 +16,7 @@ from numpy.random import Generator
 from samples.line import Shot
 from samples.parts import CLASSES, SURFACE_DEFECTS
 
+# how the line writes each class in the names of its files
 FILE_LABELS = {
     "normal": "널링양품",
     "dent": "널링찍힘",
@@ -40,15 +41,23 @@ EXACT_COPY_RATE = 0.008
 NEAR_COPY_RATE = 0.004
 BREAKAGES = ("empty", "truncated", "text")
 NEAR_COPIES = ("reencoded", "shifted", "brightness")
-BOX_STYLES = {"tight": 7, "loose": 7, "pieces": 3, "absent": 3}
+# of twenty defects, how many are boxed in which way
+BOX_STYLES = {
+    "tight": 7,
+    "loose": 7,
+    "pieces": 3,
+    "absent": 3,
+}
 
 
 @dataclass(frozen=True)
 class File:
     """One file of the data set, as planned.
 
-    `typed_label` is what the person typed; `boxes_follow` says whom the boxes follow, the truth or
-    the name. `copy` is '' or the kind of copy this is of the shot's own file.
+    `typed_label` is what the person typed; `spoiled` is '' where that is true, else whether it is
+    the 'part' or the 'view' that has a wrong one; `boxes_follow` says whom the boxes follow, the
+    truth or the name. `nfd`: the name is stored decomposed; `short`: it has no shot in it.
+    `copy` is '' or the kind of copy this is of the shot's own file.
     """
 
     shot: Shot
@@ -65,24 +74,24 @@ class File:
     @property
     def boxed_label(self) -> str:
         """The class that the boxes are of."""
-        follow_truth = self.boxes_follow == "truth"
-        return self.shot.label if follow_truth else self.typed_label
+        if self.boxes_follow == "truth":
+            return self.shot.label
+        return self.typed_label
 
     @property
     def name(self) -> str:
         """File name, in the Unicode form it has on disk."""
-        fields = [
-            self.shot.camera,
-            str(self.part_number),
-            FILE_LABELS[self.typed_label],
-        ]
+        label = FILE_LABELS[self.typed_label]
+        fields = [self.shot.camera, str(self.part_number), label]
         # a copy goes by for a part of its own, which was photographed once
         number = 1 if self.copy else self.shot.number
         if not self.short:
             fields.append(str(number))
 
         name = "_".join(fields) + ".jpg"
-        return unicodedata.normalize("NFD" if self.nfd else "NFC", name)
+        if self.nfd:
+            return unicodedata.normalize("NFD", name)
+        return unicodedata.normalize("NFC", name)
 
 
 def plan_mess(rng: Generator, shots: list[Shot]) -> list[File]:
@@ -91,16 +100,22 @@ def plan_mess(rng: Generator, shots: list[Shot]) -> list[File]:
 
 
 class _Mess:
+    """The files while they are planned. A view is known by the index of its shot."""
+
     def __init__(self, rng: Generator, shots: list[Shot]) -> None:
         self.rng = rng
+        # views that something was done to
         self.taken: set[int] = set()
+        # numbered last, when it is known how many copies there are
         self.originals = [File(shot, 0, shot.label) for shot in shots]
+        # the views of each part
         self.siblings: dict[int, list[int]] = {}
         for shot in shots:
             of_part = self.siblings.setdefault(shot.part_index, [])
             of_part.append(shot.index)
 
     def files(self) -> list[File]:
+        """All files; up to the copies, each step picks among parts that none before it touched."""
         self._shorten()
         self._spoil_parts()
         self._spoil_views()
@@ -112,23 +127,31 @@ class _Mess:
         return self._number(files)
 
     def _count(self, rate: float) -> int:
+        """That share of the views, at least one."""
         return max(1, round(rate * len(self.originals)))
 
     def _set(self, i: int, **changes: str | bool) -> None:
+        """Change the file of a view, which is taken from now on."""
         self.originals[i] = replace(self.originals[i], **changes)  # type: ignore[arg-type]
         self.taken.add(i)
 
     def _pick(self, candidates: list[int], count: int) -> list[int]:
         """Up to `count` free candidates in random order, of different parts that are untouched."""
+        used = {self._part_of(i) for i in self.taken}
         picked: list[int] = []
-        used = {self.originals[i].shot.part_index for i in self.taken}
-        shuffled = self.rng.permutation(np.array(candidates, dtype=int))
-        for i in shuffled:
-            part = self.originals[i].shot.part_index
+        for i in self._shuffled(candidates):
+            part = self._part_of(i)
             if len(picked) < count and part not in used:
-                picked.append(int(i))
+                picked.append(i)
                 used.add(part)
         return picked
+
+    def _shuffled(self, views: list[int]) -> list[int]:
+        order = self.rng.permutation(np.array(views, dtype=int))
+        return [int(i) for i in order]
+
+    def _part_of(self, i: int) -> int:
+        return self.originals[i].shot.part_index
 
     def _everything(self) -> list[int]:
         return list(range(len(self.originals)))
@@ -138,7 +161,8 @@ class _Mess:
         wanted = self._count(SPOILED_RATE / 2)
         n_done = 0
         firsts = [views[0] for views in self.siblings.values()]
-        for turn, first in enumerate(self._pick(firsts, len(firsts))):
+        picked = self._pick(firsts, len(firsts))
+        for turn, first in enumerate(picked):
             if n_done >= wanted:
                 return
 
@@ -154,7 +178,8 @@ class _Mess:
         wanted = self._count(SPOILED_RATE / 2)
         picked = self._pick(self._everything(), wanted)
         for turn, i in enumerate(picked):
-            typed, followed = self._misread(self.originals[i].shot.label, turn)
+            label = self.originals[i].shot.label
+            typed, followed = self._misread(label, turn)
             self._set(i, typed_label=typed, spoiled="view", boxes_follow=followed)
 
     def _misread(self, label: str, turn: int) -> tuple[str, str]:
@@ -165,13 +190,16 @@ class _Mess:
         followed = ("truth", "name")[turn % 2]
         others = [name for name in CLASSES if name != label]
         if followed == "truth" and label not in SURFACE_DEFECTS:
-            others = [name for name in others if name in SURFACE_DEFECTS]
-        return str(self.rng.choice(others)), followed
+            others = list(SURFACE_DEFECTS)
+        typed = str(self.rng.choice(others))
+        return typed, followed
 
     def _shorten(self) -> None:
-        # of dents only, as on the real line
-        dents = [one.shot.index for one in self.originals if one.shot.label == "dent"]
-        for i in self._pick(dents, self._count(SHORT_NAME_RATE)):
+        """Some names have no shot in them: of dents only, as on the real line."""
+        shots = [file.shot for file in self.originals]
+        dents = [shot.index for shot in shots if shot.label == "dent"]
+        wanted = self._count(SHORT_NAME_RATE)
+        for i in self._pick(dents, wanted):
             self._set(i, short=True)
 
     def _break(self) -> None:
@@ -184,39 +212,44 @@ class _Mess:
             self._set(i, broken=how)
 
     def _siblings_of(self, i: int) -> list[int]:
-        return self.siblings[self.originals[i].shot.part_index]
+        return self.siblings[self._part_of(i)]
 
     def _copy(self) -> list[File]:
+        """Copies of views that nothing was done to, fewer where there are not enough of those."""
         kinds = ["exact"] * self._count(EXACT_COPY_RATE)
         kinds += list(NEAR_COPIES) * self._count(NEAR_COPY_RATE)
         sources = self._pick(self._everything(), len(kinds))
         self.taken.update(sources)
-        pairs = zip(sources, kinds, strict=False)
-        return [replace(self.originals[i], copy=kind) for i, kind in pairs]
+
+        copies = []
+        for i, kind in zip(sources, kinds, strict=False):
+            copy = replace(self.originals[i], copy=kind)
+            copies.append(copy)
+        return copies
 
     def _style_boxes(self) -> None:
         """Deal the ways of boxing a defect in fixed shares, the first to views that are spoiled."""
-        boxed = list(filter(self._boxes_defect, self._everything()))
+        boxed = [i for i in self._everything() if self._boxes_defect(i)]
+        spoiled = [i for i in boxed if self.originals[i].spoiled]
+        rest = [i for i in boxed if not self.originals[i].spoiled]
+
         # first, since it is by their boxes that wrong names are found, which must not be absent
-        spoiled = list(filter(self._is_spoiled, boxed))
         for turn, i in enumerate(spoiled):
-            self._restyle(i, ("tight", "loose")[turn % 2])
+            style = ("tight", "loose")[turn % 2]
+            self._restyle(i, style)
 
         # by sevens, so that even a few views get all the ways
         styles = list(Counter(BOX_STYLES).elements())
-        rest = np.array([i for i in boxed if i not in spoiled], dtype=int)
-        for turn, i in enumerate(self.rng.permutation(rest)):
+        for turn, i in enumerate(self._shuffled(rest)):
             style = styles[7 * turn % len(styles)]
-            self._restyle(int(i), style)
+            self._restyle(i, style)
 
     def _restyle(self, i: int, style: str) -> None:
+        """Say how a view is boxed; it is not taken by that."""
         self.originals[i] = replace(self.originals[i], box_style=style)
 
     def _boxes_defect(self, i: int) -> bool:
         return self.originals[i].boxed_label in SURFACE_DEFECTS
-
-    def _is_spoiled(self, i: int) -> bool:
-        return bool(self.originals[i].spoiled)
 
     def _drop_boxes(self) -> None:
         """Some normal views lack one of their two boxes."""
@@ -227,34 +260,39 @@ class _Mess:
                 normals.append(i)
 
         count = max(1, round(MISSING_BOX_RATE * len(normals)))
-        shuffled = self.rng.permutation(np.array(normals, dtype=int))
-        for turn, i in enumerate(shuffled[:count]):
+        picked = self._shuffled(normals)[:count]
+        for turn, i in enumerate(picked):
             lacking = ("no rivet", "no knurling")[turn % 2]
-            self._restyle(int(i), lacking)
+            self._restyle(i, lacking)
 
     def _normalise(self, files: list[File]) -> list[File]:
         """Some names are stored decomposed, as macOS does."""
         count = max(1, round(NFD_RATE * len(files)))
-        chosen = set(self.rng.permutation(len(files))[:count])
+        order = self.rng.permutation(len(files))
+        chosen = set(order[:count])
         return [replace(file, nfd=i in chosen) for i, file in enumerate(files)]
 
     def _number(self, files: list[File]) -> list[File]:
         """Number the parts down the line; each copy gets a number of its own somewhere between."""
         n_originals = len(self.originals)
-        n_copies = len(files) - n_originals
-        n_numbers = len(self.siblings) + n_copies
-        of_copies = np.sort(self.rng.permutation(n_numbers)[:n_copies])
+        originals = files[:n_originals]
+        copies = files[n_originals:]
+
+        n_numbers = len(self.siblings) + len(copies)
+        order = self.rng.permutation(n_numbers)
+        of_copies = np.sort(order[: len(copies)])
         of_parts = np.setdiff1d(np.arange(n_numbers), of_copies)
 
         numbered: list[File] = []
-        for file in files[:n_originals]:
+        for file in originals:
             place = int(of_parts[file.shot.part_index])
-            numbered.append(replace(file, part_number=FIRST_PART_NUMBER + place))
+            number = FIRST_PART_NUMBER + place
+            numbered.append(replace(file, part_number=number))
 
         # a copy is boxed as its original is
         styles = {file.shot.index: file.box_style for file in numbered}
         places = self.rng.permutation(of_copies)
-        for file, place in zip(files[n_originals:], places, strict=True):
+        for file, place in zip(copies, places, strict=True):
             number = FIRST_PART_NUMBER + int(place)
             style = styles[file.shot.index]
             numbered.append(replace(file, part_number=number, box_style=style))

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
-from samples.defects import Defect, draw_defect
+from samples.defects import SEEDS, Defect, draw_defect
 
 CLASSES = ("normal", "dent", "slide", "double_line", "under_press")
 SURFACE_DEFECTS = ("dent", "slide", "double_line")
 # Width and height of a frame, px.
 Size = tuple[int, int]
+# The frame in whose pixels all lengths are; a quarter of the real line's, on each side.
 REFERENCE_SIZE = (616, 514)
 
 
@@ -28,13 +29,19 @@ class Knurling:
     length_px: float
     radius_px: float
     pitch_px: float
+    """Distance from one groove to the next, across them."""
     helix_rad: float
     phases: tuple[float, float]
+    """By how much the grooves of each family are displaced, in pitches, 0..1."""
     slope: float
+    """Slope of the flanks of a groove where it is rolled to its full depth."""
     groove: float
+    """Half of a groove's width, in pitches: at 0.5 no flat top is left between two."""
     wave_px: float
+    """Length along the axis over which the depth comes and goes."""
     wave_phase: float
     wave_depth: float
+    """How much of the depth is lost where it is least, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +49,11 @@ class Rivet:
     """A flanged, domed head on a shank; `gap_px` is what the press left open."""
 
     length_px: float
+    """Of the head: flange, body and dome."""
     flange_px: float
+    """Thickness of the flange along the axis."""
     flange_radius: float
+    """This radius and the two below are in radii of the knurling."""
     body_radius: float
     shank_radius: float
     gap_px: float
@@ -59,6 +69,7 @@ class Stain:
     half_a_px: float
     angle_rad: float
     gain: float
+    """Share of the light that gets through in the middle."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,7 @@ class Part:
     stains: tuple[Stain, ...]
     defect: Defect | None
     texture_seed: int
+    """Seed of the lathe's marks and of the diamonds."""
 
 
 def draw_part(rng: Generator, *, label: str, severity: float | None = None) -> Part:
@@ -82,24 +94,39 @@ def draw_part(rng: Generator, *, label: str, severity: float | None = None) -> P
         raise ValueError(
             f"draw_part: label is {label!r}; use one of {', '.join(CLASSES)}"
         )
+
     knurling = _draw_knurling(rng)
     rivet = _draw_rivet(rng)
+    # none to three
     n_stains = int(rng.integers(0, 4))
     stains = tuple(_draw_stain(rng, knurling) for _ in range(n_stains))
-    texture_seed = int(rng.integers(2**31))
+    texture_seed = int(rng.integers(SEEDS))
 
     strength = rng.uniform() if severity is None else severity
     if label == "under_press":
         rivet = _lift(rivet, strength)
+
     defect = None
     if label in SURFACE_DEFECTS:
         defect = draw_defect(
-            rng, label, strength, knurling.length_px, knurling.radius_px
+            rng,
+            label,
+            strength,
+            knurling.length_px,
+            knurling.radius_px,
         )
-    return Part(label, knurling, rivet, stains, defect, texture_seed)
+    return Part(
+        label=label,
+        knurling=knurling,
+        rivet=rivet,
+        stains=stains,
+        defect=defect,
+        texture_seed=texture_seed,
+    )
 
 
 def _draw_knurling(rng: Generator) -> Knurling:
+    """A sound knurling; the spans are how much parts of one line differ."""
     return Knurling(
         length_px=rng.uniform(290, 308),
         radius_px=rng.uniform(53, 58),
@@ -115,6 +142,7 @@ def _draw_knurling(rng: Generator) -> Knurling:
 
 
 def _draw_rivet(rng: Generator) -> Rivet:
+    """A rivet that is seated: all but no gap."""
     return Rivet(
         length_px=rng.uniform(59, 63),
         flange_px=rng.uniform(12.5, 14.5),
@@ -126,11 +154,14 @@ def _draw_rivet(rng: Generator) -> Rivet:
 
 
 def _lift(rivet: Rivet, strength: float) -> Rivet:
+    """The rivet as a press leaves it that did not push it home; `strength` is 0..1."""
     # far above the 1.8 px of a good rivet at most: which class a part is of is never in doubt
-    return replace(rivet, gap_px=6.5 + 7.0 * strength)
+    gap = 6.5 + 7.0 * strength
+    return replace(rivet, gap_px=gap)
 
 
 def _draw_stain(rng: Generator, knurling: Knurling) -> Stain:
+    """A stain anywhere on the side of the knurling that the camera sees."""
     return Stain(
         u_px=rng.uniform(0, knurling.length_px),
         a_px=rng.uniform(-1, 1) * knurling.radius_px,

@@ -18,11 +18,20 @@ from samples.line import plan_line
 from samples.mess import File, plan_mess
 from samples.parts import Size
 
+# Of each of these, truth.json says how many files have which value, and of the flags how many.
 COUNTED = ("true_class", "camera", "spoiled", "broken", "copy", "box_style")
+FLAGS = ("short_name", "nfd")
+# Shots that a process takes at once: few, so that all are busy to the end.
+CHUNK = 4
 
 
 def produce(
-    out: Path, truth: Path, n_parts: int, size: Size, seed: int, workers: int
+    out: Path,
+    truth: Path,
+    n_parts: int,
+    size: Size,
+    seed: int,
+    workers: int,
 ) -> dict[str, object]:
     """Draw `n_parts` parts and return the summary that stands in `truth/truth.json`.
 
@@ -31,38 +40,66 @@ def produce(
     (out / "images").mkdir()
     (truth / "masks").mkdir()
     jobs = plan_jobs(out, truth, n_parts, size, seed)
-    done: list[Developed] = []
-    n_files = sum(len(job.files) for job in jobs)
-    with tqdm(total=n_files, unit="frame", disable=None) as bar:
-        for batch in _run(jobs, workers):
-            done += batch
-            bar.update(len(batch))
-
+    done = _develop_all(jobs, workers)
     # copies are made with their originals, and lie elsewhere in the line
     done.sort(key=lambda one: one.file_id)
-    write_labels(out, [(one.name, one.labels) for one in done], size)
+
+    named = [(one.name, one.labels) for one in done]
+    write_labels(out, named, size)
+
     views = {one.name: one.truth for one in done}
-    summary = {"parts": n_parts, "size": list(size), "seed": seed, **summarise(views)}
+    summary = {
+        "parts": n_parts,
+        "size": list(size),
+        "seed": seed,
+        **summarise(views),
+    }
     content = {"summary": summary, "views": views}
     text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True)
     (truth / "truth.json").write_text(text + "\n", encoding="utf-8")
     return summary
 
 
-def plan_jobs(out: Path, truth: Path, n_parts: int, size: Size, seed: int) -> list[Job]:
+def _develop_all(jobs: list[Job], workers: int) -> list[Developed]:
+    n_files = sum(len(job.files) for job in jobs)
+    done: list[Developed] = []
+    with tqdm(total=n_files, unit="frame", disable=None) as bar:
+        for batch in _run(jobs, workers):
+            done += batch
+            bar.update(len(batch))
+    return done
+
+
+def plan_jobs(
+    out: Path,
+    truth: Path,
+    n_parts: int,
+    size: Size,
+    seed: int,
+) -> list[Job]:
     """One job a shot, with the files that come of it."""
     # seeds 1 and 2 are those of parts and of shots, see develop_job
-    shots = plan_line(np.random.default_rng([seed, 3]), n_parts)
-    files = plan_mess(np.random.default_rng([seed, 4]), shots)
+    of_line = np.random.default_rng([seed, 3])
+    of_mess = np.random.default_rng([seed, 4])
+    shots = plan_line(of_line, n_parts)
+    files = plan_mess(of_mess, shots)
 
     by_shot: dict[int, list[tuple[str, File]]] = {}
     for number, file in enumerate(files):
         file_id = f"v{number:05d}"
-        by_shot.setdefault(file.shot.index, []).append((file_id, file))
+        of_shot = by_shot.setdefault(file.shot.index, [])
+        of_shot.append((file_id, file))
 
     jobs = []
     for index in sorted(by_shot):
-        jobs.append(Job(tuple(by_shot[index]), seed, size, out, truth))
+        job = Job(
+            files=tuple(by_shot[index]),
+            seed=seed,
+            size=size,
+            data_dir=out,
+            truth_dir=truth,
+        )
+        jobs.append(job)
     return jobs
 
 
@@ -71,19 +108,24 @@ def summarise(views: dict[str, dict[str, object]]) -> dict[str, object]:
     counts: dict[str, object] = {"files": len(views)}
     for key in COUNTED:
         values = [str(view[key]) for view in views.values() if view[key]]
-        counts[key] = dict(sorted(Counter(values).items()))
-    for key in ("short_name", "nfd"):
+        counted = Counter(values)
+        counts[key] = dict(sorted(counted.items()))
+    for key in FLAGS:
         counts[key] = sum(bool(view[key]) for view in views.values())
     return counts
 
 
 def _run(jobs: list[Job], workers: int) -> Iterator[list[Developed]]:
+    """The files of each job, in the order of the jobs."""
     if workers == 1:
         _as_anywhere()
         yield from map(develop_job, jobs)
         return
-    with multiprocessing.get_context("spawn").Pool(workers, _as_anywhere) as pool:
-        yield from pool.imap(develop_job, jobs, chunksize=4)
+
+    # spawned, so that a process begins alike on every system
+    spawning = multiprocessing.get_context("spawn")
+    with spawning.Pool(workers, _as_anywhere) as pool:
+        yield from pool.imap(develop_job, jobs, chunksize=CHUNK)
 
 
 def _as_anywhere() -> None:

@@ -11,31 +11,24 @@ from numpy.typing import NDArray
 
 from samples.background import draw_background, draw_dust
 from samples.defects import Bools, Floats
+from samples.grid import HALF_HEIGHT_PX, Grid
 from samples.optics import Lamp, blurred, develop, lit
 from samples.parts import REFERENCE_SIZE, Part, Size, draw_part
-from samples.surface import HALF_HEIGHT_PX, Grid, shape
+from samples.pose import Matrix, draw_lamp, draw_pose, middle_of, placement
+from samples.surface import shape
 
 Box = tuple[int, int, int, int]
-# 2 x 3: turns, scales and shifts.
-Matrix = NDArray[np.float64]
-CAMERAS = ("Ch00", "Ch01")
 # Where the seat of the rivet is boxed, from the end of the knurling on, and half of the box across,
 # in radii of the knurling: with room for a rivet that stands off as far as any does.
 RIVET_WINDOW_PX = (-6.0, 80.0)
 RIVET_HALF_RADII = 1.24
-
-
-@dataclass(frozen=True)
-class Pose:
-    """Where the part lies in the frame. Lengths in reference px, `tilt_rad` counter-clockwise."""
-
-    camera: str
-    dx_px: float
-    dy_px: float
-    tilt_rad: float
-    zoom: float
-    roll_px: float
-    focus_px: float
+# A small frame is drawn twice as fine as it is, up to this many points per reference px; none is
+# drawn coarser than it is: the grooves would make moiré.
+MAX_FINENESS = 2.0
+# Of the frame's width, how much may lie left of the middle of the part: half, and a little more.
+HALF_WIDTH_SHARE = 0.54
+# Rod that is drawn beyond that, px: shift, tilt and zoom may bring it into the frame.
+SPARE_ROD_PX = 30
 
 
 @dataclass(frozen=True)
@@ -79,25 +72,26 @@ def shoot(
     pose = draw_pose(rng, camera, drift)
     lamp = draw_lamp(rng, camera, drift)
 
-    width, height = size
-    reference_width, reference_height = REFERENCE_SIZE
-    scale = min(width / reference_width, height / reference_height)
-
-    # so much of the rod that it leaves the frame, whichever way the part is laid
-    left = max(0.0, 0.54 * width / scale - _middle(part)) + 30
-    # up to twice as fine as the frame, never coarser: the grooves would make moiré
-    per_px = max(1.0, scale, min(2.0, 2 * scale))
-    grid = Grid.of(part, per_px, left)
+    scale = _scale(size)
+    grid = _grid(part, size, scale)
     picture, inside, defect = _render(part, grid, pose.roll_px, lamp)
     matrix = placement(part, pose, grid, size, scale)
 
     radiance = draw_background(rng, camera, size, scale, drift)
-    _paste(radiance, picture, inside, matrix, pose.focus_px * grid.per_px)
+    blur = pose.focus_px * grid.per_px
+    _paste(radiance, picture, inside, matrix, blur)
     draw_dust(rng, radiance, scale)
 
+    # the middle of the lens is not quite that of the frame
     centre = rng.uniform(0.42, 0.58, 2).astype(np.float32)
     vignette = rng.uniform(0.5, 1.1)
-    frame = develop(radiance, rng=rng, lamp=lamp, vignette=vignette, centre=centre)
+    frame = develop(
+        radiance,
+        rng=rng,
+        lamp=lamp,
+        vignette=vignette,
+        centre=centre,
+    )
 
     mask = _warp_mask(defect, matrix, size)
     knurling_box, rivet_box = _part_boxes(part, matrix, grid, size)
@@ -112,66 +106,32 @@ def shoot(
     )
 
 
-def draw_pose(rng: Generator, camera: str, drift: float) -> Pose:
-    """A pose near the taught one; the fixture creeps as the line runs."""
-    # to and fro, and not by the same way for both cameras
-    turns = 1.3 * drift + 0.25 * CAMERAS.index(camera)
-    creep = float(np.sin(2 * np.pi * turns))
-    dx = rng.normal(0, 5) + 9 * creep
-    dy = rng.normal(0, 5) + 7 * (drift - 0.5)
-    tilt_degrees = np.clip(rng.normal(0, 1.2), -3.2, 3.2)
-    return Pose(
-        camera=camera,
-        dx_px=dx,
-        dy_px=dy,
-        tilt_rad=float(np.radians(tilt_degrees)),
-        zoom=rng.uniform(0.985, 1.02),
-        roll_px=rng.uniform(-7, 7),
-        focus_px=rng.uniform(0.35, 0.75),
-    )
-
-
-def draw_lamp(rng: Generator, camera: str, drift: float) -> Lamp:
-    """The lamp ages and is readjusted as the line runs, and differs a little from shot to shot."""
-    side = np.pi * CAMERAS.index(camera)
-    readjusted = 0.10 * np.sin(2 * np.pi * 2.1 * drift)
-    ageing = 1.08 - 0.22 * drift + readjusted
-    return Lamp(
-        gain=float(ageing * rng.uniform(0.82, 1.22)),
-        ring_tilt=rng.uniform(0.52, 0.62),
-        ring_width=rng.uniform(0.17, 0.23),
-        azimuth_rad=float(side + 0.9 + 0.6 * drift + rng.normal(0, 0.35)),
-        uneven=rng.uniform(0.25, 0.65),
-        bar_azimuth_rad=float(side + 4.2 + rng.normal(0, 0.5)),
-        bar_tilt=rng.uniform(0.28, 0.46),
-        bar_gain=rng.uniform(0.3, 0.9),
-    )
-
-
-def placement(part: Part, pose: Pose, grid: Grid, size: Size, scale: float) -> Matrix:
-    """The 2 x 3 matrix from grid points to frame pixels. `Ch01` hangs the other way up."""
-    angle = pose.tilt_rad + np.pi * CAMERAS.index(pose.camera)
-    cos, sin = np.cos(angle), np.sin(angle)
-    step = scale * pose.zoom / grid.per_px
-    turn = step * np.array([[cos, -sin], [sin, cos]])
-
-    # the middle of the part comes to lie near that of the frame
-    middle = _middle(part) + grid.left_px
-    anchor = np.array([middle, HALF_HEIGHT_PX]) * grid.per_px
-    shift = np.array([pose.dx_px, pose.dy_px]) * scale
+def _scale(size: Size) -> float:
+    """Pixels of a frame per reference pixel: the part fits, whatever the shape of the frame."""
     width, height = size
-    target = np.array([width / 2, height / 2]) + shift
-    offset = target - turn @ anchor
-    return np.hstack([turn, offset[:, None]])
+    reference_width, reference_height = REFERENCE_SIZE
+    across = width / reference_width
+    down = height / reference_height
+    return min(across, down)
 
 
-def _middle(part: Part) -> float:
-    """The point of the axis that is laid in the middle of the frame."""
-    return part.knurling.length_px / 2 + 34
+def _grid(part: Part, size: Size, scale: float) -> Grid:
+    """The points at which the part is drawn for a frame of that size."""
+    # so much of the rod that it leaves the frame, whichever way the part is laid
+    width, _ = size
+    half_px = HALF_WIDTH_SHARE * width / scale
+    left = max(0.0, half_px - middle_of(part)) + SPARE_ROD_PX
+
+    twice = 2 * scale
+    per_px = max(1.0, scale, min(MAX_FINENESS, twice))
+    return Grid.of(part, per_px, left)
 
 
 def _render(
-    part: Part, grid: Grid, roll_px: float, lamp: Lamp
+    part: Part,
+    grid: Grid,
+    roll_px: float,
+    lamp: Lamp,
 ) -> tuple[Floats, Bools, Bools]:
     """Radiance, silhouette and defect on the grid, each (n_v, n_u)."""
     size = (grid.v.size, grid.u.size)
@@ -193,8 +153,10 @@ def box_of(mask: Bools) -> Box | None:
     if rows.size == 0:
         return None
 
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    left = int(columns[0])
+    right = int(columns[-1]) + 1
+    top = int(rows[0])
+    bottom = int(rows[-1]) + 1
     return left, top, right - left, bottom - top
 
 
@@ -213,8 +175,9 @@ def _paste(
     covered = blurred(picture * sharp, blur)
 
     alpha = cv2.warpAffine(cover, matrix, size, flags=cv2.INTER_LINEAR)
+    part = cv2.warpAffine(covered, matrix, size, flags=cv2.INTER_LINEAR)
     radiance *= 1 - alpha
-    radiance += cv2.warpAffine(covered, matrix, size, flags=cv2.INTER_LINEAR)
+    radiance += part
 
 
 def _warp_mask(mask: Bools, matrix: Matrix, size: Size) -> Bools:
@@ -228,7 +191,12 @@ def _warp_mask(mask: Bools, matrix: Matrix, size: Size) -> Bools:
     return np.asarray(warped > 0.5)
 
 
-def _part_boxes(part: Part, matrix: Matrix, grid: Grid, size: Size) -> tuple[Box, Box]:
+def _part_boxes(
+    part: Part,
+    matrix: Matrix,
+    grid: Grid,
+    size: Size,
+) -> tuple[Box, Box]:
     """Boxes of the knurling and of the rivet's seat.
 
     The seat is a window of one size, whether or not the rivet is pressed home: its framing must
@@ -240,7 +208,8 @@ def _part_boxes(part: Part, matrix: Matrix, grid: Grid, size: Size) -> tuple[Box
 
     first, last = RIVET_WINDOW_PX
     window = (length + first, length + last)
-    seat = _frame_box(window, RIVET_HALF_RADII * radius, matrix, grid, size)
+    half = RIVET_HALF_RADII * radius
+    seat = _frame_box(window, half, matrix, grid, size)
     return knurling, seat
 
 
@@ -252,14 +221,27 @@ def _frame_box(
     size: Size,
 ) -> Box:
     """The upright box, within the frame, around a rectangle on the part."""
-    corners = np.array([(u, v) for u in span for v in (-half, half)])
+    first, last = span
+    corners = np.array(
+        [
+            (first, -half),
+            (first, half),
+            (last, -half),
+            (last, half),
+        ]
+    )
     origin = np.array([grid.left_px, HALF_HEIGHT_PX])
     on_grid = (corners + origin) * grid.per_px
 
-    turn, offset = matrix[:, :2], matrix[:, 2]
+    turn = matrix[:, :2]
+    offset = matrix[:, 2]
     points = on_grid @ turn.T + offset
-    low = np.clip(np.floor(points.min(0)), 0, None).astype(int)
-    high = np.minimum(np.ceil(points.max(0)).astype(int), size)
+
+    # outwards to whole pixels, within the frame
+    lowest = np.floor(points.min(0))
+    highest = np.ceil(points.max(0)).astype(int)
+    low = np.clip(lowest, 0, None).astype(int)
+    high = np.minimum(highest, size)
 
     left, top = low.tolist()
     width, height = (high - low).tolist()
