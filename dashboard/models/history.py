@@ -23,9 +23,12 @@ def entries(releases: Path) -> list[dict[str, Any]]:
     found = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            found.append(json.loads(line))
+            entry = json.loads(line)
         except ValueError:
             continue
+        # what is left of a torn line may be a number, or a word in quotes
+        if isinstance(entry, dict):
+            found.append(entry)
     return found[::-1]
 
 

@@ -14,7 +14,7 @@ def entry(when: str, outcome: str, **more: object) -> dict[str, object]:
 
 
 def test_the_latest_stands_first_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
-    lines = [json.dumps(entry("2026-01-01T10:00:00", "promoted")), '{"when": "2026',
+    lines = [json.dumps(entry("2026-01-01T10:00:00", "promoted")), '{"when": "2026', "12",
              json.dumps(entry("2026-01-02T10:00:00", "refused", rules=[RULE]))]  # fmt: skip
     (tmp_path / HISTORY).write_text("\n".join(lines) + "\n", encoding="utf-8")
     found = entries(tmp_path)
