@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from samples.draw import LineError
 from samples.tiles import Picture, close_up, tile, write
 
 # as much as a README may load
@@ -56,7 +57,11 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
     content = json.loads(truth_file.read_text(encoding="utf-8"))
-    sheet = contact_sheet(args.data / "images", content["views"], args.pick)
+    try:
+        sheet = contact_sheet(args.data / "images", content["views"], args.pick)
+    except LineError as error:
+        log.error("%s: %s", truth_file, error)
+        return 1
     jpeg = _within(sheet, MAX_BYTES)
 
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +120,10 @@ def _choose(
     camera: str,
     pick: int,
 ) -> str:
-    """The `pick`-th view in the order of the line that is sound and truly named."""
+    """The `pick`-th view in the order of the line that is sound and truly named.
+
+    Raises LineError where there is none.
+    """
 
     def place(name: str) -> str:
         return str(views[name]["id"])
@@ -128,6 +136,10 @@ def _choose(
         if is_wanted and not is_messy:
             sound.append(name)
 
+    if not sound:
+        raise LineError(
+            f"camera {camera} shows no sound view of class {label}; draw more parts"
+        )
     # from the front again when there are fewer
     return sound[pick % len(sound)]
 

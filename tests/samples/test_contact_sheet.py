@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,17 @@ def test_the_sheet_fits_into_a_readme(line: Line, tmp_path: Path) -> None:
     assert main(["--data", str(line.data), "--truth", str(line.truth_dir), "--out", str(out)]) == 0
     assert 20_000 < out.stat().st_size <= MAX_BYTES
     assert cv2.imread(str(out)) is not None
+
+
+def test_a_line_without_a_sound_view_of_a_class_is_refused_in_words(
+    line: Line, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spoiled = {
+        name: view | {"spoiled": view["true_class"] == "slide"} for name, view in line.views.items()
+    }
+    (tmp_path / "truth.json").write_text(json.dumps({"views": spoiled}), encoding="utf-8")
+    assert main(["--data", str(line.data), "--truth", str(tmp_path)]) == 1
+    assert "shows no sound view of class slide; draw more parts" in caplog.text
 
 
 def test_without_a_drawn_line_the_remedy_is_named(
