@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from dashboard.times import to_the_minute
+
 HISTORY = "history.jsonl"
-# Of a time as 2026-11-25T10:42:07+00:00. no outcome: the table shows it to the minute.
-MINUTE_DIGITS = 16
 # The gate judges two models on the test fold: minutes at most.
 GATE_TIMEOUT_S = 900
 
@@ -38,9 +38,8 @@ def log_table(found: list[dict[str, Any]]) -> pd.DataFrame:
     for entry in found:
         rules = entry.get("rules", [])
         stopped = [rule["name"] for rule in rules if not rule["passed"]]
-        when = str(entry.get("when", ""))
         row = {
-            "when": when[:MINUTE_DIGITS].replace("T", " "),
+            "when": to_the_minute(str(entry.get("when", ""))),
             "outcome": entry.get("outcome", ""),
             "from": entry.get("from") or "-",
             "to": entry.get("to") or "-",

@@ -11,6 +11,7 @@ from dashboard.evidence import Evidence
 from dashboard.review.boxes import settled_boxes
 from dashboard.review.decisions import BOXES, LABEL, Vote, about
 from dashboard.review.labels import settled_label
+from dashboard.times import to_the_minute
 from inspection.boxes import parse_boxes
 from inspection.curation.reviews import EXCLUDED
 from inspection.line import Line
@@ -38,8 +39,6 @@ KINDS = {
 STATES = ("open", "disputed", "settled")
 # How likely a label is wrong of which nothing but a contradiction is known: as likely as not.
 NOT_SCORED = 0.5
-# Of a time as 2026-11-25T10:42:07. no outcome: a reason says it to the minute.
-MINUTE_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -249,10 +248,7 @@ def waits_for(reviewer: str, votes: Sequence[Vote]) -> bool:
     if not about(votes, LABEL):
         asked.append(LABEL)
 
-    unanswered = [
-        what for what in asked if not _has_spoken(reviewer, about(votes, what))
-    ]
-    return bool(unanswered)
+    return any(not _has_spoken(reviewer, about(votes, what)) for what in asked)
 
 
 def spoken(votes: Sequence[Vote]) -> str:
@@ -318,7 +314,7 @@ def _error(label: str, verdict: str, normal: str) -> str:
 
 def _doubt(part: LoggedPart, said: Feedback | None, normal: str) -> tuple[str, str]:
     """The kind and the reason for which a person should look at what the service judged."""
-    when = part.answered_at[:MINUTE_DIGITS].replace("T", " ")
+    when = to_the_minute(part.answered_at)
     is_review = part.verdict == "review"
     if said is None:
         if is_review:
