@@ -48,6 +48,7 @@ from inspection.storage import array_on_disk, write_json
 from pipelines.champions import Registry
 from pipelines.status import status
 from stages import tracking
+from stages.clean_labels import CleanLabelsParams
 
 ROOT = Path(__file__).parents[1]
 MIB = 2**20
@@ -66,8 +67,6 @@ DENTED_EACH = 3
 STAGES = ("validate", "clean_labels", "split", "crop")
 # Of the views, one in so many is stored twice.
 COPIED_EACH = 50
-# As stage clean_labels has it by default.
-MIN_CORRELATION = 0.7
 # Grey levels: what all parts have in common, and what each has of its own.
 DESIGN, GRAIN = 40, 20
 
@@ -80,60 +79,49 @@ class Measured:
     n_bytes: int = 0
 
 
+Measure = Callable[[int, Path], dict[str, Measured]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be measured, of how many `unit`s it is, and of how many where nobody says."""
+
+    measure: Measure
+    about: str
+    unit: str
+    usual: list[int]
+
+
 def main() -> None:
     """Draw, measure, print a table and the exponents."""
-    given = _arguments()
-    measure = MEASURES[given.kind]
-    unit = UNITS[given.kind]
-    sizes = getattr(given, unit)
-
+    kind, sizes = _arguments()
     found = {}
     with PlainErrors("scale"):
         for n in sorted(sizes):
-            found[n] = _measured(measure, n)
-    for line in table(unit, found):
+            found[n] = _measured(kind.measure, n)
+    for line in table(kind.unit, found):
         sys.stdout.write(f"{line}\n")
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments() -> tuple[Kind, list[int]]:
+    """What is to be measured, and of what sizes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    kinds = parser.add_subparsers(dest="kind", required=True)
-    log = kinds.add_parser("log", help="the verdict log and its queries")
-    log.add_argument(
-        "--parts",
-        type=int,
-        nargs="+",
-        # half a week and five weeks, by PARTS_A_DAY
-        default=[10_000, 100_000],
-    )
-    stages = kinds.add_parser("stages", help=", ".join(STAGES))
-    stages.add_argument(
-        "--views",
-        type=int,
-        nargs="+",
-        default=[1000, 4000],
-    )
-    copies = kinds.add_parser("duplicates", help="the search for near-duplicates")
-    copies.add_argument(
-        "--views",
-        type=int,
-        nargs="+",
-        default=[2000, 8000],
-    )
-    registry = kinds.add_parser("registry", help="the models and their promotions")
-    registry.add_argument(
-        "--versions",
-        type=int,
-        nargs="+",
-        # by a promotion a week half a year, and four
-        default=[20, 200],
-    )
-    return parser.parse_args()
+    commands = parser.add_subparsers(dest="kind", required=True)
+    for name, kind in KINDS.items():
+        command = commands.add_parser(name, help=kind.about)
+        command.add_argument(
+            f"--{kind.unit}",
+            dest="sizes",
+            metavar=kind.unit.upper(),
+            type=int,
+            nargs="+",
+            default=kind.usual,
+        )
+    given = parser.parse_args()
+    return KINDS[given.kind], given.sizes
 
 
-def _measured(
-    measure: Callable[[int, Path], dict[str, Measured]], n: int
-) -> dict[str, Measured]:
+def _measured(measure: Measure, n: int) -> dict[str, Measured]:
     """What is measured of one size, in a folder that is removed."""
     with tempfile.TemporaryDirectory(prefix="knurl-scale-") as name:
         return measure(n, Path(name))
@@ -268,7 +256,7 @@ def of_duplicates(n_views: int, folder: Path) -> dict[str, Measured]:
     started = time.perf_counter()
     pairs = duplicates.near_duplicates(
         thumbnails,
-        min_correlation=MIN_CORRELATION,
+        min_correlation=CleanLabelsParams().min_correlation,
         apart=parts,
         cameras=["Ch00"] * n_views,
     )
@@ -505,18 +493,33 @@ def _sha256(number: int) -> str:
     return f"{number:064x}"
 
 
-MEASURES: dict[str, Callable[[int, Path], dict[str, Measured]]] = {
-    "log": of_log,
-    "stages": of_stages,
-    "duplicates": of_duplicates,
-    "registry": of_registry,
-}
-# What there is more and more of, and the option that says of how many.
-UNITS = {
-    "log": "parts",
-    "stages": "views",
-    "duplicates": "views",
-    "registry": "versions",
+KINDS = {
+    "log": Kind(
+        of_log,
+        about="the verdict log and its queries",
+        unit="parts",
+        # half a week and five weeks, by PARTS_A_DAY
+        usual=[10_000, 100_000],
+    ),
+    "stages": Kind(
+        of_stages,
+        about=", ".join(STAGES),
+        unit="views",
+        usual=[1000, 4000],
+    ),
+    "duplicates": Kind(
+        of_duplicates,
+        about="the search for near-duplicates",
+        unit="views",
+        usual=[2000, 8000],
+    ),
+    "registry": Kind(
+        of_registry,
+        about="the models and their promotions",
+        unit="versions",
+        # by a promotion a week half a year, and four
+        usual=[20, 200],
+    ),
 }
 
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from samples.draw import LineError
+from samples.pose import CAMERAS
 from samples.tiles import Picture, close_up, tile, write
 
 # as much as a README may load
@@ -25,7 +26,6 @@ CAPTIONS = {
     "double_line": ("double line", "the die's bearing is worn"),
     "under_press": ("under-press", "the rivet is not seated"),
 }
-CAMERAS = ("Ch00", "Ch01")
 # height of a row and of the header, widths of the columns; px of the sheet
 ROW_PX = 270
 HEADER_PX = 34

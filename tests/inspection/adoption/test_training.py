@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from inspection.adoption.training import ANOMALY, EPOCHS, TRANSFER, epochs_for, steps_of
@@ -24,7 +26,7 @@ def test_what_is_proposed_is_what_the_training_takes() -> None:
 
 
 def test_so_is_what_is_proposed_for_anomalies() -> None:
-    read = FitAnomalyParams.model_validate_json(
-        "{" + ", ".join(f'"{key}": {value}' for key, value in ANOMALY.items()) + "}"
+    read = FitAnomalyParams.model_validate(
+        {key: json.loads(value) for key, value in ANOMALY.items()}
     )
     assert {key: str(getattr(read, key)) for key in ANOMALY} == ANOMALY
