@@ -10,6 +10,8 @@ import json
 import os
 import sqlite3
 import sys
+import time
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 from inspection.failures import explained
@@ -21,6 +23,11 @@ ANSWER = "\x1e"
 BESIDE = "beside"
 # A shell reports a process that was killed by a signal as 128 and more; Python as a number below 0.
 KILLED_BY_A_SIGNAL = 128
+
+# A run that was killed holds DVC's locks until the kernel has taken back its memory: within a
+# second, some seconds where a training has to be swapped in. Another run holds them for longer.
+DYING_S = 15.0
+ASK_AGAIN_S = 0.2
 
 
 def main() -> None:
@@ -48,9 +55,23 @@ def main() -> None:
         raise SystemExit(1) from error
     for line in commands:
         try:
-            _say({"ran": bool(repo.reproduce(line.strip(), single_item=True))})
+            _say({"ran": _brought_up_to_date(repo, line.strip())})
         except fails as error:
             _say(_failure(error))
+
+
+def _brought_up_to_date(repo: Any, stage: str) -> bool:
+    """Run a stage that is not up to date; True where it was not. A dying run is waited for."""
+    from dvc.exceptions import DvcException
+
+    give_up = time.monotonic() + DYING_S
+    while True:
+        try:
+            return bool(repo.reproduce(stage, single_item=True))
+        except DvcException as error:
+            if not _is_held(error) or time.monotonic() > give_up:
+                raise
+        time.sleep(ASK_AGAIN_S)
 
 
 def _planned(repo: Any) -> tuple[dict[str, list[str]], list[str]]:
@@ -86,28 +107,33 @@ def _is_passing(error: BaseException) -> bool:
 
     A stage that ends by itself, for a wrong parameter say, ends so every time.
     """
-    from dvc.lock import LockError
     from dvc.stage.exceptions import StageCmdFailedError
 
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _causes(error):
         if isinstance(cause, StageCmdFailedError):
             # DVC keeps it in the message alone
             status = int(str(cause).rpartition("exited with ")[2])
             return status < 0 or status >= KILLED_BY_A_SIGNAL
-        if isinstance(cause, LockError):
-            return True
-        cause = cause.__cause__
-    return False
+    return _is_held(error)
+
+
+def _is_held(error: BaseException) -> bool:
+    """Whether another DVC holds what a stage reads or writes."""
+    from dvc.lock import LockError
+
+    return any(isinstance(cause, LockError) for cause in _causes(error))
 
 
 def _told(error: BaseException) -> str:
-    messages = []
+    return "; ".join(str(cause) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, what caused it, what caused that."""
     cause: BaseException | None = error
     while cause is not None:
-        messages.append(str(cause))
+        yield cause
         cause = cause.__cause__
-    return "; ".join(messages)
 
 
 def _say(answer: dict[str, Any]) -> None:

@@ -1,7 +1,9 @@
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,17 @@ def test_a_dvc_that_was_killed_is_started_again(project: Path) -> None:
         dvc._process.kill()
         dvc._process.wait()
         assert dvc.run("double", lambda _: None)
+
+
+def test_a_run_that_is_still_dying_is_waited_for(project: Path) -> None:
+    dying = subprocess.Popen(["sleep", "3"])
+    holder = {"pid": dying.pid, "cmd": "a run that was killed"}
+    held = {"read": {}, "write": {str(project / "double.txt"): holder}}
+    with Dvc(lambda _: None) as dvc:
+        (project / ".dvc/tmp/rwlock").write_text(json.dumps(held))
+        threading.Thread(target=dying.wait).start()  # or it stays, as a zombie
+        assert dvc.run("double", lambda _: None)
+    assert dying.poll() is not None
 
 
 def test_what_a_killed_dvc_left_empty_is_repaired(project: Path) -> None:
