@@ -35,6 +35,8 @@ from pipelines.shipping.bento import of_champion
 
 LOCK = RETRAINING
 SERVER_START_S = 180  # a busy machine takes longer than the 20 s that Prefect grants
+# what Prefect's RuntimeError says where it took longer even so
+NO_SERVER = "Timed out while attempting to connect to ephemeral Prefect API server"
 # evaluate_cam and fit_anomaly need the same stages and not each other; more never run at once
 MAX_SIDE_BY_SIDE = 2
 # by then whoever held DVC's locks has mostly ended, and memory is free again
@@ -235,10 +237,20 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--promote", action="store_true", help="then ask the gate")
     given = parser.parse_args()
-    patient = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: SERVER_START_S}
     try:
-        with temporary_settings(patient):
+        with temporary_settings(
+            {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: SERVER_START_S}
+        ):
             retrain(given.stages, given.overrides, given.promote, by=getpass.getuser())
+    except RuntimeError as error:
+        if NO_SERVER not in str(error):
+            raise
+        sys.stderr.write(
+            f"retrain: Prefect's server did not answer within {SERVER_START_S} s; nothing was "
+            "begun. Run it again when the machine is less busy, or name a server that runs in "
+            "PREFECT_API_URL (`make schedule` starts one)\n"
+        )
+        raise SystemExit(1) from error
     except InspectionError as error:
         sys.stderr.write(f"retrain: failed\n{error}\n")
         raise SystemExit(1) from error

@@ -307,6 +307,22 @@ def test_of_two_runs_that_begin_at_once_one_runs_and_the_other_says_so(project: 
     assert (project / "report.txt").read_text() == "7\n7\n"
 
 
+def test_a_temporary_server_that_comes_too_late_is_told_in_one_line(project: Path) -> None:
+    """It is granted no time at all."""
+    no_server = environment() | {"PREFECT_API_URL": "", "PREFECT_HOME": str(project / "prefect")}
+    impatient = "from pipelines import retrain; retrain.SERVER_START_S = 0; retrain.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", impatient],
+        env=os.environ | no_server,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "retrain: Prefect's server did not answer within 0 s" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project / "double.txt").exists()
+
+
 def test_the_deployments_name_their_flows_and_retrain_runs_weekly_one_at_a_time() -> None:
     from prefect.flows import load_flow_from_entrypoint
 
