@@ -51,14 +51,14 @@ class TrainParams(sections.Params):
     """How the classifier is made and trained."""
 
     backbone: str = "resnet10t"
-    """Any name that timm knows; `packaged` weights exist for tf_efficientnet_lite0."""
+    """Any name that timm knows; `packaged` weights exist for tf_efficientnet_lite0 to 2."""
 
     backbone_args: dict[str, Any] | None = None
     """Arguments of timm's backbone, to make it narrower for instance; null for those of its name.
     Weights fit no other widths than their own."""
 
     weights: str = NONE
-    """What the backbone starts from. `packaged`: ImageNet weights that come with `make setup`;
+    """What the backbone starts from. `packaged`: ImageNet weights, Lite0's come with `make setup`;
     `hub`: timm's, from the internet, or none where that is away; the path of a safetensors file; or
     `none`."""
 

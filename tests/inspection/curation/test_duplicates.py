@@ -54,10 +54,10 @@ def test_what_stands_still_before_the_camera_makes_no_duplicates() -> None:
     assert pairs(frames) == []
 
 
-def board(seed: int) -> np.ndarray:
-    """A part with the same print as all others, lying anywhere, and a grain of its own."""
+def board(seed: int, design: int = 999) -> np.ndarray:
+    """A part with the print of its design, lying anywhere, and a grain of its own."""
     rng = np.random.default_rng(seed)
-    prints = cv2.resize(np.random.default_rng(999).random((54, 64)), (256, 216)) > 0.55
+    prints = cv2.resize(np.random.default_rng(design).random((54, 64)), (256, 216)) > 0.55
     frame = 90 + 70.0 * cv2.GaussianBlur(prints.astype(np.float32), (0, 0), 1.0)
     frame += cv2.GaussianBlur(rng.normal(0, 18, frame.shape), (0, 0), 1.0)
     frame *= np.pad(np.ones((176, 216)), 20)
@@ -76,6 +76,23 @@ def test_a_copy_is_found_among_parts_that_bear_one_print(kind: str) -> None:
     frames = [board(seed) for seed in range(22)]
     found = pairs([*frames, copies(frames[5])[kind]])
     assert [(i, j) for i, j, _ in found] == [(5, 22)]
+
+
+def test_on_a_line_of_four_designs_parts_of_one_are_no_duplicates_and_a_copy_is_found() -> None:
+    """A quarter of the parts are of a design, so most peers drawn at random are of another."""
+    frames = [board(seed, design=seed % 4) for seed in range(72)]
+    found = pairs([*frames, copies(frames[5])["encoded again"]])
+    assert [(i, j) for i, j, _ in found] == [(5, 72)]
+
+
+@pytest.mark.parametrize(("n_of_a_design", "n_pairs"), [(17, 0), (16, 1)])
+def test_a_design_is_what_sixteen_others_have_in_common(n_of_a_design: int, n_pairs: int) -> None:
+    of_design = [board(seed) for seed in range(n_of_a_design)]
+    frames = [*of_design, *(shot(seed) for seed in range(60))]
+    textures = duplicates._Textures(np.stack(frames), ["c"] * len(frames))
+    apart = [str(i) for i in range(len(frames))]
+    found = duplicates._copies_of(0, [1], textures, apart=apart, min_correlation=0.7)
+    assert len(found) == n_pairs
 
 
 def test_a_burst_of_shots_of_one_part_is_no_common_print() -> None:
@@ -178,16 +195,16 @@ def test_what_is_common_is_sought_within_thirty_two_pixels(shift_px: int, is_fou
 
 
 def test_the_three_most_alike_of_each_frame_are_candidates() -> None:
-    frames = np.stack([coarsely(0.05 * i) for i in range(7)])
-    found = duplicates._candidates(frames, [str(i) for i in range(7)])
+    frames = [coarsely(0.05 * i) for i in range(7)]
+    found = duplicates._candidates(np.stack(frames), [str(i) for i in range(7)])
     assert (0, 3) in found
     assert (0, 4) not in found
 
 
 @pytest.mark.parametrize(("angle", "is_candidate"), [(0.28, True), (0.36, False)])
 def test_candidates_correlate_at_0_95_at_the_coarse_size(angle: float, is_candidate: bool) -> None:
-    frames = np.stack([coarsely(0.0), coarsely(angle)])
-    assert bool(duplicates._candidates(frames, ["a", "b"])) == is_candidate
+    frames = [coarsely(0.0), coarsely(angle)]
+    assert bool(duplicates._candidates(np.stack(frames), ["a", "b"])) == is_candidate
 
 
 @pytest.mark.parametrize(("n_frames", "is_known"), [(19, False), (20, True)])
@@ -199,9 +216,9 @@ def test_what_stands_still_is_known_from_twenty_frames_of_a_camera(
     assert textures.still["c"].any() == is_known
 
 
-def test_twice_sixteen_frames_of_a_camera_are_drawn() -> None:
-    textures = duplicates._Textures(np.stack([shot(1)] * 40), ["c"] * 40)
-    assert len(set(textures.drawn["c"])) == 32
+def test_128_frames_of_a_camera_are_drawn() -> None:
+    textures = duplicates._Textures(np.stack([shot(1)] * 130), ["c"] * 130)
+    assert len(set(textures.drawn["c"])) == 128
 
 
 @pytest.mark.parametrize(("n_peers", "is_known"), [(7, False), (8, True)])
