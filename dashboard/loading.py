@@ -29,7 +29,7 @@ from dashboard.places import (
 )
 from dashboard.versions import Version, versions
 from inspection.runtime.bundle import CARD, Card
-from inspection.runtime.detectors import anomaly_regions
+from inspection.runtime.detectors import detector_folders
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import POINTER
 from inspection.runtime.views import View, ViewOutputs
@@ -104,9 +104,7 @@ def make_atlas(version: Version) -> None:
 
 def evidence_at_hand(card: Card) -> Evidence | None:
     """Scores of parts that the assembled bundle has not seen; None before val is measured."""
-    folders = {"classifier": CLASSIFIER}
-    for name, region in anomaly_regions(card.line).items():
-        folders[name] = ANOMALY / region
+    folders = detector_folders(card.line, classifier=CLASSIFIER, anomaly=ANOMALY)
     return stored(views(), card, folders, KEPT, card.version)
 
 

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 # Of a cell of the table, and of the margin with the names of the classes.
+# no outcome: a picture that shows the table whole at any of them
 CELL_PX, ROW_PX, MARGIN_PX = 96, 36, 130
 
 

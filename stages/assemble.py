@@ -49,7 +49,7 @@ from inspection.runtime.detectors import (
     Calibration,
     HeatScale,
     StandardScore,
-    anomaly_regions,
+    detector_folders,
 )
 from inspection.runtime.inspector import Measurement
 from inspection.runtime.views import View
@@ -189,9 +189,7 @@ def gathered_evidence(
     views: pd.DataFrame, val_parts: Parts, line: Line, paths: Paths
 ) -> Evidence:
     """The scores out of fold where all detectors have such, or else what was measured of val."""
-    folders = {CLASSIFIER: paths.classifier}
-    for name, region in anomaly_regions(line).items():
-        folders[name] = paths.anomaly / region
+    folders = detector_folders(line, classifier=paths.classifier, anomaly=paths.anomaly)
     tables = {name: read_out_of_fold(folder) for name, folder in folders.items()}
     known = {name: table for name, table in tables.items() if table is not None}
     # a part's score is fused from all detectors, so one of them out of fold is not enough

@@ -16,12 +16,14 @@ from inspection.models.cam import (
     EXPORTABLE,
     FUSED,
     METHODS,
+    Recipe,
     as_tensor,
     layer_names,
     raw_cams,
 )
 from inspection.models.classifier import DefectClassifier, load_classifier_before_val
 from inspection.models.crops import Crops, drawn, evenly_spaced, load_crops
+from inspection.processes import keep_freed_memory
 from inspection.runtime.heat import overlay, scaled
 from inspection.storage import write_bytes, write_json, write_table
 from stages import program, sections
@@ -31,6 +33,7 @@ PLACED = ("mask", "box")
 
 # Of the recipes that can be exported, the one of the literature (Selvaraju et al. 2017).
 DEFAULT_METHOD = "gradcam"
+DEFAULT: Recipe = (DEFAULT_METHOD, FUSED)
 # Heat on the absolute scale, 0..1, from which a box is drawn where no truth tells a better one:
 # halfway from normal parts to defects.
 DEFAULT_BOX_THRESHOLD = 0.5
@@ -40,13 +43,13 @@ NORMAL = 0
 FIRST_DEFECT = 1
 
 # Crops that go through the model at once: enough to keep the cores busy, little to hold.
-BATCH = 64
+BATCH = 16
 
 # RGB of the line around the labelled place: a green, which neither metal nor heat shows.
 OUTLINE_RGB = (60, 220, 120)
 
-# By recipe, which is a method and a layer: the heat (N, h, w) of crops.
-Heats = dict[tuple[str, str], Floats]
+# By recipe: the heat (N, h, w) of crops.
+Heats = dict[Recipe, Floats]
 
 
 class EvaluateCamParams(sections.Params):
@@ -82,6 +85,7 @@ def main() -> None:
         sections.line("classify"),
         sections.section("evaluate_cam", EvaluateCamParams),
     )
+    keep_freed_memory()
     model = load_classifier_before_val(paths.classifier)
     val = load_crops(paths.crops, line.classify).in_fold("val")
     classes = model.architecture.classes
@@ -98,10 +102,12 @@ def main() -> None:
     cold = drawn(np.flatnonzero(is_normal), params.max_normals, params.seed)
     normals = val.rows(cold)
 
-    heats = _all_heats(model, defects, labels[shown].tolist())
+    # without marks nothing can be compared, and the other recipes need not be tried
+    only = None if can_measure else DEFAULT
+    heats = _heats(model, defects, labels[shown].tolist(), only)
     # as the service does, which never shows heat for "normal"
     likeliest = _likeliest_defects(model, normals)
-    cold_heats = _all_heats(model, normals, likeliest)
+    cold_heats = _heats(model, normals, likeliest, only)
 
     table = pd.DataFrame()
     if can_measure:
@@ -143,9 +149,14 @@ def _likeliest_defects(model: DefectClassifier, crops: Crops) -> list[int]:
     return (FIRST_DEFECT + defect_logits.argmax(axis=1)).tolist()
 
 
-def _all_heats(model: DefectClassifier, crops: Crops, classes: list[int]) -> Heats:
-    batches: dict[tuple[str, str], list[Floats]] = defaultdict(list)
-    for recipe, heat in raw_cams(model, crops.images, classes):
+def _heats(
+    model: DefectClassifier,
+    crops: Crops,
+    classes: list[int],
+    only: Recipe | None,
+) -> Heats:
+    batches: dict[Recipe, list[Floats]] = defaultdict(list)
+    for recipe, heat in raw_cams(model, crops.images, classes, only=only):
         batches[recipe].append(heat)
     return {recipe: np.concatenate(parts) for recipe, parts in batches.items()}
 
@@ -197,9 +208,8 @@ def _choose(table: pd.DataFrame) -> dict[str, Any]:
 
 def _default(cold_heats: Heats, heats: Heats) -> dict[str, Any]:
     """The recipe where no defect is marked; its scale rests on defects named rightly, if any."""
-    recipe = (DEFAULT_METHOD, FUSED)
-    cold_peaks = _peaks(cold_heats.get(recipe, _no_heat()))
-    peaks = _peaks(heats.get(recipe, _no_heat()))
+    cold_peaks = _peaks(cold_heats.get(DEFAULT, _no_heat()))
+    peaks = _peaks(heats.get(DEFAULT, _no_heat()))
     cold, hot = absolute_scale(cold_peaks, peaks)
     program.log.warning(
         "no val defect is both predicted and marked with a box or mask; "

@@ -17,7 +17,12 @@ from inspection.models.export import (
 )
 from inspection.models.locator import Locator
 from inspection.runtime.bundle import LocatorCard, ModelSet
-from inspection.runtime.detectors import CLASSIFIER, DetectorModel, anomaly_regions
+from inspection.runtime.detectors import (
+    CLASSIFIER,
+    DetectorModel,
+    anomaly_regions,
+    detector_folders,
+)
 from inspection.storage import read_json
 
 LOCATOR_FILE = "locator.onnx"
@@ -47,9 +52,8 @@ def load_trained(
     recipe = read_json(cam / "recipe.json")
     settings_file = crops / "locator.json"
     settings = read_json(settings_file) if settings_file.exists() else {}
-    folders = {
-        detector: anomaly / region for detector, region in anomaly_regions(line).items()
-    }
+    folders = detector_folders(line, classifier=classifier, anomaly=anomaly)
+    del folders[CLASSIFIER]
     return Trained(
         classifier=ClassifierWithHeat(model, recipe["method"]),
         anomalies={

@@ -47,6 +47,7 @@ class Plan:
     photos: Sequence[str]
     pictures: Sequence[Picture]
     boxes: Boxes | None
+    marks_places: bool  # whether masks or boxes say where defects are
     listing: Listing
 
     @property
@@ -58,19 +59,6 @@ class Plan:
     def epochs(self) -> int:
         """How long to train: some hundred steps, however many views there are."""
         return training.epochs_for(len(self.proposal.labels))
-
-    @property
-    def marks_places(self) -> bool:
-        """Whether masks or boxes say where defects are."""
-        settings = self.validate
-        if "masks" in settings or "mask" in settings.get("columns", {}):
-            return True
-
-        _, *defects = self.line["classes"]
-        names = known_names({one: self.classes[one] for one in defects})
-        folded = set(map(fold_name, names))
-        categories = self.boxes.categories if self.boxes else []
-        return any(fold_name(one) in folded for one in categories)
 
     @property
     def part_disagreement(self) -> str:
@@ -114,10 +102,13 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
     places = _places(proposal, boxes.together)
     if places:
         kept = with_boxed(kept, normal, labels, places)
-    line = line_section(name, kept, places, pictures, len(photos))
     n_known = _n_known(labels, kept)
     validate = validate_section(
         listing, proposal, part, places, pictures, n_known=n_known
+    )
+    marks_places = _marks_places(validate, normal, kept, places)
+    line = line_section(
+        name, kept, places, pictures, len(photos), marks_places=marks_places
     )
     return Plan(
         line,
@@ -130,6 +121,7 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
         photos=photos,
         pictures=pictures,
         boxes=places,
+        marks_places=marks_places,
         listing=listing,
     )
 
@@ -138,6 +130,22 @@ def _places(proposal: Proposal, found: Boxes) -> Boxes | None:
     """The boxes that say where defects and regions lie: those of the table, or of other files."""
     boxes = proposal.boxes if proposal.columns else found
     return boxes if boxes and boxes.annotations.boxes else None
+
+
+def _marks_places(
+    validate: Mapping[str, Any],
+    normal: str,
+    classes: Mapping[str, Sequence[str]],
+    boxes: Boxes | None,
+) -> bool:
+    """Whether masks, or boxes of a defect, say where defects are."""
+    if "masks" in validate or "mask" in validate.get("columns", {}):
+        return True
+
+    defects = {one: raw for one, raw in classes.items() if one != normal}
+    folded = set(map(fold_name, known_names(defects)))
+    categories = boxes.categories if boxes else []
+    return any(fold_name(one) in folded for one in categories)
 
 
 def _n_known(labels: Mapping[str, str], kept: Mapping[str, Sequence[str]]) -> int:

@@ -29,6 +29,8 @@ def line_section(
     boxes: Boxes | None,
     pictures: Sequence[Picture],
     n_images: int,
+    *,
+    marks_places: bool,
 ) -> dict[str, Any]:
     """The `line` section: classes with their aliases, regions, channels, bits."""
     normal, *defects = classes
@@ -39,7 +41,7 @@ def line_section(
         boxed = {one: _categories_of(one, classes, boxes) for one in defects}
         placed = boxed_regions(canonical_names(regions, ()), boxes, boxed)
     else:
-        placed = whole_frame(pictures, defects)
+        placed = whole_frame(pictures, defects, marks_places=marks_places)
     return {
         "name": name,
         "channels": 3 if has_colour(pictures) else 1,

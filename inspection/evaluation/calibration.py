@@ -35,6 +35,7 @@ N_BINS = 10
 # the part alone. What the line's own share and costs make of it, the thresholds say.
 EVEN = 0.5
 # Of a ridge on the weights, so large that there is none: the targets keep them finite.
+# no outcome: at a tenth or ten times of it the weights are the same to five digits
 INVERSE_RIDGE = 1e6
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from inspection.geometry import Image
+from inspection.models.compiled import in_full_precision
 from inspection.runtime.sessions import OnnxSession
-from inspection.telemetry import telemetry_off
 
 Run = Callable[[Image], Sequence[Any]]
 
@@ -25,12 +25,7 @@ def _onnxruntime(path: Path) -> Run:
 
 
 def _openvino(path: Path) -> Run:
-    telemetry_off()
-    import openvino
-
-    # By itself OpenVINO takes bfloat16 where the processor has it, which is three digits.
-    precision = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(path, "CPU", precision)
+    compiled = in_full_precision(path)
 
     def run(image: Image) -> Sequence[Any]:
         return [np.array(output[0]) for output in compiled(image[None]).values()]

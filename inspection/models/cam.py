@@ -28,6 +28,10 @@ EPSILON = (
 )
 
 
+# A method and a layer.
+Recipe = tuple[str, str]
+
+
 def layer_names(model: DefectClassifier) -> list[str]:
     """The layers that can be looked at: backbone stages by their stride, then the fused features.
 
@@ -37,12 +41,18 @@ def layer_names(model: DefectClassifier) -> list[str]:
 
 
 def raw_cams(
-    model: DefectClassifier, crops: Image, classes: Sequence[int], batch_size: int = 16
-) -> Iterator[tuple[tuple[str, str], Floats]]:
+    model: DefectClassifier,
+    crops: Image,
+    classes: Sequence[int],
+    batch_size: int = 16,
+    *,
+    only: Recipe | None = None,
+) -> Iterator[tuple[Recipe, Floats]]:
     """Raw heat, not below 0, of every method and layer for the given class of each crop.
 
     `crops` is (N, H, W, C) uint8. Yields ((method, layer), heat (n, H / 4, W / 4)) per mini-batch,
-    in the order of the crops. One forward and one backward pass serve all of them.
+    in the order of the crops. One forward and one backward pass serve all of them. With `only` it
+    is this method and layer alone.
     """
     from pytorch_grad_cam.activations_and_gradients import ActivationsAndGradients
 
@@ -63,6 +73,8 @@ def raw_cams(
             model.zero_grad()
             logits.gather(1, wanted[:, None]).sum().backward()
             for (method, cam), (number, name) in _pairs(methods, names):
+                if only not in (None, (method, name)):
+                    continue
                 activations = tapped.activations[number].numpy()
                 gradients = tapped.gradients[number].numpy()
                 raw = cam.get_cam_image(

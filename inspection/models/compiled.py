@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,16 @@ class _Method(nn.Module):
         return (given,) if isinstance(given, Tensor) else tuple(given)
 
 
+def in_full_precision(graph: Any) -> Any:
+    """A model of OpenVINO, or the path of an ONNX file, compiled for the CPU."""
+    telemetry_off()
+    import openvino
+
+    # By itself OpenVINO takes bfloat16 where the processor has it, which is three digits.
+    precision = {"INFERENCE_PRECISION_HINT": "f32"}
+    return openvino.Core().compile_model(graph, "CPU", precision)
+
+
 def compiled(owner: nn.Module, method: str, size_px: tuple[int, int]) -> Compute:
     """A method of a network, as a function of crops (N, H, W, C) uint8 of width and height.
 
@@ -49,9 +60,7 @@ def compiled(owner: nn.Module, method: str, size_px: tuple[int, int]) -> Compute
         graph = openvino.convert_model(
             module, example_input=example, input=[-1, n_channels, height, width]
         )
-    # By itself OpenVINO takes bfloat16 where the processor has it, which is three digits.
-    precision = {"INFERENCE_PRECISION_HINT": "f32"}
-    run = openvino.Core().compile_model(graph, "CPU", precision)
+    run = in_full_precision(graph)
 
     def compute(crops: Image) -> list[Tensor]:
         batches = [

@@ -7,6 +7,7 @@ the fused score, see inspection/runtime/fusion.py.
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -161,6 +162,14 @@ def anomaly_regions(line: Line) -> dict[str, str]:
 def detector_names(line: Line) -> tuple[str, ...]:
     """The detectors of a line in the order in which their scores are shown."""
     return (CLASSIFIER, *anomaly_regions(line))
+
+
+def detector_folders(line: Line, *, classifier: Path, anomaly: Path) -> dict[str, Path]:
+    """Where each detector was fitted: in `classifier`, and by region in a folder of `anomaly`."""
+    folders = {CLASSIFIER: classifier}
+    for name, region in anomaly_regions(line).items():
+        folders[name] = anomaly / region
+    return folders
 
 
 def score_names(line: Line) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 import pytest
 
 from inspection.adoption.boxes import Boxes, region_categories
-from inspection.adoption.regions import boxed_regions, crop_size, orientation
+from inspection.adoption.pictures import Picture
+from inspection.adoption.regions import boxed_regions, crop_size, orientation, whole_frame
 from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import Annotations
 from inspection.geometry import Box
+from inspection.images import ImageFacts
 
 
 def boxes(views: list[list[tuple[str, float, float, float, float]]]) -> Boxes:
@@ -21,6 +23,20 @@ def boxes(views: list[list[tuple[str, float, float, float, float]]]) -> Boxes:
 )
 def test_the_crop_keeps_the_aspect_of_the_frame(frame: tuple[int, int], crop: list[int]) -> None:
     assert crop_size(*frame) == crop
+
+
+@pytest.mark.parametrize(
+    ("side_px", "marks_places", "crop_px"),
+    [(224, True, 224), (225, True, 256), (300, True, 256), (288, False, 288), (300, False, 320),
+     (4000, False, 320)],
+)  # fmt: skip
+def test_a_frame_without_marks_is_seen_as_it_is_up_to_320_px(
+    side_px: int, marks_places: bool, crop_px: int
+) -> None:
+    facts = ImageFacts(side_px, side_px, 1, 8, "PNG")
+    picture = Picture(facts, is_mask=False, is_coloured=False)
+    placed = whole_frame([picture], ["dent"], marks_places=marks_places)
+    assert placed["regions"]["part"]["size_px"] == [crop_px, crop_px]
 
 
 @pytest.mark.parametrize(("n_boxed", "regions"), [(10, ["body"]), (9, [])])

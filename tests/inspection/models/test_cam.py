@@ -110,6 +110,15 @@ def test_every_method_and_layer_gives_heat_per_crop_that_is_not_below_zero(
         assert heat.min() >= 0
 
 
+def test_one_recipe_alone_gives_the_heat_that_it_gives_among_all(trained: Trained) -> None:
+    crops, classes = defects_of(trained.val)
+    recipe = ("gradcam", FUSED)
+    among_all = dict(raw_cams(trained.model, crops.images[:5], classes[:5]))[recipe]
+    alone = dict(raw_cams(trained.model, crops.images[:5], classes[:5], only=recipe))
+    assert list(alone) == [recipe]
+    np.testing.assert_array_equal(alone[recipe], among_all)
+
+
 def test_mini_batches_come_in_order_and_change_nothing(trained: Trained) -> None:
     crops, classes = defects_of(trained.val)
     small: list[np.ndarray] = []
