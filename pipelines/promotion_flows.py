@@ -19,13 +19,26 @@ from pipelines.shipping.bento import of_champion
     result_serializer="json",
 )
 def promote(
-    by: str, dry_run: bool = False, override: str = "", bento: bool = True
+    by: str,
+    dry_run: bool = False,
+    override: str = "",
+    sync: bool = False,
+    bento: bool = True,
 ) -> str:
     """Hold the challenger against the champion; a run whose challenger is refused fails.
 
-    `override`, a reason, promotes in spite of the gate. `bento` packs what then serves.
+    `override`, a reason, promotes in spite of the gate. `sync` lets the version serve that MLflow's
+    alias `champion` names. `bento` packs what then serves.
     """
-    outcome = gate.promote(dry_run=dry_run, override=override, by=by)
+    if sync and (dry_run or override):
+        raise InspectionError(
+            "promote: sync asks no gate; leave dry_run and override out"
+        )
+    outcome = (
+        gate.sync(by=by)
+        if sync
+        else gate.promote(dry_run=dry_run, override=override, by=by)
+    )
     if outcome in ("refused", "superseded"):
         raise InspectionError(
             f"promote: the challenger is {outcome}; see `python -m pipelines.status`"

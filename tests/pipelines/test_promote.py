@@ -354,7 +354,9 @@ def test_an_alias_that_was_moved_in_mlflow_takes_effect_with_the_gates_result(
     promoted.client.set_registered_model_alias(promoted.line, "champion", "2")
     assert "promote --sync" in status(promoted)
 
-    assert sync(by="Ada") == "synced"
+    with pytest.raises(InspectionError, match="sync asks no gate"):
+        promotion_flows.promote.fn(by="Ada", sync=True, dry_run=True)
+    assert promotion_flows.promote.fn(by="Ada", sync=True, bento=False) == "synced"
     assert champion(RELEASES).name == promoted.tags("2")["release"]
     assert promoted.aliases()["previous"] == "1"
     assert any(not rule["passed"] for rule in promoted.entries()[-1]["rules"])
