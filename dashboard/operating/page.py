@@ -142,15 +142,21 @@ def _slider(
     values = set(steps)
     if own is not None:
         values.add(own)
-    options = [f"{value:g}" for value in sorted(values)]
+    options = [_written(value) for value in sorted(values)]
     if off:
         options.append(off)
 
-    default = off if own is None else f"{own:g}"
+    default = off if own is None else _written(own)
     address.recall(key, options, default)
     chosen = st.select_slider(title, options, key=key)
     address.note(key)
     return str(chosen)
+
+
+def _written(value: float) -> str:
+    """The shortest text that is read back as the same value."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def _reset() -> None:

@@ -90,3 +90,15 @@ def test_what_was_tried_with_unseen_parts_and_defects_is_shown_and_whether_it_st
     assert any("never shown" in columns for columns in tables)
     ages = [one.value for one in page.caption if one.value.startswith("Tried beside")]
     assert [age.split(";")[0] for age in ages] == ["Tried beside bundle older"]
+
+
+def test_a_cost_of_the_card_is_a_step_of_its_slider_to_the_last_digit(
+    page: AppTest, line_folder: Path
+) -> None:
+    path = line_folder / "models/bundle/card.json"
+    card = json.loads(path.read_text())
+    card["costs"]["escape_cost"] = 123.4567891
+    path.write_text(json.dumps(card))
+    measured(page)
+    assert page.select_slider(key="escape").value == "123.4567891"
+    assert page.select_slider(key="review").value == "0.3"
