@@ -6,7 +6,8 @@ Works on a copy of a finished project (the current one): registers a bundle that
 not know, promotes it, rolls back, takes feedback and files of the inbox into the data. Each is
 killed (SIGKILL, with all that it has started), every other time soon after its first write, then
 repeated. With --pipeline it is the whole pipeline instead, computed anew without DVC's caches, and
-killed again and again until it has come to its end. Exit 1 where something was lost.
+killed again and again until it has come to its end; with --stages the flow `retrain`, killed once
+in every stage, --runs times over. Exit 1 where something was lost.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.drills.intake import IntakeDrill
-from benchmarks.drills.whole_pipeline import KillDrill, copied
+from benchmarks.drills.whole_pipeline import KillDrill, StageDrill, copied
 from benchmarks.kills import Commands, Outcome, check_champion, table
 from inspection.runtime.bundle import CARD, read_card
 from inspection.runtime.releases import champion
@@ -149,6 +150,16 @@ def of_the_pipeline(project: Path, *, runs: int, seed: int) -> Outcome:
     return outcome
 
 
+def of_each_stage(project: Path, *, runs: int, seed: int) -> Outcome:
+    """Kill the flow `retrain` in every stage, `runs` times, in a project that may be spoiled."""
+    drill = StageDrill(Commands(project, (), seed))
+    drill.begin()
+    outcome = Outcome("each stage")
+    for _ in range(runs):
+        drill.each_stage(outcome)
+    return outcome
+
+
 def main() -> None:
     """Copy the project, run the campaign, print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
@@ -157,6 +168,9 @@ def main() -> None:
     parser.add_argument("--project", type=Path, default=Path(), help="a finished one")
     parser.add_argument(
         "--pipeline", action="store_true", help="of the whole pipeline, computed anew"
+    )
+    parser.add_argument(
+        "--stages", action="store_true", help="of the flow retrain, in every stage"
     )
     given = parser.parse_args()
     if not (given.project / BUNDLE / CARD).is_file():
@@ -172,6 +186,8 @@ def main() -> None:
         copy = copied(given.project, Path(folder) / "project")
         if given.pipeline:
             outcomes = [of_the_pipeline(copy, **options)]
+        elif given.stages:
+            outcomes = [of_each_stage(copy, **options)]
         else:
             outcomes = campaign(copy, names, **options)
     sys.stdout.write(table(outcomes))

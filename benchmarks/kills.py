@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +27,16 @@ from inspection.runtime.releases import POINTER, champion
 FIRST_GUESS_S = 10.0
 # A look at the watched folders takes some 50 us: 2 % of a core.
 LOOK_S = 0.002
+# A look at the processes takes some ms, and no stage is shorter than a second.
+LOOK_AT_PROCESSES_S = 0.1
 # A process that dies with its parent does so at once, on a busy machine within seconds.
 CHILDREN_END_S = 30.0
 # The longest name of a command in the table.
 NAME_WIDTH = 13
+
+
+# By the name of a program: for how long it was at work, in seconds.
+Times = dict[str, float]
 
 
 @dataclass
@@ -95,19 +101,41 @@ class Commands:
         else:
             delay_s = self._random.uniform(0, takes.whole_s)
 
-        try:
-            _, said = process.communicate(timeout=delay_s)
-        except subprocess.TimeoutExpired:
-            children = psutil.Process(process.pid).children(recursive=True)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            # those in sessions of their own die with their parents; nobody starts anew any sooner
-            psutil.wait_procs(children, timeout=CHILDREN_END_S)
-            outcome.n_killed += 1
-            return
-        outcome.n_too_late += 1
+        _kill_after(process, delay_s, outcome)
+
+    def watched(self, command: str, programs: Mapping[str, Sequence[str]]) -> Times:
+        """Run a command to its end; how long each of `programs`, by name, was at work in it, in s.
+
+        A program is the arguments of a process that the command starts. Raises InspectionError.
+        """
+        process = self._started(command)
+        first_s: dict[str, float] = {}
+        last_s: dict[str, float] = {}
+        while process.poll() is None:
+            for name in _at_work(process, programs):
+                last_s[name] = time.monotonic()
+                first_s.setdefault(name, last_s[name])
+            time.sleep(LOOK_AT_PROCESSES_S)
+
+        _, said = process.communicate()
         if process.returncode:
-            outcome.lost[f"fails, not killed: {last_lines(said)}"] += 1
+            raise InspectionError(f"{command}: {last_lines(said)}; run it by hand")
+        return {name: last_s[name] - first_s[name] for name in first_s}
+
+    def killed_in(
+        self,
+        command: str,
+        outcome: Outcome,
+        program: Sequence[str],
+        at_most_s: float,
+    ) -> None:
+        """Start a command and kill it, with all its children, while a program is at work in it:
+        at some moment of the first `at_most_s`.
+        """
+        process = self._started(command)
+        while process.poll() is None and not _at_work(process, {"it": program}):
+            time.sleep(LOOK_AT_PROCESSES_S)
+        _kill_after(process, self._random.uniform(0, at_most_s), outcome)
 
     def repeated(self, command: str, outcome: Outcome, *, learn: bool = True) -> None:
         """Run a command that was killed once more; that it fails is a loss."""
@@ -158,6 +186,41 @@ class Commands:
             text=True,
             start_new_session=True,
         )
+
+
+def _kill_after(
+    process: "subprocess.Popen[str]", delay_s: float, outcome: Outcome
+) -> None:
+    """Kill a process and all that it has started; one that has ended by then was missed."""
+    try:
+        _, said = process.communicate(timeout=delay_s)
+    except subprocess.TimeoutExpired:
+        children = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        # those in sessions of their own die with their parents; nobody starts anew any sooner
+        psutil.wait_procs(children, timeout=CHILDREN_END_S)
+        outcome.n_killed += 1
+        return
+    outcome.n_too_late += 1
+    if process.returncode:
+        outcome.lost[f"fails, not killed: {last_lines(said)}"] += 1
+
+
+def _at_work(
+    process: "subprocess.Popen[str]", programs: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """The names of those programs that a process has started, itself or by others."""
+    found: list[str] = []
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            # one that has just ended tells no arguments
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                arguments = child.cmdline()[1:]
+                found += [
+                    name for name, one in programs.items() if arguments == list(one)
+                ]
+    return found
 
 
 def last_lines(said: str, n: int = 3) -> str:

@@ -1,14 +1,16 @@
 """A pipeline that is computed anew, and whether it comes out as it does without a fault."""
 
+import shlex
 import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
 
-from benchmarks.kills import Commands, Outcome
+from benchmarks.kills import Commands, Outcome, Times
 from stages.sections import read_yaml
 
 REPRO = "python -m pipelines.repro"
+RETRAIN = "python -m pipelines.retrain"
 # What is taken away: outputs are found in dvc.yaml. With its cache, and the run cache in it, DVC
 # would restore what it is to compute.
 REMEMBERED = (".dvc/cache", ".dvc/tmp", "dvc.lock")
@@ -120,6 +122,42 @@ class KillDrill:
         # finishes what is left; after a run that came to its end it finds all done
         self._commands.repeated(REPRO, outcome, learn=False)
         self._pipeline.check(outcome)
+
+
+class StageDrill:
+    """The flow `retrain` is killed once in every stage; each time it goes on from there."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+        self._pipeline = WholePipeline(commands.project)
+        self._programs = _programs(commands.project)
+        self._took_s: Times = {}
+
+    def begin(self) -> None:
+        """Compute everything once: how long each stage takes, and what comes out."""
+        self._pipeline.forget()
+        self._took_s = self._commands.watched(RETRAIN, self._programs)
+        self._pipeline.note()
+
+    def each_stage(self, outcome: Outcome) -> None:
+        """One pass: nothing is computed, and what a kill leaves is what the next run finds."""
+        self._pipeline.forget()
+        for stage, took_s in self._took_s.items():
+            self._commands.killed_in(
+                RETRAIN, outcome, self._programs[stage], at_most_s=took_s
+            )
+        self._commands.repeated(RETRAIN, outcome)
+        self._pipeline.check(outcome)
+
+
+def _programs(project: Path) -> dict[str, list[str]]:
+    """The arguments of the process of each stage, which DVC starts by a shell."""
+    stages = read_yaml(project / "dvc.yaml")["stages"]
+    commands = {
+        name: shlex.split(str(stage["cmd"]).removeprefix("exec "))
+        for name, stage in stages.items()
+    }
+    return {name: words[1:] for name, words in commands.items()}
 
 
 def _remove(place: Path) -> None:

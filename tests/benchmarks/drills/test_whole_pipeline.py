@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from benchmarks.drills.whole_pipeline import WholePipeline
-from benchmarks.faults import of_the_pipeline
+from benchmarks.faults import of_each_stage, of_the_pipeline
 from benchmarks.kills import Outcome
 
 
@@ -51,3 +51,11 @@ def test_a_pipeline_that_is_killed_again_and_again_comes_out_as_without_a_kill(t
 
     assert outcome.lost == Counter()
     assert outcome.n_killed >= 2
+
+
+@pytest.mark.slow
+def test_a_retraining_that_is_killed_in_every_stage_comes_out_as_without_a_kill(toy: Path) -> None:
+    outcome = of_each_stage(toy, runs=1, seed=1)
+
+    assert outcome.lost == Counter()
+    assert outcome.n_killed == 2
