@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,10 +18,10 @@ from inspection.evaluation.cam_truth import cam_truth
 from inspection.evaluation.classification import confusion_rows
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.doubtful import (
-    MAX_SUSPECTS,
     Evidence,
     claim_if_mended,
     hardest_parts,
+    named,
     suspects,
 )
 from inspection.evaluation.golden.frames import golden_frames, require_same_crops
@@ -259,7 +259,7 @@ def settled(
     }
     limit["hardest"] = hardest_parts(point, evidence)
     found = suspects(point, evidence, settings)
-    limit["suspects"] = [asdict(one) for one in found[:MAX_SUSPECTS]]
+    limit["suspects"] = named(found)
     limit["if_mended"] = claim_if_mended(point.limit, found)
     limit["simulated"] = simulated(point.limit.n_defective, params.max_escape_rate)
     return settings, costs, limit

@@ -1,7 +1,7 @@
 """Parts that a person should look at, by what decided: their labels may be wrong."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from inspection.evaluation.escape_limit import EscapeLimit
@@ -92,19 +92,26 @@ def suspects(
     for part_id, verdict in zip(evidence.parts, point.unseen_verdicts, strict=True):
         labels = evidence.labels_of(part_id)
         is_normal = labels == [settings.line.normal]
+        if verdict != ("reject" if is_normal else "pass"):
+            continue
+
         fused = {
             view.name: scores_of(view, settings).get(FUSED, -1.0)
             for view in evidence.parts[part_id]
         }
         view = max(fused, key=lambda name: fused[name])
-        if is_normal and verdict == "reject":
-            overkill.append(Suspect(part_id, labels, OVERKILL, fused[view], view))
-        if not is_normal and verdict == "pass":
-            escapes.append(Suspect(part_id, labels, ESCAPE, fused[view], view))
+        kind = OVERKILL if is_normal else ESCAPE
+        suspect = Suspect(part_id, labels, kind, fused[view], view)
+        (overkill if is_normal else escapes).append(suspect)
     return [
         *sorted(escapes, key=lambda one: one.score),
         *sorted(overkill, key=lambda one: -one.score),
     ]
+
+
+def named(found: Sequence[Suspect]) -> list[dict[str, Any]]:
+    """The first MAX_SUSPECTS, for card and report."""
+    return [asdict(one) for one in found[:MAX_SUSPECTS]]
 
 
 def claim_if_mended(limit: EscapeLimit, found: Sequence[Suspect]) -> str | None:

@@ -1,6 +1,7 @@
 """How the classifier learns: losses, balanced sampling, and the best weights by part."""
 
 import logging
+import signal
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, WeightedRandomSampler
@@ -34,6 +36,9 @@ OnEpoch = Callable[[int, dict[str, float]], None]
 # Macro-F1 per nat of val loss: one part more that is right outweighs any loss below some ten nats,
 # while of two epochs with the same parts right the surer one is kept.
 TIE_BREAK = 1e-3
+
+# no outcome: what a shell says of a process that a signal has ended
+ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 
 # Steps from which the learning rate goes through a cycle: shorter, its rise has no two steps.
 MIN_STEPS = 10
@@ -298,7 +303,8 @@ def fit_classifier(
     best = BestWeights(on_epoch)
     stop = EarlyStopping("val_score", patience=schedule.patience, mode="max")
     trainer = _trainer(schedule, [best, stop], show_progress=show_progress)
-    trainer.fit(
+    _fit(
+        trainer,
         training,
         training_batches(train_set, schedule),
         _in_order(CropDataset(val, classes)),
@@ -327,9 +333,25 @@ def fit_head(
     )
     trainer = _trainer(schedule, [EachEpoch(on_epoch)], show_progress=False)
     val_loader = _in_order(held_out) if held_out else None
-    trainer.fit(training, training_batches(train, schedule), val_loader)
+    _fit(trainer, training, training_batches(train, schedule), val_loader)
     head.eval().cpu().to(memory_format=torch.contiguous_format)
     return training.history
+
+
+def _fit(
+    trainer: L.Trainer,
+    training: ClassifierTraining,
+    batches: DataLoader[Any],
+    held_out: DataLoader[Any] | None,
+) -> None:
+    """Train. Told to end by SIGTERM, this process ends with the status that a shell gives that.
+
+    Lightning would end it with 0, as if the training were done.
+    """
+    try:
+        trainer.fit(training, batches, held_out)
+    except SIGTERMException as error:
+        raise SystemExit(ENDED_BY_SIGTERM) from error
 
 
 def quiet_lightning() -> None:

@@ -7,6 +7,7 @@ from inspection.evaluation.doubtful import (
     Evidence,
     claim_if_mended,
     hardest_parts,
+    named,
     suspects,
 )
 from inspection.evaluation.escape_limit import EscapeLimit
@@ -53,6 +54,12 @@ def point(**changes: object) -> OperatingPoint:
         SETTINGS.fusion, {}, expected_cost=0.1, limit=limit, unseen_verdicts=VERDICTS
     )
     return dataclasses.replace(found, **changes)
+
+
+def test_twenty_four_suspects_are_named_at_most() -> None:
+    found = suspects(point(), EVIDENCE, SETTINGS)
+    assert [one["part_id"] for one in named(found)] == [one.part_id for one in found]
+    assert len(named(found * 20)) == 24
 
 
 def test_what_is_judged_against_its_label_is_suspect_the_most_wrong_first() -> None:

@@ -1,4 +1,6 @@
 import math
+import os
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -138,13 +140,14 @@ def train_few(n_steps: int, **changes: object) -> list[dict[str, float]]:
     """Train on six crops, two a step, for so many steps; returns the epochs' numbers."""
     schedule = replace(SCHEDULE, epochs=max(1, n_steps // 3), batch_size=2, balance="none")
     val = draw_crops(1, fold="val")
+    on_epoch: Any = changes.pop("on_epoch", lambda number, row: None)
     return fit_classifier(
         tiny_classifier().train(),
         draw_crops(1),
         val.rows([0, 1]) if changes.pop("one_class", False) else val,
         replace(schedule, **changes),  # type: ignore[arg-type]
         augment=lambda image, target: (image, target),
-        on_epoch=lambda number, row: None,
+        on_epoch=on_epoch,
         show_progress=False,
     )[1]
 
@@ -154,6 +157,17 @@ def train_few(n_steps: int, **changes: object) -> list[dict[str, float]]:
 def test_every_precision_trains_and_few_steps_do_too(precision: str, n_steps: int) -> None:
     history = train_few(n_steps, precision=precision)
     assert np.isfinite([row["train_loss"] for row in history]).all()
+
+
+def test_a_training_that_is_told_to_end_does_not_end_as_if_it_were_done() -> None:
+    """Lightning would end the process with status 0."""
+
+    def tell(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as caught:
+        train_few(9, on_epoch=tell)
+    assert caught.value.code == 128 + 15
 
 
 def test_a_training_that_diverges_is_told_with_the_remedy() -> None:
