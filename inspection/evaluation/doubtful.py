@@ -88,7 +88,8 @@ def suspects(
 ) -> list[Suspect]:
     """The parts that are judged against their label: escapes, the least suspicious one first,
     then overkill, the most suspicious one first."""
-    escapes, overkill = [], []
+    escapes: list[Suspect] = []
+    overkill: list[Suspect] = []
     for part_id, verdict in zip(evidence.parts, point.unseen_verdicts, strict=True):
         labels = evidence.labels_of(part_id)
         is_normal = labels == [settings.line.normal]
