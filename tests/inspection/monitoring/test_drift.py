@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from inspection.monitoring import drift
 from inspection.monitoring.drift import (
     first_change,
     ranks,
@@ -105,6 +106,12 @@ def test_ranks_are_uniform_and_of_equal_values_drawn() -> None:
     assert kstest(ranks(random.standard_normal(2000), seed=0), "uniform").pvalue > 0.01
     assert kstest(ranks([1.0] * 2000, seed=0), "uniform").pvalue > 0.01
     assert ranks([1.0, 2.0, 3.0, 4.0], seed=0)[-1] > 0.75
+
+
+def test_a_strong_bet_stakes_nine_tenths_of_what_it_has_and_a_weak_one_three() -> None:
+    """A value above all before it wins the bets that values rise, and loses the others."""
+    after_one = drift._with_bets(np.zeros(4), 1.0)
+    np.testing.assert_allclose(after_one, [1 - 0.9, 1 - 0.3, 1 + 0.3, 1 + 0.9])
 
 
 def test_no_value_and_one_value_have_no_change() -> None:

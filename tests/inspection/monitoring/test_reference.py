@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from inspection.monitoring import reference
 from inspection.monitoring.measures import looks_of
 from inspection.monitoring.reference import Band, Reference, bands, outside
 from inspection.monitoring.watching import alarms
@@ -42,6 +43,14 @@ def test_a_line_within_its_band_is_said_to_be_outside_less_often_than_is_allowed
     # 400 at 5 % come out above 28 once in twenty times
     assert max(wrong.values()) <= 28, wrong
     assert wrong[0.1] == 0
+
+
+@pytest.mark.parametrize(("alpha", "noticed_at"), [(0.75, 0), (0.749, None)])
+def test_bets_of_one_three_and_six_tenths_share_what_is_staked(
+    alpha: float, noticed_at: int | None
+) -> None:
+    """Where all three win they have won 1.1, 1.3 and 1.6, a third of the stake each: 1 / 0.75."""
+    assert reference._first(np.array([1.0]), 1.0, alpha) == noticed_at
 
 
 @pytest.mark.parametrize(("rate", "within"), [(0.5, 60), (0.3, 400), (0.0, 1000)])

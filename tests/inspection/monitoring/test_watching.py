@@ -1,5 +1,9 @@
 import numpy as np
+import pytest
 
+from inspection.monitoring import watching
+from inspection.monitoring.measures import looks_of
+from inspection.monitoring.reference import Reference
 from inspection.monitoring.watching import alarms
 from inspection.runtime.verdict_log import LoggedPart, LoggedView, RegionLook
 
@@ -88,3 +92,27 @@ def test_a_lot_that_is_unlike_all_before_it_is_named() -> None:
     found = alarms([*usual, *odd], **LEVEL)
 
     assert [(alarm.lot, alarm.measure) for alarm in found] == [("odd", "brightness of rod")]
+
+
+@pytest.mark.parametrize(("n_parts", "is_named"), [(8, True), (7, False)])
+def test_a_lot_of_eight_parts_is_held_against_those_before(n_parts: int, is_named: bool) -> None:
+    usual = [logged(n) for n in range(200)]
+    odd = [logged(n, lot="odd", brightness=60.0) for n in range(200, 200 + n_parts)]
+    named = {alarm.lot for alarm in alarms([*usual, *odd], **LEVEL)}
+
+    assert ("odd" in named) == is_named
+
+
+def test_all_tests_together_raise_as_many_false_alarms_as_are_allowed() -> None:
+    shares = (watching.OF_STREAMS, watching.OF_LOTS, watching.OF_CARD, watching.OF_USUAL)
+    assert sum(shares) == 1
+
+
+def test_the_first_two_hundred_parts_of_a_stream_are_held_against_the_test_parts() -> None:
+    test_parts = [looks_of(logged(10_000 + number).views) for number in range(48)]
+    usual = {name: [one[name] for one in test_parts] for name in test_parts[0]}
+    known = Reference("one", {}, "normal", 0.05, usual={"Ch00": usual})
+    dim = [logged(number, brightness=70.0) for number in range(300)]
+
+    (alarm,) = alarms(dim, **LEVEL, reference=known)
+    assert alarm.n_parts == 200
