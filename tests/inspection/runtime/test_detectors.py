@@ -4,10 +4,12 @@ from pydantic import ValidationError
 from scipy.special import softmax
 
 from inspection.runtime.detectors import (
+    MAX_ODDS,
     StandardScore,
     TemperatureScaling,
     Thresholds,
     anomaly_regions,
+    log_odds,
     probabilities_of,
     score_names,
 )
@@ -37,6 +39,12 @@ def test_probabilities_are_the_softmax_of_cooled_logits() -> None:
 
 def test_logits_beyond_all_exponents_still_give_probabilities() -> None:
     assert probabilities_of([[900.0, 0.0, 0.0]], 1.0)[0].tolist() == [1.0, 0.0, 0.0]
+
+
+def test_log_odds_are_cut_off_at_one_in_a_million_either_way() -> None:
+    ends = log_odds(np.array([0.0, 1e-7, 1.0]))
+    assert ends == pytest.approx([-13.8155, -13.8155, 13.8155], abs=1e-4)
+    assert pytest.approx(ends[-1]) == MAX_ODDS
 
 
 def test_the_score_of_logits_is_the_chance_of_any_defect() -> None:

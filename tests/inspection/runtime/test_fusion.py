@@ -51,6 +51,13 @@ def test_a_suspicion_rests_on_what_adds_at_least_half_as_much_as_the_most() -> N
     assert WEIGHTS.suspects({"anomaly": 0.5}) == ["anomaly"]
 
 
+def test_half_as_much_is_enough_and_less_is_not() -> None:
+    one_region = RegionWeighting(weights={"classifier": 1.0, "anomaly": 1.0}, intercept=0.0)
+    even = Weighting(regions={"rod": one_region}, usual={"classifier": 0.0, "anomaly": 0.0})
+    assert even.suspects({"classifier": 4.0, "anomaly": 2.0}) == ["classifier", "anomaly"]
+    assert even.suspects({"classifier": 4.0, "anomaly": 1.9}) == ["classifier"]
+
+
 def test_thresholds_beyond_all_that_can_be_told_lie_outside() -> None:
     assert threshold_on_probability(1e9) > float(as_probability(MAX_ODDS))
     assert threshold_on_probability(-1e9) < float(as_probability(-MAX_ODDS))

@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -173,6 +174,26 @@ def test_who_waits_too_long_for_another_release_is_told_so(
         pytest.raises(InspectionError, match="running already"),
     ):
         release(bundle, releases, "7")
+
+
+def test_a_release_waits_a_minute_for_another(
+    bundle: Path, releases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed_s = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal passed_s
+        passed_s += seconds
+
+    monkeypatch.setattr(
+        "inspection.storage.time", SimpleNamespace(monotonic=lambda: passed_s, sleep=sleep)
+    )
+    with (
+        locked(releases / ".lock", holder="a release"),
+        pytest.raises(InspectionError, match="running already"),
+    ):
+        release(bundle, releases, "7")
+    assert passed_s == pytest.approx(60, abs=1)
 
 
 def test_releases_at_once_wait_for_each_other(bundle: Path, releases: Path) -> None:
