@@ -1,6 +1,8 @@
+import pandas as pd
 import pytest
 
-from inspection.dataset.checks import Failure, Report, raise_if_critical
+from inspection.dataset.checks import Failure, Report, check, raise_if_critical
+from inspection.dataset.expectations import Expectation
 from inspection.errors import InspectionError
 
 
@@ -16,6 +18,17 @@ def test_a_failure_names_what_was_found_and_what_should_be() -> None:
     )
     assert str(failure("critical", observed="0")) == "range fails on width_px: found 0"
     assert str(failure("critical")) == "range fails on width_px"
+
+
+# the library's own
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_first_three_rows_of_a_failure_are_named_and_all_are_counted() -> None:
+    table = pd.DataFrame({"path": [f"{n}.png" for n in range(5)], "width_px": [32] * 5})
+    wide = Expectation("ExpectColumnValuesToBeBetween", {"column": "width_px", "min_value": 64})
+    (found,) = check(table, [wide]).failures
+
+    assert found.n_rows == 5
+    assert found.first == ("32, 0.png", "32, 1.png", "32, 2.png")
 
 
 def test_only_a_critical_failure_stops() -> None:
