@@ -6,6 +6,7 @@ from io import StringIO
 from typing import Any
 
 # characters of a mapping as Python prints it that fit on a line behind a key
+# no outcome: a longer one is written over several lines, and read as the same
 MAX_FLOW_LENGTH = 56
 
 

@@ -12,18 +12,18 @@ from inspection.geometry import Box
 
 # A network that halves five times sees nothing of the rest of a side that 32 does not divide.
 STEP_PX = 32
-MIN_CROP_PX = 64
+MIN_CROP_PX = 2 * STEP_PX
 # The long side of a crop: small enough to train on a CPU in minutes.
-MAX_CROP_PX = 256
+MAX_CROP_PX = 8 * STEP_PX
 # The same of a whole frame where nothing marks the defects: as fine a crack as is in it has to be
 # found by the label alone. On drawn solar cells of 300 px, 320 px instead of 256 brought the AUROC
 # out of fold from 0.927 to 0.940; on the magnetic tiles, which have masks, half as much again
 # brought nothing.
-MAX_UNMARKED_PX = 320
+MAX_UNMARKED_PX = 10 * STEP_PX
 # Smaller originals are enlarged to this long side: a whole frame to that of ImageNet's networks,
-MIN_FRAME_PX = 224
+MIN_FRAME_PX = 7 * STEP_PX
 # a region, which shows less, to about half of it.
-MIN_REGION_PX = 128
+MIN_REGION_PX = 4 * STEP_PX
 # Each side of a region's box grows by this share of it: located boxes are a few pixels off.
 MARGIN_FRACTION = 0.05
 # Parts lie both ways where more than this share lies the other way: fewer are slips of the labels.

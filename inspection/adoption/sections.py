@@ -52,6 +52,15 @@ def line_section(
     }
 
 
+def _strange(n_known: int, n_images: int) -> float:
+    """The share of images that may be of no class: those that are, and a few more.
+
+    >>> _strange(90, 100)
+    0.12
+    """
+    return round(1 - n_known / n_images + SLACK, 2)
+
+
 def _expected(sides_px: np.ndarray) -> list[int]:
     """The smallest and the largest side that are not refused, from those that were seen."""
     least = max(MIN_FRAME_PX, int(sides_px.min()) // SIZE_FACTOR)
@@ -127,8 +136,7 @@ def validate_section(
         **proposal.settings,
         **(boxes.settings if boxes else {}),
     }
-    unknown_fraction = 1 - n_known / len(photos)
-    strange = round(unknown_fraction + SLACK, 2)
+    strange = _strange(n_known, len(photos))
     if strange > Unknown().max_fraction:
         section["unknown"] = {"max_fraction": strange}
 

@@ -1,5 +1,6 @@
 import pytest
 
+from inspection.adoption import masks
 from inspection.adoption.masks import find_masks
 from inspection.adoption.pictures import Picture
 from inspection.errors import InspectionError
@@ -38,6 +39,13 @@ def test_all_in_the_fixed_folder_of_masks_is_one() -> None:
     found = find_masks([*photos, *masks, odd], looks(photos, masks))
     assert found.files == {*masks, odd}
     assert found.of_image["test/dent/002.png"] == masks[2]
+
+
+def test_the_eight_likeliest_places_are_tried() -> None:
+    """Each mask lies in another folder, and so by a place of its own."""
+    photos = [f"photos/{n}.png" for n in range(12)]
+    strewn = [f"m{n}/{n}_mask.png" for n in range(12)]
+    assert len(masks._likely_places(strewn, photos)) == 8
 
 
 def test_the_user_says_where_masks_lie_or_that_there_are_none() -> None:

@@ -1,12 +1,14 @@
 """Which views are one part: each rule, and the numbers at which it begins and ends to hold."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from inspection.adoption.parts import PartRule, part_rule
 from inspection.adoption.proposal import Proposal
+from inspection.adoption.runs import Runs, runs_of
 from inspection.adoption.words import Normal
 from inspection.errors import InspectionError
 
@@ -80,6 +82,17 @@ def runs(n_runs: int, step: int, pause: int, size: int = 6) -> list[str]:
 @pytest.mark.parametrize(("n_runs", "expected"), [(8, "consecutive"), (7, "file")])
 def test_eight_runs_of_numbers_are_parts(n_runs: int, expected: str) -> None:
     assert name_of_rule(runs(n_runs, step=20, pause=2000)) == expected
+
+
+@pytest.mark.parametrize(("separation", "expected"), [(0.8, "consecutive"), (0.7, "file")])
+def test_two_kinds_of_steps_explain_three_quarters_of_their_spread(
+    separation: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explained(numbers: Sequence[int]) -> Runs:
+        return replace(runs_of(numbers), separation=separation)
+
+    monkeypatch.setattr("inspection.adoption.parts.runs_of", explained)
+    assert name_of_rule(runs(12, step=20, pause=2000)) == expected
 
 
 def test_numbers_without_pauses_are_no_runs_unless_the_user_says_so() -> None:

@@ -33,6 +33,17 @@ def test_of_a_mask_a_tenth_is_grey_at_most_and_three_times_what_is_marked(
     assert look_at(encoded(pixels.reshape(40, 40))).is_mask is is_mask
 
 
+@pytest.mark.parametrize(
+    ("dark", "bright", "is_mask"), [(7, 248, True), (8, 248, False), (7, 247, False)]
+)
+def test_the_rings_of_jpeg_are_seven_grey_values_at_most(
+    dark: int, bright: int, is_mask: bool
+) -> None:
+    """A fifth of the pixels each: five levels, so it is the distance from the ends that counts."""
+    levels = np.array([0, 3, dark, bright, 255], np.uint8)
+    assert look_at(encoded(np.resize(levels, (40, 40)))).is_mask is is_mask
+
+
 @pytest.mark.parametrize(("tint", "is_coloured"), [(6, False), (7, True)])
 def test_channels_differ_by_more_than_six_grey_values(tint: int, is_coloured: bool) -> None:
     grey = np.resize(np.arange(100, 160), (40, 40)).astype(np.uint8)
@@ -45,7 +56,7 @@ def test_a_tenth_of_coloured_images_is_none() -> None:
         look_at(encoded(np.dstack([part(1) * 0] * 2 + [part(1)]))),
     )
     assert not has_colour([red, *[grey] * 9])
-    assert has_colour([red, red, *[grey] * 9])
+    assert has_colour([*[red] * 11, *[grey] * 89])
 
 
 @pytest.mark.parametrize(("brightest", "bits"), [(800, 10), (4095, 12), (9000, 14), (65535, 16)])

@@ -70,6 +70,15 @@ def test_parts_lie_both_ways_where_more_than_one_in_twenty_does(
     assert orientation(["body", "head"], boxes(views)) == turned
 
 
+@pytest.mark.parametrize(("n_turned", "turned"), [(5, None), (6, ("body", "head"))])
+def test_one_in_twenty_that_lies_the_other_way_is_a_slip(
+    n_turned: int, turned: tuple[str, str] | None
+) -> None:
+    heads = [5.0] * n_turned + [80.0] * (100 - n_turned)
+    views = [[("body", 40.0, 0.0, 20.0, 20.0), ("head", x, 0.0, 9.0, 9.0)] for x in heads]
+    assert orientation(["body", "head"], boxes(views)) == turned
+
+
 def test_a_region_shows_the_defects_whose_boxes_lie_in_it() -> None:
     views = [[("body", 10.0, 10.0, 60.0, 40.0), ("head", 80.0, 10.0, 20.0, 20.0)] for _ in range(9)]
     views[0].append(("Dent", 20.0, 20.0, 5.0, 5.0))

@@ -1,5 +1,6 @@
 import pytest
 
+from inspection.adoption import sections
 from inspection.adoption.boxes import Boxes
 from inspection.adoption.pictures import Picture
 from inspection.adoption.sections import validate_section, with_boxed
@@ -24,6 +25,13 @@ def test_frames_may_be_half_as_small_and_twice_as_large_as_those_seen(
     assert section["expected"]["width_px"] == extent
     assert section["expected"]["max_quarantined_fraction"] == 0.1
     assert "unknown" not in section
+
+
+@pytest.mark.parametrize(("n_known", "share"), [(1000, 0.02), (900, 0.12)])
+def test_two_in_a_hundred_images_may_be_of_no_class_besides_those_that_are(
+    n_known: int, share: float
+) -> None:
+    assert sections._strange(n_known, 1000) == share
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,14 @@ def test_the_length_stays_within_reason(n_views: int) -> None:
     assert least <= epochs_for(n_views) <= most
 
 
+@pytest.mark.parametrize(("n_views", "epochs"), [(3047, 11), (3048, 10), (50, 60), (20_000, 5)])
+def test_as_many_epochs_as_come_nearest_to_1200_steps_of_16_crops(
+    n_views: int, epochs: int
+) -> None:
+    """Six of ten views are trained on: 3047 make 114 steps an epoch, 1200 of them 10.502 epochs."""
+    assert epochs_for(n_views) == epochs
+
+
 def test_what_is_proposed_is_what_the_training_takes() -> None:
     read = TrainParams.model_validate(
         {key: {"null": None, "true": True}.get(value, value) for key, value in TRANSFER.items()}

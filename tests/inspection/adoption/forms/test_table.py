@@ -24,6 +24,14 @@ def test_a_column_of_images_and_one_of_labels_are_found_by_name() -> None:
     assert found.settings["columns"] == {"image": "image", "label": "label"}
 
 
+def test_what_a_column_holds_is_seen_from_its_first_two_hundred_rows() -> None:
+    """A hundred of them are images, which is not most; of 199 it would be, and of 201 as well."""
+    some = [f"shots/{n}.png" for n in range(101)]
+    cells = ["no.png"] * 99 + some[:100] + ["no.png"] + some[100:]
+    lines = [f"{cell},{'ok' if n % 2 else 'dent'}" for n, cell in enumerate(cells)]
+    assert isinstance(recognise("table", [*some, *rows("t.csv: image,label", *lines)]), Lacks)
+
+
 def test_the_only_column_of_few_values_is_the_label_whatever_it_is_called() -> None:
     found = labelled("t.csv: file,finding")
     assert isinstance(found, Proposal)
