@@ -4,6 +4,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from inspection.processes import keep_freed_memory
 
 CHILD = """
 import os, subprocess, sys
@@ -72,3 +77,14 @@ def test_memory_that_is_kept_need_not_be_asked_for_again_at_every_step() -> None
     # 20 steps of eight times 6 MB; by itself glibc asks for most of their 234,000 pages anew
     done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 100
+
+
+def test_malloc_is_asked_to_keep_a_gigabyte_and_blocks_of_32_mebibytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the numbers of malloc.h: -1 is M_TRIM_THRESHOLD, -3 is M_MMAP_THRESHOLD."""
+    asked = []
+    library = SimpleNamespace(mallopt=lambda option, value: asked.append((option, value)))
+    monkeypatch.setattr("ctypes.CDLL", lambda _: library)
+    keep_freed_memory()
+    assert asked == [(-1, 1_073_741_824), (-3, 33_554_432)]
