@@ -48,7 +48,7 @@ def main() -> None:
         repo.scm_context.quiet = True
         needs, sources = _planned(repo)
         for source in sources if is_first else []:
-            repo.reproduce(source, single_item=True)
+            _brought_up_to_date(repo, source)
         _say({"needs": needs})
     except fails as error:
         _say(_failure(error))
@@ -61,7 +61,10 @@ def main() -> None:
 
 
 def _brought_up_to_date(repo: Any, stage: str) -> bool:
-    """Run a stage that is not up to date; True where it was not. A dying run is waited for."""
+    """Run a stage, or note tracked data, where it is not up to date; True where it was not.
+
+    A run that is still dying holds what it read and wrote, and is waited for.
+    """
     from dvc.exceptions import DvcException
 
     give_up = time.monotonic() + DYING_S

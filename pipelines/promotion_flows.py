@@ -28,11 +28,11 @@ def promote(
     """Hold the challenger against the champion; a run whose challenger is refused fails.
 
     `override`, a reason, promotes in spite of the gate. `sync` lets the version serve that MLflow's
-    alias `champion` names. `bento` packs what then serves.
+    alias `champion` names, and records what the gate says. `bento` packs what then serves.
     """
     if sync and (dry_run or override):
         raise InspectionError(
-            "promote: sync asks no gate; leave dry_run and override out"
+            "promote: sync follows the alias whatever the gate says; leave dry_run and override out"
         )
     outcome = (
         gate.sync(by=by)

@@ -10,7 +10,8 @@ from inspection.adoption.boxes import Boxes
 from inspection.adoption.pictures import Picture, sizes_px
 from inspection.geometry import Box
 
-# A network that halves five times sees nothing of the rest of a side that 32 does not divide.
+# A network that halves five times sees nothing of the rest of a side that 32 does not divide. The
+# long side goes up to the next step, so that no detail of the original is lost below the largest.
 STEP_PX = 32
 MIN_CROP_PX = 2 * STEP_PX
 # The long side of a crop: small enough to train on a CPU in minutes.

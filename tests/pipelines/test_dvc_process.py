@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -59,15 +61,35 @@ def test_a_dvc_that_was_killed_is_started_again(project: Path) -> None:
         assert dvc.run("double", lambda _: None)
 
 
-def test_a_run_that_is_still_dying_is_waited_for(project: Path) -> None:
+@contextmanager
+def held_by_a_dying_run(project: Path, **paths: str) -> Iterator[None]:
+    """Paths are held, to `read` or to `write`, by a process that ends three seconds later."""
     dying = subprocess.Popen(["sleep", "3"])
     holder = {"pid": dying.pid, "cmd": "a run that was killed"}
-    held = {"read": {}, "write": {str(project / "double.txt"): holder}}
-    with Dvc(lambda _: None) as dvc:
-        (project / ".dvc/tmp/rwlock").write_text(json.dumps(held))
-        threading.Thread(target=dying.wait).start()  # or it stays, as a zombie
+    held = {
+        "read": {str(project / path): [holder] for path in [paths.get("read")] if path},
+        "write": {str(project / path): holder for path in [paths.get("write")] if path},
+    }
+    (project / ".dvc/tmp/rwlock").write_text(json.dumps(held))
+    reaper = threading.Thread(target=dying.wait)  # or it stays, as a zombie
+    assert dying.poll() is None
+    reaper.start()
+    yield
+    reaper.join()
+
+
+def test_a_run_that_is_still_dying_is_waited_for(project: Path) -> None:
+    with Dvc(lambda _: None) as dvc, held_by_a_dying_run(project, write="double.txt"):
         assert dvc.run("double", lambda _: None)
-    assert dying.poll() is not None
+
+
+def test_so_is_one_that_still_reads_the_data(project: Path) -> None:
+    (project / "data").mkdir()
+    (project / "data/a.txt").write_text("a")
+    subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", "data"], check=True)
+    (project / "data/b.txt").write_text("b")
+    with held_by_a_dying_run(project, read="data"), Dvc(lambda _: None) as dvc:
+        assert dvc.run("double", lambda _: None)
 
 
 def test_what_a_killed_dvc_left_empty_is_repaired(project: Path) -> None:

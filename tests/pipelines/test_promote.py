@@ -354,7 +354,7 @@ def test_an_alias_that_was_moved_in_mlflow_takes_effect_with_the_gates_result(
     promoted.client.set_registered_model_alias(promoted.line, "champion", "2")
     assert "promote --sync" in status(promoted)
 
-    with pytest.raises(InspectionError, match="sync asks no gate"):
+    with pytest.raises(InspectionError, match="sync follows the alias"):
         promotion_flows.promote.fn(by="Ada", sync=True, dry_run=True)
     assert promotion_flows.promote.fn(by="Ada", sync=True, bento=False) == "synced"
     assert champion(RELEASES).name == promoted.tags("2")["release"]

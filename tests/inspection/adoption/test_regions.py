@@ -2,7 +2,13 @@ import pytest
 
 from inspection.adoption.boxes import Boxes, region_categories
 from inspection.adoption.pictures import Picture
-from inspection.adoption.regions import boxed_regions, crop_size, orientation, whole_frame
+from inspection.adoption.regions import (
+    MIN_REGION_PX,
+    boxed_regions,
+    crop_size,
+    orientation,
+    whole_frame,
+)
 from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import Annotations
 from inspection.geometry import Box
@@ -30,13 +36,20 @@ def test_the_crop_keeps_the_aspect_of_the_frame(frame: tuple[int, int], crop: li
     [(224, True, 224), (225, True, 256), (300, True, 256), (288, False, 288), (300, False, 320),
      (4000, False, 320)],
 )  # fmt: skip
-def test_a_frame_without_marks_is_seen_as_it_is_up_to_320_px(
+def test_a_frame_is_seen_at_the_next_step_up_to_256_px_and_without_marks_up_to_320(
     side_px: int, marks_places: bool, crop_px: int
 ) -> None:
     facts = ImageFacts(side_px, side_px, 1, 8, "PNG")
     picture = Picture(facts, is_mask=False, is_coloured=False)
     placed = whole_frame([picture], ["dent"], marks_places=marks_places)
     assert placed["regions"]["part"]["size_px"] == [crop_px, crop_px]
+
+
+@pytest.mark.parametrize(("side_px", "crop_px"), [(50, 128), (128, 128), (129, 160)])
+def test_a_small_region_is_enlarged_to_128_px_and_others_to_the_next_step(
+    side_px: int, crop_px: int
+) -> None:
+    assert crop_size(side_px, side_px, least_px=MIN_REGION_PX) == [crop_px, crop_px]
 
 
 @pytest.mark.parametrize(("n_boxed", "regions"), [(10, ["body"]), (9, [])])

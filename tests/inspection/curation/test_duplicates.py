@@ -103,6 +103,16 @@ def test_a_burst_of_shots_of_one_part_is_no_common_print() -> None:
     assert list(joined) == [0] * 8 + list(range(8, len(frames)))
 
 
+def test_a_burst_of_many_shots_is_no_design_where_it_is_less_than_an_eighth_of_the_frames() -> None:
+    rng = np.random.default_rng(0)
+    burst = [np.clip(shot(0) + rng.normal(0, 1, (216, 256)), 0, 255) for _ in range(20)]
+    frames = [*(one.astype(np.uint8) for one in burst), *(shot(seed) for seed in range(1, 221))]
+    textures = duplicates._Textures(np.stack(frames), ["c"] * len(frames))
+    apart = [str(i) for i in range(len(frames))]
+    found = duplicates._copies_of(0, [1, 2], textures, apart=apart, min_correlation=0.7)
+    assert [(i, j) for i, j, _ in found] == [(0, 1), (0, 2)]
+
+
 def test_views_of_one_part_are_not_compared() -> None:
     frames = [shot(1), shot(1), shot(2)]
     assert pairs(frames, ["a", "a", "b"]) == []
