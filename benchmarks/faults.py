@@ -163,13 +163,19 @@ def of_each_stage(project: Path, *, runs: int, seed: int) -> Outcome:
 def main() -> None:
     """Copy the project, run the campaign, print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--runs", type=int, default=100, help="kills of each command")
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=100,
+        help="kills of each command; with --stages passes over all of them",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--project", type=Path, default=Path(), help="a finished one")
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--pipeline", action="store_true", help="of the whole pipeline, computed anew"
     )
-    parser.add_argument(
+    instead.add_argument(
         "--stages", action="store_true", help="of the flow retrain, in every stage"
     )
     given = parser.parse_args()

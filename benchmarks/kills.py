@@ -31,6 +31,8 @@ LOOK_S = 0.002
 LOOK_AT_PROCESSES_S = 0.1
 # A process that dies with its parent does so at once, on a busy machine within seconds.
 CHILDREN_END_S = 30.0
+# What the last command has written to stderr.
+SAID = Path(".state/kills.stderr")
 # The longest name of a command in the table.
 NAME_WIDTH = 13
 
@@ -65,6 +67,7 @@ class Commands:
         self._watched = [project / name for name in watched]
         self._random = random.Random(seed)
         self._takes: dict[str, Duration] = {}
+        self._said = project / SAID
 
     def run(self, command: str, *, learn: bool = True) -> None:
         """Run a command to its end; how long it takes is learned. Raises InspectionError."""
@@ -74,9 +77,8 @@ class Commands:
         # a first write that has not come by then is not waited for
         at_most_s = FIRST_GUESS_S * 100
         wrote_s = self._until_write(process, before, at_most_s) - began_s
-        _, said = process.communicate()
-        if process.returncode:
-            raise InspectionError(f"{command}: {last_lines(said)}; run it by hand")
+        process.wait()
+        self._check_ended_well(command, process)
         if learn:
             whole_s = time.monotonic() - began_s
             self._takes[command] = Duration(whole_s, wrote_s)
@@ -101,7 +103,7 @@ class Commands:
         else:
             delay_s = self._random.uniform(0, takes.whole_s)
 
-        _kill_after(process, delay_s, outcome)
+        self._kill_after(process, delay_s, outcome)
 
     def watched(self, command: str, programs: Mapping[str, Sequence[str]]) -> Times:
         """Run a command to its end; how long each of `programs`, by name, was at work in it, in s.
@@ -117,9 +119,7 @@ class Commands:
                 first_s.setdefault(name, last_s[name])
             time.sleep(LOOK_AT_PROCESSES_S)
 
-        _, said = process.communicate()
-        if process.returncode:
-            raise InspectionError(f"{command}: {last_lines(said)}; run it by hand")
+        self._check_ended_well(command, process)
         return {name: last_s[name] - first_s[name] for name in first_s}
 
     def killed_in(
@@ -135,7 +135,35 @@ class Commands:
         process = self._started(command)
         while process.poll() is None and not _at_work(process, {"it": program}):
             time.sleep(LOOK_AT_PROCESSES_S)
-        _kill_after(process, self._random.uniform(0, at_most_s), outcome)
+        self._kill_after(process, self._random.uniform(0, at_most_s), outcome)
+
+    def _kill_after(
+        self, process: "subprocess.Popen[bytes]", delay_s: float, outcome: Outcome
+    ) -> None:
+        """Kill a process and all that it has started; one that has ended by then was missed."""
+        try:
+            process.wait(timeout=delay_s)
+        except subprocess.TimeoutExpired:
+            children = psutil.Process(process.pid).children(recursive=True)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            # those in sessions of their own die with their parents; nobody starts anew any sooner
+            psutil.wait_procs(children, timeout=CHILDREN_END_S)
+            outcome.n_killed += 1
+            return
+        outcome.n_too_late += 1
+        if process.returncode:
+            outcome.lost[f"fails, not killed: {self._last_said()}"] += 1
+
+    def _check_ended_well(
+        self, command: str, process: "subprocess.Popen[bytes]"
+    ) -> None:
+        if process.returncode:
+            raise InspectionError(f"{command}: {self._last_said()}; run it by hand")
+
+    def _last_said(self) -> str:
+        """The last lines that the last command has written to stderr."""
+        return last_lines(self._said.read_text("utf-8", errors="replace"))
 
     def repeated(self, command: str, outcome: Outcome, *, learn: bool = True) -> None:
         """Run a command that was killed once more; that it fails is a loss."""
@@ -145,7 +173,7 @@ class Commands:
             outcome.lost[f"repeated, it fails: {error}"] += 1
 
     def _until_write(
-        self, process: "subprocess.Popen[str]", before: int, at_most_s: float
+        self, process: "subprocess.Popen[bytes]", before: int, at_most_s: float
     ) -> float:
         """Wait for the first change of a watched file, or the end; returns when that was."""
         deadline_s = time.monotonic() + at_most_s
@@ -165,7 +193,7 @@ class Commands:
                     newest = max(newest, one.stat().st_mtime_ns)
         return newest
 
-    def _started(self, command: str) -> "subprocess.Popen[str]":
+    def _started(self, command: str) -> "subprocess.Popen[bytes]":
         """Start a command by this Python, whose programs are found before others."""
         words = shlex.split(command)
         words = [sys.executable if word == "python" else word for word in words]
@@ -176,39 +204,22 @@ class Commands:
             "PYTHONPATH": str(self.project),
             "PATH": path,
         }
-        return subprocess.Popen(
-            words,
-            cwd=self.project,
-            env=os.environ | variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-
-def _kill_after(
-    process: "subprocess.Popen[str]", delay_s: float, outcome: Outcome
-) -> None:
-    """Kill a process and all that it has started; one that has ended by then was missed."""
-    try:
-        _, said = process.communicate(timeout=delay_s)
-    except subprocess.TimeoutExpired:
-        children = psutil.Process(process.pid).children(recursive=True)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        # those in sessions of their own die with their parents; nobody starts anew any sooner
-        psutil.wait_procs(children, timeout=CHILDREN_END_S)
-        outcome.n_killed += 1
-        return
-    outcome.n_too_late += 1
-    if process.returncode:
-        outcome.lost[f"fails, not killed: {last_lines(said)}"] += 1
+        self._said.parent.mkdir(parents=True, exist_ok=True)
+        # not a pipe: nobody reads while a command is watched, and it would fill up
+        with self._said.open("wb") as said:
+            return subprocess.Popen(
+                words,
+                cwd=self.project,
+                env=os.environ | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+            )
 
 
 def _at_work(
-    process: "subprocess.Popen[str]", programs: Mapping[str, Sequence[str]]
+    process: "subprocess.Popen[bytes]", programs: Mapping[str, Sequence[str]]
 ) -> list[str]:
     """The names of those programs that a process has started, itself or by others."""
     found: list[str] = []
