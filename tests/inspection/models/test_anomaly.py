@@ -238,6 +238,19 @@ def test_copies_are_moved_by_up_to_two_pixels_in_light_a_tenth_off() -> None:
     assert peaks.max() == pytest.approx(220, abs=2)
 
 
+def test_a_place_is_held_against_the_nine_around_it_the_nearest_first() -> None:
+    around = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
+    assert sorted(anomaly.SHIFTS) == around
+    steps = [abs(row) + abs(column) for row, column in anomaly.SHIFTS]
+    assert steps == [0, 1, 1, 1, 1, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(("n_places", "n_found"), [(400, 400), (401, 9)])
+def test_of_more_than_400_places_the_coarser_are_taken(n_places: int, n_found: int) -> None:
+    found = fine_stages([torch.rand(1, 2, 1, n_places), torch.rand(1, 3, 3, 3)])
+    assert found[0, 0].numel() == n_found
+
+
 @pytest.mark.parametrize(("side", "cells"), [(160, 20), (192, 12)], ids=["few", "many"])
 def test_many_places_are_averaged_to_the_next_coarser_ones(side: int, cells: int) -> None:
     finest = torch.rand(1, 2, side // 8, side // 8, generator=torch.Generator().manual_seed(0))
