@@ -33,8 +33,8 @@ def test_the_crop_keeps_the_aspect_of_the_frame(frame: tuple[int, int], crop: li
 
 @pytest.mark.parametrize(
     ("side_px", "marks_places", "crop_px"),
-    [(100, True, 224), (224, True, 224), (225, True, 256), (300, True, 256), (288, False, 288), (300, False, 320),
-     (4000, False, 320)],
+    [(100, True, 224), (224, True, 224), (225, True, 256), (300, True, 256), (288, False, 288),
+     (300, False, 320), (4000, False, 320)],
 )  # fmt: skip
 def test_a_frame_is_seen_at_the_next_step_up_to_256_px_and_without_marks_up_to_320(
     side_px: int, marks_places: bool, crop_px: int
