@@ -3,10 +3,9 @@ import pytest
 from scipy.stats import binomtest
 
 from inspection.monitoring import reference
-from inspection.monitoring.measures import looks_of
 from inspection.monitoring.reference import Band, Reference, bands, outside
 from inspection.monitoring.watching import alarms
-from tests.inspection.monitoring.test_watching import LEVEL, logged
+from tests.inspection.monitoring.test_watching import LEVEL, USUAL, logged
 
 # Of the sample line: 3 of 48 normal test parts are rejected, 6 more go to review.
 NORMAL = {"n_parts": 48, "pass": 39, "review": 6, "reject": 3}
@@ -73,14 +72,6 @@ def test_a_line_that_is_wrong_from_its_first_part_on_is_noticed_by_the_card() ->
     alarm = found[f"{REJECTED}, by the card at most"]
     assert (alarm.camera, alarm.since) == ("Ch00", parts[0].answered_at)
     assert alarm.before < 0.3 < alarm.after
-
-
-# As many normal test parts as the sample line has.
-TEST_PARTS = [logged(10_000 + number) for number in range(48)]
-USUAL = {
-    name: [looks_of(part.views)[name] for part in TEST_PARTS]
-    for name in looks_of(TEST_PARTS[0].views)
-}
 
 
 def test_a_lamp_that_is_wrong_from_the_first_part_on_is_noticed_by_the_test_parts() -> None:

@@ -47,6 +47,11 @@ def logged(
     )  # fmt: skip
 
 
+# As many normal test parts as the sample line has, and their measures.
+TEST_PARTS = [looks_of(logged(10_000 + number).views) for number in range(48)]
+USUAL = {name: [one[name] for one in TEST_PARTS] for name in TEST_PARTS[0]}
+
+
 def test_a_dimmer_lamp_of_one_camera_is_noticed_there_and_nowhere_else() -> None:
     usual = [logged(n, camera=f"Ch0{n % 2}") for n in range(600)]
     assert alarms(usual, **LEVEL) == []
@@ -109,9 +114,7 @@ def test_all_tests_together_raise_as_many_false_alarms_as_are_allowed() -> None:
 
 
 def test_the_first_two_hundred_parts_of_a_stream_are_held_against_the_test_parts() -> None:
-    test_parts = [looks_of(logged(10_000 + number).views) for number in range(48)]
-    usual = {name: [one[name] for one in test_parts] for name in test_parts[0]}
-    known = Reference("one", {}, "normal", 0.05, usual={"Ch00": usual})
+    known = Reference("one", {}, "normal", 0.05, usual={"Ch00": USUAL})
     dim = [logged(number, brightness=70.0) for number in range(300)]
 
     (alarm,) = alarms(dim, **LEVEL, reference=known)

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from inspection.errors import InspectionError
@@ -12,7 +10,7 @@ from inspection.runtime.recording import (
     verdicts_folder,
 )
 from inspection.runtime.verdict import judge_part
-from inspection.runtime.views import View
+from inspection.runtime.views import View, ViewOutputs
 from tests.bundles import draw_part, make_bundle
 from tests.pictures import encoded
 
@@ -38,11 +36,21 @@ def test_the_folder_is_the_one_that_the_environment_names() -> None:
     assert verdicts_folder({"KNURL_VERDICTS": "/srv/log"}) == "/srv/log"
 
 
-def test_a_view_is_logged_with_what_its_verdict_rests_on(tmp_path: Path) -> None:
-    make_bundle(tmp_path)
-    inspector = Inspector(tmp_path)
-    content = encoded(draw_part("normal"))
-    seen = inspector.measure(View("top.png", content))
+@pytest.fixture(scope="module")
+def inspector(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
+    folder = tmp_path_factory.mktemp("bundle")
+    make_bundle(folder)
+    return Inspector(folder)
+
+
+@pytest.fixture(scope="module")
+def seen(inspector: Inspector) -> ViewOutputs:
+    return inspector.measure(View("top.png", encoded(draw_part("normal"))))
+
+
+def test_a_view_is_logged_with_what_its_verdict_rests_on(
+    inspector: Inspector, seen: ViewOutputs
+) -> None:
     part = judge_part([seen], inspector.card)
 
     (logged,) = logged_views([seen], part, inspector.card)
@@ -58,11 +66,8 @@ def test_a_view_is_logged_with_what_its_verdict_rests_on(tmp_path: Path) -> None
 
 
 def test_the_look_of_a_region_is_measured_on_its_crop_and_placed_in_the_frame(
-    tmp_path: Path,
+    inspector: Inspector, seen: ViewOutputs
 ) -> None:
-    make_bundle(tmp_path)
-    inspector = Inspector(tmp_path)
-    seen = inspector.measure(View("top.png", encoded(draw_part("normal"))))
     (logged,) = logged_views([seen], judge_part([seen], inspector.card), inspector.card)
 
     for region, look in logged.regions.items():
