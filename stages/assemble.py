@@ -25,6 +25,7 @@ from inspection.evaluation.doubtful import (
     suspects,
 )
 from inspection.evaluation.golden.frames import golden_frames, require_same_crops
+from inspection.evaluation.matched import matched_measures
 from inspection.evaluation.operating_point import (
     UNUSUAL_RATE,
     operating_point,
@@ -97,6 +98,7 @@ class Paths:
     data_dvc: Annotated[Path, "the file that holds the data's hash"]
     manifest: Annotated[Path, "the clean manifest"]
     folds: Annotated[Path, "the fold of each view"]
+    shortcuts: Annotated[Path, "the circumstances that tell a class, by view"]
     crops: Annotated[Path, "folder of the crops and the locator"]
     classifier: Annotated[Path, "folder of the classifier"]
     cam: Annotated[Path, "folder of the CAM recipe"]
@@ -158,6 +160,7 @@ def main() -> None:
     parts = measured(measurement, test, paths.data)
     table = outcomes.outcomes(parts, labels_of_parts(test, line.normal), settings)
     metrics = outcomes.test_metrics(table, settings, params.costs) | {
+        "matched": matched_measures(table, read_table(paths.shortcuts), line.normal),
         "limit": limit,
         "cam": cam_truth(parts, settings, crops[line.classify]),
         "parity": {name: report.as_json() for name, report in parity.items()},

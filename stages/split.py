@@ -15,11 +15,13 @@ from inspection.curation.baselines import (
     fit_svm,
     fit_tree,
     hog_features,
+    natural_order,
     stack,
 )
 from inspection.curation.folds import (
     FOLDS,
     OuterFold,
+    Shortcuts,
     assign_folds,
     cross_validation_folds,
     leakage_price,
@@ -89,6 +91,7 @@ class Paths:
     data: Annotated[Path, "the frames"]
     manifest: Annotated[Path, "the clean manifest"]
     out: Annotated[Path, "file for the folds"]
+    shortcuts: Annotated[Path, "file for the circumstances that tell a class, by view"]
     metrics: Annotated[Path, "file for the metrics"]
 
 
@@ -122,10 +125,16 @@ def main() -> None:
 
     metrics = _counts(views)
     metrics["n_held"] = int(manifest["held"].sum())
-    metrics |= _audit(views, params, paths.data, line.bit_depth)
+    leakage, shortcuts, circumstances = _audit(
+        views, params, paths.data, line.bit_depth
+    )
+    metrics["leakage"] = leakage
+    metrics["shortcuts"] = shortcuts.accuracies
+    metrics["shortcut_classes"] = shortcuts.classes
 
     columns = ["view_id", "part_id", "group_id", "label", "fold", "cv_fold"]
     write_table(paths.out, views[columns])
+    write_table(paths.shortcuts, circumstances[["path", *shortcuts.classes]])
     program.save_metrics(paths.metrics, metrics)
 
 
@@ -171,7 +180,8 @@ def _counts(views: pd.DataFrame) -> dict[str, Any]:
 
 def _audit(
     views: pd.DataFrame, params: SplitParams, data: Path, bit_depth: int
-) -> dict[str, Any]:
+) -> tuple[dict[str, float], Shortcuts, pd.DataFrame]:
+    """The leakage price, the shortcuts, and the circumstances of the views that were looked at."""
     shuffled = np.random.default_rng(params.seed).permutation(len(views))
     keep = shuffled[: params.audit_max_views]
     sample = views.iloc[np.sort(keep)].reset_index(drop=True)
@@ -192,15 +202,17 @@ def _audit(
 
     features = stack(hog for hog, _ in measured)
     columns = pd.DataFrame([facts for _, facts in measured]).assign(
-        camera=sample["camera"], width=sample["width_px"], height=sample["height_px"]
+        camera=sample["camera"],
+        width=sample["width_px"],
+        height=sample["height_px"],
+        part_order=natural_order(sample["part_id"].tolist()),
     )
     labels = sample["label"].to_numpy(object)
     groups = sample["group_id"].to_numpy(object)
     cross = {"n_splits": params.audit_folds, "seed": params.seed}
-    return {
-        "leakage": leakage_price(features, labels, groups, fit=fit_svm, **cross),
-        "shortcuts": shortcut_audit(columns, labels, groups, fit=fit_tree, **cross),
-    }
+    leakage = leakage_price(features, labels, groups, fit=fit_svm, **cross)
+    shortcuts = shortcut_audit(columns, labels, groups, fit=fit_tree, **cross)
+    return leakage, shortcuts, columns.assign(path=sample["path"])
 
 
 def _n_parts(views: pd.DataFrame) -> int:

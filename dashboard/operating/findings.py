@@ -9,10 +9,6 @@ import pandas as pd
 from inspection.runtime.verdict import VERDICTS
 from inspection.runtime.verdict_log import DailyCount
 
-# A shortcut is named where one number of the frame tells the class this much better than chance:
-# below, it lies within what some hundred parts scatter by.
-MIN_SHORTCUT = 0.05
-
 
 def sentences(split: dict[str, Any], labels: dict[str, Any]) -> list[str]:
     """Label doubts, the price of leakage and shortcuts, as stages split and clean_labels found."""
@@ -21,11 +17,9 @@ def sentences(split: dict[str, Any], labels: dict[str, Any]) -> list[str]:
     if leakage.get("price") is not None:
         found.append(_of_leakage(leakage))
 
-    # a split without an audit knows no chance, and then says nothing of shortcuts
-    shortcuts = dict(split.get("shortcuts") or {})
-    chance = shortcuts.pop("chance", None)
-    if chance is not None:
-        found.append(_of_shortcuts(shortcuts, chance))
+    # a split without an audit says nothing of shortcuts
+    if "shortcuts" in split:
+        found.append(_of_shortcuts(split["shortcuts"], split["shortcut_classes"]))
     return found
 
 
@@ -51,23 +45,20 @@ def _of_leakage(leakage: Mapping[str, Any]) -> str:
     )
 
 
-def _of_shortcuts(scores: Mapping[str, float | None], chance: float) -> str:
-    """What of a frame tells its class better than chance, by balanced accuracy."""
-    beyond_chance = chance + MIN_SHORTCUT
-    found = []
-    for name, score in sorted(scores.items()):
-        if score is not None and score > beyond_chance:
-            found.append(f"{name} ({score:.2f})")
-
-    if not found:
+def _of_shortcuts(scores: Mapping[str, float], classes: Mapping[str, str]) -> str:
+    """What of a frame tells a class better than chance, by balanced accuracy."""
+    if not classes:
         return (
-            "No shortcut: camera, size, brightness and contrast of a frame tell its class no "
-            f"better than chance ({chance:.2f})."
+            "No shortcut: camera, size, place and brightness of a frame tell no class from the "
+            "others better than chance."
         )
-    names = ", ".join(found)
+    named = [
+        f"{name} tells {defect} ({scores[name]:.2f})"
+        for name, defect in sorted(classes.items())
+    ]
     return (
-        f"Shortcuts: the class can be told from {names} alone, chance {chance:.2f}. A "
-        "model may read these instead of the defect."
+        f"Shortcuts: {', '.join(named)}, where by chance it is 0.50. A model may read these "
+        "instead of the defect."
     )
 
 

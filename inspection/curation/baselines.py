@@ -1,6 +1,7 @@
 """A baseline classifier on hand-made features: the yardstick that a network has to beat."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,19 +41,55 @@ def hog_features(
 
 
 def circumstances(frame: Image) -> dict[str, float]:
-    """What a frame shows besides the part: brightness, contrast and the border, in grey levels."""
+    """What a frame shows besides the part: brightness, contrast and the border, in grey levels,
+    and where its light is centred, 0 (left, top) .. 1.
+    """
     grey = locator_input(frame, HOG_SIZE_PX).astype(np.float64)
     edge = round(HOG_SIZE_PX[0] * BORDER_FRACTION)
     inner = np.zeros(grey.shape, bool)
     inner[edge:-edge, edge:-edge] = True
     border = grey[~inner]
+    light_x, light_y = _centre_of_light(grey)
 
     return {
         "brightness": float(grey.mean()),
         "contrast": float(grey.std()),
         "border_brightness": float(border.mean()),
         "border_contrast": float(border.std()),
+        "light_x": light_x,
+        "light_y": light_y,
     }
+
+
+def _centre_of_light(
+    grey: np.ndarray[Any, np.dtype[np.float64]],
+) -> tuple[float, float]:
+    """Where brightness (H, W) is centred; the middle of a frame that is black all over."""
+    total = grey.sum()
+    if total == 0:
+        return 0.5, 0.5
+    height, width = grey.shape
+    # pixels have their places in their middles
+    x = (np.arange(width) + 0.5) / width
+    y = (np.arange(height) + 0.5) / height
+    return float(grey.sum(0) @ x / total), float(grey.sum(1) @ y / total)
+
+
+def natural_order(names: Sequence[str]) -> list[int]:
+    """The place of each name among all, numbers in them taken as numbers; equal ones share one.
+
+    >>> natural_order(["part 10", "part 9", "part 10"])
+    [1, 0, 1]
+    """
+    distinct = sorted(set(names), key=_natural_key)
+    places = {name: place for place, name in enumerate(distinct)}
+    return [places[name] for name in names]
+
+
+def _natural_key(name: str) -> list[tuple[str, int]]:
+    """Pieces of a name, each a text and the number behind it."""
+    pieces = re.findall(r"(\D*)(\d*)", name)
+    return [(text, int(number or -1)) for text, number in pieces]
 
 
 def fit_svm(features: Any, labels: Any) -> Any:

@@ -18,12 +18,28 @@ HELD_BACK = ("test", UNSEEN)
 # groups of a class from which a fold besides train gets one: with one group there is nothing to
 # judge by, and learning comes first
 MIN_GROUPS = 2
+# a column is called a shortcut where it tells a class from the others this much better than by
+# chance (balanced accuracy): as much as two standard errors with the fewest parts that are judged
+MIN_SHORTCUT = 0.1
+MIN_GROUPS_TO_TELL = 25
+BY_CHANCE = 0.5
 # the cross-validation folds of val, and of what is held back, which nothing that decides may see
 VAL_FOLD, NEVER_HELD_OUT = 0, -1
 
 Features = np.ndarray[Any, np.dtype[np.float64]]
 Labels = np.ndarray[Any, np.dtype[Any]]
 Fit = Callable[[Features, Labels], Any]
+
+
+@dataclass(frozen=True)
+class Shortcuts:
+    """How well a class can be told from single columns that know nothing of the defect."""
+
+    accuracies: dict[str, float]
+    """By column the balanced accuracy with which it tells the class it tells best from the others,
+    0..1; by chance it is one half."""
+    classes: dict[str, str]
+    """For the columns that are shortcuts the class that they tell."""
 
 
 @dataclass(frozen=True)
@@ -175,11 +191,12 @@ def shortcut_audit(
     fit: Fit,
     n_splits: int,
     seed: int,
-) -> dict[str, float]:
-    """How well a class can be told from one column that knows nothing of the defect.
+) -> Shortcuts:
+    """How well a class can be told from the others by one column that knows nothing of the defect.
 
-    `columns` holds circumstances (camera, size, brightness, ...). Returns, per column, balanced
-    accuracy by the grouped split; chance is one over the number of classes.
+    `columns` holds circumstances (camera, size, brightness, ...). Accuracies are by the grouped
+    split. Classes with fewer than `MIN_GROUPS_TO_TELL` groups are not asked for: some of them are
+    told by chance.
     """
     splitter = StratifiedGroupKFold(
         n_splits,
@@ -187,17 +204,34 @@ def shortcut_audit(
         random_state=seed,
     )
     folds = list(splitter.split(labels, labels, groups))
-    accuracies = {"chance": 1.0 / len(np.unique(labels))}
+    asked = _told_by_enough(labels, groups)
+
+    accuracies = {}
+    classes = {}
     for name in columns:
         features = pd.get_dummies(columns[[name]]).to_numpy(float)
-        predicted = _predicted(
-            features,
-            labels,
-            folds,
-            fit,
-        )
-        accuracies[str(name)] = float(balanced_accuracy_score(labels, predicted))
-    return accuracies
+        found = {
+            label: _told_apart(features, labels == label, folds, fit) for label in asked
+        }
+        best = max(found, key=found.__getitem__, default=None)
+        if best is None:
+            continue
+        accuracies[str(name)] = found[best]
+        if found[best] > BY_CHANCE + MIN_SHORTCUT:
+            classes[str(name)] = best
+    return Shortcuts(accuracies, classes)
+
+
+def _told_by_enough(labels: Labels, groups: Labels) -> list[str]:
+    """The classes with enough groups, in the order of their names."""
+    n_groups = pd.Series(groups).groupby(labels).nunique()
+    return [str(label) for label, n in n_groups.items() if n >= MIN_GROUPS_TO_TELL]
+
+
+def _told_apart(features: Features, is_class: Labels, folds: Any, fit: Fit) -> float:
+    """Balanced accuracy with which a class is told from the others."""
+    predicted = _predicted(features, is_class, folds, fit)
+    return float(balanced_accuracy_score(is_class, predicted))
 
 
 def _groups(views: pd.DataFrame) -> pd.DataFrame:

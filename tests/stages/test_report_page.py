@@ -35,7 +35,8 @@ d.jpg,duplicate,same bytes,False
 """
 SPLIT = {
     "leakage": {"random_macro_f1": 0.5, "grouped_macro_f1": 0.4, "siblings_in_train_rate": 0.7},
-    "shortcuts": {"chance": 0.2, "camera": 0.25},
+    "shortcuts": {"camera": 0.85, "width": 0.5},
+    "shortcut_classes": {"camera": "slide"},
 }
 
 
@@ -99,6 +100,7 @@ def finished(card: Card, table: pd.DataFrame) -> Card:
             "edge": 0.1,
         },
         "parity": {},
+        "matched": {"camera": {"auroc": 0.812, "unmatched_auroc": 0.934, "n_parts": 11}},
     }
     as_read = json.loads(json.dumps(metrics, sort_keys=True))  # as the card's file has them
     lineage = {"git_revision": None, "git_clean": None, "mlflow_run": None, "data": "md5: 1"}
@@ -141,6 +143,11 @@ def save(folder: Path) -> None:
     write_bytes(folder / "cam/gallery/v.png", picture)
     entry = {"file": "v.png", "label": "dent", "path": "v.jpg"}
     write_json(folder / "cam/gallery/index.json", [entry])
+
+
+def test_a_shortcut_is_named_with_what_the_scores_are_worth_without_it(html: str) -> None:
+    assert "<b>camera</b> tells slide" in html
+    assert "<td>camera</td><td>0.812</td><td>0.934</td><td>11</td>" in html
 
 
 def test_a_part_judged_against_its_label_is_shown_with_the_claim_were_its_label_wrong(

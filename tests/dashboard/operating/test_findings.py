@@ -5,11 +5,12 @@ LABELS = {"n_issues": 5, "n_held": 2, "n_views": 10, "n_reviewed": 1}
 
 
 def test_a_shortcut_is_named_and_none_is_said_to_be_none() -> None:
-    split = {"shortcuts": {"chance": 0.2, "camera": 0.9, "width": 0.22}}
-    found = sentences(split, LABELS)
-    assert "from camera (0.90) alone" in found[1]
+    shortcuts = {"camera": 0.9, "width": 0.52}
+    found = sentences({"shortcuts": shortcuts, "shortcut_classes": {"camera": "dent"}}, LABELS)
+    assert "camera tells dent (0.90)" in found[1]
     assert "width" not in found[1]
-    assert "No shortcut" in sentences({"shortcuts": {"chance": 0.2, "camera": 0.25}}, LABELS)[1]
+    none = sentences({"shortcuts": shortcuts, "shortcut_classes": {}}, LABELS)
+    assert "No shortcut" in none[1]
 
 
 def test_leakage_is_told_where_it_was_measured() -> None:

@@ -1,3 +1,5 @@
+import doctest
+
 import cv2
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ from skimage.feature import hog
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+import inspection.curation.baselines
 from inspection.curation.baselines import circumstances, fit_svm, fit_tree, hog_features, stack
 
 
@@ -43,6 +46,21 @@ def test_circumstances_of_a_drawn_frame_counted_by_hand() -> None:
     assert facts["contrast"] == pytest.approx(100 * np.sqrt(inner * (1 - inner)))
     assert facts["border_brightness"] == 200
     assert facts["border_contrast"] == 0
+    assert (facts["light_x"], facts["light_y"]) == pytest.approx((0.5, 0.5))
+
+
+def test_light_is_centred_where_the_part_lies_and_in_the_middle_of_a_black_frame() -> None:
+    frame = np.zeros((128, 128), np.uint8)
+    black = circumstances(frame)
+    assert (black["light_x"], black["light_y"]) == (0.5, 0.5)
+    # columns 96..127 and rows 0..63
+    frame[:64, 96:] = 250
+    facts = circumstances(frame)
+    assert (facts["light_x"], facts["light_y"]) == pytest.approx((0.875, 0.25))
+
+
+def test_the_example_in_the_docstring_holds() -> None:
+    assert doctest.testmod(inspection.curation.baselines).failed == 0
 
 
 def test_the_yardstick_is_the_same_whatever_the_global_generator_says() -> None:

@@ -135,7 +135,8 @@ def test_a_class_of_fewer_views_than_splits_can_be_priced() -> None:
 
 
 def test_a_camera_that_gives_the_class_away_is_found() -> None:
-    _, labels, groups = siblings(class_shows=0)
+    labels = np.repeat(["dent", "normal"], 60).astype(object)
+    groups = np.arange(120) // 2
     generator = np.random.default_rng(0)
     columns = pd.DataFrame(
         {
@@ -143,10 +144,59 @@ def test_a_camera_that_gives_the_class_away_is_found() -> None:
             "brightness": generator.normal(0, 1, len(labels)),
         }
     )
-    reported = shortcut_audit(columns, labels, groups, fit=fit_tree, n_splits=5, seed=0)
-    assert reported["chance"] == 0.5
-    assert reported["camera"] == 1.0
-    assert reported["brightness"] < 0.75
+    found = shortcut_audit(columns, labels, groups, fit=fit_tree, n_splits=5, seed=0)
+    assert found.accuracies["camera"] == 1.0
+    assert found.accuracies["brightness"] < 0.75
+    assert "camera" in found.classes
+
+
+class Reader:
+    """Takes what the left camera sees for the class."""
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        return features[:, 0] == 1
+
+
+@pytest.mark.parametrize(("n_wrong", "is_shortcut"), [(39, True), (41, False)])
+def test_what_tells_a_class_a_tenth_better_than_chance_is_a_shortcut(
+    n_wrong: int, is_shortcut: bool
+) -> None:
+    # both classes have 100 views, of which the column misses so many
+    labels = np.repeat(["dent", "normal"], 100).astype(object)
+    cameras = np.where(labels == "dent", "left", "right")
+    cameras[:n_wrong] = "right"
+    cameras[100 : 100 + n_wrong] = "left"
+
+    found = shortcut_audit(
+        pd.DataFrame({"camera": cameras}),
+        labels,
+        np.arange(200),
+        fit=lambda features, labels: Reader(),
+        n_splits=2,
+        seed=0,
+    )
+    assert ("camera" in found.classes) == is_shortcut
+    if is_shortcut:
+        assert found.accuracies["camera"] == pytest.approx(1 - n_wrong / 100)
+
+
+def test_the_class_that_a_shortcut_tells_is_named() -> None:
+    labels = np.repeat(["dent", "normal", "slide"], 40).astype(object)
+    # the left camera sees every slide, and a quarter of the others
+    is_left = (labels == "slide") | (np.arange(120) % 4 == 0)
+    columns = pd.DataFrame({"camera": np.where(is_left, "left", "right")})
+    found = shortcut_audit(columns, labels, np.arange(120), fit=fit_tree, n_splits=4, seed=0)
+    assert found.classes == {"camera": "slide"}
+    assert found.accuracies["camera"] == pytest.approx(0.875)
+
+
+@pytest.mark.parametrize(("n_groups", "is_asked"), [(24, False), (25, True)])
+def test_a_class_of_few_groups_is_not_asked_for(n_groups: int, is_asked: bool) -> None:
+    labels = np.repeat(["dent", "normal"], [n_groups, 24]).astype(object)
+    columns = pd.DataFrame({"camera": np.where(labels == "dent", "left", "right")})
+    groups = np.arange(len(labels))
+    found = shortcut_audit(columns, labels, groups, fit=fit_tree, n_splits=3, seed=0)
+    assert found.classes == ({"camera": "dent"} if is_asked else {})
 
 
 def many_groups() -> pd.DataFrame:
