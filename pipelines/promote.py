@@ -47,16 +47,30 @@ def main() -> None:
         parser.error("--override: say who decides with --by NAME")
 
     with PlainErrors("promote"):
-        if given.sync:
-            outcome = sync(by=given.by or getpass.getuser())
-        else:
-            outcome = promote(
-                dry_run=given.dry_run,
-                override=given.override or "",
-                by=given.by or getpass.getuser(),
-            )
+        outcome = promote_or_sync(
+            by=given.by or getpass.getuser(),
+            dry_run=given.dry_run,
+            override=given.override or "",
+            follow_alias=given.sync,
+        )
     if outcome in ("refused", "superseded"):
         raise SystemExit(1)
+
+
+def promote_or_sync(
+    *, by: str, dry_run: bool, override: str, follow_alias: bool
+) -> str:
+    """What command and flow do: `promote`, or with `follow_alias` `sync`, which takes no choices.
+
+    Raises InspectionError where both are asked for.
+    """
+    if not follow_alias:
+        return promote(dry_run=dry_run, override=override, by=by)
+    if dry_run or override:
+        raise InspectionError(
+            "promote: sync follows the alias whatever the gate says; leave dry run and override out"
+        )
+    return sync(by=by)
 
 
 def promote(*, dry_run: bool = False, override: str = "", by: str) -> str:

@@ -30,14 +30,8 @@ def promote(
     `override`, a reason, promotes in spite of the gate. `sync` lets the version serve that MLflow's
     alias `champion` names, and records what the gate says. `bento` packs what then serves.
     """
-    if sync and (dry_run or override):
-        raise InspectionError(
-            "promote: sync follows the alias whatever the gate says; leave dry_run and override out"
-        )
-    outcome = (
-        gate.sync(by=by)
-        if sync
-        else gate.promote(dry_run=dry_run, override=override, by=by)
+    outcome = gate.promote_or_sync(
+        by=by, dry_run=dry_run, override=override, follow_alias=sync
     )
     if outcome in ("refused", "superseded"):
         raise InspectionError(

@@ -24,6 +24,7 @@ from inspection.runtime.bundle import CARD, verified
 from inspection.runtime.releases import champion
 from inspection.runtime.signatures import make_keys, read_public_key
 from inspection.storage import read_json, write_table, write_text
+from pipelines import promote as promotion
 from pipelines import promotion_flows
 from pipelines.champions import HISTORY, RELEASES, Registry, usual_path
 from pipelines.evidence import judge
@@ -356,6 +357,11 @@ def test_an_alias_that_was_moved_in_mlflow_takes_effect_with_the_gates_result(
 
     with pytest.raises(InspectionError, match="sync follows the alias"):
         promotion_flows.promote.fn(by="Ada", sync=True, dry_run=True)
+    monkeypatch.setattr("sys.argv", ["promote", "--sync", "--dry-run"])
+    with pytest.raises(SystemExit, match="1"):
+        promotion.main()
+    assert "sync follows the alias" in capsys.readouterr().err
+    assert promoted.served() == "1"
     assert promotion_flows.promote.fn(by="Ada", sync=True, bento=False) == "synced"
     assert champion(RELEASES).name == promoted.tags("2")["release"]
     assert promoted.aliases()["previous"] == "1"
