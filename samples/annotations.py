@@ -75,15 +75,15 @@ def _width(box: Box) -> int:
 
 def _defect_boxes(rng: Generator, style: str, view: SceneView) -> list[Box]:
     """The boxes of a defect that is there, in one of the styles of `mess.BOX_STYLES`."""
-    if style == "absent":
+    true_box = view.defect_box
+    # a part seen from behind does not show its defect
+    if style == "absent" or true_box is None:
         return []
     if style == "pieces":
         # two or three
         n_pieces = int(rng.integers(2, 4))
         return _pieces(view.mask, n_pieces)
 
-    true_box = view.defect_box
-    assert true_box is not None
     shape = view.frame.shape
     knurling_px = _width(view.knurling_box)
     if style == "loose":

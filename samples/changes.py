@@ -18,6 +18,10 @@ from samples.defects import Bools, Defect, Dent, DoubleLine, Floats, Nick, Slide
 BURR_SLOPE = -0.8
 # Where a burr ends, in half axes of its bowl.
 BURR_REACH = 1.5
+# How far the pattern is pushed outwards in a bowl, in shares of its half width.
+PUSH = 0.35
+# Light that a bowl of slope 1 loses in its middle: its walls stand before the lamps.
+BOWL_SHADE = 0.45
 # Where the lip beside a slide is highest, and how wide it is, in half axes of the slide.
 LIP_AT = 1.05
 LIP_WIDTH = 0.08
@@ -44,6 +48,10 @@ class Change:
     """Slope added around the axis."""
     shift_u: Floats
     """By how much the pattern was dragged along the axis, px."""
+    shift_a: Floats
+    """By how much it was dragged around it, px."""
+    light: Floats
+    """Factor of the light that the place gets, 0..1."""
     doubled: tuple[Floats, Floats]
     """Depth of a second set of grooves in each of the two families, 0..1."""
     double_offset: float
@@ -76,6 +84,8 @@ def _no_change(u: Floats) -> Change:
         slope_u=zeros(),
         slope_a=zeros(),
         shift_u=zeros(),
+        shift_a=zeros(),
+        light=np.ones(u.shape, np.float32),
         doubled=(zeros(), zeros()),
         double_offset=0.0,
         mask=np.zeros(u.shape, np.bool_),
@@ -107,7 +117,7 @@ def turned(
 
 
 def _strike(change: Change, nick: Nick, u: Floats, a: Floats) -> None:
-    """A bowl inside, a burr thrown up around it."""
+    """A bowl inside, a burr thrown up around it; the knurling goes down with the metal."""
     centre = (nick.u_px, nick.a_px)
     along, across = turned(u, a, centre, nick.angle_rad)
     x = along / np.float32(nick.half_long_px)
@@ -125,11 +135,22 @@ def _strike(change: Change, nick: Nick, u: Floats, a: Floats) -> None:
     change.slope_u += slope_x * cos - slope_y * sin
     change.slope_a += slope_x * sin + slope_y * cos
 
-    # what strikes takes the pattern a little beyond the bowl, and a person boxes that as well:
+    # what strikes wears the pattern a little beyond the bowl, and a person boxes that as well:
     # all of it up to the rim, at 1, none of it from 1.25 on
     struck = np.clip((1.25 - rho) * 4, 0, 1).astype(np.float32)
-    change.keep *= 1 - struck
+    change.keep *= 1 - np.float32(nick.wear) * struck
     change.mask |= rho < 1.2
+
+    # metal flows to the sides: what is seen at a place was nearer to the middle
+    pushed = np.float32(PUSH * nick.half_wide_px) * struck
+    push_x = -pushed * x * flatter
+    push_y = -pushed * y
+    change.shift_u += push_x * cos - push_y * sin
+    change.shift_a += push_x * sin + push_y * cos
+
+    # darkest in the middle, and not at all at the rim
+    deep = np.clip(1 - rho * rho, 0, 1).astype(np.float32)
+    change.light *= 1 - np.float32(BOWL_SHADE * nick.depth) * deep
 
 
 def _bowl(rho: Floats) -> Floats:
@@ -150,8 +171,9 @@ def _push(change: Change, slide: Slide, u: Floats, a: Floats) -> None:
     from_middle = np.sqrt(x * x + y * y)
     rho = from_middle / _outline(x, y, slide.wobble)
 
-    # flat up to 0.9 of the way to the outline, untouched from 1.1 on
-    flat = np.clip((1.1 - rho) * 5, 0, 1).astype(np.float32)
+    # half of it is lost on the outline, where a person would draw the edge
+    to_edge = (1 - rho) / np.float32(slide.softness)
+    flat = np.clip(to_edge + 0.5, 0, 1).astype(np.float32)
     lost = np.float32(1 - slide.keep)
     change.keep *= 1 - flat * lost
 
@@ -159,11 +181,12 @@ def _push(change: Change, slide: Slide, u: Floats, a: Floats) -> None:
     remaining = (1 - x).astype(np.float32)
     drag = np.float32(slide.drag_px)
     change.shift_u += flat * drag * remaining
-    change.slope_a += flat * _streaks(across, slide.streak_seed)
+    strength = np.float32(slide.strength)
+    change.slope_a += strength * flat * _streaks(across, slide.streak_seed)
 
     # the metal that was pushed away stands up in a lip along one edge
     sense = np.sign(slide.drag_px)
-    change.slope_u += _lip(x, rho, sense)
+    change.slope_u += strength * _lip(x, rho, sense)
     change.mask |= rho < 1.0
 
 

@@ -108,8 +108,13 @@ def contact_sheet(images: Path, views: dict[str, dict[str, Any]], pick: int) -> 
     rows = [_header()]
     for label in CAPTIONS:
         chosen = [_choose(views, label, camera, pick) for camera in CAMERAS]
-        frames = [_read(images / name) for name in chosen]
-        first_view = views[chosen[0]]
+        named = [name for name in chosen if name is not None]
+        if not named:
+            raise LineError(
+                f"no camera shows a sound view of class {label}; draw more parts"
+            )
+        frames = [_read(images / name) if name else None for name in chosen]
+        first_view = views[named[0]]
         rows.append(_row(label, frames, first_view))
     return np.vstack(rows)
 
@@ -119,10 +124,10 @@ def _choose(
     label: str,
     camera: str,
     pick: int,
-) -> str:
-    """The `pick`-th view in the order of the line that is sound and truly named.
+) -> str | None:
+    """The `pick`-th view in the order of the line that is sound, truly named, and shows what it is.
 
-    Raises LineError where there is none.
+    None where this camera has taken none.
     """
 
     def place(name: str) -> str:
@@ -133,13 +138,13 @@ def _choose(
         view = views[name]
         is_wanted = (view["true_class"], view["camera"]) == (label, camera)
         is_messy = view["broken"] or view["copy"] or view["spoiled"]
-        if is_wanted and not is_messy:
+        # what people do not agree on, and what lies on the other side, is no example
+        is_unclear = view["borderline"] or view["turned"]
+        if is_wanted and not is_messy and not is_unclear:
             sound.append(name)
 
     if not sound:
-        raise LineError(
-            f"camera {camera} shows no sound view of class {label}; draw more parts"
-        )
+        return None
     # from the front again when there are fewer
     return sound[pick % len(sound)]
 
@@ -168,22 +173,27 @@ def _header() -> Picture:
     return np.hstack(cells)
 
 
-def _row(label: str, frames: list[Picture], view: dict[str, Any]) -> Picture:
-    """Caption, frames, and the two regions of the first frame, which shows `view`."""
+def _row(
+    label: str,
+    frames: list[Picture | None],
+    view: dict[str, Any],
+) -> Picture:
+    """Caption, frames, and the two regions of the first frame there is, which shows `view`."""
+    size = (FRAME_PX, ROW_PX)
+    black = np.zeros((ROW_PX, FRAME_PX, 3), np.uint8)
     cells = [_caption(label)]
     for frame in frames:
-        size = (FRAME_PX, ROW_PX)
-        cells.append(tile(frame, size))
+        cells.append(black if frame is None else tile(frame, size))
 
-    first = frames[0]
+    first = next(frame for frame in frames if frame is not None)
     defect = view["defect_box"]
     widths = {
         "knurling_box": KNURLING_PX,
         "rivet_box": RIVET_PX,
     }
     for region, width in widths.items():
-        size = (width, ROW_PX)
-        enlarged = close_up(first, view[region], defect, size, AMBER)
+        region_size = (width, ROW_PX)
+        enlarged = close_up(first, view[region], defect, region_size, AMBER)
         cells.append(enlarged)
     return np.hstack(cells)
 

@@ -23,8 +23,10 @@ ON_THE_SEEN_SIDE = (-0.75, 0.75)
 SCRATCH_SHARE = 0.55
 # Of double lines: how often both dies wobble.
 BOTH_DIES_SHARE = 0.4
-# Least and most that a slide leaves of the depth of the knurling: a third at most.
-SLIDE_KEEP = (0.1, 0.34)
+# What a slide leaves of the depth of the knurling: where it is weakest, and where it is strongest.
+SLIDE_KEEP = (0.75, 0.1)
+# Width of a slide's edge, in its half axes: from one that can be traced to one that fades out.
+SLIDE_SOFTNESS = (0.2, 0.7)
 # Seeds are drawn below this: what fits a signed number of 32 bits.
 SEEDS = 2**31
 
@@ -41,6 +43,8 @@ class Nick:
     half_wide_px: float
     depth: float
     """Slope at the rim of the bowl, across it."""
+    wear: float
+    """What the knurling loses of its depth where it was struck, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,10 @@ class Slide:
     """How far the pattern is shifted in the middle: twice that at one end, not at the other."""
     wobble: tuple[float, ...]
     """How uneven the outline is: shares of the half axes, see `changes._outline`."""
+    softness: float
+    """Over what length it fades out, in half axes."""
+    strength: float
+    """Of its scratches and its lip, in shares of the strongest."""
     streak_seed: int
     """Seed of the scratches within."""
 
@@ -136,9 +144,9 @@ def _draw_dent(
 
 
 def _draw_scratch(rng: Generator, strength: float, u: float, a: float) -> Nick:
-    """A nick that is five to seven times as long as wide."""
-    half_long = 25 + 20 * strength + rng.uniform(0, 8)
-    half_wide = 4.7 + 2.6 * strength
+    """A nick that is many times as long as wide; the weakest is a hairline."""
+    half_long = 14 + 31 * strength + rng.uniform(0, 8)
+    half_wide = 2.0 + 5.3 * strength
     angle = rng.uniform(0, np.pi)
     return Nick(
         u_px=u,
@@ -146,24 +154,31 @@ def _draw_scratch(rng: Generator, strength: float, u: float, a: float) -> Nick:
         angle_rad=angle,
         half_long_px=half_long,
         half_wide_px=half_wide,
-        # steeper than any bowl
-        depth=1.1,
+        # steeper than any bowl of that strength
+        depth=0.5 + 0.6 * strength,
+        wear=_wear(strength),
     )
 
 
 def _draw_bowl(rng: Generator, strength: float, u: float, a: float) -> Nick:
     """A nick that is about twice as long as wide."""
     angle = rng.uniform(0, np.pi)
-    half_long = 11 + 7 * strength + rng.uniform(0, 4)
-    half_wide = 7.0 + 4.0 * strength
+    half_long = 6 + 12 * strength + rng.uniform(0, 4)
+    half_wide = 4.0 + 7.0 * strength
     return Nick(
         u_px=u,
         a_px=a,
         angle_rad=angle,
         half_long_px=half_long,
         half_wide_px=half_wide,
-        depth=rng.uniform(0.5, 0.95),
+        depth=rng.uniform(0.8, 1.2) * (0.35 + 0.45 * strength),
+        wear=_wear(strength),
     )
+
+
+def _wear(strength: float) -> float:
+    """The knurling goes with the metal that is displaced; a hard knock flattens most of it."""
+    return 0.25 + 0.6 * strength
 
 
 def _draw_slide(
@@ -172,18 +187,19 @@ def _draw_slide(
     length_px: float,
     radius_px: float,
 ) -> Slide:
-    half_u = 31 + 30 * strength + rng.uniform(0, 16)
+    half_u = 22 + 39 * strength + rng.uniform(0, 16)
     # more than half of it lies on the knurling: what is pushed over the end is no slide
     room = min(half_u * 0.6, length_px / 2)
     u = rng.uniform(room, length_px - room)
     a = rng.uniform(*ON_THE_SEEN_SIDE) * radius_px
-    half_a = 18 + 14 * strength + rng.uniform(0, 6)
+    half_a = 14 + 18 * strength + rng.uniform(0, 6)
 
     # along the axis, give or take 14 degrees
     angle = rng.normal(0, 0.25)
-    keep = rng.uniform(*SLIDE_KEEP)
+    most_kept, least_kept = SLIDE_KEEP
+    keep = most_kept + (least_kept - most_kept) * strength
     # to either end, by up to about a pitch of the grooves
-    drag = rng.choice([-1, 1]) * rng.uniform(3, 8)
+    drag = rng.choice([-1, 1]) * (1 + 6 * strength + rng.uniform(0, 1))
     # two numbers for each of one, two and three bumps
     wobble = rng.normal(0, 0.12, 6)
     return Slide(
@@ -195,17 +211,19 @@ def _draw_slide(
         keep=keep,
         drag_px=float(drag),
         wobble=tuple(wobble.tolist()),
+        softness=rng.uniform(*SLIDE_SOFTNESS),
+        strength=0.3 + 0.7 * strength,
         streak_seed=int(rng.integers(SEEDS)),
     )
 
 
 def _draw_double_line(rng: Generator, strength: float, length_px: float) -> DoubleLine:
-    extent = 90 + 120 * strength + rng.uniform(0, 30)
+    extent = 60 + 150 * strength + rng.uniform(0, 30)
     # a tenth of it at most lies beyond the knurling
     start = rng.uniform(-0.1 * extent, length_px - 0.9 * extent)
 
     # one die of the two wobbles, or both
-    deep = rng.uniform(0.65, 1.0)
+    deep = min(1.0, rng.uniform(0.8, 1.2) * (0.3 + 0.7 * strength))
     other = deep if rng.uniform() < BOTH_DIES_SHARE else 0.0
     is_first_deep = rng.uniform() < 0.5
     depths = (deep, other) if is_first_deep else (other, deep)

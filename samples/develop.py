@@ -66,15 +66,21 @@ def develop_job(job: Job) -> list[Developed]:
     shot = original.shot
     # a seed for the part and one for the shot: all views of a part show the same part
     of_part = np.random.default_rng([job.seed, 1, shot.part_index])
-    of_shot = np.random.default_rng([job.seed, 2, shot.index])
+    # all shots of a series have one scene, that of the first
+    scene = shot.index - shot.number + 1 if shot.series else shot.index
+    of_shot = np.random.default_rng([job.seed, 2, scene])
 
-    part = draw_part(of_part, label=shot.label)
+    part = draw_part(of_part, label=shot.label, severity=shot.severity)
     view = shoot(
         part,
         of_shot,
         size=job.size,
         camera=shot.camera,
         drift=shot.drift,
+        exposure=shot.exposure,
+        at_rivet=shot.at_rivet,
+        turned=shot.turned,
+        noise=np.random.default_rng([job.seed, 5, shot.index]),
     )
     labels = annotate(of_shot, original, view)
     jpeg = encode(view.frame, JPEG_QUALITY)
@@ -129,6 +135,10 @@ def _truth(
         "true_class": file.shot.label,
         "typed_class": file.typed_label,
         "spoiled": file.spoiled,
+        "severity": file.shot.severity,
+        "borderline": file.shot.is_borderline,
+        "series": file.shot.series,
+        "turned": file.shot.turned,
         "boxes_follow": file.boxes_follow,
         "box_style": file.box_style,
         "short_name": file.short,

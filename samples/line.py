@@ -18,6 +18,23 @@ IMAGES_ON_THE_REAL_LINE = {
     "double_line": 361,
     "under_press": 356,
 }
+# Below this severity people do not agree whether it is a defect: one defective part in 40.
+BORDERLINE_SEVERITY = 0.025
+# The traps of a real line. Rivets are looked at by the second camera, which is aimed at them for
+# it: so many of the parts that are not pressed home are seen by it alone.
+_, RIVET_CAMERA = CAMERAS
+RIVET_CAMERA_SHARE = 0.8
+# The bearing of the die wears, so double lines come more and more often: the exponent of their
+# places on the line, below 1 for more of them towards its end, by when the lamp has aged.
+WORN_BEARING = 0.3
+# Of parts: so many are shot as a series of exposures, in one pose, as cameras do that do not know
+# the right one beforehand.
+SERIES_SHARE = 0.3
+# Exposures of a series, as factors of the light.
+EXPOSURES = (1.0, 0.8, 1.25)
+# Of parts that are no series: in so many the last shot shows them from behind, where only what goes
+# all around is seen.
+TURNED_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -26,6 +43,9 @@ class Shot:
 
     `index` counts the shots of the line and `part_index` its parts, from 0 on; `number` counts the
     shots of this part, from 1 on. `drift` is how far down the line (0..1) its part came.
+    `severity` is how strong the defect is, 0..1, None for a normal part.
+    `exposure` is a factor of the light, and `series` says that all shots of the part are taken in
+    one pose. `at_rivet`: the camera is aimed at the rivet. `turned`: the part is seen from behind.
     """
 
     index: int
@@ -34,13 +54,58 @@ class Shot:
     camera: str
     number: int
     drift: float
+    severity: float | None = None
+    exposure: float = 1.0
+    series: bool = False
+    at_rivet: bool = False
+    turned: bool = False
+
+    @property
+    def is_borderline(self) -> bool:
+        """Whether people label it either way."""
+        return self.severity is not None and self.severity < BORDERLINE_SEVERITY
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """One part before the cameras; `place` is where it comes on the line, 0..1."""
+
+    place: float
+    label: str
+    severity: float | None
+    cameras: tuple[str, ...]
+    way: str = ""
+    """How its shots are taken: 'series', 'turned' (the last one), or '' for neither."""
+
+    def shots(self, part_index: int, n_parts: int, first_index: int) -> list[Shot]:
+        """The shots of this part; the first of them is number `first_index` of the line."""
+        is_series = self.way == "series"
+        shots = []
+        for number, camera in enumerate(self.cameras, start=1):
+            is_last = number == len(self.cameras)
+            shot = Shot(
+                index=first_index + number - 1,
+                part_index=part_index,
+                label=self.label,
+                camera=camera,
+                number=number,
+                drift=part_index / n_parts,
+                severity=self.severity,
+                exposure=EXPOSURES[number - 1] if is_series else 1.0,
+                series=is_series,
+                at_rivet=self.label == "under_press" and camera == RIVET_CAMERA,
+                turned=self.way == "turned" and is_last,
+            )
+            shots.append(shot)
+        return shots
 
 
 def plan_line(rng: Generator, n_parts: int) -> list[Shot]:
     """Shots of `n_parts` parts in the order of the line.
 
-    The parts of each class are spread evenly over the line, and the patterns of cameras and shots
-    are dealt evenly to each class, so that neither lamp, nor framing, nor camera tells the class.
+    Ways and patterns of shots are dealt evenly to each class. Three circumstances tell classes, as
+    on real lines: the camera and its aim tell parts that are not pressed home, and the place on the
+    line, with the light that ages, tells double lines.
     """
     if n_parts < len(CLASSES):
         raise ValueError(
@@ -48,30 +113,30 @@ def plan_line(rng: Generator, n_parts: int) -> list[Shot]:
         )
 
     counts = share_out(IMAGES_ON_THE_REAL_LINE, n_parts)
-    parts: list[tuple[float, str, tuple[str, ...]]] = []
+    visits: list[_Visit] = []
     for label, count in counts.items():
         # one in each stretch of the line, anywhere in it
         within = rng.uniform(0, 1, count)
         places = (np.arange(count) + within) / count
+        if label == "double_line":
+            places = places**WORN_BEARING
         patterns = _deal_cameras(rng, count)
-        for place, cameras in zip(places.tolist(), patterns, strict=True):
-            parts.append((place, label, cameras))
+        if label == "under_press":
+            patterns = _sent_to_rivet_camera(patterns)
+        ways = _deal_ways(rng, count)
+        severities = _deal_severities(rng, label, count)
+        dealt = zip(places.tolist(), severities, patterns, ways, strict=True)
+        for place, severity, cameras, way in dealt:
+            # one camera stays where it is for a series
+            seen_by = (cameras[0],) * len(EXPOSURES) if way == "series" else cameras
+            visits.append(_Visit(place, label, severity, seen_by, way))
 
     # by their places on the line
-    parts.sort()
+    visits.sort(key=lambda visit: (visit.place, visit.label))
 
     shots: list[Shot] = []
-    for part_index, (_, label, cameras) in enumerate(parts):
-        for number, camera in enumerate(cameras, start=1):
-            shot = Shot(
-                index=len(shots),
-                part_index=part_index,
-                label=label,
-                camera=camera,
-                number=number,
-                drift=part_index / n_parts,
-            )
-            shots.append(shot)
+    for part_index, visit in enumerate(visits):
+        shots += visit.shots(part_index, n_parts, first_index=len(shots))
     return shots
 
 
@@ -96,6 +161,36 @@ def share_out(weights: dict[str, int], total: int) -> dict[str, int]:
     largest = max(counts, key=counts.__getitem__)
     counts[largest] -= surplus
     return counts
+
+
+def _sent_to_rivet_camera(
+    patterns: list[tuple[str, ...]],
+) -> list[tuple[str, ...]]:
+    """The patterns with so many of them by the rivet's camera alone; the first ones."""
+    n_sent = round(RIVET_CAMERA_SHARE * len(patterns))
+    sent = [(RIVET_CAMERA,) * len(cameras) for cameras in patterns[:n_sent]]
+    return sent + patterns[n_sent:]
+
+
+def _deal_severities(rng: Generator, label: str, count: int) -> list[float | None]:
+    """How strong the defect of each part is: one in each stretch of 0..1, anywhere in it."""
+    if label == "normal":
+        return [None] * count
+
+    within = rng.uniform(0, 1, count)
+    severities = (np.arange(count) + within) / count
+    order = rng.permutation(count)
+    return [float(severities[i]) for i in order]
+
+
+def _deal_ways(rng: Generator, count: int) -> list[str]:
+    """How the shots of each part are taken, in the shares above."""
+    n_series = round(SERIES_SHARE * count)
+    n_turned = round(TURNED_SHARE * (count - n_series))
+    n_plain = count - n_series - n_turned
+    ways = ["series"] * n_series + ["turned"] * n_turned + [""] * n_plain
+    order = rng.permutation(count)
+    return [ways[i] for i in order]
 
 
 def _deal_cameras(rng: Generator, count: int) -> list[tuple[str, ...]]:

@@ -28,8 +28,10 @@ FILE_LABELS = {
 FIRST_PART_NUMBER = 1000
 # of all views: as many names without a shot as the real line has
 SHORT_NAME_RATE = 35 / 2453
-# of all views, half of them by whole parts: what audits of such data sets find
+# of all views, half of them by whole parts of a novice's lot: what audits of such data sets find
 SPOILED_RATE = 0.03
+# where on the line someone new labelled the parts, 0..1 of it: here whole parts have a wrong label
+NOVICE_LOT = (0.6, 0.75)
 # of normal views that lack one of their two boxes, as on the real line
 MISSING_BOX_RATE = 0.08
 # of names: a share that went through macOS
@@ -54,10 +56,10 @@ BOX_STYLES = {
 class File:
     """One file of the data set, as planned.
 
-    `typed_label` is what the person typed; `spoiled` is '' where that is true, else whether it is
-    the 'part' or the 'view' that has a wrong one; `boxes_follow` says whom the boxes follow, the
-    truth or the name. `nfd`: the name is stored decomposed; `short`: it has no shot in it.
-    `copy` is '' or the kind of copy this is of the shot's own file.
+    `typed_label` is what the person typed; `spoiled` is '' where that is true or disputable, else
+    whether it is the 'part' or the 'view' that has a wrong one; `boxes_follow` says whom the boxes
+    follow, the truth or the name. `nfd`: the name is stored decomposed; `short`: it has no shot in
+    it. `copy` is '' or the kind of copy this is of the shot's own file.
     """
 
     shot: Shot
@@ -116,6 +118,7 @@ class _Mess:
 
     def files(self) -> list[File]:
         """All files; up to the copies, each step picks among parts that none before it touched."""
+        self._dispute()
         self._shorten()
         self._spoil_parts()
         self._spoil_views()
@@ -156,12 +159,28 @@ class _Mess:
     def _everything(self) -> list[int]:
         return list(range(len(self.originals)))
 
+    def _dispute(self) -> None:
+        """Of the borderline parts every second one goes by for normal, names and boxes alike."""
+        firsts = [views[0] for views in self.siblings.values()]
+        borderline = [i for i in firsts if self.originals[i].shot.is_borderline]
+        for turn, first in enumerate(self._shuffled(borderline)):
+            views = self._siblings_of(first)
+            # those that keep their name are left alone as well: nobody spoils them further
+            self.taken.update(views)
+            if turn % 2 == 0:
+                for i in views:
+                    self._set(i, typed_label="normal", boxes_follow="name")
+
     def _spoil_parts(self) -> None:
-        """All views of some parts get one wrong label: half of all that are spoiled."""
+        """All views of some parts of a novice's lot get one wrong label: half of what is spoiled.
+
+        A line of few parts has them anywhere.
+        """
         wanted = self._count(SPOILED_RATE / 2)
         n_done = 0
         firsts = [views[0] for views in self.siblings.values()]
-        picked = self._pick(firsts, len(firsts))
+        in_lot = [i for i in firsts if self._is_in_lot(i)]
+        picked = self._pick(in_lot, len(in_lot)) or self._pick(firsts, 1)
         for turn, first in enumerate(picked):
             if n_done >= wanted:
                 return
@@ -172,6 +191,10 @@ class _Mess:
             for i in views:
                 self._set(i, typed_label=typed, spoiled="part", boxes_follow=followed)
             n_done += len(views)
+
+    def _is_in_lot(self, i: int) -> bool:
+        first, last = NOVICE_LOT
+        return first <= self.originals[i].shot.drift < last
 
     def _spoil_views(self) -> None:
         """Single views get a wrong label: the other half."""
@@ -218,7 +241,11 @@ class _Mess:
         """Copies of views that nothing was done to, fewer where there are not enough of those."""
         kinds = ["exact"] * self._count(EXACT_COPY_RATE)
         kinds += list(NEAR_COPIES) * self._count(NEAR_COPY_RATE)
-        sources = self._pick(self._everything(), len(kinds))
+        # a copy is a part with no other view, and one seen from behind would show nothing
+        from_front = [
+            i for i in self._everything() if not self.originals[i].shot.turned
+        ]
+        sources = self._pick(from_front, len(kinds))
         self.taken.update(sources)
 
         copies = []

@@ -16,6 +16,15 @@ from samples.defects import SEEDS, Defect, draw_defect
 
 CLASSES = ("normal", "dent", "slide", "double_line", "under_press")
 SURFACE_DEFECTS = ("dent", "slide", "double_line")
+# Exponent that makes strength of severity, below 1: what goes wrong mostly goes wrong plainly, and
+# weak defects are rarer than strong ones.
+MOSTLY_PLAIN = 0.6
+# Strength of the weakest defect of the surface, in shares of the strongest: one that a person finds
+# who knows where to look.
+MIN_STRENGTH = 0.3
+# Gap of a rivet that is not seated, px: from a little above the 1.8 px of a good one at most, up to
+# what nobody overlooks.
+UNSEATED_GAP_PX = (3.5, 17.0)
 # Width and height of a frame, px.
 Size = tuple[int, int]
 # The frame in whose pixels all lengths are; a quarter of the real line's, on each side.
@@ -102,12 +111,16 @@ def draw_part(rng: Generator, *, label: str, severity: float | None = None) -> P
     stains = tuple(_draw_stain(rng, knurling) for _ in range(n_stains))
     texture_seed = int(rng.integers(SEEDS))
 
-    strength = rng.uniform() if severity is None else severity
+    drawn = rng.uniform()
+    if severity is None:
+        severity = drawn
+    plainness = severity**MOSTLY_PLAIN
     if label == "under_press":
-        rivet = _lift(rivet, strength)
+        rivet = _lift(rivet, plainness)
 
     defect = None
     if label in SURFACE_DEFECTS:
+        strength = MIN_STRENGTH + (1 - MIN_STRENGTH) * plainness
         defect = draw_defect(
             rng,
             label,
@@ -153,10 +166,10 @@ def _draw_rivet(rng: Generator) -> Rivet:
     )
 
 
-def _lift(rivet: Rivet, strength: float) -> Rivet:
-    """The rivet as a press leaves it that did not push it home; `strength` is 0..1."""
-    # far above the 1.8 px of a good rivet at most: which class a part is of is never in doubt
-    gap = 6.5 + 7.0 * strength
+def _lift(rivet: Rivet, plainness: float) -> Rivet:
+    """The rivet as a press leaves it that did not push it home; `plainness` is 0..1."""
+    least, most = UNSEATED_GAP_PX
+    gap = least + (most - least) * plainness
     return replace(rivet, gap_px=gap)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -17,6 +17,11 @@ CAMERAS = ("Ch00", "Ch01")
 Matrix = NDArray[np.float64]
 # From the middle of the knurling to that of the part, px: the rivet is on one side only.
 RIVET_SIDE_PX = 34
+# A camera that is aimed at the rivet has it nearer to the middle of the frame, by so much, px.
+RIVET_AIM_PX = 30
+# Seen from behind: by how much the part is turned about its axis, in radii of arc. What is drawn
+# at most 0.75 radii to the side lies beyond the silhouette then, at pi / 2.
+BEHIND = (2.5, 3.5)
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,20 @@ class Pose:
     """How far it is turned about its axis, as length of arc."""
     focus_px: float
     """Sigma of the blur: no part is wholly in focus."""
+
+
+def aimed_at_rivet(pose: Pose) -> Pose:
+    """The pose as a camera has it that is aimed at the rivet."""
+    # the second camera hangs the other way up, and sees the rivet on the left
+    sides = (-1, 1)
+    side = sides[CAMERAS.index(pose.camera)]
+    return replace(pose, dx_px=pose.dx_px + side * RIVET_AIM_PX)
+
+
+def seen_from_behind(pose: Pose, radius_px: float, rng: Generator) -> Pose:
+    """The pose with the part turned about its axis."""
+    turned = rng.uniform(*BEHIND) * radius_px
+    return replace(pose, roll_px=pose.roll_px + turned)
 
 
 def draw_pose(rng: Generator, camera: str, drift: float) -> Pose:

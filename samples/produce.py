@@ -20,7 +20,7 @@ from samples.parts import Size
 
 # Of each of these, truth.json says how many files have which value, and of the flags how many.
 COUNTED = ("true_class", "camera", "spoiled", "broken", "copy", "box_style")
-FLAGS = ("short_name", "nfd")
+FLAGS = ("short_name", "nfd", "borderline", "series", "turned")
 # Shots that a process takes at once: few, so that all are busy to the end.
 CHUNK = 4
 

@@ -73,7 +73,7 @@ def _phases(
 
     # a pattern that was dragged shows what was elsewhere
     x = (u + change.shift_u) * np.float32(along)
-    y = a * np.float32(around)
+    y = (a + change.shift_a) * np.float32(around)
 
     first, second = k.phases
     one = x + y + np.float32(first)

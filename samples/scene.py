@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,7 +14,15 @@ from samples.defects import Bools, Floats
 from samples.grid import HALF_HEIGHT_PX, Grid
 from samples.optics import Lamp, blurred, develop, lit
 from samples.parts import REFERENCE_SIZE, Part, Size, draw_part
-from samples.pose import Matrix, draw_lamp, draw_pose, middle_of, placement
+from samples.pose import (
+    Matrix,
+    aimed_at_rivet,
+    draw_lamp,
+    draw_pose,
+    middle_of,
+    placement,
+    seen_from_behind,
+)
 from samples.surface import shape
 
 Box = tuple[int, int, int, int]
@@ -64,13 +72,26 @@ def shoot(
     size: Size,
     camera: str,
     drift: float = 0.0,
+    exposure: float = 1.0,
+    at_rivet: bool = False,
+    turned: bool = False,
+    noise: Generator | None = None,
 ) -> SceneView:
     """Photograph `part` once. `drift` (0..1) is how far down the line the part came.
+
+    `exposure` is a factor of the light. `at_rivet`: the camera is aimed at the rivet. `turned`: the
+    part is seen from behind. `noise` is what the sensor's noise is drawn from, `rng` if None: two
+    shots with one `rng` and two of these differ by noise and exposure alone.
 
     Pose, lamp and background are drawn without a look at the class of the part.
     """
     pose = draw_pose(rng, camera, drift)
+    if at_rivet:
+        pose = aimed_at_rivet(pose)
+    if turned:
+        pose = seen_from_behind(pose, part.knurling.radius_px, rng)
     lamp = draw_lamp(rng, camera, drift)
+    lamp = replace(lamp, gain=lamp.gain * exposure)
 
     scale = _scale(size)
     grid = _grid(part, size, scale)
@@ -87,7 +108,7 @@ def shoot(
     vignette = rng.uniform(0.5, 1.1)
     frame = develop(
         radiance,
-        rng=rng,
+        rng=rng if noise is None else noise,
         lamp=lamp,
         vignette=vignette,
         centre=centre,

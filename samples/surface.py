@@ -148,7 +148,7 @@ def _lay_knurling(skin: _Skin, part: Part, grid: Grid, roll_px: float) -> None:
     skin.slope_a[zone] += relief_a + change.slope_a
 
     openness = GROOVE_LIGHT + TOP_LIGHT * height
-    skin.light[zone] *= openness * tone * film(part.stains, u, a)
+    skin.light[zone] *= openness * tone * change.light * film(part.stains, u, a)
 
     is_seen = np.abs(sin) < MAX_SEEN_SIN
     skin.defect[zone] = change.mask & is_seen

@@ -36,7 +36,7 @@ def test_a_line_without_a_sound_view_of_a_class_is_refused_in_words(
     }
     (tmp_path / "truth.json").write_text(json.dumps({"views": spoiled}), encoding="utf-8")
     assert main(["--data", str(line.data), "--truth", str(tmp_path)]) == 1
-    assert "shows no sound view of class slide; draw more parts" in caplog.text
+    assert "no camera shows a sound view of class slide; draw more parts" in caplog.text
 
 
 def test_without_a_drawn_line_the_remedy_is_named(
