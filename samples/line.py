@@ -29,7 +29,7 @@ RIVET_CAMERA_SHARE = 0.8
 WORN_BEARING = 0.3
 # Of parts: so many are shot as a series of exposures, in one pose, as cameras do that do not know
 # the right one beforehand.
-SERIES_SHARE = 0.3
+SERIES_SHARE = 0.4
 # Exposures of a series, as factors of the light.
 EXPOSURES = (1.0, 0.8, 1.25)
 # Of parts that are no series: in so many the last shot shows them from behind, where only what goes

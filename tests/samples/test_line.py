@@ -65,11 +65,11 @@ def test_double_lines_come_late_and_the_place_tells_no_other_class() -> None:
         assert np.ptp(places) > 0.9
 
 
-def test_three_tenths_of_each_class_are_series_of_exposures_by_one_camera() -> None:
+def test_two_fifths_of_each_class_are_series_of_exposures_by_one_camera() -> None:
     shots = plan()
     for label in IMAGES_ON_THE_REAL_LINE:
         series = {s.part_index: s.series for s in shots if s.label == label}
-        assert np.mean([*series.values()]) == pytest.approx(0.3, abs=0.02)
+        assert np.mean([*series.values()]) == pytest.approx(0.4, abs=0.02)
 
     by_part: dict[int, list[Shot]] = {}
     for s in shots:
@@ -86,7 +86,7 @@ def test_only_the_last_shot_of_a_part_shows_it_from_behind() -> None:
     shots = plan()
     last = {s.part_index: s.number for s in shots}
     behind = [s for s in shots if s.turned]
-    assert 60 < len(behind) < 90
+    assert 50 < len(behind) < 70
     assert all(s.number == last[s.part_index] > 1 and not s.series for s in behind)
 
 
