@@ -49,7 +49,8 @@ def test_the_camera_tells_what_is_not_pressed_home_and_no_other_class() -> None:
     for label in IMAGES_ON_THE_REAL_LINE:
         first = np.mean([s.camera == "Ch00" for s in shots if s.label == label])
         expected = 0.1 if label == "under_press" else 0.5
-        assert first == pytest.approx(expected, abs=0.06)
+        # a class of some fifty parts, each of two or three shots
+        assert first == pytest.approx(expected, abs=0.09)
     assert {s.camera for s in shots if s.at_rivet} == {"Ch01"}
     assert {s.label for s in shots if s.at_rivet} == {"under_press"}
 
