@@ -50,7 +50,7 @@ ELSE_FOUND = {
 }
 # The same of stages that find something in each of several regions.
 FOUND_EACH = {
-    "fit_anomaly": "{region}: {n_fitted} normal views, AUROC {val_auroc:.3f} on val",
+    "fit_anomaly": "{region}: {n_fitted} normal views, AUROC {val_auroc:.3f} on unseen parts",
 }
 
 # Colours and moves of the cursor, of no use in a line that is cut.

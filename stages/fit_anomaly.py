@@ -162,8 +162,8 @@ def _sentences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """What a person wants to know of each region's model."""
     for region, one in found.items():
         auroc = one["val_auroc"]
-        told = "-" if auroc is None else f"{auroc:.3f}"
-        yield f"{region}: {one['n_fitted']} normal views, AUROC {told} on val"
+        measured = "-" if auroc is None else f"{auroc:.3f}"
+        yield f"{region}: {one['n_fitted']} normal views, AUROC {measured} on unseen parts"
 
 
 @dataclass(frozen=True)

@@ -204,14 +204,15 @@ def shortcut_audit(
         random_state=seed,
     )
     folds = list(splitter.split(labels, labels, groups))
-    asked = _told_by_enough(labels, groups)
+    asked = _with_enough_groups(labels, groups)
 
     accuracies = {}
     classes = {}
     for name in columns:
         features = pd.get_dummies(columns[[name]]).to_numpy(float)
         found = {
-            label: _told_apart(features, labels == label, folds, fit) for label in asked
+            label: _one_against_rest(features, labels == label, folds, fit)
+            for label in asked
         }
         best = max(found, key=found.__getitem__, default=None)
         if best is None:
@@ -222,13 +223,15 @@ def shortcut_audit(
     return Shortcuts(accuracies, classes)
 
 
-def _told_by_enough(labels: Labels, groups: Labels) -> list[str]:
+def _with_enough_groups(labels: Labels, groups: Labels) -> list[str]:
     """The classes with enough groups, in the order of their names."""
     n_groups = pd.Series(groups).groupby(labels).nunique()
     return [str(label) for label, n in n_groups.items() if n >= MIN_GROUPS_TO_TELL]
 
 
-def _told_apart(features: Features, is_class: Labels, folds: Any, fit: Fit) -> float:
+def _one_against_rest(
+    features: Features, is_class: Labels, folds: Any, fit: Fit
+) -> float:
     """Balanced accuracy with which a class is told from the others."""
     predicted = _predicted(features, is_class, folds, fit)
     return float(balanced_accuracy_score(is_class, predicted))

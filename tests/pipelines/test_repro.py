@@ -98,7 +98,8 @@ def test_what_could_not_be_measured_is_a_dash_and_other_metrics_give_the_stages_
     write_json(tmp_path / "metrics/register.json", {"number": 1})
 
     assert found("fit_anomaly", "") == (
-        "back: 9 normal views, AUROC - on val; part: 8 normal views, AUROC 0.500 on val"
+        "back: 9 normal views, AUROC - on unseen parts; "
+        "part: 8 normal views, AUROC 0.500 on unseen parts"
     )
     assert found("register", "number 1") == "number 1"
     assert found("report", "reports/index.html") == "reports/index.html"
