@@ -10,7 +10,6 @@ import pytest
 
 from inspection.errors import InspectionError
 from inspection.workers import (
-    AHEAD,
     PROCESSES,
     Lost,
     in_workers,
@@ -52,7 +51,8 @@ def test_only_a_few_items_are_taken_ahead_of_the_results() -> None:
     results = in_workers(square, items(), n_workers=2)
     for n_results in range(1, 5):
         next(results)
-        assert len(taken) <= 2 * AHEAD + n_results
+        # eight for each worker, and one more for each that was handed over
+        assert len(taken) == 2 * 8 + n_results - 1
     results.close()
 
 

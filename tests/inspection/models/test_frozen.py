@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ import torch
 from inspection.models import frozen
 from inspection.models.classifier import with_new_head
 from inspection.models.frozen import (
-    MAX_KEPT,
     MIRRORED,
     FeatureDataset,
     frozen_features,
@@ -42,13 +42,23 @@ def test_the_head_on_features_says_what_the_whole_classifier_says(tmp_path: Path
     np.testing.assert_allclose(got, wanted, atol=0.02)
 
 
-def test_the_head_on_features_averages_both_ways_as_the_classifier_does(tmp_path: Path) -> None:
-    model = tiny_classifier(mirror_average=True)
+@pytest.mark.parametrize("mirror_average", [False, True])
+def test_the_head_on_features_judges_in_the_ways_that_the_classifier_does(
+    tmp_path: Path, mirror_average: bool
+) -> None:
+    model = tiny_classifier(mirror_average=mirror_average)
+    rows = np.arange(len(CROPS))
     with torch.inference_mode():
+        # an untrained head hardly tells one way from another
+        model.head.evidence.weight.mul_(100)
         wanted = model(torch.from_numpy(CROPS.images).permute(0, 3, 1, 2)).numpy()
-    found = frozen_features(model, CROPS.images, tmp_path, mirrored=True, show_progress=False)
-    got = head_logits(model.head, found, np.arange(len(CROPS)))
-    np.testing.assert_allclose(got, wanted, atol=0.02)
+        found = frozen_features(model, CROPS.images, tmp_path, mirrored=True, show_progress=False)
+        by_way = [model.head(found.of(rows, way)).numpy() for way in range(len(MIRRORED))]
+    np.testing.assert_allclose(head_logits(model.head, found, rows), wanted, atol=0.02)
+
+    others = [by_way[2], by_way[3]] if mirror_average else by_way[1:]
+    for other in others:
+        assert np.abs(other - wanted).max() > 0.1
 
 
 @pytest.mark.parametrize("way", range(4))
@@ -101,16 +111,18 @@ def test_a_run_that_was_cut_off_leaves_no_features_that_are_half_done(
 
 
 def test_the_oldest_features_are_forgotten_and_what_is_left_of_yesterday(tmp_path: Path) -> None:
-    for number in range(MAX_KEPT + 2):
+    for number in range(6):
         (tmp_path / f"set{number}").mkdir()
         os.utime(tmp_path / f"set{number}", (number, number))
-    (tmp_path / ".incoming.dead").mkdir()
-    os.utime(tmp_path / ".incoming.dead", (0, 0))
-    (tmp_path / ".incoming.alive").mkdir()
+    a_day_ago = time.time() - 24 * 3600
+    for name, written in (("dead", a_day_ago - 10), ("alive", a_day_ago + 10)):
+        (tmp_path / f".incoming.{name}").mkdir()
+        os.utime(tmp_path / f".incoming.{name}", (written, written))
     features(tmp_path)
     names = {one.name for one in tmp_path.iterdir()}
+    # two sets for each of two regions, of which the new one is one
     assert {"set3", "set4", "set5", ".incoming.alive"} < names
-    assert len(names) == MAX_KEPT + 1
+    assert len(names) == 4 + 1
 
 
 def test_a_head_learns_the_squares_from_features_that_nobody_trained(tmp_path: Path) -> None:
