@@ -115,21 +115,7 @@ def plan_line(rng: Generator, n_parts: int) -> list[Shot]:
     counts = share_out(IMAGES_ON_THE_REAL_LINE, n_parts)
     visits: list[_Visit] = []
     for label, count in counts.items():
-        # one in each stretch of the line, anywhere in it
-        within = rng.uniform(0, 1, count)
-        places = (np.arange(count) + within) / count
-        if label == "double_line":
-            places = places**WORN_BEARING
-        patterns = _deal_cameras(rng, count)
-        if label == "under_press":
-            patterns = _sent_to_rivet_camera(patterns)
-        ways = _deal_ways(rng, count)
-        severities = _deal_severities(rng, label, count)
-        dealt = zip(places.tolist(), severities, patterns, ways, strict=True)
-        for place, severity, cameras, way in dealt:
-            # one camera stays where it is for a series
-            seen_by = (cameras[0],) * len(EXPOSURES) if way == "series" else cameras
-            visits.append(_Visit(place, label, severity, seen_by, way))
+        visits += _deal_visits(rng, label, count)
 
     # by their places on the line
     visits.sort(key=lambda visit: (visit.place, visit.label))
@@ -138,6 +124,29 @@ def plan_line(rng: Generator, n_parts: int) -> list[Shot]:
     for part_index, visit in enumerate(visits):
         shots += visit.shots(part_index, n_parts, first_index=len(shots))
     return shots
+
+
+def _deal_visits(rng: Generator, label: str, count: int) -> list[_Visit]:
+    """The parts of one class, in the order in which they come."""
+    # one in each stretch of the line, anywhere in it
+    within = rng.uniform(0, 1, count)
+    places = (np.arange(count) + within) / count
+    if label == "double_line":
+        places = places**WORN_BEARING
+
+    patterns = _deal_cameras(rng, count)
+    if label == "under_press":
+        patterns = _sent_to_rivet_camera(patterns)
+    ways = _deal_ways(rng, count)
+    severities = _deal_severities(rng, label, count)
+
+    visits = []
+    dealt = zip(places.tolist(), severities, patterns, ways, strict=True)
+    for place, severity, cameras, way in dealt:
+        # one camera stays where it is for a series
+        seen_by = (cameras[0],) * len(EXPOSURES) if way == "series" else cameras
+        visits.append(_Visit(place, label, severity, seen_by, way))
+    return visits
 
 
 def share_out(weights: dict[str, int], total: int) -> dict[str, int]:
