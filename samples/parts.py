@@ -111,6 +111,7 @@ def draw_part(rng: Generator, *, label: str, severity: float | None = None) -> P
     stains = tuple(_draw_stain(rng, knurling) for _ in range(n_stains))
     texture_seed = int(rng.integers(SEEDS))
 
+    # drawn for a given severity too, so that what is drawn after it is the same
     drawn = rng.uniform()
     if severity is None:
         severity = drawn

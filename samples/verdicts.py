@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-VERDICTS = ("pass", "review", "reject")
-# In the order of the table: what a defective part is, from plain to disputable.
+from inspection.runtime.verdict import VERDICTS
+
+# Below this severity, the weakest quarter of the defects, one counts as weak.
 WEAK_SEVERITY = 0.25
+# In the order of the table: what a part is, from plain to disputable.
 GROUPS = (
     "normal",
     "plain defect",

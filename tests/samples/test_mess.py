@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 
 from samples.line import plan_line
-from samples.mess import (
-    BOX_STYLES,
-    BREAKAGES,
-    FILE_LABELS,
-    NEAR_COPIES,
-    File,
-    plan_mess,
-)
+from samples.mess import BOX_STYLES, BREAKAGES, FILE_LABELS, NEAR_COPIES, File, plan_mess
 from samples.parts import SURFACE_DEFECTS
 
 
