@@ -1,5 +1,7 @@
-"""Text files as people save them: in UTF-8, or in cp949 of Korean Windows."""
+"""Texts as people write them: files in UTF-8 or in cp949 of Korean Windows, names with numbers."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from inspection.errors import InspectionError
@@ -25,3 +27,20 @@ def read_text(path: Path) -> str:
         raise InspectionError(
             f"{path}: is neither UTF-8 nor cp949 ({error.reason}); save it as UTF-8"
         ) from error
+
+
+def natural_order(names: Sequence[str]) -> list[int]:
+    """The place of each name among all, numbers in them taken as numbers; equal ones share one.
+
+    >>> natural_order(["part 10", "part 9", "part 10"])
+    [1, 0, 1]
+    """
+    distinct = sorted(set(names), key=_natural_key)
+    places = {name: place for place, name in enumerate(distinct)}
+    return [places[name] for name in names]
+
+
+def _natural_key(name: str) -> list[tuple[str, int]]:
+    """Pieces of a name, each a text and the number behind it."""
+    pieces = re.findall(r"(\D*)(\d*)", name)
+    return [(text, int(number or -1)) for text, number in pieces]

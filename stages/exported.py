@@ -21,7 +21,6 @@ from inspection.runtime.detectors import (
     CLASSIFIER,
     DetectorModel,
     anomaly_regions,
-    detector_folders,
 )
 from inspection.storage import read_json
 
@@ -52,8 +51,9 @@ def load_trained(
     recipe = read_json(cam / "recipe.json")
     settings_file = crops / "locator.json"
     settings = read_json(settings_file) if settings_file.exists() else {}
-    folders = detector_folders(line, classifier=classifier, anomaly=anomaly)
-    del folders[CLASSIFIER]
+    folders = {
+        detector: anomaly / region for detector, region in anomaly_regions(line).items()
+    }
     return Trained(
         classifier=ClassifierWithHeat(model, recipe["method"]),
         anomalies={

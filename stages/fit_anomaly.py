@@ -1,6 +1,5 @@
 """Fit an anomaly model per region on normals of the train fold; normals of val calibrate it."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -121,7 +120,8 @@ def main() -> None:
         for region, one in training.items()
     }
     write_json(paths.metrics, {"regions": found})
-    program.log.info("fit_anomaly: %s", "; ".join(_sentences(found)))
+    for region, one in found.items():
+        program.log_numbers(f"fit_anomaly: {region}", one)
 
 
 def fit_region(
@@ -156,14 +156,6 @@ def fit_region(
         "val_auroc_by_features": tried,
         **best.evidence,
     }
-
-
-def _sentences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """What a person wants to know of each region's model."""
-    for region, one in found.items():
-        auroc = one["val_auroc"]
-        measured = "-" if auroc is None else f"{auroc:.3f}"
-        yield f"{region}: {one['n_fitted']} normal views, AUROC {measured} on unseen parts"
 
 
 @dataclass(frozen=True)

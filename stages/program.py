@@ -69,13 +69,18 @@ def paths(wanted: type[Paths], description: str | None) -> Paths:
 def save_metrics(path: Path, metrics: Mapping[str, object]) -> None:
     """Write a stage's metrics and log its numbers in one line."""
     write_json(path, metrics)
+    log_numbers(path.stem, metrics)
+
+
+def log_numbers(what: str, metrics: Mapping[str, object]) -> None:
+    """Log the numbers among some metrics in one line that begins with what they are of."""
     # Python counts a bool as an int, and "ok True" is no number
     numbers = [
         f"{key} {_short(value)}"
         for key, value in metrics.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
-    log.info("%s: %s", path.stem, ", ".join(numbers))
+    log.info("%s: %s", what, ", ".join(numbers))
 
 
 def _short(value: float) -> str:

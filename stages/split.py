@@ -15,7 +15,6 @@ from inspection.curation.baselines import (
     fit_svm,
     fit_tree,
     hog_features,
-    natural_order,
     stack,
 )
 from inspection.curation.folds import (
@@ -32,6 +31,7 @@ from inspection.errors import InspectionError, raise_all
 from inspection.images import read_frame
 from inspection.line import Line
 from inspection.storage import read_table, write_table
+from inspection.texts import natural_order
 from stages import program, sections
 
 # Of a class: one to train on and one to test on.

@@ -1,7 +1,6 @@
 """A baseline classifier on hand-made features: the yardstick that a network has to beat."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -73,23 +72,6 @@ def _centre_of_light(
     x = (np.arange(width) + 0.5) / width
     y = (np.arange(height) + 0.5) / height
     return float(grey.sum(0) @ x / total), float(grey.sum(1) @ y / total)
-
-
-def natural_order(names: Sequence[str]) -> list[int]:
-    """The place of each name among all, numbers in them taken as numbers; equal ones share one.
-
-    >>> natural_order(["part 10", "part 9", "part 10"])
-    [1, 0, 1]
-    """
-    distinct = sorted(set(names), key=_natural_key)
-    places = {name: place for place, name in enumerate(distinct)}
-    return [places[name] for name in names]
-
-
-def _natural_key(name: str) -> list[tuple[str, int]]:
-    """Pieces of a name, each a text and the number behind it."""
-    pieces = re.findall(r"(\D*)(\d*)", name)
-    return [(text, int(number or -1)) for text, number in pieces]
 
 
 def fit_svm(features: Any, labels: Any) -> Any:

@@ -4,8 +4,9 @@ All frames of a line look alike, so a hash alone would merge different parts. A 
 proposes candidates, and the fine texture of the aligned frames decides.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -114,12 +115,7 @@ def _copies_of(
         return []
 
     # what is common takes many comparisons, so it is measured for the few that are alike only
-    drawn = textures.drawn[textures.cameras[i]]
-    peers = [textures.of(k) for k in drawn if apart[k] != apart[i]]
-    common = _common(one, peers[:N_PEERS])
-    if common is None and len(peers) > N_PEERS:
-        # of several designs: what sixteen parts have in common is their design's
-        common = _common(one, _most_like(one, peers), shared_by=1.0)
+    common = _common_with(i, textures, apart)
 
     pairs = []
     for j, moved in alike.items():
@@ -127,12 +123,6 @@ def _copies_of(
         if correlation >= min_correlation:
             pairs.append((i, j, correlation))
     return pairs
-
-
-def _most_like(one: np.ndarray, peers: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The N_PEERS most like `one`: those of its own design, on a line of several."""
-    alike = [_correlation(one, _moved(one, peer, MAX_APART_PX)) for peer in peers]
-    return [peers[k] for k in np.argsort(alike)[-N_PEERS:]]
 
 
 def _candidates(thumbnails: np.ndarray, apart: Sequence[str]) -> set[tuple[int, int]]:
@@ -191,13 +181,16 @@ class _Textures:
             self.still[camera] = self._still(rows)
             self.drawn[camera] = draw(rows)[:N_DRAWN]
 
-        self._kept: Mapping[int, np.ndarray] = {
-            i: self._of(i) for some in self.drawn.values() for i in some
-        }
+        self._asked_often = {int(i) for some in self.drawn.values() for i in some}
+        self._kept: dict[int, np.ndarray] = {}
 
     def of(self, i: int) -> np.ndarray:
-        """Texture (H, W) of frame `i`."""
-        return self._kept[i] if i in self._kept else self._of(i)
+        """Texture (H, W) of frame `i`; of those drawn it is kept once it was asked for."""
+        if i not in self._asked_often:
+            return self._of(i)
+        if i not in self._kept:
+            self._kept[i] = self._of(i)
+        return self._kept[i]
 
     def _of(self, i: int) -> np.ndarray:
         still = self.still[self.cameras[i]]
@@ -212,13 +205,41 @@ class _Textures:
         return still
 
 
-def _common(
-    one: np.ndarray,
-    peers: Sequence[np.ndarray],
-    *,
-    shared_by: float = SHARED_BY,
+class _Peer(NamedTuple):
+    """The texture (H, W) of another part, shifted onto a frame, and how it correlates with it."""
+
+    moved: np.ndarray
+    correlation: float
+
+
+def _common_with(
+    i: int, textures: _Textures, apart: Sequence[str]
 ) -> np.ndarray | None:
-    """What `peers`, textures of other parts, have in common with `one`, shifted onto it: (H, W).
+    """What other parts have in common with frame `i`, shifted onto it (H, W); None without that."""
+    one = textures.of(i)
+    drawn = textures.drawn[textures.cameras[i]]
+    others = [int(k) for k in drawn if apart[k] != apart[i]]
+
+    peers = [_peer(one, textures.of(k)) for k in others[:N_PEERS]]
+    common = _common(peers)
+    if common is not None or len(others) <= N_PEERS:
+        return common
+
+    # of several designs: what the sixteen most alike parts have in common is their design's
+    peers += [_peer(one, textures.of(k)) for k in others[N_PEERS:]]
+    most_alike = np.argsort([peer.correlation for peer in peers])[-N_PEERS:]
+    return _common([peers[k] for k in most_alike], shared_by=1.0)
+
+
+def _peer(one: np.ndarray, other: np.ndarray) -> _Peer:
+    moved = _moved(one, other, MAX_APART_PX)
+    return _Peer(moved, _correlation(one, moved))
+
+
+def _common(
+    peers: Sequence[_Peer], *, shared_by: float = SHARED_BY
+) -> np.ndarray | None:
+    """What parts have in common with the frame that they are shifted onto: (H, W).
 
     None where there are too few of them, or less than the share `shared_by` has something in common
     with it: then a frame that is like it is no other part of the same design.
@@ -226,19 +247,13 @@ def _common(
     if len(peers) < MIN_PEERS:
         return None
 
-    moved = [_moved(one, peer, MAX_APART_PX) for peer in peers]
-    alike = np.array([_correlation(one, other) for other in moved])
+    alike = np.array([peer.correlation for peer in peers])
     if np.quantile(alike, 1 - shared_by) < SHARED_CORRELATION:
         return None
 
     weights = np.clip(alike, 0, None) ** PEER_WEIGHT
-    return np.asarray(
-        np.average(
-            moved,
-            axis=0,
-            weights=weights,
-        )
-    )
+    moved = [peer.moved for peer in peers]
+    return np.asarray(np.average(moved, axis=0, weights=weights))
 
 
 def _texture(thumbnail: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ def score_auroc(
 ) -> float | None:
     """AUROC of any score for a class's parts against normal ones; None without either kind."""
     rows = _scored(table, [name, normal], score)
-    return _auroc(rows["label"] != normal, rows[score])
+    return auroc(rows["label"] != normal, rows[score])
 
 
 def detector_auroc(
@@ -70,7 +70,7 @@ def _measures(
     is_defect = (rows["label"] != normal).to_numpy()
     values = rows[score].to_numpy()
     return {
-        f"{score}_auroc": _auroc(is_defect, values),
+        f"{score}_auroc": auroc(is_defect, values),
         f"{score}_auroc_lower_bound": auroc_bound(
             values[is_defect], values[~is_defect]
         ),
@@ -84,7 +84,8 @@ def _scored(table: pd.DataFrame, labels: Sequence[str], score: str) -> pd.DataFr
     return table[table["label"].isin(labels)].dropna(subset=[score])
 
 
-def _auroc(is_defect: Any, scores: Any) -> float | None:
+def auroc(is_defect: Any, scores: Any) -> float | None:
+    """AUROC of scores (N,) for the defective ones (N,) bool; None without either kind."""
     from sklearn.metrics import roc_auc_score
 
     if is_defect.all() or not is_defect.any():

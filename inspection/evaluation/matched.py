@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inspection.evaluation.auroc import auroc
 from inspection.runtime.detectors import FUSED
 
 # Into so many equal shares the parts are divided by a circumstance that is a number: a quarter of
@@ -27,6 +28,7 @@ def matched_measures(
     found = table.merge(circumstances, left_on="worst_view", right_on="path")
     is_defective = (found["label"] != normal).to_numpy()
     scores = found[FUSED].to_numpy()
+    unmatched = auroc(is_defective, scores)
 
     measures = {}
     for name in circumstances.columns.drop("path"):
@@ -35,9 +37,7 @@ def matched_measures(
             continue
         measures[str(name)] = {
             "auroc": matched,
-            "unmatched_auroc": matched_auroc(
-                scores, is_defective, np.zeros(len(found))
-            ),
+            "unmatched_auroc": unmatched,
             "n_parts": len(found),
         }
     return measures

@@ -24,7 +24,8 @@ from inspection.storage import read_table, replacing, write_table
 # a finer truth could not be met. Stored crops carry it.
 TARGET_STRIDE = 4
 
-MIN_PIXEL_STD = 1e-3  # in grey levels, for crops of one grey; no outcome otherwise
+# In grey levels. no outcome: it only keeps crops of one grey from dividing by nothing.
+MIN_PIXEL_STD = 1e-3
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,8 @@ from inspection.models.crops import Crops
 
 Example = dict[str, Tensor | list[Tensor]]
 
-# no outcome: crops that are written at once, and those that a head takes at once
-BATCH_SIZE = 16
-HEAD_BATCH = 64
+BATCH_SIZE = 16  # no outcome: crops that are written at once
+HEAD_BATCH = 64  # no outcome: crops that a head judges at once
 
 # Left and right, top and bottom swapped or not: every way that augmentation `flip` shows a crop.
 AS_IT_IS = (False, False)

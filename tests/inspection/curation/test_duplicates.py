@@ -197,11 +197,16 @@ def test_a_copy_may_be_shifted_by_eight_pixels(shift_px: int, is_found: bool) ->
     assert len(pairs(frames)) == is_found
 
 
+def common(one: np.ndarray, others: list[np.ndarray]) -> np.ndarray | None:
+    """What textures have in common with one of them."""
+    return duplicates._common([duplicates._peer(one, other) for other in others])
+
+
 @pytest.mark.parametrize(("shift_px", "is_found"), [(30, True), (35, False)])
 def test_what_is_common_is_sought_within_thirty_two_pixels(shift_px: int, is_found: bool) -> None:
     one = texture_of(1)
     peers = [np.roll(one, shift_px, axis=1)] * 8
-    assert (duplicates._common(one, peers) is not None) == is_found
+    assert (common(one, peers) is not None) == is_found
 
 
 def test_the_three_most_alike_of_each_frame_are_candidates() -> None:
@@ -234,7 +239,7 @@ def test_128_frames_of_a_camera_are_drawn() -> None:
 @pytest.mark.parametrize(("n_peers", "is_known"), [(7, False), (8, True)])
 def test_what_is_common_is_known_from_eight_peers(n_peers: int, is_known: bool) -> None:
     one = texture_of(1)
-    assert (duplicates._common(one, [one] * n_peers) is not None) == is_known
+    assert (common(one, [one] * n_peers) is not None) == is_known
 
 
 @pytest.mark.parametrize(("share", "is_common"), [(0.22, False), (0.29, True)])
@@ -243,14 +248,14 @@ def test_peers_have_something_in_common_from_a_correlation_of_a_quarter(
 ) -> None:
     one = texture_of(1)
     peers = [mixed(one, share, 10 + i) for i in range(8)]
-    assert (duplicates._common(one, peers) is not None) == is_common
+    assert (common(one, peers) is not None) == is_common
 
 
 @pytest.mark.parametrize(("n_alike", "is_common"), [(6, False), (7, True)])
 def test_what_is_common_is_borne_by_two_in_five(n_alike: int, is_common: bool) -> None:
     one = texture_of(1)
     peers = [mixed(one, 0.9 if i < n_alike else 0.0, 10 + i) for i in range(16)]
-    assert (duplicates._common(one, peers) is not None) == is_common
+    assert (common(one, peers) is not None) == is_common
 
 
 def test_a_peer_counts_by_the_fourth_power_of_its_correlation() -> None:
@@ -259,4 +264,4 @@ def test_a_peer_counts_by_the_fourth_power_of_its_correlation() -> None:
     moved = [duplicates._moved(one, peer, 32) for peer in peers]
     weights = [duplicates._correlation(one, peer) ** 4 for peer in moved]
     expected = np.average(moved, axis=0, weights=weights)
-    np.testing.assert_allclose(duplicates._common(one, peers), expected, atol=1e-5)
+    np.testing.assert_allclose(common(one, peers), expected, atol=1e-5)
