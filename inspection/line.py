@@ -10,12 +10,18 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    field_validator,
     model_validator,
 )
 
 # pixels along a side of a crop: five halvings, as backbones do, leave one cell of 32, and above
 # 2048 one crop takes more memory in training than a graphics card has for a batch
 Pixels = Annotated[int, Field(ge=32, le=2048)]
+
+# of a crop's width or height, from its left or its top
+Fraction = Annotated[float, Field(ge=0, le=1)]
+# of a polygon: two are a line, which has no inside
+MIN_CORNERS = 3
 
 # pixels of an image from a stranger: about the largest area sensors (65 MP) while three bytes a
 # pixel stay below 200 MB
@@ -72,6 +78,24 @@ class Region(Frozen):
     """Added on each side of the region's box, as a fraction of the box: room for a locator that
     is a little off. At 2 the region is a fifth of the crop's side; further off it is not the
     region that is seen."""
+
+    outline: tuple[tuple[Fraction, Fraction], ...] | None = None
+    """A polygon around the part in the crop: x and y of three corners or more, as fractions of the
+    crop's width and height from its top left; null for all of the crop. What lies outside is
+    painted black before any model sees it, so dust beside the part is no defect.
+    `artifacts/crops/<region>.png` shows it on some crops."""
+
+    @field_validator("outline")
+    @classmethod
+    def _has_an_inside(
+        cls, outline: tuple[tuple[float, float], ...] | None
+    ) -> tuple[tuple[float, float], ...] | None:
+        if outline is not None and len(set(outline)) < MIN_CORNERS:
+            raise ValueError(
+                f"{len(set(outline))} different corners enclose nothing; name three or more as "
+                "[x, y], or null for the whole crop"
+            )
+        return outline
 
 
 class Line(Frozen):

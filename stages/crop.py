@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import cv2
 import numpy as np
 import pandas as pd
 from pydantic import Field
@@ -14,15 +15,19 @@ from tqdm import tqdm
 
 from inspection.curation.folds import with_folds
 from inspection.errors import InspectionError
-from inspection.geometry import Box, CropWindow, Floats, Image, locator_input
+from inspection.geometry import Box, CropWindow, Floats, Image, cut, locator_input
 from inspection.images import decode_mask, read_frame
 from inspection.line import CEILING_PIXELS, Line
+from inspection.models.crop_sheet import N_CROPS, crop_sheet
 from inspection.models.crops import (
     Crops,
     box_target,
+    cells_inside,
+    evenly_spaced,
     mask_target,
     save_crops,
     window_columns,
+    window_of,
 )
 from inspection.models.framing import (
     defect_boxes,
@@ -40,7 +45,12 @@ from inspection.models.locator import (
     locate,
 )
 from inspection.parts import labels_of_parts
-from inspection.runtime.framing import crop_windows, cut_crops, find_regions
+from inspection.runtime.framing import (
+    crop_windows,
+    cut_crops,
+    find_regions,
+    inside_outline,
+)
 from inspection.storage import read_table, replacing, write_json, write_table
 from stages import program, sections
 
@@ -100,14 +110,15 @@ def main() -> None:
         model = train_locator(views, line, regions, params, paths.data)
         save_locator(model, regions, size_px, paths.out)
         locator = RegionLocator(tuple(regions), size_px, partial(locate, model))
-    cut = cut_views(views, line, locator, paths.data, framing=params.framing)
+    cropped = cut_views(views, line, locator, paths.data, framing=params.framing)
 
     metrics: dict[str, Any] = {"framing": params.framing, "n_views": len(views)}
     lost = []
     for region in line.regions:
-        crops, missing = crops_of(region, views, cut)
+        crops, missing = crops_of(region, views, cropped)
         save_crops(paths.out, region, crops)
-        metrics[region] = _counts(crops, missing) | _agreement(region, views, cut)
+        save_sheet(paths.out, region, crops.index, line, paths.data)
+        metrics[region] = _counts(crops, missing) | _agreement(region, views, cropped)
         lost.append(missing.assign(region=region))
 
     write_table(paths.out / "not_located.csv", pd.concat(lost))
@@ -153,7 +164,7 @@ def cut_views(
 
         boxes = {region: found.box for region, found in framed.items()}
         windows = crop_windows(boxes, size_px, regions=line.regions, orient=line.orient)
-        images = cut_crops(frame, windows)
+        images = cut_crops(frame, windows, line.regions)
 
         # A normal view has no defect to place, whatever files lie beside it.
         mask = None if view.label == line.normal else _mask(data, view)
@@ -163,7 +174,12 @@ def cut_views(
             label = line.label_in(region, view.label)
             shown = defect_boxes(view, line.regions[region].shows)
             target, known_from = _target(
-                window, size_px, mask, shown, is_normal=label == line.normal
+                window,
+                size_px,
+                mask,
+                shown,
+                inside=inside_outline(line.regions[region]),
+                is_normal=label == line.normal,
             )
             row = {
                 "view_id": view.view_id,
@@ -186,10 +202,10 @@ def cut_views(
 
 
 def crops_of(
-    region: str, views: pd.DataFrame, cut: list[CutView]
+    region: str, views: pd.DataFrame, cropped: list[CutView]
 ) -> tuple[Crops, pd.DataFrame]:
     """The crops of one region, and the views in which it could not be found."""
-    found = [view.crops[region] for view in cut if region in view.crops]
+    found = [view.crops[region] for view in cropped if region in view.crops]
     if not found:
         raise InspectionError(
             f"line.regions.{region}: found in none of {len(views)} views; box it in more frames, "
@@ -201,7 +217,7 @@ def crops_of(
         targets=np.stack([crop.target for crop in found]),
         index=pd.DataFrame([crop.row for crop in found]),
     )
-    lost = [region not in view.crops for view in cut]
+    lost = [region not in view.crops for view in cropped]
     return crops, views.loc[lost, ["view_id", "path", "part_id", "label"]]
 
 
@@ -264,6 +280,27 @@ def save_locator(
     write_json(out / "locator.json", settings)
 
 
+def save_sheet(
+    out: Path, region: str, index: pd.DataFrame, line: Line, data: Path
+) -> None:
+    """Draw some crops with the region's outline, so that a person sees what the models see."""
+    rows = index.iloc[evenly_spaced(len(index), N_CROPS)]
+    uncovered = [
+        cut(
+            read_frame(
+                data / row.path, channels=line.channels, bit_depth=line.bit_depth
+            ),
+            window_of(row),
+        )
+        for row in rows.itertuples(index=False)
+    ]
+    sheet = crop_sheet(uncovered, inside_outline(line.regions[region]))
+    # OpenCV orders colours as BGR
+    content = cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes()
+    with replacing(out / f"{region}.png") as temporary:
+        temporary.write_bytes(content)
+
+
 def _mask(data: Path, view: Any) -> Image | None:
     """The mask of a view, or None where nobody has drawn one."""
     if not view.mask_path:
@@ -278,9 +315,13 @@ def _target(
     mask: Image | None,
     boxes: list[Box],
     *,
+    inside: Image,
     is_normal: bool,
 ) -> tuple[Image, str]:
-    """Where the defect lies in the crop, and what it is known from: see Crops."""
+    """Where the defect lies in the crop, and what it is known from: see Crops.
+
+    `inside` (H, W), 1 or 0, is where the crop shows the frame: nothing is to be found elsewhere.
+    """
     if is_normal:
         return box_target([], window, frame_size_px), "normal"
     # a mask outlines the defect alone; a box holds much that is sound as well
@@ -288,6 +329,7 @@ def _target(
         target, known_from = mask_target(mask, window), "mask"
     else:
         target, known_from = box_target(boxes, window, frame_size_px), "box"
+    target = target * cells_inside(inside)
     # the defect may lie outside of the crop: that does not make the crop a normal one
     return target, known_from if target.any() else "unknown"
 
@@ -310,12 +352,12 @@ def _counts(crops: Crops, missing: pd.DataFrame) -> dict[str, Any]:
 
 
 def _agreement(
-    region: str, views: pd.DataFrame, cut: list[CutView]
+    region: str, views: pd.DataFrame, cropped: list[CutView]
 ) -> dict[str, float]:
     """How well the locator meets the labelled boxes of val: the usual IoU, and a bad one."""
     ious = [
         view.agreement[region]
-        for view, fold in zip(cut, views["fold"], strict=True)
+        for view, fold in zip(cropped, views["fold"], strict=True)
         if fold == "val" and region in view.agreement
     ]
     if not ious:

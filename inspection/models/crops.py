@@ -156,6 +156,14 @@ def box_target(
     return mirrored_outside(target, window, frame_size_px)
 
 
+def cells_inside(inside: Image) -> Image:
+    """Which target cells (H / 4, W / 4) have a pixel inside an outline (H, W), 1 or 0."""
+    height, width = (side // TARGET_STRIDE for side in inside.shape)
+    whole = inside[: height * TARGET_STRIDE, : width * TARGET_STRIDE]
+    blocks = whole.reshape(height, TARGET_STRIDE, width, TARGET_STRIDE)
+    return np.asarray(blocks.max(axis=(1, 3)))
+
+
 def mask_target(mask: Image, window: CropWindow) -> Image:
     """Which target cells a frame-sized mask (non-zero = defect) touches, as uint8, 255 or 0.
 

@@ -226,7 +226,7 @@ def _fit_anew(training: FrozenTraining, fold: int | None, report: OnEpoch) -> _F
     torch.manual_seed(training.seed)
     head = with_new_head(training.model).head
     crops, features = training.crops, training.features
-    classes = training.model.architecture.classes
+    architecture = training.model.architecture
     fold_of = crops.index["cv_fold"].to_numpy()
     rows, held_out = np.arange(len(crops)), None
     if fold is not None:
@@ -237,10 +237,17 @@ def _fit_anew(training: FrozenTraining, fold: int | None, report: OnEpoch) -> _F
 
     history = fit_head(
         head,
-        FeatureDataset(crops, features, classes, rows=rows, seed=training.seed),
+        FeatureDataset(
+            crops,
+            features,
+            architecture,
+            rows=rows,
+            seed=training.seed,
+            paste_probability=training.schedule.paste_probability,
+        ),
         None
         if held_out is None
-        else FeatureDataset(crops, features, classes, rows=held_out),
+        else FeatureDataset(crops, features, architecture, rows=held_out),
         training.schedule,
         on_epoch=lambda number, row: report(fold, number, row),
     )

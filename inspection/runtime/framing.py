@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
 
 from inspection.geometry import (
     Box,
@@ -14,6 +18,9 @@ from inspection.geometry import (
     is_turned,
 )
 from inspection.line import Region
+
+# no outcome: corners of an outline are placed to a sixteenth of a pixel
+SUBPIXEL_BITS = 4
 
 
 @dataclass(frozen=True)
@@ -76,12 +83,32 @@ def crop_windows(
     return windows
 
 
-def cut_crops(frame: Image, windows: Mapping[str, CropWindow]) -> dict[str, Image]:
-    """The crops (H, W, C) uint8 that the windows cut out of a frame (H, W) or (H, W, 3)."""
+def cut_crops(
+    frame: Image, windows: Mapping[str, CropWindow], regions: Mapping[str, Region]
+) -> dict[str, Image]:
+    """The crops (H, W, C) uint8 that the windows cut out of a frame (H, W) or (H, W, 3).
+
+    What lies outside of a region's outline is black.
+    """
     crops = {}
-    for region, window in windows.items():
+    for name, window in windows.items():
         crop = cut(frame, window)
         # A grey crop gets its channel axis, so that models see one layout for grey and colour.
-        crops[region] = crop.reshape(*crop.shape[:2], -1)
+        with_channels = crop.reshape(*crop.shape[:2], -1)
+        crops[name] = with_channels * inside_outline(regions[name])[:, :, None]
 
     return crops
+
+
+@cache
+def inside_outline(region: Region) -> Image:
+    """Which pixels of a region's crop (H, W) lie inside its outline: uint8, 1 or 0."""
+    width, height = region.size_px
+    if region.outline is None:
+        return np.ones((height, width), np.uint8)
+
+    # Pixel numbers are of pixel centres, which lie half a pixel off the edge of the crop.
+    corners = np.array(region.outline) * (width, height) - 0.5
+    finer = np.round(corners * 2**SUBPIXEL_BITS).astype(np.int32)
+    inside = np.zeros((height, width), np.uint8)
+    return np.asarray(cv2.fillPoly(inside, [finer], 1, shift=SUBPIXEL_BITS))

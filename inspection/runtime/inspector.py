@@ -60,7 +60,7 @@ class Measurement:
         size = (frame.shape[1], frame.shape[0])
         boxes = self._boxes(frame)
         windows = crop_windows(boxes, size, regions=line.regions, orient=line.orient)
-        crops = cut_crops(frame, windows)
+        crops = cut_crops(frame, windows, line.regions)
         return ViewOutputs(
             name=view.name,
             sha256=hashlib.sha256(view.content).hexdigest(),

@@ -126,6 +126,9 @@ def shaped(**changes: Any) -> dict[str, Any]:
         (shaped(size_px=[2048, 32]), shaped(size_px=[64, 2049])),
         (shaped(margin_fraction=2.0), shaped(margin_fraction=2.01)),
         (shaped(margin_fraction=0.0), shaped(margin_fraction=-0.01)),
+        (shaped(outline=[[0, 0], [1, 0], [1, 1]]), shaped(outline=[[0, 0], [1.01, 0], [1, 1]])),
+        (shaped(outline=[[0, 0], [1, 0], [1, 1]]), shaped(outline=[[0, 0], [1, -0.01], [1, 1]])),
+        (shaped(outline=[[0, 0], [1, 0], [1, 1]]), shaped(outline=[[0, 0], [1, 1], [0, 0]])),
         ({"bit_depth": 9}, {"bit_depth": 8}),
         ({"bit_depth": 16}, {"bit_depth": 17}),
         ({"max_pixels": 1024}, {"max_pixels": 1023}),
@@ -148,6 +151,7 @@ def test_what_is_not_given_has_the_usual_value() -> None:
     usual = line()
     assert (usual.channels, usual.bit_depth, usual.max_pixels) == (1, 16, 64_000_000)
     assert usual.regions["knurling"].margin_fraction == 0
+    assert usual.regions["knurling"].outline is None
     assert usual.orient is None
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnxruntime as ort
 import pandas as pd
@@ -21,7 +22,7 @@ from inspection.images import decode, read_frame
 from inspection.line import Line
 from inspection.models.crops import Crops, box_target, load_crops, window_of
 from inspection.models.locator import RegionLocator
-from inspection.runtime.framing import crop_windows
+from inspection.runtime.framing import crop_windows, cut_crops
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.views import View
 from inspection.storage import read_json
@@ -242,6 +243,30 @@ def test_a_box_that_a_person_draws_outweighs_a_mask(data: Path) -> None:
     assert cut_rods(data, table)[0].index["target"].tolist() == ["normal", "box"]
 
 
+@pytest.mark.parametrize(
+    ("outline", "target"),
+    [(((0, 0), (1, 0), (1, 1), (0, 1)), "box"), (((0.7, 0), (1, 0), (1, 1), (0.7, 1)), "unknown")],
+    ids=["all", "beside the spot"],
+)
+def test_a_defect_outside_of_the_outline_has_no_place(
+    data: Path, outline: tuple[Any, ...], target: str
+) -> None:
+    rod = LINE["regions"]["rod"] | {"outline": outline}
+    crops, _ = cut_rods(data, views(4, 0), regions={"rod": rod})
+    bright = (crops.index["label"] == "bright").to_numpy()
+    assert set(crops.index["target"][bright]) == {target}
+    assert crops.targets[bright].any() == (target == "box")
+
+
+def test_a_picture_shows_where_the_outline_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Path
+) -> None:
+    run(tmp_path, monkeypatch, data, views(), locator_epochs=1, framing="boxes")
+    sheet = cv2.imread(str(tmp_path / "crops" / "rod.png"))
+    # three rows of four crops of 64 x 32 pixels, each with a gap
+    assert sheet.shape == (3 * 36, 4 * 68, 3)
+
+
 def test_a_defect_that_nobody_boxed_is_somewhere_unknown(data: Path) -> None:
     table = views(2, 0)
     table["boxes"] = [cell(rod=rod_of(number)) for number in range(2)]
@@ -342,11 +367,19 @@ def deep(frame: np.ndarray) -> np.ndarray:
     return frame.astype(np.uint16) * 16 + 7
 
 
+def outlined() -> dict[str, Any]:
+    """The regions of the line, only the middle of the rod's crop seen."""
+    regions = sample_line().model_dump()["regions"]
+    middle = ((0.1, 0.2), (0.9, 0.2), (0.9, 0.8), (0.1, 0.8))
+    return regions | {"rod": regions["rod"] | {"outline": middle}}
+
+
 LINES: dict[str, tuple[dict[str, Any], Callable[[np.ndarray], np.ndarray]]] = {
     "grey": ({}, grey),
     "turned": ({"orient": ("rivet", "rod")}, grey),
     "colour": ({"channels": 3}, coloured),
     "twelve bits": ({"bit_depth": 12}, deep),
+    "outlined": ({"regions": outlined()}, grey),
 }
 
 
@@ -409,7 +442,13 @@ def beside(n_px: int) -> Callable[..., Any]:
     return windows
 
 
-def nearest(frame: np.ndarray, windows: Any) -> Any:
+def without_outline(frame: np.ndarray, windows: Any, regions: Any) -> Any:
+    """The crops, dust beside the part and all."""
+    whole = {name: one.model_copy(update={"outline": None}) for name, one in regions.items()}
+    return cut_crops(frame, windows, whole)
+
+
+def nearest(frame: np.ndarray, windows: Any, _: Any) -> Any:
     """The crops by the nearest pixel, where the inspector averages or interpolates."""
     crops = {}
     for name, one in windows.items():
@@ -427,8 +466,9 @@ def nearest(frame: np.ndarray, windows: Any) -> Any:
         ("grey", "crop_windows", beside(20)),
         ("grey", "crop_windows", beside(1)),
         ("grey", "cut_crops", nearest),
+        ("outlined", "cut_crops", without_outline),
     ],
-    ids=["not turned", "20 px off", "1 px off", "nearest pixels"],
+    ids=["not turned", "20 px off", "1 px off", "nearest pixels", "no outline"],
 )
 def test_a_stage_that_frames_in_another_way_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, step: str, sabotaged: Any

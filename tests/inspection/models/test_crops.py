@@ -9,6 +9,7 @@ from inspection.errors import InspectionError
 from inspection.geometry import Box, CropWindow, cut
 from inspection.models.crops import (
     box_target,
+    cells_inside,
     drawn,
     load_crops,
     mask_target,
@@ -133,3 +134,11 @@ def test_rows_are_drawn_from_all_along_the_table_and_kept_in_order() -> None:
     assert (np.diff(some) > 0).all()
     assert 1400 < some.mean() < 1600
     assert drawn(rows[:5], 100, seed=0).tolist() == [1000, 1001, 1002, 1003, 1004]
+
+
+def test_a_cell_with_a_single_pixel_inside_of_the_outline_counts() -> None:
+    inside = np.zeros((16, 32), np.uint8)
+    inside[7, 11] = 1
+    cells = cells_inside(inside)
+    assert cells.shape == (4, 8)
+    assert np.argwhere(cells).tolist() == [[1, 2]]
