@@ -66,8 +66,7 @@ class TrainParams(sections.Params):
     """The backbone keeps its weights and only the head learns, on features that are computed once.
     Thresholds then rest on scores out of fold (see split.cv_folds), and all parts but test are
     learned from in the end. Photographs of few parts are told apart best so, on a CPU in minutes.
-    Of the augmentation only mirroring applies, and defects are pasted where they lie, as features.
-    """
+    Of the augmentation only mirroring applies, and nothing is pasted."""
 
     head_dim: int = Field(default=HEAD_DIM, ge=8, le=512)
     """Channels of the features from which evidence is read. On the frozen Lite0, after 2000 steps

@@ -226,7 +226,7 @@ def _fit_anew(training: FrozenTraining, fold: int | None, report: OnEpoch) -> _F
     torch.manual_seed(training.seed)
     head = with_new_head(training.model).head
     crops, features = training.crops, training.features
-    architecture = training.model.architecture
+    classes = training.model.architecture.classes
     fold_of = crops.index["cv_fold"].to_numpy()
     rows, held_out = np.arange(len(crops)), None
     if fold is not None:
@@ -237,17 +237,10 @@ def _fit_anew(training: FrozenTraining, fold: int | None, report: OnEpoch) -> _F
 
     history = fit_head(
         head,
-        FeatureDataset(
-            crops,
-            features,
-            architecture,
-            rows=rows,
-            seed=training.seed,
-            paste_probability=training.schedule.paste_probability,
-        ),
+        FeatureDataset(crops, features, classes, rows=rows, seed=training.seed),
         None
         if held_out is None
-        else FeatureDataset(crops, features, architecture, rows=held_out),
+        else FeatureDataset(crops, features, classes, rows=held_out),
         training.schedule,
         on_epoch=lambda number, row: report(fold, number, row),
     )

@@ -21,14 +21,9 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from inspection.geometry import Image
-from inspection.models.classifier import (
-    Architecture,
-    DefectClassifier,
-    EvidenceHead,
-)
+from inspection.models.classifier import DefectClassifier, EvidenceHead
 from inspection.models.compiled import compiled
 from inspection.models.crops import Crops
-from inspection.models.places import fit_target, grown
 
 Example = dict[str, Tensor | list[Tensor]]
 
@@ -88,29 +83,23 @@ class Features:
 class FeatureDataset(Dataset[Example]):
     """Feature maps as training examples, each time in a way drawn from those computed.
 
-    `rows` are the crops' rows in the features. Without a `seed` every crop comes as it is. With
-    `paste_probability` a defect whose place is known is shown that often on another, normal crop. A
-    batch is read at once, not crop by crop, and is not to be collated.
+    `rows` are the crops' rows in the features. Without a `seed` every crop comes as it is. A batch
+    is read at once, not crop by crop, and is not to be collated.
     """
 
     def __init__(
         self,
         crops: Crops,
         features: Features,
-        architecture: Architecture,
+        classes: tuple[str, ...],
         *,
         rows: Any,
         seed: int | None = None,
-        paste_probability: float = 0.0,
     ) -> None:
         self.crops = crops.rows(rows)
         self.features = features
         self.rows = np.asarray(rows)
-        self.architecture = architecture
-        self.paste_probability = paste_probability
-        classes = architecture.classes
         self.labels = [classes.index(label) for label in self.crops.index["label"]]
-        self.normals = np.flatnonzero(np.array(self.labels) == 0)
         self.known = (self.crops.index["target"] != "unknown").to_numpy()
         self.generator = None if seed is None else np.random.default_rng(seed)
 
@@ -122,47 +111,16 @@ class FeatureDataset(Dataset[Example]):
         ways = np.zeros(len(numbers), int)
         if self.generator is not None:
             ways = self.generator.integers(self.features.n_ways, size=len(numbers))
-        mirrored = [
+        targets = [
             _mirrored(self.crops.targets[number][None], MIRRORED[way])[0]
             for number, way in zip(numbers, ways, strict=True)
         ]
-        targets = torch.from_numpy(np.stack(mirrored)).float() / 255.0
-        labels = torch.tensor([self.labels[number] for number in numbers])
-        maps = self.features.of(self.rows[numbers], ways)
-        if self.generator is not None and self.paste_probability > 0:
-            self._paste(maps, targets, labels, self.generator)
         return {
-            "image": maps,
-            "target": targets,
-            "label": labels,
+            "image": self.features.of(self.rows[numbers], ways),
+            "target": torch.from_numpy(np.stack(targets)).float() / 255.0,
+            "label": torch.tensor([self.labels[number] for number in numbers]),
             "known": torch.from_numpy(self.known[numbers]),
         }
-
-    def _paste(
-        self,
-        maps: Sequence[Tensor],
-        targets: Tensor,
-        labels: Tensor,
-        generator: np.random.Generator,
-    ) -> None:
-        """Show some of the defects on normal crops, where they lie: their `maps` are changed."""
-        has_place = (labels > 0) & targets.flatten(1).any(dim=1)
-        is_drawn = generator.random(len(labels)) < self.paste_probability
-        pasted = np.flatnonzero(has_place.numpy() & is_drawn)
-        if len(pasted) == 0 or len(self.normals) == 0:
-            return
-
-        others = generator.choice(self.normals, len(pasted))
-        ways = generator.integers(self.features.n_ways, size=len(pasted))
-        backgrounds = self.features.of(self.rows[others], ways)
-        covered = [
-            fit_target(grown(targets[pasted]), self.architecture, one.shape[-2:])
-            for one in backgrounds
-        ]
-        for of_stage, background, cells in zip(maps, backgrounds, covered, strict=True):
-            of_stage[pasted] = torch.where(
-                cells[:, None] > 0, of_stage[pasted], background
-            )
 
 
 def frozen_features(

@@ -7,10 +7,6 @@ from torch.nn import functional as F
 from inspection.models.classifier import Architecture, centre_of
 from inspection.models.crops import TARGET_STRIDE
 
-# Cells of the target by which a defect is grown where it is cut out of feature maps: a cell of the
-# finest of them tells of more than the pixels below it, and labels are drawn close.
-GROWN_CELLS = 2
-
 
 def place_loss(
     evidence: Tensor, wanted: Tensor, labels: Tensor, known: Tensor
@@ -48,11 +44,3 @@ def fit_target(target: Tensor, architecture: Architecture, size: torch.Size) -> 
         :, round(top) : round(top + height), round(left) : round(left + width)
     ]
     return F.adaptive_max_pool2d(centre.unsqueeze(1), list(size)).squeeze(1)
-
-
-def grown(target: Tensor) -> Tensor:
-    """Targets (N, H / 4, W / 4) with each defect grown by GROWN_CELLS on every side."""
-    side = 2 * GROWN_CELLS + 1
-    return F.max_pool2d(
-        target.unsqueeze(1), side, stride=1, padding=GROWN_CELLS
-    ).squeeze(1)

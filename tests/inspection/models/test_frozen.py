@@ -14,13 +14,11 @@ from inspection.models.frozen import (
     frozen_features,
     head_logits,
 )
-from inspection.models.places import fit_target, grown
 from inspection.models.training import fit_head
-from tests.networks import SCHEDULE, tiny_architecture, tiny_classifier
-from tests.squares import draw_crops
+from tests.networks import SCHEDULE, tiny_classifier
+from tests.squares import CLASSES, draw_crops
 
 CROPS = draw_crops(4, seed=3)
-ARCHITECTURE = tiny_architecture()
 
 
 def features(cache: Path, *, mirrored: bool = False, seed: int = 0) -> frozen.Features:
@@ -73,7 +71,7 @@ def test_a_mirrored_crop_and_its_target_are_mirrored_alike(tmp_path: Path, way: 
     for one, other in zip(found.of(np.arange(len(CROPS)), way), wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=2e-3, atol=2e-3)
 
-    dataset = FeatureDataset(CROPS, found, ARCHITECTURE, rows=np.arange(len(CROPS)), seed=0)
+    dataset = FeatureDataset(CROPS, found, CLASSES, rows=np.arange(len(CROPS)), seed=0)
     drawn = dataset.__getitems__([3] * 40)
     wanted_maps = found.of([3], way)[0][0]
     of_this_way = [
@@ -82,61 +80,6 @@ def test_a_mirrored_crop_and_its_target_are_mirrored_alike(tmp_path: Path, way: 
     assert of_this_way
     target = torch.from_numpy(np.flip(CROPS.targets[3], [a - 1 for a in axes]).copy()) / 255
     assert all(torch.equal(drawn["target"][row], target) for row in of_this_way)
-
-
-def test_a_pasted_defect_keeps_its_own_cells_and_has_those_of_a_normal_crop_around(
-    tmp_path: Path,
-) -> None:
-    found = features(tmp_path)
-    rows = np.arange(len(CROPS))
-    dataset = FeatureDataset(CROPS, found, ARCHITECTURE, rows=rows, seed=0, paste_probability=1.0)
-    defective = [row for row in rows if dataset.labels[row] > 0]
-    normal = [row for row in rows if dataset.labels[row] == 0]
-    batch = dataset.__getitems__(defective)
-
-    for number, row in enumerate(defective):
-        covered = fit_target(
-            grown(batch["target"][[number]]), ARCHITECTURE, batch["image"][0].shape[-2:]
-        )[0] > 0  # fmt: skip
-        assert covered.any()
-        assert not covered.all()
-        pasted = batch["image"][0][number]
-        own = found.of([row])[0][0]
-        assert torch.equal(pasted[:, covered], own[:, covered])
-        assert not torch.equal(pasted[:, ~covered], own[:, ~covered])
-        around = [found.of([one])[0][0][:, ~covered] for one in normal]
-        assert any(torch.equal(pasted[:, ~covered], one) for one in around)
-
-
-def test_defects_are_pasted_as_often_as_asked_for(tmp_path: Path) -> None:
-    found = features(tmp_path)
-    dataset = FeatureDataset(
-        CROPS, found, ARCHITECTURE, rows=np.arange(len(CROPS)), seed=0, paste_probability=0.25
-    )
-    row = dataset.labels.index(1)
-    drawn = dataset.__getitems__([row] * 400)["image"][0]
-    own = found.of([row])[0][0]
-    n_pasted = sum(not torch.equal(one, own) for one in drawn)
-    assert 70 < n_pasted < 130
-
-
-@pytest.mark.parametrize("kind", ["normal", "place unknown", "held out"])
-def test_nothing_is_pasted_from_normal_crops_without_a_place_or_held_out(
-    tmp_path: Path, kind: str
-) -> None:
-    crops = draw_crops(4, seed=3)
-    seed = None if kind == "held out" else 0
-    found = features(tmp_path)
-    dataset = FeatureDataset(
-        crops, found, ARCHITECTURE, rows=np.arange(len(crops)), seed=seed, paste_probability=1.0
-    )
-    row = dataset.labels.index(0 if kind == "normal" else 1)
-    if kind == "place unknown":
-        crops.targets[row] = 0
-        dataset.crops.targets[row] = 0
-    drawn = dataset.__getitems__([row] * 20)["image"][0]
-    own = found.of([row])[0][0]
-    assert all(torch.equal(one, own) for one in drawn)
 
 
 def test_features_are_computed_once_until_crops_or_backbone_change(
@@ -191,7 +134,7 @@ def test_a_head_learns_the_squares_from_features_that_nobody_trained(tmp_path: P
         FeatureDataset(
             crops,
             frozen_features(model, crops.images, tmp_path, mirrored=False, show_progress=False),
-            ARCHITECTURE,
+            CLASSES,
             rows=np.arange(len(crops)),
             seed=seed,
         )

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from inspection.models.places import fit_target, grown, place_loss
+from inspection.models.places import fit_target, place_loss
 from tests.networks import tiny_architecture
 
 BRIGHT = 1
@@ -55,15 +55,3 @@ def test_the_target_is_brought_to_the_grid_of_the_evidence() -> None:
     assert whole.nonzero().tolist() == [[0, 1, 2]]
     centre = fit_target(target, tiny_architecture(centre_fraction=(0.5, 0.5)), torch.Size((4, 8)))
     assert centre.nonzero().tolist() == [[0, 0, 1]]
-
-
-@pytest.mark.parametrize(("distance", "is_covered"), [(2, True), (3, False)])
-def test_a_defect_that_is_cut_out_of_features_is_grown_by_two_cells(
-    distance: int, is_covered: bool
-) -> None:
-    target = torch.zeros(1, 16, 16)
-    target[0, 8, 8] = 1
-    around = grown(target)
-    assert around.shape == target.shape
-    for y, x in ((8 - distance, 8), (8 + distance, 8), (8, 8 - distance), (8, 8 + distance)):
-        assert bool(around[0, y, x] > 0) == is_covered
