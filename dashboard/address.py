@@ -26,6 +26,30 @@ def recall_text(key: str) -> None:
         st.session_state[key] = st.query_params.get(key, "")
 
 
+def recall_number(
+    key: str, name: str, ends: tuple[float, float], default: float
+) -> None:
+    """Before a slider or field of numbers: its value by its name in the address, between the ends.
+
+    Else the default, which also says whether the number is a whole one.
+    """
+    if key in st.session_state:
+        return
+    low, high = ends
+    value = _number(st.query_params.get(name, ""))
+    if value is None or not low <= value <= high:
+        value = default
+    st.session_state[key] = type(default)(value)
+
+
+def note_number(name: str, value: float, default: float) -> None:
+    """After a slider or field of numbers: its value into the address, unless it is the default."""
+    if value != default:
+        st.query_params[name] = f"{value:g}"
+    elif name in st.query_params:
+        del st.query_params[name]
+
+
 def note(*keys: str) -> None:
     """After the widgets: their values into the address; what is empty is not named there."""
     for key in keys:
@@ -34,6 +58,14 @@ def note(*keys: str) -> None:
             st.query_params[key] = value
         elif key in st.query_params:
             del st.query_params[key]
+
+
+def _number(text: str) -> float | None:
+    """The number that a text is; None where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def link(page: str, **state: str) -> str:
