@@ -12,6 +12,7 @@ from dashboard.models import page as models
 from dashboard.operating import page as operating
 from dashboard.own import page as own
 from dashboard.review import page as review
+from dashboard.study import page as study
 
 
 def main() -> None:
@@ -24,6 +25,7 @@ def main() -> None:
         st.Page(embedding.main, title="Embedding map", url_path="map"),
         st.Page(operating.main, title="Line report", url_path="report"),
         st.Page(models.main, title="Models", url_path="models"),
+        st.Page(study.main, title="Study", url_path="study"),
     ]
     st.navigation(pages).run()
 
