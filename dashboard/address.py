@@ -44,20 +44,21 @@ def recall_number(
 
 def note_number(name: str, value: float, default: float) -> None:
     """After a slider or field of numbers: its value into the address, unless it is the default."""
-    if value != default:
-        st.query_params[name] = f"{value:g}"
-    elif name in st.query_params:
-        del st.query_params[name]
+    note_text(name, "" if value == default else f"{value:g}")
 
 
 def note(*keys: str) -> None:
     """After the widgets: their values into the address; what is empty is not named there."""
     for key in keys:
-        value = str(st.session_state.get(key, ""))
-        if value:
-            st.query_params[key] = value
-        elif key in st.query_params:
-            del st.query_params[key]
+        note_text(key, str(st.session_state.get(key, "")))
+
+
+def note_text(name: str, value: str) -> None:
+    """A value by its name into the address; what is empty is not named there."""
+    if value:
+        st.query_params[name] = value
+    elif name in st.query_params:
+        del st.query_params[name]
 
 
 def _number(text: str) -> float | None:

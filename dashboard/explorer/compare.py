@@ -60,8 +60,8 @@ class Configuration:
 class Side:
     """What a configuration comes to: heat over the crop, and the verdict on the view alone.
 
-    `place` is where the crop is hottest, in pixels of the crop as it is; None where that lies
-    outside of it.
+    `place` is where the crop is hottest, in pixels of the crop as it is; None where nothing is
+    hot, or where that place lies outside of it.
     """
 
     shown: Shown
@@ -99,10 +99,12 @@ def show_comparison(
         right_change = _choose(
             "crop_beside", "Preprocessing or augmentation", alterations(), 0
         )
+    # pictures and what changed stand above what else can be chosen of them
+    pictures = first.container(), second.container()
+    below = st.container()
     draw = _choose_draw(left_change, right_change)
     left = Configuration(left_name, Alteration(left_change, draw))
     right = Configuration(right_name, Alteration(right_change, draw))
-    pictures = first.container(), second.container()
     label, threshold = _choose_look(version)
 
     sides = []
@@ -112,7 +114,7 @@ def show_comparison(
             _show_side(side)
         sides.append(side)
     if left != right:
-        st.caption(difference(*sides))
+        below.markdown(difference(*sides))
 
 
 def difference(before: Side, after: Side) -> str:
@@ -137,7 +139,7 @@ def _verdicts(before: Side, after: Side) -> str:
 def _way(before: Place | None, after: Place | None) -> str:
     """How far the hottest place moves; what was mirrored or turned is turned back for that."""
     if before is None or after is None:
-        return "the hottest place lies where the crop as it is shows nothing"
+        return "there are no two hottest places to compare"
     return f"the hottest place moves by {before.distance_px(after):.0f} px of the crop as it is"
 
 
@@ -247,12 +249,11 @@ def _side(
     one = shown(seen.crops[region], heat, threshold)
     crop = as_it_is.crops[region]
     height_px, width_px = crop.shape[:2]
-    hottest = hottest_place_px(heat, (width_px, height_px))
-    return Side(
-        one,
-        judge_view(seen, model.card),
-        alteration.origin_px(crop, hottest),
-    )
+    place = None
+    if one.peak > 0:
+        hottest = hottest_place_px(heat, (width_px, height_px))
+        place = alteration.origin_px(crop, hottest)
+    return Side(one, judge_view(seen, model.card), place)
 
 
 def _altered(

@@ -185,15 +185,15 @@ def test_two_models_stand_side_by_side_with_what_changed(app: AppTest, line_fold
     app.run()
     assert app.selectbox(key="heat").value == "test-1, as deployed"
     assert app.selectbox(key="beside").value == "test-line-1, as deployed"
-    (change,) = [one.value for one in app.caption if one.value.startswith("From left to right")]
+    (change,) = [one.value for one in app.markdown if one.value.startswith("From left to right")]
     assert "moves by 0 px" in change
     assert "heat by -0.4" in change
     app.selectbox(key="beside").select("test-1, as deployed").run()
-    assert not [one for one in app.caption if one.value.startswith("From left to right")]
+    assert not [one for one in app.markdown if one.value.startswith("From left to right")]
 
 
 def change_of(app: AppTest) -> str:
-    (change,) = [one.value for one in app.caption if one.value.startswith("From left to right")]
+    (change,) = [one.value for one in app.markdown if one.value.startswith("From left to right")]
     return str(change)
 
 
@@ -204,7 +204,7 @@ def test_a_crop_stands_beside_itself_altered_with_what_changed(app: AppTest) -> 
     """
     app.query_params["part"] = "2"
     app.run()
-    assert not [one for one in app.caption if one.value.startswith("From left to right")]
+    assert not [one for one in app.markdown if one.value.startswith("From left to right")]
     app.selectbox(key="crop_beside").select("darker").run()
     headline(app)
     assert "the verdict on the view becomes review instead of reject" in change_of(app)
@@ -229,6 +229,20 @@ def test_an_alteration_stands_in_the_address_and_is_the_same_from_there(app: App
     app.selectbox(key="crop_beside").select("as it is").run()
     assert not app.number_input
     assert "draw" not in app.query_params
+
+
+def test_each_kind_of_box_can_be_hidden_and_the_address_says_which(app: AppTest) -> None:
+    def of(app: AppTest) -> list[str]:
+        return list(app.pills(key="kinds").value)
+
+    app.query_params["hidden"] = "crops"
+    app.run()
+    headline(app)
+    assert of(app) == ["labelled defect", "labelled region", "found defect"]
+    app.pills(key="kinds").set_value(["found defect", "crops"]).run()
+    headline(app)
+    found = app.query_params["hidden"]
+    assert "".join(found) == "labelled defect,labelled region"
 
 
 def test_the_threshold_stands_in_the_address_once_it_is_moved(app: AppTest) -> None:
