@@ -4,17 +4,16 @@ A configuration is a model, a CAM method and layer, and an alteration of the cro
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import address, loading
 from dashboard.explorer.alterations import (
     MAX_DRAW,
     MIN_DRAW,
     Alteration,
-    Place,
     alterations,
     is_drawn,
 )
@@ -22,13 +21,11 @@ from dashboard.explorer.altered import altered_outputs
 from dashboard.explorer.heats import (
     LIKELIEST,
     Recipe,
-    Shown,
     deployed_heat,
-    hottest_place_px,
     recipe_heats,
     recipes_of,
-    shown,
 )
+from dashboard.explorer.sides import Configuration, Side, difference, side_of
 from dashboard.pictures import jpeg
 from dashboard.places import BUNDLE, CLASSIFIER, DATA, stamp, stamp_or_none
 from dashboard.versions import Version
@@ -36,9 +33,9 @@ from inspection.geometry import Floats
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.detectors import CLASSIFIER as CLASSIFIES
 from inspection.runtime.heat import scaled
-from inspection.runtime.verdict import ViewVerdict, judge_view
 from inspection.runtime.views import ViewOutputs
 
+ALTERED = "Preprocessing or augmentation"
 TABLE = Path("artifacts/cam/table.csv")
 # Heat of all recipes of a crop takes about 2 MB.
 MAX_CROPS = 32
@@ -46,32 +43,6 @@ MAX_CROPS = 32
 MAX_ALTERED = 16
 # Ends and steps of the slider for the heat that is boxed: from 0 on, the whole crop is one box.
 MIN_THRESHOLD, MAX_THRESHOLD, THRESHOLD_STEP = 0.05, 1.0, 0.05
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """What one side shows: a model or CAM recipe by its name, and what is done to the crop."""
-
-    name: str
-    alteration: Alteration
-
-
-@dataclass(frozen=True)
-class Side:
-    """What a configuration comes to: heat over the crop, and the verdict on the view alone.
-
-    `place` is where the crop is hottest, in pixels of the crop as it is; None where nothing is
-    hot, or where that place lies outside of it.
-    """
-
-    shown: Shown
-    verdict: ViewVerdict
-    place: Place | None
-
-    @property
-    def score(self) -> float:
-        """The classifier's score, 0..1."""
-        return self.verdict.scores[CLASSIFIES]
 
 
 @st.fragment
@@ -87,72 +58,48 @@ def show_comparison(
 
     region = version.card.classifier.region
     st.subheader(f"Heat on the {region}, side by side")
-    names = _names(version, found)
-    first, second = st.columns(2)
-    with first:
-        left_name = _choose("heat", "Left", names, 0)
-        left_change = _choose("crop", "Preprocessing or augmentation", alterations(), 0)
-    with second:
-        # another model where there is one: the graphs answer at once, other recipes load torch
-        last = len(names) - 1 if len(found) > 1 else 0
-        right_name = _choose("beside", "Right", names, last)
-        right_change = _choose(
-            "crop_beside", "Preprocessing or augmentation", alterations(), 0
-        )
+    columns = st.columns(2)
+    names, changes = _choose_configurations(columns, version, found)
     # pictures and what changed stand above what else can be chosen of them
-    pictures = first.container(), second.container()
+    pictures = [column.container() for column in columns]
     below = st.container()
-    draw = _choose_draw(left_change, right_change)
-    left = Configuration(left_name, Alteration(left_change, draw))
-    right = Configuration(right_name, Alteration(right_change, draw))
+    draw = _choose_draw(changes)
     label, threshold = _choose_look(version)
 
-    sides = []
-    for box, configuration in zip(pictures, (left, right), strict=True):
-        side = _side(configuration, path, outputs, version, found, label, threshold)
-        with box:
-            _show_side(side)
-        sides.append(side)
-    if left != right:
-        below.markdown(difference(*sides))
+    sides: dict[Configuration, Side] = {}
+    for box, name, change in zip(pictures, names, changes, strict=True):
+        configuration = Configuration(name, Alteration(change, draw))
+        # two that are alike are drawn once
+        side = sides.get(configuration) or _side(
+            configuration, path, outputs, version, found, label, threshold
+        )
+        sides[configuration] = side
+        box.image(jpeg(side.shown.picture), width="stretch", output_format="JPEG")
+        box.caption(str(side))
+    if len(sides) > 1:
+        below.markdown(difference(*sides.values()))
 
 
-def difference(before: Side, after: Side) -> str:
-    """What is different to the right of what is left, in words."""
-    hotter = after.shown.peak - before.shown.peak
-    more_boxes = after.shown.n_boxes - before.shown.n_boxes
-    return (
-        f"From left to right the classifier's score goes from {before.score:.4f} to "
-        f"{after.score:.4f} ({after.score - before.score:+.4f}); {_verdicts(before, after)}; "
-        f"{_way(before.place, after.place)}, its heat by {hotter:+.2f}, the boxes by "
-        f"{more_boxes:+d}."
-    )
+def _choose_configurations(
+    columns: Sequence[DeltaGenerator], version: Version, found: Sequence[Version]
+) -> tuple[list[str], list[str]]:
+    """What stands left and right: the names of models or recipes, and those of alterations."""
+    options = _names(version, found)
+    # another model where there is one: the graphs answer at once, other recipes load torch
+    last = len(options) - 1 if len(found) > 1 else 0
+    names, changes = [], []
+    for column, keys, title, place in (
+        (columns[0], ("heat", "crop"), "Left", 0),
+        (columns[1], ("beside", "crop_beside"), "Right", last),
+    ):
+        model, change = keys
+        with column:
+            names.append(_choose(model, title, options, place))
+            changes.append(_choose(change, ALTERED, alterations(), 0))
+    return names, changes
 
 
-def _verdicts(before: Side, after: Side) -> str:
-    first, second = before.verdict.verdict, after.verdict.verdict
-    if first == second:
-        return f"the verdict on the view stays {first}"
-    return f"the verdict on the view becomes {second} instead of {first}"
-
-
-def _way(before: Place | None, after: Place | None) -> str:
-    """How far the hottest place moves; what was mirrored or turned is turned back for that."""
-    if before is None or after is None:
-        return "there are no two hottest places to compare"
-    return f"the hottest place moves by {before.distance_px(after):.0f} px of the crop as it is"
-
-
-def _show_side(side: Side) -> None:
-    one = side.shown
-    st.image(jpeg(one.picture), width="stretch", output_format="JPEG")
-    st.caption(
-        f"peak {one.peak:.2f}, {one.n_boxes} boxes, classifier's score {side.score:.4f}; "
-        f"the view alone: {side.verdict.verdict}"
-    )
-
-
-def _choose_draw(*names: str) -> int:
+def _choose_draw(names: Sequence[str]) -> int:
     """Which draw of a recipe of training is shown; asked for where one is."""
     if not any(is_drawn(name) for name in names):
         address.note_number("draw", MIN_DRAW, MIN_DRAW)
@@ -245,15 +192,14 @@ def _side(
     seen = _altered(alteration, as_it_is, model, path)
     heat = _heat(recipe, alteration, seen, model, label)
 
-    region = model.card.classifier.region
-    one = shown(seen.crops[region], heat, threshold)
-    crop = as_it_is.crops[region]
-    height_px, width_px = crop.shape[:2]
-    place = None
-    if one.peak > 0:
-        hottest = hottest_place_px(heat, (width_px, height_px))
-        place = alteration.origin_px(crop, hottest)
-    return Side(one, judge_view(seen, model.card), place)
+    return side_of(
+        as_it_is,
+        seen,
+        heat,
+        alteration=alteration,
+        threshold=threshold,
+        card=model.card,
+    )
 
 
 def _altered(

@@ -187,7 +187,7 @@ def test_two_models_stand_side_by_side_with_what_changed(app: AppTest, line_fold
     assert app.selectbox(key="beside").value == "test-line-1, as deployed"
     (change,) = [one.value for one in app.markdown if one.value.startswith("From left to right")]
     assert "moves by 0 px" in change
-    assert "heat by -0.4" in change
+    assert "the peak changes by -0.4" in change
     app.selectbox(key="beside").select("test-1, as deployed").run()
     assert not [one for one in app.markdown if one.value.startswith("From left to right")]
 
