@@ -43,8 +43,13 @@ class CropDetectors:
 
 
 def altered_outputs(
-    outputs: ViewOutputs, alteration: Alteration, detectors: CropDetectors
+    outputs: ViewOutputs, alteration: Alteration, region: str, detectors: CropDetectors
 ) -> ViewOutputs:
-    """What was measured in a view, had its crops come out altered."""
-    crops = {region: alteration.of_crop(crop) for region, crop in outputs.crops.items()}
-    return replace(outputs, crops=crops, detectors=detectors.measure(crops))
+    """What was measured in a view, had the crop of a region come out altered; others stay."""
+    altered = {region: alteration.of_crop(outputs.crops[region])}
+    found = detectors.measure(altered)
+    return replace(
+        outputs,
+        crops=outputs.crops | altered,
+        detectors=outputs.detectors | found,
+    )

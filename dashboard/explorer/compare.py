@@ -260,7 +260,9 @@ def _measured(
     _model: Version,
 ) -> ViewOutputs:
     """Folder, path, alteration and the times of card and picture are the cache's key."""
-    return altered_outputs(_outputs, alteration, loading.detectors(_model.folder))
+    detectors = loading.detectors(_model.folder)
+    region = _model.card.classifier.region
+    return altered_outputs(_outputs, alteration, region, detectors)
 
 
 @st.cache_data(max_entries=MAX_CROPS, show_spinner="Computing the heat of every recipe")

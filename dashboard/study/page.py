@@ -9,14 +9,20 @@ import streamlit as st
 
 from dashboard import address, errors
 from dashboard.places import BUNDLE
-from dashboard.study.tables import SHARES, interval_rows, level_table, sentences
+from dashboard.study.tables import (
+    SHARES,
+    class_table,
+    interval_rows,
+    sentences,
+    share_table,
+)
 from inspection.runtime.bundle import CARD, read_card
 from inspection.storage import read_json
 
 STUDY = Path("metrics/study.json")
 SHEET = Path("artifacts/study/sheet.jpg")
 # no outcome: height of a recipe in the chart, width of its line, and the area of its point
-ROW_PX, LINE_PX, POINT_PX2 = 36, 2, 90
+ROW_PX, LINE_PX, POINT_PX2 = 44, 2, 90
 
 
 @errors.shown
@@ -38,13 +44,15 @@ def main() -> None:
     )
     _show_shares(found)
     _show_changes(found)
-    st.dataframe(level_table(found), hide_index=True, height="content")
+    # two tables: one of all columns is wider than a page of 1024 px
+    for table in (share_table(found), class_table(found)):
+        st.dataframe(table, hide_index=True, height="content")
     st.caption(
         "macro-F1 by part, with its one-sided 95 % bound. Shares of heat are means over views; "
         "each end of an interval holds with 95 % confidence, by drawing parts anew."
     )
     if SHEET.is_file():
-        st.subheader("The same crops by each recipe")
+        st.subheader("The same val crops by each recipe")
         st.image(str(SHEET), width="stretch")
     _note_age(found)
 
@@ -62,7 +70,8 @@ def _show_shares(found: dict[str, Any]) -> None:
 def _chart(rows: pd.DataFrame, title: str) -> alt.LayerChart:
     """A point and the line of its interval for each recipe, in their order."""
     recipes = alt.Y("recipe:N", sort=None, title=None)
-    axis = alt.Axis(format="%")
+    # flush: the last number of the axis would else reach beyond the page
+    axis = alt.Axis(format="%", labelFlush=True)
     scale = alt.Scale(zero=True)
     base = alt.Chart(rows)
     lines = base.mark_rule(strokeWidth=LINE_PX).encode(

@@ -16,20 +16,28 @@ MACRO_F1 = "macro-F1"
 Interval = Mapping[str, float | None]
 
 
-def level_table(found: Mapping[str, Any]) -> pd.DataFrame:
-    """A row for each recipe: macro-F1 by part, and where heat lies on the defects it names."""
+def class_table(found: Mapping[str, Any]) -> pd.DataFrame:
+    """A row for each recipe: macro-F1 by part, with its bound, and of how much heat was seen."""
     rows = []
     for name, one in found["recipes"].items():
-        shares = {title: with_ends(one[share]) for share, title in SHARES.items()}
         row = {
             "recipe": name,
             MACRO_F1: _number(one["macro_f1"]),
             "at least": _number(one["macro_f1_lower_bound"]),
             "of parts": one["n_parts"],
-            **shares,
-            "of views": one["n_views"],
+            "heat of views": one["n_views"],
+            "heat of parts": one["n_parts_with_heat"],
         }
         rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def share_table(found: Mapping[str, Any]) -> pd.DataFrame:
+    """A row for each recipe: where heat lies on the defects that it names, with intervals."""
+    rows = []
+    for name, one in found["recipes"].items():
+        shares = {title: with_ends(one[share]) for share, title in SHARES.items()}
+        rows.append({"recipe": name, **shares})
     return pd.DataFrame(rows)
 
 

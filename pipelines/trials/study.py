@@ -50,12 +50,14 @@ LEVELS = (
 )
 CHANGES = ("recipe", "macro-F1", "on the defect", "on the edge", "elsewhere", "parts")
 # The crops of all recipes beside each other: as many as fit a page of 1440 px with their heat.
-N_PICTURES, PICTURE_PX, NAME_PX = 6, 200, 120
+N_PICTURES, PICTURE_PX, NAME_PX = 6, 200, 160
+FONT_PX = 22  # the longest name fills its field
+# All crops that are measured have a picture, so that some are the same by every recipe.
 ALIKE = (
     "++train.mirror_average=false",
     "++evaluate_cam.max_defects=80",
     "++evaluate_cam.max_normals=80",
-    f"++evaluate_cam.gallery_size={N_PICTURES}",
+    "++evaluate_cam.gallery_size=80",
 )
 LEARNING = "++train.freeze_backbone=false"
 
@@ -123,13 +125,15 @@ def told(found: dict[str, Any]) -> str:
 
 
 def sheet(trials: Sequence[Judged]) -> Image.Image:
-    """A row of pictures for each recipe, its name before them."""
+    """A row of pictures for each recipe, its name before them, of the same crops in each."""
     size = (NAME_PX + N_PICTURES * PICTURE_PX, len(trials) * PICTURE_PX)
     paper = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(paper)
-    for row, one in enumerate(trials):
-        draw.text((4, row * PICTURE_PX + PICTURE_PX // 2), one.trial.name, fill="black")
-        for column, file in enumerate(_pictures(one.gallery)):
+    shown = same_pictures([one.gallery for one in trials])
+    for row, (one, files) in enumerate(zip(trials, shown, strict=True)):
+        middle = (4, row * PICTURE_PX + PICTURE_PX // 2)
+        draw.text(middle, one.trial.name, fill="black", font_size=FONT_PX)
+        for column, file in enumerate(files):
             with Image.open(file) as picture:
                 small = picture.convert("RGB")
             small.thumbnail((PICTURE_PX - 4, PICTURE_PX - 4))
@@ -137,11 +141,19 @@ def sheet(trials: Sequence[Judged]) -> Image.Image:
     return paper
 
 
-def _pictures(gallery: Path) -> list[Path]:
+def same_pictures(galleries: Sequence[Path]) -> list[list[Path]]:
+    """Of each gallery the pictures of the first views that all of them show, by their paths."""
+    found = [_pictures(gallery) for gallery in galleries]
+    common = set.intersection(*map(set, found))
+    paths = sorted(common)[:N_PICTURES]
+    return [[pictures[path] for path in paths] for pictures in found]
+
+
+def _pictures(gallery: Path) -> dict[str, Path]:
+    """The picture of each view, by the view's path; none where there is no gallery."""
     index = gallery / "index.json"
     entries = read_json(index) if index.is_file() else []
-    by_path = sorted(entries, key=lambda entry: entry["path"])
-    return [gallery / entry["file"] for entry in by_path][:N_PICTURES]
+    return {entry["path"]: gallery / entry["file"] for entry in entries}
 
 
 def _numbers(one: Judged) -> dict[str, Any]:

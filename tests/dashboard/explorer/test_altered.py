@@ -28,7 +28,7 @@ def test_crops_as_they_are_give_what_the_inspector_measures(
     folder: Path, outputs: ViewOutputs
 ) -> None:
     detectors = CropDetectors(folder, read_card(folder))
-    same = altered_outputs(outputs, Alteration(AS_IT_IS), detectors)
+    same = altered_outputs(outputs, Alteration(AS_IT_IS), "rod", detectors)
     assert same.detectors.keys() == outputs.detectors.keys()
     for name, output in outputs.detectors.items():
         assert np.array_equal(same.detectors[name].values, output.values)
@@ -40,8 +40,10 @@ def test_a_darker_dent_is_taken_for_a_slide(folder: Path, outputs: ViewOutputs) 
     card = read_card(folder)
     detectors = CropDetectors(folder, card)
     assert judge_view(outputs, card).label == "dent"
-    darker = altered_outputs(outputs, Alteration("darker"), detectors)
+    darker = altered_outputs(outputs, Alteration("darker"), "rod", detectors)
     assert judge_view(darker, card).label == "slide"
+    assert darker.crops["rivet"] is outputs.crops["rivet"]
+    assert darker.detectors["anomaly"] is outputs.detectors["anomaly"]
 
 
 def test_a_region_that_was_not_found_is_not_measured(folder: Path, outputs: ViewOutputs) -> None:

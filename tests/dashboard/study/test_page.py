@@ -60,4 +60,4 @@ def test_pictures_are_shown_and_a_study_of_another_bundle_says_so(
     captions = [one.value for one in page.caption]
     assert "Tried beside bundle other; this is test-1: `make study`." in captions
     assert "One recipe alone: there is nothing to hold it against." in captions
-    assert "The same crops by each recipe" in [one.value for one in page.subheader]
+    assert "The same val crops by each recipe" in [one.value for one in page.subheader]

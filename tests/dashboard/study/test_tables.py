@@ -2,7 +2,13 @@ from typing import Any
 
 import pytest
 
-from dashboard.study.tables import interval_rows, level_table, sentences, with_ends
+from dashboard.study.tables import (
+    class_table,
+    interval_rows,
+    sentences,
+    share_table,
+    with_ends,
+)
 
 
 def interval(value: float | None, half: float | None = None) -> dict[str, float | None]:
@@ -36,9 +42,10 @@ def study() -> dict[str, Any]:
 
 
 def test_each_recipe_has_a_row_with_its_bounds() -> None:
-    table = level_table(study()).set_index("recipe")
-    assert table.loc["basic", "on the edge"] == "0.100 (0.070 to 0.130)"
-    assert table.loc["noise_centre", "on the edge"] == "0.040"
+    shares = share_table(study()).set_index("recipe")
+    assert shares.loc["basic", "on the edge"] == "0.100 (0.070 to 0.130)"
+    assert shares.loc["noise_centre", "on the edge"] == "0.040"
+    table = class_table(study()).set_index("recipe")
     assert list(table.loc["basic", ["macro-F1", "at least", "of parts"]]) == ["0.900", "0.800", 40]
 
 

@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import read_card, write_card
-from inspection.storage import read_json
+from inspection.storage import read_json, write_json
 from pipelines.trials import study
 from pipelines.trials import trial as trials
 from pipelines.trials.trial import Trial, judged
@@ -91,6 +91,16 @@ def test_the_backbone_learns_where_that_is_asked_for_and_no_crop_is_mirrored() -
     (learning,) = study.by_recipe(["noise"], learns=True)
     assert "++train.mirror_average=false" in frozen.overrides
     assert {*learning.overrides} - {*frozen.overrides} == {"++train.freeze_backbone=false"}
+
+
+def test_the_sheet_shows_views_that_every_recipe_has_a_picture_of(tmp_path: Path) -> None:
+    for name, paths in (("a", "zyx"), ("b", "xwz")):
+        entries = [{"file": f"{path}.png", "label": "dent", "path": path} for path in paths]
+        write_json(tmp_path / name / "index.json", entries)
+    galleries = [tmp_path / "a", tmp_path / "b"]
+    found = study.same_pictures(galleries)
+    assert found == [[gallery / "x.png", gallery / "z.png"] for gallery in galleries]
+    assert study.same_pictures([*galleries, tmp_path / "missing"]) == [[], [], []]
 
 
 def test_a_recipe_that_is_not_known_is_named_with_those_that_are() -> None:
