@@ -70,8 +70,8 @@ def _show_shares(found: dict[str, Any]) -> None:
 def _chart(rows: pd.DataFrame, title: str) -> alt.LayerChart:
     """A point and the line of its interval for each recipe, in their order."""
     recipes = alt.Y("recipe:N", sort=None, title=None)
-    # flush: the last number of the axis would else reach beyond the page
-    axis = alt.Axis(format="%", labelFlush=True)
+    # bound: a number that would reach beyond the chart is left out
+    axis = alt.Axis(format="%", labelBound=True)
     scale = alt.Scale(zero=True)
     base = alt.Chart(rows)
     lines = base.mark_rule(strokeWidth=LINE_PX).encode(
