@@ -110,8 +110,8 @@ drill: $(READY)  ## what becomes of a defect that nobody has shown: `dvc repro` 
 seeds: $(READY)  ## how far the numbers scatter with the seeds of the training: `dvc repro` five times over
 	@python -m pipelines.trials.seeds
 
-study: $(READY)  ## what augmentation and centre crop do to classes and heat: `dvc repro` four times over [RECIPES=]
-	@python -m pipelines.trials.study $(RECIPES)
+study: $(READY)  ## what augmentation and centre crop do to classes and heat: `dvc repro` four times over [RECIPES= LEARN=1]
+	@python -m pipelines.trials.study $(RECIPES) $(if $(LEARN),--learn-backbone)
 
 doctor: $(READY)  ## what is needed on this machine, whether it is there, and what mends it
 	@python -m pipelines.doctor

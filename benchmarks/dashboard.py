@@ -17,7 +17,7 @@ from benchmarks.servers import Server, free_port, running
 
 APP = Path(__file__).parents[1] / "dashboard/app.py"
 NEXT_PART = "ArrowRight"
-PAGES = ("", "own", "review", "map", "report", "models")
+PAGES = ("", "own", "review", "map", "report", "models", "study")
 WIDTHS_PX = (1440, 1024)
 MS_PER_S = 1000
 

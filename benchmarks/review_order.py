@@ -3,9 +3,9 @@
 On a drawn line, whose truth is known: the wrong labels are corrected one after the other, and after
 some of them a small model is fitted anew, out of fold, as stage clean_labels has it. Its log loss
 against the truth says what the corrections were worth: a proper score, which a few labels move.
-The expected cost per part stands beside it, by thresholds that rest on the labels as they stand; it
-changes by whole parts, and less than one is gained here. Run it from the root of a project whose
-stages have run up to clean_labels.
+The expected cost per part stands beside it, by thresholds that rest on the labels as they stand: it
+is what the line is after, but it changes by whole parts, so its shares are coarse. Run it from the
+root of a project whose stages have run up to clean_labels.
 """
 
 import argparse
@@ -253,7 +253,8 @@ def report(bench: Bench, wrong: set[str], desk: Sequence[str], n_draws: int) -> 
     (before,) = found["nothing"]
     (after,) = found["everything"]
     lines = [
-        f"{'reviewed':34} wrong found   looked at   log loss     cost   share of the gain"
+        f"{'reviewed':34} wrong found   looked at   log loss     cost   "
+        f"{'of the gain in loss':21} in cost"
     ]
     for what, tried in steps.items():
         n_met = [len(wrong.intersection(one)) for one in tried]
@@ -261,14 +262,18 @@ def report(bench: Bench, wrong: set[str], desk: Sequence[str], n_draws: int) -> 
         met = np.mean(n_met)
         looked = np.mean(n_looked)
         loss, cost = np.mean(found[what], axis=0)
-        gain = _gain_in_words(found[what], before, after)
+        losses = [one.loss for one in found[what]]
+        in_loss = _gain_in_words(losses, before.loss, after.loss)
+        costs = [one.cost for one in found[what]]
+        in_cost = _gain_in_words(costs, before.cost, after.cost)
         lines.append(
             f"{what:34} "
             f"{met:4.0f} of {len(wrong):3}   "
             f"{looked:9.0f}   "
             f"{loss:8.4f}   "
             f"{cost:.4f}   "
-            f"{gain}"
+            f"{in_loss:21} "
+            f"{in_cost}"
         )
     return "\n".join([*lines, ""])
 
@@ -312,11 +317,11 @@ def _steps(
     }
 
 
-def _gain_in_words(found: Sequence[Measured], before: Measured, after: Measured) -> str:
-    """The share of the gain in log loss, and how far it scatters where there were several draws."""
+def _gain_in_words(found: Sequence[float], before: float, after: float) -> str:
+    """The share of the gain, and how far it scatters where there were several draws."""
     shares = []
     for one in found:
-        share = share_of_gain(one.loss, before.loss, after.loss)
+        share = share_of_gain(one, before, after)
         shares.append(share)
     said = f"{100 * np.mean(shares):.0f} %"
     if len(shares) > 1:
@@ -332,11 +337,14 @@ def looks_for(order: Sequence[str], wrong: Collection[str], n: int) -> int:
     return int(np.searchsorted(met, n)) + 1
 
 
-def share_of_gain(loss: float, before: float, after: float) -> float:
-    """How far a loss has come from `before` to `after`, 0..1; 0 where there is nothing to gain."""
+def share_of_gain(value: float, before: float, after: float) -> float:
+    """How far a loss or a cost has come from `before` to `after`: 1 is all the way.
+
+    0 where there is nothing to gain.
+    """
     if before == after:
         return 0.0
-    gain = before - loss
+    gain = before - value
     return gain / (before - after)
 
 

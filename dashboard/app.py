@@ -12,11 +12,17 @@ from dashboard.models import page as models
 from dashboard.operating import page as operating
 from dashboard.own import page as own
 from dashboard.review import page as review
+from dashboard.study import page as study
+
+# The name of a version with its role fits, and three views of a part beside it at 1024 px.
+SIDEBAR_PX = 320
 
 
 def main() -> None:
     """Draw the page that the address names."""
-    st.set_page_config(page_title="Knurl", layout="wide")
+    st.set_page_config(
+        page_title="Knurl", layout="wide", initial_sidebar_state=SIDEBAR_PX
+    )
     pages = [
         st.Page(explorer.main, title="CAM explorer", url_path="explorer", default=True),
         st.Page(own.main, title="Own pictures", url_path="own"),
@@ -24,6 +30,7 @@ def main() -> None:
         st.Page(embedding.main, title="Embedding map", url_path="map"),
         st.Page(operating.main, title="Line report", url_path="report"),
         st.Page(models.main, title="Models", url_path="models"),
+        st.Page(study.main, title="Study", url_path="study"),
     ]
     st.navigation(pages).run()
 

@@ -13,6 +13,7 @@ from dashboard.embedding.atlas import (
     save_atlas,
 )
 from dashboard.evidence import Evidence, measure, stored
+from dashboard.explorer.altered import CropDetectors
 from dashboard.explorer.views import views_of
 from dashboard.places import (
     ANOMALY,
@@ -28,7 +29,7 @@ from dashboard.places import (
     stamp_or_none,
 )
 from dashboard.versions import Version, versions
-from inspection.runtime.bundle import CARD, Card
+from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.detectors import detector_folders
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import POINTER
@@ -56,6 +57,11 @@ def models() -> list[Version]:
 def inspector(folder: Path) -> Inspector:
     """The models of a folder at work; loaded anew when its card changes."""
     return _inspector(str(folder), stamp(folder / CARD))
+
+
+def detectors(folder: Path) -> CropDetectors:
+    """The detectors of a folder at work on crops; loaded anew when its card changes."""
+    return _detectors(str(folder), stamp(folder / CARD))
 
 
 def measured(version: Version, path: str) -> ViewOutputs:
@@ -127,6 +133,11 @@ def _models(stamps: tuple[tuple[str, int], ...]) -> list[Version]:
 @st.cache_resource(max_entries=MAX_INSPECTORS, show_spinner="Loading the model")
 def _inspector(folder: str, stamp: int) -> Inspector:  # the stamp is the cache's key
     return Inspector(Path(folder), threads=THREADS)
+
+
+@st.cache_resource(max_entries=MAX_INSPECTORS, show_spinner="Loading the model")
+def _detectors(folder: str, stamp: int) -> CropDetectors:
+    return CropDetectors(Path(folder), read_card(Path(folder)), threads=THREADS)
 
 
 @st.cache_data(max_entries=MAX_TABLES, show_spinner=False)

@@ -1,5 +1,6 @@
 """Pictures that several pages show: a frame with its boxes, the scale of heat."""
 
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,14 @@ GREEN = (0, 200, 83)
 BLUE = (66, 165, 245)
 ORANGE = (255, 109, 0)
 GREY = (140, 140, 140)
+# What boxes mean, and how Streamlit's texts call the colour that they are drawn in.
+DEFECT, REGION, FOUND, CROP = (
+    "labelled defect",
+    "labelled region",
+    "found defect",
+    "crops",
+)
+KINDS = {DEFECT: "green", REGION: "blue", FOUND: "orange", CROP: "gray"}
 # Grey level beneath the scale of heat: about that of metal in a dark field.
 MID_GREY = 90
 # Lines are one pixel per so many of the frame's longer side: they stay visible when the
@@ -32,9 +41,13 @@ MAX_SENT_PX, QUALITY = 1400, 90
 
 
 def marked_frame(
-    frame: Image, labelled: str, verdict: ViewVerdict, card: Card
+    frame: Image,
+    labelled: str,
+    verdict: ViewVerdict,
+    card: Card,
+    kinds: Collection[str] = tuple(KINDS),
 ) -> Image:
-    """The frame (H, W) or (H, W, 3) as RGB with its boxes, in frame pixels.
+    """The frame (H, W) or (H, W, 3) as RGB with its boxes of these kinds, in frame pixels.
 
     Green: a labelled defect; blue: a labelled region; orange: a predicted defect; grey: where the
     crops were cut. `labelled` is the manifest's JSON list of boxes.
@@ -43,7 +56,8 @@ def marked_frame(
     longer_side = max(frame.shape[:2])
     thickness = max(1, round(longer_side / FRAME_PX_PER_LINE_PX))
 
-    for window in verdict.windows.values():
+    windows = verdict.windows.values() if CROP in kinds else ()
+    for window in windows:
         box = Box(
             window.x_px,
             window.y_px,
@@ -55,9 +69,11 @@ def marked_frame(
     for one in parse_boxes(labelled):
         is_region = one.category in card.line.regions
         colour = BLUE if is_region else GREEN
-        draw_box(picture, one.box, colour, thickness)
+        if (REGION if is_region else DEFECT) in kinds:
+            draw_box(picture, one.box, colour, thickness)
 
-    for found in verdict.boxes:
+    boxes = verdict.boxes if FOUND in kinds else ()
+    for found in boxes:
         draw_box(picture, found.box, ORANGE, thickness)
     return picture
 

@@ -26,6 +26,7 @@ from dashboard.embedding.plane import (
 )
 from dashboard.explorer.page import choose_version
 from dashboard.explorer.views import ALL, FOLDS
+from dashboard.palette import PALETTE, class_colours
 from dashboard.pictures import crop_and_heat, heat_scale, jpeg
 from dashboard.places import file_name
 from dashboard.review.actions import EVERYTHING
@@ -46,9 +47,6 @@ INSIDE_OPACITY, OUTSIDE_OPACITY = 0.9, 0.2
 # stand beside each other at 1440 px.
 MAX_SHOWN = 12
 CROP_PX = 228
-# Normal is grey, so that defects stand out; the rest are Okabe and Ito's, told apart by everybody.
-NORMAL_COLOUR = "#9e9e9e"
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 VERDICT_COLOURS = ("#009e73", "#e69f00", "#d62728")
 
 
@@ -218,17 +216,15 @@ def _scale(values: pd.Series, colour: str, line: Line) -> tuple[list[str], list[
     }
     occurring = set(values)
     known = [one for one in usual.get(colour, ()) if one in occurring]
-    unknown = occurring.difference(known)
-    found = known + sorted(unknown)
+    unknown = sorted(occurring.difference(known))
+    found = known + unknown
 
-    colours = {line.normal: NORMAL_COLOUR}
-    if colour == VERDICT:
-        colours = dict(zip(VERDICTS, VERDICT_COLOURS, strict=True))
     # more values than colours share these; the tooltip of a point names its value
-    palette = itertools.cycle(PALETTE)
-    for name in found:
-        if name not in colours:
-            colours[name] = next(palette)
+    colours = dict(zip(found, itertools.cycle(PALETTE), strict=False))
+    if colour == LABEL:
+        colours = class_colours(line, unknown)
+    if colour == VERDICT:
+        colours |= dict(zip(VERDICTS, VERDICT_COLOURS, strict=True))
     return found, [colours[name] for name in found]
 
 

@@ -1,33 +1,46 @@
-"""Two configurations side by side on one view: model, CAM method and layer, and what changed."""
+"""Two configurations side by side on one view, and what changed between them.
+
+A configuration is a model, a CAM method and layer, and an alteration of the crop.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import address, loading
+from dashboard.explorer.alterations import (
+    MAX_DRAW,
+    MIN_DRAW,
+    Alteration,
+    alterations,
+    is_drawn,
+)
+from dashboard.explorer.altered import altered_outputs
 from dashboard.explorer.heats import (
     LIKELIEST,
     Recipe,
-    Shown,
     deployed_heat,
-    moved_px,
     recipe_heats,
     recipes_of,
-    shown,
 )
+from dashboard.explorer.sides import Configuration, Side, difference, side_of
 from dashboard.pictures import jpeg
-from dashboard.places import BUNDLE, CLASSIFIER, stamp, stamp_or_none
+from dashboard.places import BUNDLE, CLASSIFIER, DATA, stamp, stamp_or_none
 from dashboard.versions import Version
-from inspection.geometry import Floats, Image
+from inspection.geometry import Floats
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.detectors import CLASSIFIER as CLASSIFIES
 from inspection.runtime.heat import scaled
 from inspection.runtime.views import ViewOutputs
 
+ALTERED = "Preprocessing or augmentation"
 TABLE = Path("artifacts/cam/table.csv")
 # Heat of all recipes of a crop takes about 2 MB.
 MAX_CROPS = 32
+# Altered views that are kept, 2 MB each with their heat: two sides of some views.
+MAX_ALTERED = 16
 # Ends and steps of the slider for the heat that is boxed: from 0 on, the whole crop is one box.
 MIN_THRESHOLD, MAX_THRESHOLD, THRESHOLD_STEP = 0.05, 1.0, 0.05
 
@@ -43,63 +56,90 @@ def show_comparison(
     if CLASSIFIES not in outputs.detectors:
         return
 
-    card = version.card
-    region = card.classifier.region
+    region = version.card.classifier.region
     st.subheader(f"Heat on the {region}, side by side")
-    names = _configurations(version, found)
-    first, second = st.columns(2)
-    with first:
-        left = _choose("heat", "Left", names, 0)
-    with second:
-        # another model where there is one: the graphs answer at once, other recipes load torch
-        last = len(names) - 1 if len(found) > 1 else 0
-        right = _choose("beside", "Right", names, last)
-    label, threshold = _choose_look(card)
+    columns = st.columns(2)
+    names, changes = _choose_configurations(columns, version, found)
+    # pictures and what changed stand above what else can be chosen of them
+    pictures = [column.container() for column in columns]
+    below = st.container()
+    draw = _choose_draw(changes)
+    label, threshold = _choose_look(version)
 
-    crop = outputs.crops[region]
-    pair: list[Shown] = []
-    for box, name in ((first, left), (second, right)):
-        heat, score = _heat(name, path, outputs, version, found, label)
-        one = shown(crop, heat, threshold)
-        box.image(jpeg(one.picture), width="stretch", output_format="JPEG")
-        box.caption(
-            f"peak {one.peak:.2f}, {one.n_boxes} boxes, classifier's score {score:.4f}"
+    sides: dict[Configuration, Side] = {}
+    for box, name, change in zip(pictures, names, changes, strict=True):
+        configuration = Configuration(name, Alteration(change, draw))
+        # two that are alike are drawn once
+        side = sides.get(configuration) or _side(
+            configuration, path, outputs, version, found, label, threshold
         )
-        pair.append(one)
-    if left != right:
-        before, after = pair
-        _show_change(before, after, crop)
+        sides[configuration] = side
+        box.image(jpeg(side.shown.picture), width="stretch", output_format="JPEG")
+        box.caption(str(side))
+    if len(sides) > 1:
+        below.markdown(difference(*sides.values()))
 
 
-def _choose_look(card: Card) -> tuple[str, float]:
+def _choose_configurations(
+    columns: Sequence[DeltaGenerator], version: Version, found: Sequence[Version]
+) -> tuple[list[str], list[str]]:
+    """What stands left and right: the names of models or recipes, and those of alterations."""
+    options = _names(version, found)
+    # another model where there is one: the graphs answer at once, other recipes load torch
+    last = len(options) - 1 if len(found) > 1 else 0
+    names, changes = [], []
+    for column, keys, title, place in (
+        (columns[0], ("heat", "crop"), "Left", 0),
+        (columns[1], ("beside", "crop_beside"), "Right", last),
+    ):
+        model, change = keys
+        with column:
+            names.append(_choose(model, title, options, place))
+            changes.append(_choose(change, ALTERED, alterations(), 0))
+    return names, changes
+
+
+def _choose_draw(names: Sequence[str]) -> int:
+    """Which draw of a recipe of training is shown; asked for where one is."""
+    if not any(is_drawn(name) for name in names):
+        address.note_number("draw", MIN_DRAW, MIN_DRAW)
+        return MIN_DRAW
+
+    address.recall_number("draw", "draw", (MIN_DRAW, MAX_DRAW), MIN_DRAW)
+    draw = st.number_input(
+        "Draw of the augmentation: the same number draws the same picture",
+        MIN_DRAW,
+        MAX_DRAW,
+        step=1,
+        key="draw",
+    )
+    address.note_number("draw", draw, MIN_DRAW)
+    return int(draw)
+
+
+def _choose_look(version: Version) -> tuple[str, float]:
     """The class whose heat is shown, and the heat from which on it is boxed."""
-    classifier = card.classifier
+    classifier = version.card.classifier
     # the first class is the normal one, of which there is no heat
     _, *defects = classifier.classes
     label = _choose("of", "Heat of", [LIKELIEST, *defects], 0)
+
+    # of each model its own: a threshold that nobody has moved follows the card
+    key = f"boxed by {version.name}"
+    default = float(classifier.heat.box_threshold)
+    address.recall_number(key, "boxed", (MIN_THRESHOLD, MAX_THRESHOLD), default)
     threshold = st.slider(
         "Boxed from this heat on",
         MIN_THRESHOLD,
         MAX_THRESHOLD,
-        float(classifier.heat.box_threshold),
-        THRESHOLD_STEP,
+        step=THRESHOLD_STEP,
+        key=key,
     )
+    address.note_number("boxed", threshold, default)
     return label, threshold
 
 
-def _show_change(before: Shown, after: Shown, crop: Image) -> None:
-    """What is different to the right of what is left."""
-    height_px, width_px = crop.shape[:2]
-    distance_px = moved_px(before.heat, after.heat, (width_px, height_px))
-    hotter = after.peak - before.peak
-    more_boxes = after.n_boxes - before.n_boxes
-    st.caption(
-        f"From left to right the hottest place moves by {distance_px:.0f} px of the crop, its "
-        f"heat by {hotter:+.2f}, the boxes by {more_boxes:+d}."
-    )
-
-
-def _configurations(version: Version, found: Sequence[Version]) -> list[str]:
+def _names(version: Version, found: Sequence[Version]) -> list[str]:
     """This model as deployed, its other recipes where they lie there, and the other models."""
     names = [_as_deployed(version)]
     if _is_last(version.card):
@@ -130,41 +170,73 @@ def _choose(key: str, title: str, options: Sequence[str], place: int) -> str:
     return str(chosen)
 
 
-def _heat(
-    name: str,
+def _side(
+    configuration: Configuration,
     path: str,
     outputs: ViewOutputs,
     version: Version,
     found: Sequence[Version],
     label: str,
-) -> tuple[Floats, float]:
-    """Heat and the classifier's score in a configuration."""
-    for recipe in _recipes(stamp_or_none(TABLE)):
-        if recipe.name == name:
-            heat = _recipe_heat(recipe, outputs, version, label)
-            return heat, _score(outputs, version.card)
+    threshold: float,
+) -> Side:
+    """What a configuration makes of the view."""
+    name, alteration = configuration.name, configuration.alteration
+    recipe = _recipe(name)
+    model = version
+    if recipe is None:
+        model = next(one for one in found if name == _as_deployed(one))
 
-    other = next(one for one in found if name == _as_deployed(one))
-    seen = outputs
-    if other.name != version.name:
-        seen = loading.measured(other, path)
-    classified = seen.detectors[CLASSIFIES]
-    heat = deployed_heat(classified, other.card, label)
-    return heat, _score(seen, other.card)
+    as_it_is = outputs
+    if model.name != version.name:
+        as_it_is = loading.measured(model, path)
+    seen = _altered(alteration, as_it_is, model, path)
+    heat = _heat(recipe, alteration, seen, model, label)
+
+    return side_of(
+        as_it_is,
+        seen,
+        heat,
+        alteration=alteration,
+        threshold=threshold,
+        card=model.card,
+    )
 
 
-def _recipe_heat(
-    recipe: Recipe, outputs: ViewOutputs, version: Version, label: str
+def _altered(
+    alteration: Alteration, outputs: ViewOutputs, model: Version, path: str
+) -> ViewOutputs:
+    """What a model measures in a view whose crops are altered."""
+    if alteration.is_none:
+        return outputs
+
+    folder = model.folder
+    stamps = (stamp(folder / CARD), stamp_or_none(DATA / path))
+    return _measured(str(folder), path, alteration, stamps, outputs, model)
+
+
+def _heat(
+    recipe: Recipe | None,
+    alteration: Alteration,
+    seen: ViewOutputs,
+    model: Version,
+    label: str,
 ) -> Floats:
+    """Heat 0..1 of a class by the graph that serves, or by another recipe."""
+    if recipe is None:
+        return deployed_heat(seen.detectors[CLASSIFIES], model.card, label)
+
     weights = stamp(CLASSIFIER / "weights.safetensors")
-    raw = _raw_heats(outputs.sha256, label, weights, outputs, version)
+    raw = _raw_heats(seen.sha256, alteration, label, weights, seen, model)
     heat = raw[recipe.method, recipe.layer]
     return scaled(heat, recipe.cold, recipe.hot)
 
 
-def _score(outputs: ViewOutputs, card: Card) -> float:
-    classified = outputs.detectors[CLASSIFIES]
-    return card.classifier.score(classified)
+def _recipe(name: str) -> Recipe | None:
+    """The CAM recipe of this name; None where a model as deployed is meant."""
+    for recipe in _recipes(stamp_or_none(TABLE)):
+        if recipe.name == name:
+            return recipe
+    return None
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
@@ -178,9 +250,29 @@ def _assembled(stamp: int) -> str | None:
     return read_card(BUNDLE).version if stamp else None
 
 
+@st.cache_resource(max_entries=MAX_ALTERED, show_spinner=False)
+def _measured(
+    folder: str,
+    path: str,
+    alteration: Alteration,
+    stamps: tuple[int, int],
+    _outputs: ViewOutputs,
+    _model: Version,
+) -> ViewOutputs:
+    """Folder, path, alteration and the times of card and picture are the cache's key."""
+    detectors = loading.detectors(_model.folder)
+    region = _model.card.classifier.region
+    return altered_outputs(_outputs, alteration, region, detectors)
+
+
 @st.cache_data(max_entries=MAX_CROPS, show_spinner="Computing the heat of every recipe")
 def _raw_heats(
-    sha256: str, label: str, weights: int, _outputs: ViewOutputs, _version: Version
+    sha256: str,
+    alteration: Alteration,
+    label: str,
+    weights: int,
+    _outputs: ViewOutputs,
+    _version: Version,
 ) -> dict[tuple[str, str], Floats]:
     card = _version.card
     crop = _outputs.crops[card.classifier.region]

@@ -109,13 +109,6 @@ def shown(crop: Image, heat: Floats, threshold: float) -> Shown:
     return Shown(picture, heat, len(boxes))
 
 
-def moved_px(first: Floats, second: Floats, size_px: Sequence[int]) -> float:
-    """How far apart the hottest places of two heatmaps lie, in pixels of the crop."""
-    x, y = hottest_place_px(first, size_px)
-    other_x, other_y = hottest_place_px(second, size_px)
-    return float(np.hypot(x - other_x, y - other_y))
-
-
 def hottest_place_px(heat: Floats, size_px: Sequence[int]) -> tuple[float, float]:
     """The middle of the hottest cell of heat (h, w), in pixels of a crop (width, height)."""
     width_px, height_px = size_px

@@ -17,6 +17,7 @@ from dashboard.explorer.views import (
     selected,
 )
 from dashboard.pictures import (
+    KINDS,
     MAX_SENT_PX,
     crop_and_heat,
     frame_of,
@@ -264,19 +265,40 @@ def _show_view(
     st.markdown(f"**{name}**, labelled {label} ([review it]({link}))")
 
     left, right = st.columns(COLUMNS)
-    marked = _marked_frame(version, row["boxes"], judged, MAX_SENT_PX)
-    left.image(marked, width="stretch", output_format="JPEG")
-    left.caption(
-        "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect], "
-        ":gray[crops]"
-    )
+    with left:
+        frame = st.container()
+        kinds = _choose_kinds()
+    marked = _marked_frame(version, row["boxes"], judged, MAX_SENT_PX, kinds)
+    frame.image(marked, width="stretch", output_format="JPEG")
     with right:
         _show_crops(outputs, judged, card)
     _show_scores(judged, card)
 
 
+def _choose_kinds() -> tuple[str, ...]:
+    """The legend of the boxes, by which each kind can be hidden; the address says which are."""
+    if "kinds" not in st.session_state:
+        hidden = st.query_params.get("hidden", "").split(",")
+        st.session_state["kinds"] = [kind for kind in KINDS if kind not in hidden]
+
+    def coloured(kind: str) -> str:
+        return f":{KINDS[kind]}[■ {kind}]"
+
+    chosen = st.pills(
+        "Boxes: click to hide or show",
+        list(KINDS),
+        selection_mode="multi",
+        format_func=coloured,
+        key="kinds",
+        wrap=True,
+    )
+    hidden = [kind for kind in KINDS if kind not in chosen]
+    address.note_text("hidden", ",".join(hidden))
+    return tuple(kind for kind in KINDS if kind in chosen)
+
+
 def _show_scores(view: ViewVerdict, card: Card) -> None:
-    st.dataframe(score_table(view, card), hide_index=True)
+    st.dataframe(score_table(view, card), hide_index=True, placeholder="-")
     if view.probabilities:
         one_row = pd.DataFrame([view.probabilities])
         st.dataframe(one_row, hide_index=True)
@@ -309,7 +331,11 @@ def _show_crops(outputs: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
 
 
 def _marked_frame(
-    version: Version, boxes: str, judged: ViewVerdict, width_px: int
+    version: Version,
+    boxes: str,
+    judged: ViewVerdict,
+    width_px: int,
+    kinds: tuple[str, ...] = tuple(KINDS),
 ) -> bytes:
     folder, path = version.folder, judged.name
     stamps = (stamp(folder / CARD), stamp_or_none(DATA / path))
@@ -319,6 +345,7 @@ def _marked_frame(
         path,
         boxes,
         width_px,
+        kinds,
         judged,
         version.card,
     )
@@ -331,12 +358,13 @@ def _jpeg_of_frame(
     path: str,
     boxes: str,
     width_px: int,
+    kinds: tuple[str, ...],
     _judged: ViewVerdict,
     _card: Card,
 ) -> bytes:
     """The marked frame; what it is made of, with the times of both files, is the cache's key."""
     frame = frame_of(content(DATA / path), _card)
-    marked = marked_frame(frame, boxes, _judged, _card)
+    marked = marked_frame(frame, boxes, _judged, _card, kinds)
     return jpeg(marked, width_px)
 
 

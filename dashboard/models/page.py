@@ -7,7 +7,13 @@ import streamlit as st
 
 from dashboard import address, errors, loading
 from dashboard.explorer.page import choose_version
-from dashboard.models.changes import changed_verdicts, compared, differing, headlines
+from dashboard.models.changes import (
+    DECIMALS,
+    changed_verdicts,
+    compared,
+    differing,
+    headlines,
+)
 from dashboard.models.history import dry_run, entries, log_table, rules_table
 from dashboard.pictures import frame_of, jpeg, marked_frame
 from dashboard.places import DATA, RELEASES, content, file_name, stamp
@@ -60,7 +66,8 @@ def _show_versions(found: list[Version]) -> None:
     # a column for each version: there are more numbers than versions
     table = pd.DataFrame(rows).set_index("version").T
     texts = table.map(_short)
-    st.dataframe(texts, width="content", height="content")
+    # names as a column: that of an index is cut, however wide the page
+    _show_whole(texts.reset_index(names="of the version"))
     st.caption(
         "Test fold by part, read once per version; rates with one-sided 95 % bounds."
     )
@@ -93,11 +100,15 @@ def _compare(found: list[Version]) -> None:
 
 def _show_whole(table: pd.DataFrame) -> None:
     """A table without its index, and without a bar to scroll it by."""
+    names = str(table.columns[0])
+    # the first column is measured by its first rows alone, and longer names come later
+    as_wide = {names: st.column_config.Column(width=NAME_PX)}
     st.dataframe(
         table,
         hide_index=True,
         height="content",
         width="content",
+        column_config=as_wide,
     )
 
 
@@ -233,7 +244,7 @@ def _short(value: object) -> str:
     if value is None or value != value:  # NaN is not itself
         return "-"
     if isinstance(value, int | float):
-        return f"{value:g}"
+        return f"{round(value, DECIMALS):g}"
     return str(value)
 
 

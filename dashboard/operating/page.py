@@ -20,7 +20,14 @@ from dashboard.operating.points import (
     score_rows,
     threshold_table,
 )
-from dashboard.operating.trials import drill_table, evidence_sentence, evidence_table
+from dashboard.operating.trials import (
+    AUROC,
+    NEVER_SHOWN,
+    drill_table,
+    evidence_sentence,
+    evidence_table,
+)
+from dashboard.palette import class_colours, legend
 from dashboard.places import BUNDLE, VERDICTS, stamp
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import EscapeLimit
@@ -39,8 +46,10 @@ ESCAPE_COSTS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 REVIEW_COSTS = (0.01, 0.03, 0.1, 0.3, 0.5, 1.0)
 DEFECT_RATES = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 LIMITS = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1)
-# Of which legend and axis take the lower half. no outcome: the height of the histograms.
-CHART_PX = 320
+# no outcome: the height of the histograms
+CHART_PX = 220
+# What stands where a table has no value.
+ABSENT = "-"
 # no outcome: bars of a histogram at most, and lengths in px of the dashes of a threshold
 MAX_BARS, DASHES_PX = 30, [4, 3]
 # no outcome: decimals of the reliability table; some hundred parts give no finer ones
@@ -184,7 +193,7 @@ def _show_operation(
 
     st.dataframe(cost_table(found.report), hide_index=True, width="content")
     thresholds = threshold_table(found.settings, card)
-    st.dataframe(thresholds, hide_index=True, width="content")
+    st.dataframe(thresholds, hide_index=True, width="content", placeholder=ABSENT)
     for advice in found.report.advice:
         st.markdown(f"Would help: {advice}.")
 
@@ -228,10 +237,15 @@ def _show_limit(limit: EscapeLimit) -> None:
 def _show_scores(found: Operation, evidence: Evidence) -> None:
     st.subheader("Scores and reliability")
     rows = score_rows(evidence, found.settings)
+    labels = sorted(set(rows["label"]))
+    colours = class_colours(found.settings.line, labels)
+    shown = {name: colour for name, colour in colours.items() if name in labels}
+    st.html(legend(shown))
+
     names = found.settings.thresholds
     boxes = st.columns(len(names))
     for box, name in zip(boxes, names, strict=True):
-        chart = _histogram(rows, name, found)
+        chart = _histogram(rows, name, found, shown)
         box.altair_chart(chart)
     st.caption(
         "Parts by the score of their worst view; lines: passes below, rejected above. `fused` is "
@@ -242,7 +256,9 @@ def _show_scores(found: Operation, evidence: Evidence) -> None:
     st.dataframe(table.round(DECIMALS), hide_index=True, height="content")
 
 
-def _histogram(rows: pd.DataFrame, name: str, found: Operation) -> alt.LayerChart:
+def _histogram(
+    rows: pd.DataFrame, name: str, found: Operation, colours: dict[str, str]
+) -> alt.LayerChart:
     """Parts by one score, coloured by label, with the thresholds as lines."""
     own = rows[rows["by"] == name]
     limits = found.settings.thresholds[name]
@@ -253,14 +269,15 @@ def _histogram(rows: pd.DataFrame, name: str, found: Operation) -> alt.LayerChar
         drawn = drawn.assign(score=log_odds(drawn["score"]))
 
     bins = alt.Bin(maxbins=MAX_BARS)
-    legend = alt.Legend(orient="bottom", columns=2)
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     bars = (
         alt.Chart(own)
         .mark_bar()
         .encode(
-            x=alt.X("score:Q", bin=bins, title=f"score of {name}"),
+            # two lines: a name fits a third of a page of 1024 px, and not much more
+            x=alt.X("score:Q", bin=bins, title=["score of", name]),
             y=alt.Y("count():Q", title="parts"),
-            color=alt.Color("label:N", legend=legend),
+            color=alt.Color("label:N", scale=scale, legend=None),
         )
     )
 
@@ -295,13 +312,23 @@ def _show_trials(card: Card) -> None:
         found = read_json(EVIDENCE)
         st.markdown(evidence_sentence(found))
         table = evidence_table(found, card.line.normal)
-        st.dataframe(table, hide_index=True, height="content")
+        st.dataframe(table, hide_index=True, height="content", placeholder=ABSENT)
         _note_age(found, card, "make evidence")
     if DRILL.is_file():
         found = read_json(DRILL)
         st.markdown("Each defect judged by a line that was never shown it:")
         table = drill_table(found, card.line)
-        st.dataframe(table, hide_index=True, height="content")
+        scores = [name for name in table if str(name).startswith(AUROC)]
+        verdicts = table.drop(columns=scores)
+        st.dataframe(verdicts, hide_index=True, height="content")
+        st.markdown("How well each score tells them from the normal parts, as AUROC:")
+        aurocs = table[[NEVER_SHOWN, *scores]]
+        st.dataframe(
+            aurocs.rename(columns=lambda name: str(name).removeprefix(AUROC)),
+            hide_index=True,
+            height="content",
+            placeholder=ABSENT,
+        )
         _note_age(found, card, "make drill")
 
 

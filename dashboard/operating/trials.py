@@ -10,6 +10,9 @@ from inspection.line import Line
 from inspection.runtime.detectors import score_names
 from inspection.runtime.verdict import VERDICTS
 
+# The column that names a class of the drill, and what begins the names of its columns of AUROC.
+NEVER_SHOWN, AUROC = "never shown", "AUROC "
+
 
 def evidence_table(found: Mapping[str, Any], normal: str) -> pd.DataFrame:
     """Verdicts on all parts by class, each part judged by a line that has not seen it.
@@ -76,9 +79,9 @@ def drill_table(found: Mapping[str, Any], line: Line) -> pd.DataFrame:
         counts = {verdict: one[verdict] for verdict in VERDICTS}
         by_score = one["auroc"]
         scores = in_order(by_score, score_names(line))
-        aurocs = {f"AUROC {score}": by_score[score] for score in scores}
+        aurocs = {f"{AUROC}{score}": by_score[score] for score in scores}
         row = {
-            "never shown": name,
+            NEVER_SHOWN: name,
             "parts": one["n_parts"],
             **counts,
             "escapes at most": percent(one["escape_upper_bound"]),

@@ -58,7 +58,7 @@ def _show_view(view: View, seen: ViewOutputs, judged: ViewVerdict, card: Card) -
     left.caption("Boxes: :orange[found defect], :gray[crops]")
     with right:
         _show_heat(seen, judged, card)
-    st.dataframe(score_table(judged, card), hide_index=True)
+    st.dataframe(score_table(judged, card), hide_index=True, placeholder="-")
 
 
 def _show_heat(seen: ViewOutputs, judged: ViewVerdict, card: Card) -> None:

@@ -8,7 +8,7 @@ that were stopped go on where they were.
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ BUNDLE = Path("models/bundle")
 # Pictures of crops with their heat, and the table of them.
 GALLERY = Path("artifacts/cam/gallery")
 
+# What is measured of a trial besides: a table with a `part_id`, of the project's folder as it lies.
+Measure = Callable[[], pd.DataFrame]
+
 # A trial is no run to be registered, and of the CAM only the recipe is asked, which decides no
 # verdict: a few views give it.
 ALWAYS = (
@@ -56,32 +59,40 @@ class Trial:
 class Judged:
     """The parts that a trial held back, a row each as in `artifacts/test_fold/parts.csv`.
 
-    `gallery` is the folder of its pictures; it may be missing.
+    `gallery` is the folder of its pictures; it may be missing. `tables` are those asked for
+    besides, by their names.
     """
 
     trial: Trial
     table: pd.DataFrame
     card: Card
     gallery: Path
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
-def judged(trials: Sequence[Trial]) -> Iterator[Judged]:
+def judged(
+    trials: Sequence[Trial], measures: Mapping[str, Measure] | None = None
+) -> Iterator[Judged]:
     """Run the trials one after the other, those that were run before at once.
 
-    Raises InspectionError where a stage fails, and while flow `retrain` is at work.
+    `measures` are taken, by the name of their table, of what a trial leaves in the project's
+    folder. Raises InspectionError where a stage fails, and while flow `retrain` is at work.
     """
+    measures = measures or {}
+    files = [TABLE.name, *map(_file, measures)]
     LOG.parent.mkdir(exist_ok=True)
     progress = tqdm(total=len(trials), unit="trial", disable=None)
     with changing_data(), LOG.open("w", encoding="utf-8") as log, progress:
         for trial in trials:
             folder = KEPT / key(trial)
-            if not (folder / "parts.csv").is_file():
-                _run(trial, folder, _logging(log.write, progress, trial))
+            if not all((folder / file).is_file() for file in files):
+                _run(trial, folder, measures, _logging(log.write, progress, trial))
             yield Judged(
                 trial,
-                _table(folder / "parts.csv"),
+                _table(folder / TABLE.name),
                 read_card(folder),
                 folder / GALLERY.name,
+                {name: _table(folder / _file(name)) for name in measures},
             )
             progress.update()
 
@@ -141,7 +152,12 @@ def _before(last: str) -> list[str]:
     return names[: names.index(last) + 1]
 
 
-def _run(trial: Trial, folder: Path, log: Callable[[str], None]) -> None:
+def _run(
+    trial: Trial,
+    folder: Path,
+    measures: Mapping[str, Measure],
+    log: Callable[[str], None],
+) -> None:
     with overridden([*ALWAYS, *trial.overrides]):
         with Dvc(log) as dvc:
             for stage in dvc.stages[: dvc.stages.index(LAST_STAGE) + 1]:
@@ -151,9 +167,12 @@ def _run(trial: Trial, folder: Path, log: Callable[[str], None]) -> None:
         card = (BUNDLE / CARD).read_text(encoding="utf-8")
         if GALLERY.is_dir():
             shutil.copytree(GALLERY, folder / GALLERY.name, dirs_exist_ok=True)
+        measured = {name: measure() for name, measure in measures.items()}
 
     write_text(folder / CARD, card)
-    write_text(folder / "parts.csv", table)
+    for name, found in measured.items():
+        write_text(folder / _file(name), found.to_csv(index=False))
+    write_text(folder / TABLE.name, table)
 
 
 def _logging(
@@ -167,6 +186,10 @@ def _logging(
             progress.set_description(f"{trial.name}: {line}")
 
     return log
+
+
+def _file(measure: str) -> str:
+    return f"{measure}.csv"
 
 
 def _table(path: Path) -> pd.DataFrame:

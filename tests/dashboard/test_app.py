@@ -22,7 +22,9 @@ def test_it_listens_on_the_loopback_device_and_refuses_forged_and_huge_requests(
     assert server["maxUploadSize"] <= 64
 
 
-@pytest.mark.parametrize("page", ["embedding", "explorer", "models", "operating", "review"])
+@pytest.mark.parametrize(
+    "page", ["embedding", "explorer", "models", "operating", "review", "study"]
+)
 def test_the_plain_logic_of_a_page_reaches_no_screen(page: str) -> None:
     shown = {"actions.py", "box_editor.py", "compare.py", "drawing.py", "looks.py", "page.py"}
     modules = [p for p in (ROOT / "dashboard" / page).glob("*.py") if p.name not in shown]

@@ -1,9 +1,20 @@
 import numpy as np
 import pytest
 
-from dashboard.pictures import BLUE, GREEN, ORANGE, heat_scale, jpeg, marked_frame
+from dashboard.pictures import (
+    BLUE,
+    CROP,
+    DEFECT,
+    FOUND,
+    GREEN,
+    ORANGE,
+    REGION,
+    heat_scale,
+    jpeg,
+    marked_frame,
+)
 from inspection.boxes import LabelledBox, boxes_cell
-from inspection.geometry import Box
+from inspection.geometry import Box, CropWindow
 from inspection.images import decode
 from inspection.runtime.bundle import Card
 from inspection.runtime.defect_boxes import DefectBox
@@ -35,6 +46,21 @@ def test_each_box_is_drawn_in_its_colour_at_its_place(card: Card, verdict: ViewV
         assert tuple(picture[10, x]) == colour
         assert tuple(picture[20, x + 19]) == colour
         assert tuple(picture[20, x + 10]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("kind", "x"), [(REGION, 10), (DEFECT, 40), (FOUND, 70), (CROP, 2)])
+def test_each_kind_of_box_can_be_shown_alone(
+    card: Card, verdict: ViewVerdict, kind: str, x: int
+) -> None:
+    verdict.boxes.append(DefectBox(Box(70, 10, 20, 20), "rod", "classifier", 1.0))
+    verdict.windows["rod"] = CropWindow(2, 5, 96, 40, (96, 40), turned=False)
+    boxes = [
+        LabelledBox(one, Box(x, 10, 20, 20), "drawn") for one, x in (("rod", 10), ("dent", 40))
+    ]
+    black = np.zeros((50, 100), np.uint8)
+    picture = marked_frame(black, boxes_cell(boxes), verdict, card, [kind])
+    drawn = {place for place in (2, 10, 40, 70) if picture[20, place].any()}
+    assert drawn == {x}
 
 
 def test_the_frame_itself_is_not_drawn_on(card: Card, verdict: ViewVerdict) -> None:

@@ -7,7 +7,7 @@ import torch
 from dashboard.explorer.heats import (
     LIKELIEST,
     deployed_heat,
-    moved_px,
+    hottest_place_px,
     recipe_heats,
     recipes_of,
     shown,
@@ -57,11 +57,10 @@ def test_what_reaches_the_threshold_is_boxed() -> None:
     assert shown(CROP, heat, 0.7).n_boxes == 0
 
 
-def test_the_way_of_the_hottest_place_is_in_pixels_of_the_crop() -> None:
-    first, second = np.zeros((20, 40), np.float32), np.zeros((20, 40), np.float32)
-    first[5, 10], second[8, 14] = 1, 1
-    assert moved_px(first, second, (160, 80)) == pytest.approx(20)
-    assert moved_px(first, first, (160, 80)) == 0
+def test_the_hottest_place_is_the_middle_of_its_cell_in_pixels_of_the_crop() -> None:
+    heat = np.zeros((20, 40), np.float32)
+    heat[5, 10] = 1
+    assert hottest_place_px(heat, (160, 80)) == (42, 22)
 
 
 def test_the_recipe_that_is_deployed_gives_the_deployed_heat(card: Card, tmp_path: Path) -> None:

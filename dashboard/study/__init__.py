@@ -1,0 +1,1 @@
+"""What augmentation and centre crop do to classes and heat."""
