@@ -115,7 +115,7 @@ def test_a_part_that_cannot_be_read_is_told_once_and_judged_when_it_can(project:
 def test_the_next_champion_judges_the_next_part_and_a_broken_one_does_not(
     project: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from pipelines.lots.watch_folder import Champion
+    from pipelines.lots.champion import Champion
 
     champion = Champion(project / "models/releases")
     promote_new(project, "2")
