@@ -41,12 +41,12 @@ next_connection_delay_ms = 1
 connection_timeout_ms = 60000
 max_payload_size = 268435455
 max_inflight_count = 100
+{more}
 """
 # `user`: begun by root it becomes another one, who may not write here.
 MOSQUITTO = """\
 user root
 listener {port} {host}
-allow_anonymous true
 persistence true
 persistence_location {folder}/
 {more}
@@ -56,7 +56,7 @@ persistence_location {folder}/
 class Broker:
     """A broker that can be stopped and started again; Mosquitto keeps its sessions meanwhile.
 
-    `more` is what stands besides in Mosquitto's configuration.
+    `more` is what stands besides in its configuration.
     """
 
     def __init__(self, kind: str, folder: Path, more: str = "") -> None:
@@ -92,12 +92,13 @@ class Broker:
         path = self._folder / "broker.toml"
         if self.kind == "rumqttd":
             pytest.importorskip("iotcore", reason=INSTALL)
-            path.write_text(RUMQTTD.format(host=HOST, port=self.port))
+            path.write_text(RUMQTTD.format(host=HOST, port=self.port, more=more))
             return [sys.executable, "-m", "iotcore", "--config", str(path)]
 
         program = shutil.which("mosquitto")
         if program is None:
             pytest.skip("mosquitto is not installed")
+        more = more if "allow_anonymous" in more else f"allow_anonymous true\n{more}"
         text = MOSQUITTO.format(host=HOST, port=self.port, folder=self._folder, more=more)
         path.write_text(text)
         return [program, "-c", str(path)]

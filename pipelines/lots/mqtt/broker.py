@@ -34,6 +34,8 @@ KEEP_ALIVE_S = 60
 # at work again within a minute of its broker (s).
 FIRST_RETRY_S = 1
 LONGEST_RETRY_S = 60
+# A connection that is lost so often in a row, each time within a minute, is no restart's doing.
+MANY_FAILURES = 3
 # How soon a stop is noticed (s).
 POLL_S = 0.2
 # A broker that is up confirms within milliseconds; a longer wait is told (s).
@@ -82,7 +84,9 @@ class Subscriber:
         self._topic = topic
         self._take = take
         self._stopping = stopping
+        # how often in a row it was tried in vain, or lost soon; since when it waits for parts (s)
         self._n_failed = 0
+        self._since_s = 0.0
         self._problem = ""
         self._is_refused = False
         self._refusal: InspectionError | None = None
@@ -98,14 +102,15 @@ class Subscriber:
 
         Raises InspectionError where the broker refuses for a reason that waiting does not change.
         """
-        while not self._stopping.is_set():
-            self._connected()
-            if self._refusal is not None:
-                raise self._refusal
-            if not self._stopping.is_set():
+        try:
+            while not self._stopping.is_set():
+                self._connected()
+                if self._refusal is not None:
+                    raise self._refusal
                 self._stopping.wait(retry_after_s(self._n_failed))
                 self._n_failed += 1
-        self._client.disconnect()
+        finally:
+            self._client.disconnect()
 
     def _connected(self) -> None:
         """Take messages for as long as a connection lasts."""
@@ -145,7 +150,7 @@ class Subscriber:
                 self._refused(self._topic, reason)
                 return
         logger.info("%s: connected, parts come by %s", self._address, self._topic)
-        self._n_failed = 0
+        self._since_s = time.monotonic()
         self._problem = ""
 
     def _on_message(self, client: Any, _data: Any, message: Any) -> None:
@@ -163,8 +168,16 @@ class Subscriber:
             return
         if reason.value in FINAL:
             self._refused("the connection", reason)
-        else:
+        elif time.monotonic() - self._since_s > LONGEST_RETRY_S:
+            self._n_failed = 0
             self._tell("the connection is lost")
+        elif self._n_failed < MANY_FAILURES:
+            self._tell("the connection is lost")
+        else:
+            # Mosquitto 2.0.11 does not say so
+            self._tell(
+                f"the connection is lost again and again, as where {FINAL[0x8E]}"
+            )
 
     def _refused(self, what: str, reason: Any) -> None:
         self._is_refused = True

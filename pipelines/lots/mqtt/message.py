@@ -7,7 +7,7 @@ What is sent is held against the limits of the service's uploads.
 """
 
 import base64
-import binascii
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -130,14 +130,18 @@ class Reader:
             return Frame(view.path, self._found(view.path), camera)
         try:
             content = base64.b64decode(view.content or "", validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise ValueError(f"'content' is no base64 ({error})") from error
         return Frame(view.name or "", Path(), camera, content)
 
     def _found(self, text: str) -> Path:
         if self.root is None:
             raise ValueError("a path, and the connector was started without --root")
-        path = on_disk(self.root, text).resolve()
+        try:
+            # not Path.resolve, which raises where a link leads to itself
+            path = Path(os.path.realpath(on_disk(self.root, text)))
+        except OSError as error:
+            raise ValueError(f"the path: {error.strerror}") from error
         if not path.is_relative_to(self.root.resolve()):
             raise ValueError("the path leads out of --root")
         return path

@@ -22,13 +22,6 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    """A Mosquitto that knows one user, whose password is `secret`."""
-    with running("mosquitto", tmp_path / "broker") as started:
-        yield started
-
-
-@pytest.fixture
 def camera(broker: Broker) -> Iterator[Camera]:
     """A camera at the broker."""
     connected = Camera(broker)
