@@ -90,7 +90,7 @@ class Subscriber:
         self._problem = ""
         self._is_refused = False
         self._refusal: InspectionError | None = None
-        self._client = _client(address, client_id)
+        self._client = client_of(address, client_id)
         self._client.manual_ack_set(True)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
@@ -212,7 +212,7 @@ class Publisher:
         self._stopping = stopping
         self._arrived = threading.Condition()
         self._reasons: dict[int, Any] = {}
-        self._client = _client(address, client_id)
+        self._client = client_of(address, client_id)
         self._client.reconnect_delay_set(FIRST_RETRY_S, LONGEST_RETRY_S)
         self._client.on_publish = self._on_publish
 
@@ -291,7 +291,7 @@ def retry_after_s(n_failed: int) -> int:
     return min(FIRST_RETRY_S * 2 ** min(n_failed, 6), LONGEST_RETRY_S)
 
 
-def _client(address: Address, client_id: str) -> paho.Client:
+def client_of(address: Address, client_id: str) -> paho.Client:
     """A client that is not connected. Raises InspectionError."""
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5)
     if address.user:
