@@ -347,6 +347,35 @@ def test_a_broker_that_comes_later_than_the_connector_is_waited_for(
         camera.close()
 
 
+def test_two_connectors_share_the_parts_of_a_topic(
+    project: Path, broker: Broker, camera: Camera, tmp_path: Path
+) -> None:
+    """Two processes, as of two machines: each with a folder of its own."""
+    shared = f"$share/cell/{FRAMES}"
+    others = tmp_path / "second"
+    others.mkdir()
+    log = others / "log"
+    words = [sys.executable, "-m", "pipelines.lots.mqtt", "--broker", broker.url]
+    words += ["--frames", shared, "--verdicts", VERDICTS, "--client-id", "second"]
+    words += ["--releases", str(project / "models/releases")]
+    with (
+        log.open("w") as file,
+        subprocess.Popen(words, cwd=others, env=environment(), stderr=file) as second,
+        connector(broker, frames=shared, client_id="first") as told,
+    ):
+        wait_until(lambda: READY in log.read_text(), PATIENCE_S)
+        for number in range(20):
+            camera.send(part_message(f"A-{number}", a=draw_jpeg()))
+        answers = camera.wait_for(20)
+        second.terminate()
+
+    assert sorted(answer["part_id"] for answer in answers) == sorted(
+        f"A-{number}" for number in range(20)
+    )
+    assert told.holds("A-")
+    assert "A-" in log.read_text()
+
+
 def test_sigterm_ends_it_after_the_part_in_hand(
     project: Path, broker: Broker, camera: Camera
 ) -> None:
