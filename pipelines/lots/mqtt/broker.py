@@ -282,11 +282,7 @@ class Publisher:
 
 
 def retry_after_s(n_failed: int) -> int:
-    """How long to wait after so many failures, in seconds.
-
-    >>> [retry_after_s(n) for n in (0, 1, 2, 20)]
-    [1, 2, 4, 60]
-    """
+    """How long to wait after so many failures, in seconds: 1, 2, 4 ... 60."""
     # beyond 2^6 s the limit holds in any case
     return min(FIRST_RETRY_S * 2 ** min(n_failed, 6), LONGEST_RETRY_S)
 

@@ -411,6 +411,20 @@ def test_a_second_connector_of_a_topic_is_refused(project: Path, broker: Broker)
         )
 
 
+@pytest.mark.parametrize(
+    ("topic", "pattern", "is_among"),
+    [
+        ("knurl/a/parts", "knurl/+/parts", True),
+        ("a/b", "$share/group/a/#", True),
+        ("knurl/a/verdicts", "knurl/+/parts", False),
+        ("a/b", "$share/group/b", False),
+    ],
+)
+def test_a_topic_is_held_against_a_pattern(topic: str, pattern: str, is_among: bool) -> None:
+    pytest.importorskip("paho.mqtt")
+    assert command.is_among(topic, pattern) == is_among
+
+
 def test_verdicts_that_would_come_back_as_parts_are_refused(project: Path) -> None:
     pytest.importorskip("paho.mqtt")
     with pytest.raises(InspectionError, match="would come back as parts"):
