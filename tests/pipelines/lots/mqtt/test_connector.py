@@ -194,6 +194,7 @@ def test_killed_between_verdict_and_acknowledgement_nothing_is_lost_or_judged_tw
     assert n_logged(project) == {"A-0": 1, "A-1": 1, "A-2": 1}
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_lose_nothing_and_every_part_has_one_verdict(
     project: Path, broker: Broker, camera: Camera
 ) -> None:
