@@ -43,7 +43,7 @@ demo: $(READY) data  ## from nothing to a verdict: install, draw the sample line
 
 setup: $(READY)  ## make .venv with the pinned, hashed requirements
 
-plant: $(PLANT)  ## what MLflow on Postgres and data in S3 need beside: psycopg2, boto3, dvc-s3
+plant: $(PLANT)  ## what MLflow on Postgres, data in S3 and MQTT need beside: psycopg2, boto3, dvc-s3, paho-mqtt
 
 test: $(TESTED)  ## the whole test suite, fast and slow
 	pytest --numprocesses 2

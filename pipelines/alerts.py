@@ -10,6 +10,7 @@ import hmac
 import json
 import logging
 import os
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,18 +21,30 @@ WEBHOOK_KEY = "KNURL_WEBHOOK_KEY"
 SIGNATURE = "X-Knurl-Signature"
 # A flow that has something to tell must not hang on who should hear it.
 TIMEOUT_S = 10.0
+# Before each further try to tell people: a receiver that restarts is back within seconds.
+RETRY_AFTER_S = (1.0, 4.0)
 
 logger = logging.getLogger("knurl.alerts")
 
 
 def tell(text: str) -> bool:
-    """Log a warning and post it to the webhook; whether somebody was reached there."""
+    """Log a warning and post it to the webhook; whether somebody was reached there.
+
+    Three times at most, within 35 s: a message that the receiver took and did not answer comes
+    once more.
+    """
     logger.warning("%s", text)
     url = os.environ.get(WEBHOOK)
     if not url:
         return False
 
-    problem = posted(url, json.dumps({"text": text}).encode("utf-8"))
+    body = json.dumps({"text": text}).encode("utf-8")
+    problem = posted(url, body)
+    for wait_s in RETRY_AFTER_S:
+        if not problem:
+            break
+        time.sleep(wait_s)
+        problem = posted(url, body)
     if problem:
         logger.warning("%s: not reached (%s)", WEBHOOK, problem)
     return not problem

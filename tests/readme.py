@@ -105,6 +105,8 @@ RUN_BY = {
     "::test_the_command_judges_a_lot_and_refuses_to_go_on_with_another_champion",
     "python -m pipelines.lots.watch_folder": "tests/pipelines/lots/test_watch_folder.py"
     "::test_nothing_is_lost_or_told_twice_by_kills_at_random_moments",
+    "python -m pipelines.lots.mqtt": "tests/pipelines/lots/mqtt/test_connector.py"
+    "::test_killed_between_verdict_and_acknowledgement_nothing_is_lost_or_judged_twice",
     "python -m benchmarks.lots": "tests/benchmarks/test_lots.py"
     "::test_the_command_prints_speed_and_memory_for_one_and_two_workers",
     "make sheet": "tests/samples/test_contact_sheet.py::test_the_sheet_fits_into_a_readme",

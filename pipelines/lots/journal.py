@@ -1,4 +1,4 @@
-"""What a watcher has judged, and what of it is still to be sent: one sqlite file.
+"""What a watcher or a connector has judged, and what of it is still to be sent: one sqlite file.
 
 A verdict, the frames that it rests on and the duty to send it are written in one transaction, so
 that a part is judged and told once however often the watcher is killed.
@@ -80,10 +80,39 @@ class Journal:
             ]
         return {name: row[0] for name, row in rows if row is not None}
 
-    def add(self, row: Row, stamps: Mapping[str, Stamp], *, to_send: bool) -> bool:
-        """Add a row, all or nothing, and note its frames as handled; False where it was known."""
+    def verdict_line(self, part_id: str, card_sha256: str) -> str | None:
+        """The line of the verdict that a release, by its card, gave on a part; None without one."""
+        query = (
+            "SELECT line FROM verdicts WHERE part_id = ? AND verdict != '' "
+            "AND json_extract(line, '$.card_sha256') = ? ORDER BY number LIMIT 1"
+        )
+        with self._lock:
+            row = self._connection.execute(query, [part_id, card_sha256]).fetchone()
+        return None if row is None else str(row[0])
+
+    def line_of(self, key: str) -> str:
+        """The line of the row that has this key. Raises KeyError."""
+        query = "SELECT line FROM verdicts WHERE key = ?"
+        with self._lock:
+            row = self._connection.execute(query, [key]).fetchone()
+        if row is None:
+            raise KeyError(key)
+        return str(row[0])
+
+    def add(
+        self,
+        row: Row,
+        stamps: Mapping[str, Stamp],
+        *,
+        to_send: bool,
+        key: str | None = None,
+    ) -> bool:
+        """Add a row, all or nothing, and note its frames as handled; False where it was known.
+
+        What it is known by is `key`, that of `key_of` unless another is given.
+        """
         with self._lock, self._connection:
-            key = key_of(row)
+            key = key or key_of(row)
             number = self._next_number()
             line = json.dumps(
                 {"number": number, "key": key, **row},

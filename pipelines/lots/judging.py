@@ -1,9 +1,7 @@
 """The champion's verdict on one part of a lot, as a row of a table."""
 
-import errno
 import hashlib
 import os
-import stat
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +23,7 @@ from inspection.runtime.signatures import read_public_key
 from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
 from inspection.runtime.verdict_log import LoggedView
 from inspection.runtime.views import View, ViewOutputs
-from pipelines.lots.part import LotPart
+from pipelines.lots.part import Frame, LotPart
 
 RELEASES = Path("models/releases")
 PUBLIC_KEY = "KNURL_PUBLIC_KEY"
@@ -35,6 +33,7 @@ MAX_PIXEL_BYTES = 6
 # Room beside the pixels for what cameras write into a file: previews, profiles, their own notes.
 HEADER_BYTES = 2**20
 UNREADABLE = "unreadable"
+LATE = "late_view"
 WORKER_LOST = "worker_lost"
 
 Row = dict[str, Any]
@@ -73,6 +72,7 @@ class Judged:
     line: str = ""
     views: Sequence[LoggedView] = ()
     latency_ms: float = 0.0
+    taken_at: str | None = None
 
 
 @lru_cache(maxsize=1)
@@ -106,7 +106,7 @@ def judge(part: LotPart, release: Release) -> Judged:
     problems: list[tuple[str, str]] = []
     for frame in part.frames:
         try:
-            content = _content(frame.path, inspector.card.line)
+            content = _content(frame, inspector.card.line)
             hashes[frame.name] = hashlib.sha256(content).hexdigest()
             seen.append(inspector.measure(View(frame.name, content)))
         except ImageError as error:
@@ -124,6 +124,7 @@ def judge(part: LotPart, release: Release) -> Judged:
         line=inspector.card.line.name,
         views=logged_views(seen, found, inspector.card),
         latency_ms=round(1000 * (time.monotonic() - began_s), 1),
+        taken_at=part.taken_at,
     )
 
 
@@ -156,20 +157,24 @@ def lost(part: LotPart, release: Release) -> Row:
     return refused(part, release, WORKER_LOST, [reason])
 
 
-def _content(path: Path, line: Line) -> bytes:
-    """The bytes of a file. Raises ImageError, OSError."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        # a pipe or a device might never end
-        raise OSError(errno.EINVAL, "not a regular file")
+def said(row: Row) -> str:
+    """A row in a line, for people."""
+    name = row["part_id"] or ", ".join(view["name"] for view in row["views"])
+    if row["error"]:
+        return f"{name}: refused, {row['error']}"
+    return f"{name}: {row['verdict']}, {row['label']}"
 
+
+def _content(frame: Frame, line: Line) -> bytes:
+    """The bytes of a frame. Raises ImageError, OSError."""
+    n_bytes = frame.n_bytes()
     most = line.max_pixels * MAX_PIXEL_BYTES + HEADER_BYTES
-    if found.st_size > most:
+    if n_bytes > most:
         raise ImageError(
             "too_large",
-            f"{found.st_size} bytes are more than {most}, which no frame of line.max_pixels has",
+            f"{n_bytes} bytes are more than {most}, which no frame of line.max_pixels has",
         )
-    return path.read_bytes()
+    return frame.read()
 
 
 def _row(

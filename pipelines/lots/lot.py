@@ -198,7 +198,7 @@ def _of_table(path: Path, columns: TableColumns, root: Path) -> Lot:
     listed, strange = [], []
     for number, row in enumerate(rows, 1):
         name, part_id = row.get(columns.path, ""), row.get(columns.part, "")
-        frame = Frame(name, _on_disk(root, name))
+        frame = Frame(name, on_disk(root, name))
         if name and part_id:
             listed.append((part_id, frame))
         else:
@@ -208,7 +208,7 @@ def _of_table(path: Path, columns: TableColumns, root: Path) -> Lot:
     return Lot([*strange, *_grouped(listed)], rule)
 
 
-def _on_disk(root: Path, name: str) -> Path:
+def on_disk(root: Path, name: str) -> Path:
     """Where a file lies that a table names: on disk its Hangul may be composed, or not."""
     decomposed = root / unicodedata.normalize("NFD", name)
     if name.isascii() or not decomposed.exists():

@@ -1,9 +1,10 @@
-"""Where a lot's command keeps what is its own: locks, and names that tell them apart."""
+"""Where a lot's command keeps what is its own: locks, journals, and names that tell them apart."""
 
 import hashlib
 from pathlib import Path
 
 LOCKS = Path(".state/locks")
+STATE = Path(".state/lots")
 # Hex digits of a hash: some dozens of folders and tables of one project never share twelve.
 DIGITS = 12
 

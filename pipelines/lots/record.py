@@ -1,4 +1,4 @@
-"""Verdicts on lots and folders in the verdict log, like those of the service.
+"""Verdicts on lots, folders and messages in the verdict log, like those of the service.
 
 They are rows of the same table, so that drift is watched, feedback is given and doubtful pictures
 come to the review desk whoever judged. A part stands in it once, however often its run was killed:
@@ -76,13 +76,18 @@ def folder_request(key: str) -> str:
     return f"folder-{key[: 2 * DIGITS]}"
 
 
+def message_request(key: str) -> str:
+    """The number of a part that came as a message, by its idempotency key."""
+    return f"mqtt-{key[: 2 * DIGITS]}"
+
+
 def _logged(judged: Judged, request_id: str) -> LoggedPart:
     row = judged.row
     return LoggedPart(
         request_id=request_id,
         part_id=row["part_id"],
         camera=judged.camera,
-        taken_at=None,
+        taken_at=judged.taken_at,
         answered_at=now(),
         latency_ms=judged.latency_ms,
         line=judged.line,
@@ -100,7 +105,7 @@ def _keep(pictures: Pictures, verdict: str, frame: Frame, sha256: str) -> None:
     if not pictures.wants(verdict, sha256):
         return
     try:
-        content = frame.path.read_bytes()
+        content = frame.read()
     except FileNotFoundError:
         return
     if hashlib.sha256(content).hexdigest() == sha256:

@@ -22,7 +22,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.lots.places import LOCKS, name_of
+from pipelines.lots.places import LOCKS, STATE, name_of
 
 if TYPE_CHECKING:
     from pipelines.lots.arrivals import Arrivals, Arrived, Stamp
@@ -32,13 +32,11 @@ if TYPE_CHECKING:
     from pipelines.lots.sender import Sender
     from pipelines.lots.verdict_lines import VerdictLines
 
-STATE = Path(".state/lots")
 # Cameras store the views of a part within a second; network shares pause for some.
 SETTLE_S = 5.0
 POLL_S = 0.5
 # Of the time: a folder of so many files that a look takes long is looked at less often.
 MAX_LOOKING = 0.1
-LATE = "late_view"
 
 logger = logging.getLogger("knurl.watch_folder")
 
@@ -74,6 +72,8 @@ class Watcher:
     def __init__(
         self, journal: "Journal", record: "Record", *, to_send: bool, releases: Path
     ) -> None:
+        from pipelines.lots.champion import Champion
+
         self._journal = journal
         self._record = record
         self._to_send = to_send
@@ -116,7 +116,7 @@ class Watcher:
 
         A file whose bytes are what they were, after a copy say, is no news.
         """
-        from pipelines.lots.judging import refused
+        from pipelines.lots.judging import LATE, refused
 
         names = [frame.name for frame in arrived.part.frames]
         before = self._journal.hashes_of(names)
@@ -127,36 +127,6 @@ class Watcher:
         if not new:
             self._journal.note(row, arrived.stamps)
         return row if new else None
-
-
-class Champion:
-    """The champion as it changes; where the next one is broken, the last good one stays."""
-
-    def __init__(self, releases: Path) -> None:
-        from pipelines.lots.judging import current_release, inspector_of
-
-        self._releases = releases
-        self._release = current_release(releases)
-        self._problem = ""
-        inspector_of(self._release)
-
-    def now(self) -> "Release":
-        """The release that judges the next part."""
-        from inspection.errors import InspectionError
-        from pipelines.lots.judging import current_release, inspector_of
-
-        try:
-            found = current_release(self._releases)
-            if found != self._release:
-                inspector_of(found)
-                logger.info("judging by %s", found.folder.name)
-            self._release, self._problem = found, ""
-        except (InspectionError, OSError) as error:
-            if str(error) != self._problem:
-                kept = self._release.folder.name
-                logger.warning("a release is refused, %s stays: %s", kept, error)
-            self._problem = str(error)
-        return self._release
 
 
 def watch(
@@ -233,6 +203,8 @@ def _loop(
     once: bool,
 ) -> None:
     """Look, judge and write down, one part after the other: parts that wait are files, no more."""
+    from pipelines.lots.judging import said
+
     n_ignored = 0
     while not stopping.is_set():
         began_s = time.monotonic()
@@ -249,7 +221,7 @@ def _loop(
             row = watcher.take(arrived)
             if row is not None:
                 lines.catch_up()
-                logger.info("%s", _said(row))
+                logger.info("%s", said(row))
 
         if len(arrivals.ignored) > n_ignored:
             n_ignored = len(arrivals.ignored)
@@ -257,14 +229,6 @@ def _loop(
         if once and not arrivals.n_waiting(watcher.handled | watcher.unreadable):
             return
         stopping.wait(max(POLL_S, looked_s / MAX_LOOKING))
-
-
-def _said(row: "Row") -> str:
-    """A row in a line, for people."""
-    name = row["part_id"] or ", ".join(view["name"] for view in row["views"])
-    if row["error"]:
-        return f"{name}: refused, {row['error']}"
-    return f"{name}: {row['verdict']}, {row['label']}"
 
 
 def _sha256_of(path: Path) -> str:

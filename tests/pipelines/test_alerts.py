@@ -19,6 +19,38 @@ def test_people_are_told_as_json_with_a_text(monkeypatch: pytest.MonkeyPatch) ->
     assert "x-knurl-signature" not in received.headers[0]
 
 
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long was waited before each further try; nobody waits."""
+    waited: list[float] = []
+    monkeypatch.setattr("pipelines.alerts.time.sleep", waited.append)
+    return waited
+
+
+def test_a_receiver_that_restarts_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    monkeypatch.setenv("KNURL_WEBHOOK_KEY", "key")
+    with receiving(lambda number: 503 if number < 2 else 200) as received:
+        monkeypatch.setenv("KNURL_WEBHOOK", received.url)
+        assert tell("text")
+
+    assert waits == [1.0, 4.0]
+    assert received.bodies == [b'{"text": "text"}'] * 3
+    assert len({headers["x-knurl-signature"] for headers in received.headers}) == 1
+
+
+def test_a_receiver_that_stays_away_is_given_up_after_three_tries(
+    monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    with receiving(lambda _: 503) as received:
+        monkeypatch.setenv("KNURL_WEBHOOK", received.url)
+        assert not tell("text")
+
+    assert len(received.bodies) == 3
+    assert waits == [1.0, 4.0]
+
+
 def test_nobody_is_told_where_no_address_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KNURL_WEBHOOK", raising=False)
     assert not tell("text")

@@ -73,6 +73,30 @@ def test_the_key_is_of_the_part_and_the_hashes_of_its_views(
     assert (key_of(row("A", "h0", "h1")) == key_of(other)) == same
 
 
+def test_the_verdict_of_a_release_on_a_part_is_found_and_no_refusal(journal: Journal) -> None:
+    refused = row("A", "h0", verdict="", error="truncated") | {"card_sha256": "1"}
+    journal.add(refused, {}, to_send=False)
+    assert journal.verdict_line("A", "1") is None
+
+    journal.add(row("A", "h1") | {"card_sha256": "1"}, {}, to_send=False)
+    journal.add(row("A", "h1") | {"card_sha256": "2"}, {}, to_send=False, key="other")
+
+    numbers = [json.loads(journal.verdict_line("A", card) or "{}")["number"] for card in "12"]
+    assert numbers == [2, 3]
+    assert journal.verdict_line("A", "3") is None
+    assert journal.verdict_line("B", "1") is None
+
+
+def test_a_line_is_found_by_the_key_that_was_given_for_it(journal: Journal) -> None:
+    assert journal.add(row("A", "h0"), {}, to_send=False, key="given")
+    assert not journal.add(row("B", "h1"), {}, to_send=False, key="given")
+
+    line = json.loads(journal.line_of("given"))
+    assert (line["part_id"], line["key"]) == ("A", "given")
+    with pytest.raises(KeyError):
+        journal.line_of(key_of(row("A", "h0")))
+
+
 def test_a_journal_of_another_schema_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "j.db")) as connection:
         connection.execute("PRAGMA user_version = 9")

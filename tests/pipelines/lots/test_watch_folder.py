@@ -18,7 +18,7 @@ import pytest
 from inspection.errors import InspectionError
 from pipelines.lots.watch_folder import watch
 from tests.bundles import draw_jpeg
-from tests.lots import environment, promote_new, put_parts
+from tests.lots import environment, put_parts
 from tests.webhooks import receiving
 
 # A machine that is busy with other tests, on which processes take their time to begin.
@@ -110,21 +110,6 @@ def test_a_part_that_cannot_be_read_is_told_once_and_judged_when_it_can(project:
         assert row is not None
         assert row["verdict"] == "pass"
         assert watcher.handled == journal.handled() == {"a.jpg": (5, 7)}
-
-
-def test_the_next_champion_judges_the_next_part_and_a_broken_one_does_not(
-    project: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    from pipelines.lots.watch_folder import Champion
-
-    champion = Champion(project / "models/releases")
-    promote_new(project, "2")
-    assert champion.now().folder.name == "2"
-
-    promote_new(project, "3")
-    (project / "models/releases/3/classifier.onnx").write_bytes(b"broken")
-    assert champion.now().folder.name == "2"
-    assert "a release is refused, 2 stays" in caplog.text
 
 
 def test_a_folder_that_is_not_there_is_refused_in_a_line(project: Path) -> None:
