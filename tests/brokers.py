@@ -77,7 +77,8 @@ class Broker:
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, preexec_fn=die_with_parent
             )
-        wait_until(self._listens)
+        # on a busy machine Python alone takes its time to begin
+        wait_until(self._listens, 180)
 
     def stop(self) -> None:
         """Stop it, and wait for its end."""
@@ -117,8 +118,8 @@ def running(kind: str, folder: Path, more: str = "") -> Iterator[Broker]:
     pytest.importorskip("paho.mqtt", reason=INSTALL)
     folder.mkdir()
     broker = Broker(kind, folder, more)
-    broker.start()
     try:
+        broker.start()
         yield broker
     finally:
         broker.stop()
