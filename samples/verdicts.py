@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         verdicts = {row["part_id"]: row["verdict"] for row in csv.DictReader(file)}
 
     columns = "".join(f"{verdict:>9}" for verdict in VERDICTS)
-    log.info("%-14s%7s%s", "test fold", "parts", columns)
+    log.info("%-14s%7s%s", "kind", "parts", columns)
     for row in table(verdicts, content["views"]):
         log.info("%s", row.text)
     return 0
@@ -72,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         "--parts",
         type=Path,
         default=Path("artifacts/test_fold/parts.csv"),
-        help="the verdict on each part of the test fold",
+        help="the verdict on each part: of the test fold by default, or of all parts that "
+        "`make evidence` has judged, artifacts/evidence/parts.csv",
     )
     p.add_argument(
         "--truth",
