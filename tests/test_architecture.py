@@ -121,6 +121,12 @@ def test_no_folder_holds_more_modules_than_a_reader_can_overlook() -> None:
 
 
 @pytest.mark.parametrize("path", sources("inspection"), ids=name_of)
+def test_a_module_of_the_domain_has_tests_by_its_name(path: Path) -> None:
+    if path.name != "__init__.py":
+        assert (ROOT / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}")).is_file()
+
+
+@pytest.mark.parametrize("path", sources("inspection"), ids=name_of)
 def test_the_domain_imports_no_shell_and_no_server(path: Path) -> None:
     reached = {name.split(".")[0] for name in imports(path)}
 
