@@ -17,6 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
+from inspection.evaluation.cost_report import Counts, expected_cost
+from inspection.evaluation.costs import Costs
 from inspection.runtime.verdict import VERDICTS
 
 # Below this severity, the weakest quarter of the defects, one counts as weak.
@@ -29,6 +33,7 @@ GROUPS = (
     "borderline",
     "wrong label",
 )
+NORMAL = "normal"
 log = logging.getLogger("samples.verdicts")
 
 
@@ -63,6 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     log.info("%-14s%7s%s", "kind", "parts", columns)
     for row in table(verdicts, content["views"]):
         log.info("%s", row.text)
+    log.info("%s", against_truth(verdicts, content["views"], _costs(args.params)))
     return 0
 
 
@@ -81,7 +87,18 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("samples/truth"),
         help="the truth about the drawn line",
     )
+    p.add_argument(
+        "--params",
+        type=Path,
+        default=Path("params.yaml"),
+        help="where the costs stand",
+    )
     return p
+
+
+def _costs(params: Path) -> Costs:
+    content = YAML(typ="safe").load(params.read_text(encoding="utf-8"))
+    return Costs(**content["assemble"]["costs"])
 
 
 def table(verdicts: dict[str, str], views: dict[str, dict[str, Any]]) -> list[Row]:
@@ -98,6 +115,25 @@ def table(verdicts: dict[str, str], views: dict[str, dict[str, Any]]) -> list[Ro
         group = group_of(first_views[part_id])
         counted[group][verdict] += 1
     return [Row(group, found) for group, found in counted.items()]
+
+
+def against_truth(
+    verdicts: dict[str, str], views: dict[str, dict[str, Any]], costs: Costs
+) -> str:
+    """Escapes, overkill and expected cost as if every label were right, in one sentence."""
+    is_defective = dict.fromkeys(verdicts, False)
+    for view in views.values():
+        if view["part_id"] in verdicts and view["true_class"] != NORMAL:
+            is_defective[view["part_id"]] = True
+
+    bad = Counts.of([one for part, one in verdicts.items() if is_defective[part]])
+    good = Counts.of([one for part, one in verdicts.items() if not is_defective[part]])
+    cost = expected_cost(bad, good, costs)
+    escapes = f"escapes {bad.passed} of {bad.n}, overkill {good.rejected} of {good.n}"
+    said = f"against the truth: {escapes}"
+    if cost.value is None:
+        return said
+    return f"{said}, cost {cost.value:.3f} a part ({cost.low:.3f} to {cost.high:.3f})"
 
 
 def group_of(view: dict[str, Any]) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from samples.verdicts import WEAK_SEVERITY, group_of, main, table
+from inspection.evaluation.costs import Costs
+from samples.verdicts import WEAK_SEVERITY, against_truth, group_of, main, table
 from tests.samples.conftest import Line
 
 
@@ -46,6 +47,25 @@ def test_verdicts_are_counted_by_group() -> None:
     assert rows["borderline"].total() == 0
 
 
+def test_against_the_truth_a_wrong_label_is_no_escape_and_a_passed_defect_is_one() -> None:
+    views = {
+        "a": view(part_id="1"),
+        "b": view(part_id="2", true_class="normal", spoiled="part"),
+        # the second view of a part shows the defect that the first does not
+        "c": view(part_id="3", true_class="normal"),
+        "d": view(part_id="3"),
+        "of no judged part": view(part_id="4"),
+    }
+    verdicts = {"1": "reject", "2": "pass", "3": "pass"}
+    said = against_truth(verdicts, views, Costs())
+    assert said.startswith("against the truth: escapes 1 of 2, overkill 0 of 1, cost 2.5")
+
+
+def test_without_good_parts_nothing_is_said_of_costs() -> None:
+    said = against_truth({"1": "reject"}, {"a": view()}, Costs())
+    assert said == "against the truth: escapes 0 of 1, overkill 0 of 0"
+
+
 def test_the_command_prints_a_table_of_all_parts(
     line: Line, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -58,9 +78,10 @@ def test_the_command_prints_a_table_of_all_parts(
     caplog.set_level("INFO")
     arguments = ["--parts", str(tmp_path / "parts.csv"), "--truth", str(line.truth_dir)]
     assert main(arguments) == 0
-    rows = [record.getMessage().split() for record in caplog.records[1:]]
+    rows = [record.getMessage().split() for record in caplog.records[1:-1]]
     assert sum(int(row[-4]) for row in rows) == len(parts)
     assert all(row[-4] == row[-2] for row in rows)
+    assert caplog.records[-1].getMessage().startswith("against the truth: escapes 0 of ")
 
 
 def test_without_a_run_it_says_what_to_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
