@@ -197,6 +197,16 @@ def test_a_copy_may_be_shifted_by_eight_pixels(shift_px: int, is_found: bool) ->
     assert len(pairs(frames)) == is_found
 
 
+@pytest.mark.parametrize(("shift_px", "is_found"), [(7, True), (9, False)])
+def test_what_is_shifted_further_is_no_copy_though_it_is_compared(
+    shift_px: int, is_found: bool
+) -> None:
+    frames = np.stack([shot(0), np.roll(shot(0), shift_px, axis=1)])
+    textures = duplicates._Textures(frames, ["c", "c"])
+    found = duplicates._copies_of(0, [1], textures, apart=["a", "b"], min_correlation=0.7)
+    assert bool(found) == is_found
+
+
 def common(one: np.ndarray, others: list[np.ndarray]) -> np.ndarray | None:
     """What textures have in common with one of them."""
     return duplicates._common([duplicates._peer(one, other) for other in others])
