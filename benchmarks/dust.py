@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of the fibres")
     parser.add_argument(
-        "--pictures", type=Path, help="folder for the first dusty frames, to look at"
+        "--pictures", type=Path, help="folder for the dusty frames, to look at"
     )
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -14,6 +14,7 @@ import numpy as np
 from dashboard.pictures import rgb
 from inspection.geometry import Image
 from inspection.models.augmentations import AUGMENTATIONS, CENTRE, build_augmentation
+from inspection.models.crops import TARGET_STRIDE
 
 AS_IT_IS = "as it is"
 DRAWN = "drawn: "  # begins the name of what a recipe of training draws
@@ -21,8 +22,6 @@ DRAWN = "drawn: "  # begins the name of what a recipe of training draws
 MIN_DRAW, MAX_DRAW = 1, 99
 # The rarest step is applied to three crops in ten: in 40 draws it stays away once in 1.6 million.
 MAX_TRIES = 40
-# Crop pixels a side of a target's cell, as stage crop writes them.
-CELL_PX = 4
 # A target is of 8 bits: its cells are told apart by the levels 1 to 255, and 0 is outside.
 MAX_LEVEL = 255
 
@@ -81,8 +80,8 @@ class Alteration:
         """
         columns, rows = _cells_of(crop)
         x_px, y_px = place_px
-        column = min(columns - 1, int(x_px / CELL_PX))
-        row = min(rows - 1, int(y_px / CELL_PX))
+        column = min(columns - 1, int(x_px / TARGET_STRIDE))
+        row = min(rows - 1, int(y_px / TARGET_STRIDE))
 
         across = np.tile(_levels(columns), (rows, 1))
         down = np.tile(_levels(rows)[:, None], (1, columns))
@@ -237,7 +236,7 @@ FIXED: Mapping[str, Alter] = {
 def _cells_of(crop: Image) -> tuple[int, int]:
     """The columns and rows of a crop's target."""
     height, width = crop.shape[:2]
-    return width // CELL_PX, height // CELL_PX
+    return width // TARGET_STRIDE, height // TARGET_STRIDE
 
 
 def _no_target(crop: Image) -> Image:
@@ -253,4 +252,4 @@ def _levels(n: int) -> Image:
 def _middle_px(level: int, n: int) -> float:
     """The middle of the cell of this level, in pixels."""
     cell = (int(level) - 1) * (n - 1) / (MAX_LEVEL - 1)
-    return CELL_PX * (round(cell) + 0.5)
+    return TARGET_STRIDE * (round(cell) + 0.5)

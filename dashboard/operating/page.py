@@ -23,6 +23,7 @@ from dashboard.operating.points import (
 from dashboard.operating.trials import (
     AUROC,
     NEVER_SHOWN,
+    age_sentence,
     drill_table,
     evidence_sentence,
     evidence_table,
@@ -333,11 +334,9 @@ def _show_trials(card: Card) -> None:
 
 
 def _note_age(found: dict[str, Any], card: Card, command: str) -> None:
-    tried = found["beside"]
-    if tried != card.version:
-        st.caption(
-            f"Tried beside bundle {tried or '-'}; this is {card.version}: `{command}`."
-        )
+    sentence = age_sentence(found, card.version, command)
+    if sentence:
+        st.caption(sentence)
 
 
 def _show_findings() -> None:

@@ -67,6 +67,14 @@ def _auroc_clause(found: Mapping[str, Any]) -> str:
     return f" AUROC {auroc:.3f}{spread},"
 
 
+def age_sentence(found: Mapping[str, Any], version: str, command: str) -> str:
+    """That trials are of another bundle than the one of this version; '' where they are of it."""
+    tried = found["beside"]
+    if tried == version:
+        return ""
+    return f"Tried beside bundle {tried or '-'}; this is {version}: `{command}`."
+
+
 def drill_table(found: Mapping[str, Any], line: Line) -> pd.DataFrame:
     """What became of each class that the line was never shown, classes and scores in its order.
 

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import address, errors
+from dashboard.operating.trials import age_sentence
 from dashboard.places import BUNDLE
 from dashboard.study.tables import (
     SHARES,
@@ -97,11 +98,9 @@ def _note_age(found: dict[str, Any]) -> None:
     """Where the study is of another bundle than the one that lies there, that is said."""
     if not (BUNDLE / CARD).is_file():
         return
-    tried, version = found["beside"], read_card(BUNDLE).version
-    if tried != version:
-        st.caption(
-            f"Tried beside bundle {tried or '-'}; this is {version}: `make study`."
-        )
+    sentence = age_sentence(found, read_card(BUNDLE).version, "make study")
+    if sentence:
+        st.caption(sentence)
 
 
 if __name__ == "__main__":
