@@ -274,6 +274,11 @@ def _values(found: Plan) -> list[tuple[str, str, str]]:
         ("clean_labels", "part_disagreement", f"'{found.part_disagreement}'"),
         *(("train", key, value) for key, value in TRANSFER.items()),
         ("train", "epochs", str(found.epochs)),
+        (
+            "train",
+            "window_px",
+            str(list(found.window_px)) if found.window_px else "null",
+        ),
         *(("fit_anomaly", key, value) for key, value in ANOMALY.items()),
         # nobody has asked for a limit yet: what escapes cost decides
         ("assemble", "max_escape_rate", "null"),

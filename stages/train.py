@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from inspection.curation.folds import FOLDS, NEVER_HELD_OUT, UNSEEN, VAL_FOLD
 from inspection.errors import raise_all
@@ -77,6 +77,11 @@ class TrainParams(sections.Params):
     """Groups of these channels that the last 3 x 3 convolution sees, each by itself: a step of 64
     channels in 4 groups takes two thirds of the time of one group. Of 128 channels 8 groups were as
     good as one on the tiles (AUROC 0.947 and 0.948, cost 0.255 and 0.266, one deal of folds)."""
+
+    window_px: tuple[PositiveInt, PositiveInt] | None = None
+    """Width and height of the windows, in crop pixels, that a head on a frozen backbone learns
+    from; null for whole crops. A step then takes the time of a small crop. Crops are judged whole.
+    Defective crops whose place is unknown are not learned from, since a window may miss it."""
 
     mirror_average: bool = False
     """Judge each crop together with its left-right mirror image, by the mean of both, at twice the

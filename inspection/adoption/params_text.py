@@ -52,8 +52,8 @@ def with_value(text: str, section: str, key: str, value: str) -> str:
     """The text with the plain value of `key` within a section replaced; as it is without one."""
     # from the head of the section over its indented lines, comments and blank lines to the key
     above = rf"^{section}:.*\n(?:[ #].*\n|\n)*?[ ]+{key}: "
-    # a word, a text in either kind of quotes, or a mapping on one line
-    plain = r"[\w.\-]+|'[^'\n]*'|\"[^\"\n]*\"|\{[^}\n]*\}"
+    # a word, a text in either kind of quotes, or a mapping or a list on one line
+    plain = r"[\w.\-]+|'[^'\n]*'|\"[^\"\n]*\"|\{[^}\n]*\}|\[[^\]\n]*\]"
     pattern = rf"(?m)({above})(?:{plain})"
     return re.sub(pattern, lambda match: match[1] + value, text, count=1)
 

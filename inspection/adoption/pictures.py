@@ -27,14 +27,15 @@ COLOURED_SHARE = 0.1
 class Picture:
     """One image that was decoded: its facts, and what its pixels are like.
 
-    `is_mask`: all black and white; `is_coloured`: its channels differ; `is_marked`: not all black;
-    `bits`: how many bits hold the values of a 16-bit image, of those that cameras have.
+    `is_mask`: all black and white; `is_coloured`: its channels differ; `marked_px`: how many pixels
+    a mask marks, 0 of a photograph; `bits`: how many bits hold the values of a 16-bit image, of
+    those that cameras have.
     """
 
     facts: ImageFacts
     is_mask: bool
     is_coloured: bool
-    is_marked: bool = True
+    marked_px: int = 0
     bits: int = 16
 
 
@@ -48,8 +49,8 @@ def look_at(content: bytes) -> Picture:
 
     is_coloured = facts.channels == 3 and _spread(pixels) > COLOUR_LEVELS
     is_mask = _is_mask(pixels[..., 0])
-    is_marked = bool(decode_mask(content).any()) if is_mask else True
-    return Picture(facts, is_mask, is_coloured, is_marked, bits)
+    marked_px = int(np.count_nonzero(decode_mask(content))) if is_mask else 0
+    return Picture(facts, is_mask, is_coloured, marked_px, bits)
 
 
 def bits_used(pictures: Iterable[Picture]) -> int:

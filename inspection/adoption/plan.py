@@ -14,6 +14,7 @@ from inspection.adoption.pictures import Picture
 from inspection.adoption.proposal import Contents, Listing, Proposal
 from inspection.adoption.questions import asks
 from inspection.adoption.recognition import recognised
+from inspection.adoption.regions import MAX_CROP_PX, small_defect_px
 from inspection.adoption.sections import (
     known_names,
     line_section,
@@ -24,6 +25,7 @@ from inspection.adoption.views import PartRule
 from inspection.adoption.words import canonical_names
 from inspection.dataset.names import part_ids, take_apart
 from inspection.errors import InspectionError
+from inspection.geometry import Box
 from inspection.line import fold_name
 
 NORMAL = "normal"
@@ -48,6 +50,7 @@ class Plan:
     pictures: Sequence[Picture]
     boxes: Boxes | None
     marks_places: bool  # whether masks or boxes say where defects are
+    defect_px: float | None  # what the smaller of these measure, in the frame
     listing: Listing
 
     @property
@@ -59,6 +62,13 @@ class Plan:
     def epochs(self) -> int:
         """How long to train: some hundred steps, however many views there are."""
         return training.epochs_for(len(self.proposal.labels))
+
+    @property
+    def window_px(self) -> tuple[int, int] | None:
+        """What is learned from of a large crop whose defects are marked; None for all of it."""
+        width, height = self.line["regions"][self.line["classify"]]["size_px"]
+        is_large = width * height > MAX_CROP_PX**2
+        return (MAX_CROP_PX, MAX_CROP_PX) if is_large and self.marks_places else None
 
     @property
     def part_disagreement(self) -> str:
@@ -107,9 +117,12 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
         listing, proposal, part, places, pictures, n_known=n_known
     )
     marks_places = _marks_places(validate, normal, kept, places)
-    line = line_section(
-        name, kept, places, pictures, len(photos), marks_places=marks_places
-    )
+    defect_px = None
+    if marks_places:
+        defect_px = small_defect_px(
+            _marked_areas_px(listing, labels, normal, kept, places)
+        )
+    line = line_section(name, kept, places, pictures, len(photos), defect_px=defect_px)
     return Plan(
         line,
         validate,
@@ -122,6 +135,7 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
         pictures=pictures,
         boxes=places,
         marks_places=marks_places,
+        defect_px=defect_px,
         listing=listing,
     )
 
@@ -142,10 +156,40 @@ def _marks_places(
     if "masks" in validate or "mask" in validate.get("columns", {}):
         return True
 
+    return bool(boxes and _boxes_of_defects(normal, classes, boxes))
+
+
+def _boxes_of_defects(
+    normal: str, classes: Mapping[str, Sequence[str]], boxes: Boxes
+) -> list[Box]:
+    """The boxes of the categories that name a defect of the line."""
     defects = {one: raw for one, raw in classes.items() if one != normal}
     folded = set(map(fold_name, known_names(defects)))
-    categories = boxes.categories if boxes else []
-    return any(fold_name(one) in folded for one in categories)
+    found = []
+    for category in boxes.categories:
+        if fold_name(category) in folded:
+            found += boxes.of(category)
+    return found
+
+
+def _marked_areas_px(
+    listing: Listing,
+    labels: Mapping[str, str],
+    normal: str,
+    classes: Mapping[str, Sequence[str]],
+    boxes: Boxes | None,
+) -> list[float]:
+    """How much each mask that was looked at marks; without masks, how much each defect's box."""
+    marked = [
+        float(picture.marked_px)
+        for path, picture in listing.sample.items()
+        if path not in labels and picture.marked_px
+    ]
+    if marked or boxes is None:
+        return marked
+
+    areas = (box.area_px for box in _boxes_of_defects(normal, classes, boxes))
+    return [area for area in areas if area > 0]
 
 
 def _n_known(labels: Mapping[str, str], kept: Mapping[str, Sequence[str]]) -> int:

@@ -1,7 +1,7 @@
 """What to crop: the whole frame, or the regions that boxes mark, and at what size."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,23 @@ from inspection.geometry import Box
 # long side goes up to the next step, so that no detail of the original is lost below the largest.
 STEP_PX = 32
 MIN_CROP_PX = 2 * STEP_PX
-# The long side of a crop: small enough to train on a CPU in minutes.
+# The long side of a crop, unless marked defects are too small in it: small enough to train on a CPU
+# in minutes.
 MAX_CROP_PX = 8 * STEP_PX
 # The same of a whole frame where nothing marks the defects: as fine a crack as is in it has to be
 # found by the label alone. On drawn solar cells of 300 px, 320 px instead of 256 brought the AUROC
 # out of fold from 0.927 to 0.940; on the magnetic tiles, which have masks, half as much again
 # brought nothing.
 MAX_UNMARKED_PX = 10 * STEP_PX
+# What the smallest tenth of the marked defects should measure in a crop: the root of their area, in
+# crop pixels. On the magnetic tiles it is 6.7 px at 256 px, and larger crops brought nothing.
+MIN_DEFECT_PX = 6
+SMALL_DEFECTS = 0.1
+# To that end a crop may grow to this area, four times that of a square of 256 px: a photograph then
+# takes four times as long, some 0.3 s on a slow core.
+MAX_CROP_AREA_PX = (2 * MAX_CROP_PX) ** 2
+# ... and the crops of all images together to this one, so that training ends in half an hour.
+MAX_TOTAL_AREA_PX = 1024 * MAX_CROP_AREA_PX
 # Smaller originals are enlarged to this long side: a whole frame to that of ImageNet's networks,
 MIN_FRAME_PX = 7 * STEP_PX
 # a region, which shows less, to about half of it.
@@ -57,12 +67,51 @@ def _in_steps(side_px: float) -> int:
     return max(MIN_CROP_PX, n_steps * STEP_PX)
 
 
+def small_defect_px(areas_px: Sequence[float]) -> float | None:
+    """What the smallest tenth of marked defects measures, the root of its area, in frame pixels.
+
+    None where nothing is marked.
+    """
+    if not areas_px:
+        return None
+    return float(np.quantile(areas_px, SMALL_DEFECTS)) ** 0.5
+
+
+def longest_side_px(
+    width_px: float, height_px: float, defect_px: float, n_images: int
+) -> int:
+    """The longest side of a crop in which a defect of this size, in frame pixels, is large enough.
+
+    As long as that, in steps of 32 px, but no larger than the time allows, and never below 256 px.
+
+    >>> longest_side_px(1024, 1024, 40, 500), longest_side_px(1024, 1024, 15, 500)
+    (256, 416)
+    >>> longest_side_px(1600, 256, 15, 12000), longest_side_px(4096, 256, 15, 500)
+    (384, 1632)
+    """
+    longest, shortest = max(width_px, height_px), min(width_px, height_px)
+    wanted = longest * MIN_DEFECT_PX / defect_px
+    area_px = min(MAX_CROP_AREA_PX, MAX_TOTAL_AREA_PX / n_images)
+    affordable = math.sqrt(area_px * longest / shortest)
+    n_steps = min(math.ceil(wanted / STEP_PX), math.floor(affordable / STEP_PX))
+    return max(MAX_CROP_PX, n_steps * STEP_PX)
+
+
 def whole_frame(
-    pictures: Iterable[Picture], defects: Sequence[str], *, marks_places: bool
+    pictures: Sequence[Picture],
+    defects: Sequence[str],
+    *,
+    defect_px: float | None,
+    n_images: int,
 ) -> dict[str, Any]:
-    """The `regions`, `classify` and `detect_anomalies` of a line that is seen as a whole."""
+    """The `regions`, `classify` and `detect_anomalies` of a line that is seen as a whole.
+
+    `defect_px` is the size of its smaller defects in the frame, None where no place is marked.
+    """
     width_px, height_px = np.median(sizes_px(pictures), axis=0)
-    most_px = MAX_CROP_PX if marks_places else MAX_UNMARKED_PX
+    most_px = MAX_UNMARKED_PX
+    if defect_px is not None:
+        most_px = longest_side_px(width_px, height_px, defect_px, n_images)
     size = crop_size(width_px, height_px, most_px=most_px)
     part = {"size_px": size, "whole_frame": True, "shows": list(defects)}
     return {"regions": {"part": part}, "classify": "part", "detect_anomalies": "part"}

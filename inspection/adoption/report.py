@@ -1,7 +1,7 @@
 """What adopt says of a plan: what was understood and why, and what to look at."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -85,6 +85,13 @@ def _regions(plan: Plan) -> Iterator[str]:
         size = " x ".join(map(str, region["size_px"]))
         shows = ", ".join(region["shows"]) or "nothing"
         yield f"region {name}: {how}, crop {size} px, shows {shows}"
+
+    if plan.window_px:
+        window = " x ".join(map(str, plan.window_px))
+        yield (
+            f"defects: one in ten of those marked measures {plan.defect_px:.0f} px or less, which "
+            f"takes a large crop; windows of {window} px are learned from"
+        )
 
     yield from _boxes(plan)
 
@@ -179,25 +186,27 @@ def _shrunk(plan: Plan) -> Iterator[str]:
     for name, region in plan.line["regions"].items():
         crop_width, crop_height = region["size_px"]
         scale = max(width / crop_width, height / crop_height)
-        if region.get("whole_frame") and scale > MAX_SHRUNK:
+        if region.get("whole_frame") and _is_shrunk(plan.defect_px, scale):
             yield (
-                f"frames of {width:.0f} x {height:.0f} px are shrunk {scale:.0f}-fold into the "
+                f"frames of {width:.0f} x {height:.0f} px are shrunk {scale:.1f}-fold into the "
                 f"crop, where a defect of less than some {MIN_SEEN_PX * scale:.0f} px is lost"
-                f"{_boxed_size(plan, region['shows'])}: cut the frames into tiles, or raise "
+                f"{_marked_size(plan.defect_px)}: cut the frames into tiles, or raise "
                 f"line.regions.{name}.size_px, in steps of 32 (time grows with its pixels)"
             )
 
 
-def _boxed_size(plan: Plan, defects: Sequence[str]) -> str:
-    """How large the boxed defects are, where there are any."""
-    if plan.boxes is None:
+def _is_shrunk(defect_px: float | None, scale: float) -> bool:
+    """Whether frames shrunk so lose defects: marked ones, or those that one would expect."""
+    if defect_px is None:
+        return scale > MAX_SHRUNK
+    return defect_px < MIN_SEEN_PX * scale
+
+
+def _marked_size(defect_px: float | None) -> str:
+    """How large the smaller defects are, where places are marked."""
+    if defect_px is None:
         return ""
-    boxes = plan.boxes
-    raw = [name for one in defects for name in plan.classes[one]]
-    sides = [max(box.width_px, box.height_px) for name in raw for box in boxes.of(name)]
-    return (
-        f" (boxes of defects: {np.median(sides):.0f} px in the median)" if sides else ""
-    )
+    return f" (one in ten of those marked measures {defect_px:.0f} px or less)"
 
 
 def _few_parts(plan: Plan) -> Iterator[str]:

@@ -30,9 +30,12 @@ def line_section(
     pictures: Sequence[Picture],
     n_images: int,
     *,
-    marks_places: bool,
+    defect_px: float | None,
 ) -> dict[str, Any]:
-    """The `line` section: classes with their aliases, regions, channels, bits."""
+    """The `line` section: classes with their aliases, regions, channels, bits.
+
+    `defect_px` is what its smaller defects measure in the frame, None where no place is marked.
+    """
     normal, *defects = classes
     bits = bits_used(pictures)
     names = known_names(classes)
@@ -41,7 +44,7 @@ def line_section(
         boxed = {one: _categories_of(one, classes, boxes) for one in defects}
         placed = boxed_regions(canonical_names(regions, ()), boxes, boxed)
     else:
-        placed = whole_frame(pictures, defects, marks_places=marks_places)
+        placed = whole_frame(pictures, defects, defect_px=defect_px, n_images=n_images)
     return {
         "name": name,
         "channels": 3 if has_colour(pictures) else 1,

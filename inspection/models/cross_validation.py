@@ -28,6 +28,7 @@ from inspection.models.classifier import DefectClassifier, with_new_head
 from inspection.models.crops import Crops
 from inspection.models.frozen import FeatureDataset, Features, head_logits
 from inspection.models.training import Schedule, fit_head, quiet_lightning
+from inspection.models.windows import Windows
 from inspection.processes import keep_freed_memory
 from inspection.storage import replacing
 from inspection.workers import begin, n_processes
@@ -235,9 +236,18 @@ def _fit_anew(training: FrozenTraining, fold: int | None, report: OnEpoch) -> _F
             np.flatnonzero(fold_of == fold),
         )
 
+    windows = None
+    if training.schedule.window_px is not None:
+        windows = Windows.of(
+            training.schedule.window_px, crops.targets, features.stages
+        )
+        rows = rows[(crops.index["target"] != "unknown").to_numpy()[rows]]
+
     history = fit_head(
         head,
-        FeatureDataset(crops, features, classes, rows=rows, seed=training.seed),
+        FeatureDataset(
+            crops, features, classes, rows=rows, seed=training.seed, windows=windows
+        ),
         None
         if held_out is None
         else FeatureDataset(crops, features, classes, rows=held_out),

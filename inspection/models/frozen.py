@@ -24,6 +24,7 @@ from inspection.geometry import Image
 from inspection.models.classifier import DefectClassifier, EvidenceHead
 from inspection.models.compiled import compiled
 from inspection.models.crops import Crops
+from inspection.models.windows import Start, Windows
 
 Example = dict[str, Tensor | list[Tensor]]
 
@@ -72,19 +73,31 @@ class Features:
 
     def of(self, rows: Any, ways: Any = 0) -> list[Tensor]:
         """The maps (N, C, h, w) of N crops, in one way or in one each; per stage, finest first."""
-        return [
-            torch.from_numpy(np.array(maps[ways, rows]))
-            .float()
-            .contiguous(memory_format=torch.channels_last)
-            for maps in self.stages
-        ]
+        return [_for_a_head(np.array(maps[ways, rows])) for maps in self.stages]
+
+    def of_windows(
+        self, rows: Any, ways: Any, windows: Windows, starts: Sequence[Start]
+    ) -> list[Tensor]:
+        """The same of a window of each crop."""
+        chosen = list(zip(rows, ways, starts, strict=True))
+        found = []
+        for maps in self.stages:
+            cut = [windows.cut(maps[way, row], start) for row, way, start in chosen]
+            found.append(_for_a_head(np.stack(cut)))
+        return found
+
+
+def _for_a_head(maps: Any) -> Tensor:
+    """Feature maps (N, C, h, w) as a head takes them in."""
+    return torch.from_numpy(maps).float().contiguous(memory_format=torch.channels_last)
 
 
 class FeatureDataset(Dataset[Example]):
     """Feature maps as training examples, each time in a way drawn from those computed.
 
-    `rows` are the crops' rows in the features. Without a `seed` every crop comes as it is. A batch
-    is read at once, not crop by crop, and is not to be collated.
+    `rows` are the crops' rows in the features. Without a `seed` every crop comes as it is, and with
+    one as much of it as `windows` show, where they are given. A batch is read at once, not crop by
+    crop, and is not to be collated.
     """
 
     def __init__(
@@ -95,6 +108,7 @@ class FeatureDataset(Dataset[Example]):
         *,
         rows: Any,
         seed: int | None = None,
+        windows: Windows | None = None,
     ) -> None:
         self.crops = crops.rows(rows)
         self.features = features
@@ -102,21 +116,28 @@ class FeatureDataset(Dataset[Example]):
         self.labels = [classes.index(label) for label in self.crops.index["label"]]
         self.known = (self.crops.index["target"] != "unknown").to_numpy()
         self.generator = None if seed is None else np.random.default_rng(seed)
+        self.windows = windows
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitems__(self, numbers: Sequence[int]) -> Example:
         """A batch: the examples of some numbers."""
-        ways = np.zeros(len(numbers), int)
+        rows, ways = self.rows[numbers], np.zeros(len(numbers), int)
         if self.generator is not None:
             ways = self.generator.integers(self.features.n_ways, size=len(numbers))
         targets = [
             _mirrored(self.crops.targets[number][None], MIRRORED[way])[0]
             for number, way in zip(numbers, ways, strict=True)
         ]
+        if self.windows is None or self.generator is None:
+            maps = self.features.of(rows, ways)
+        else:
+            starts = [self.windows.draw(one, self.generator) for one in targets]
+            maps = self.features.of_windows(rows, ways, self.windows, starts)
+            targets = list(map(self.windows.cut, targets, starts))
         return {
-            "image": self.features.of(self.rows[numbers], ways),
+            "image": maps,
             "target": torch.from_numpy(np.stack(targets)).float() / 255.0,
             "label": torch.tensor([self.labels[number] for number in numbers]),
             "known": torch.from_numpy(self.known[numbers]),

@@ -68,6 +68,7 @@ class Schedule:
     balance: str
     precision: str
     seed: int
+    window_px: tuple[int, int] | None = None
 
 
 class CropDataset(Dataset[Batch]):

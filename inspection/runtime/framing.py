@@ -95,7 +95,9 @@ def cut_crops(
         crop = cut(frame, window)
         # A grey crop gets its channel axis, so that models see one layout for grey and colour.
         with_channels = crop.reshape(*crop.shape[:2], -1)
-        crops[name] = with_channels * inside_outline(regions[name])[:, :, None]
+        if regions[name].outline is not None:
+            with_channels = with_channels * inside_outline(regions[name])[:, :, None]
+        crops[name] = with_channels
 
     return crops
 

@@ -61,7 +61,7 @@ def _marked(listing: Listing, contents: Contents) -> dict[str, bool]:
     for path in listing.photos:
         picture = pictures.get(mask_of.get(nfc(path), ""))
         if picture is not None:
-            found[path] = picture.is_marked
+            found[path] = picture.marked_px > 0
     return found
 
 

@@ -24,8 +24,8 @@ from inspection.line import Line
 FOLDER = Path(__file__).parent / "listings"
 LISTINGS = sorted(path.stem for path in FOLDER.glob("*.txt"))
 PHOTO = Picture(ImageFacts(96, 64, 1, 8, "PNG"), is_mask=False, is_coloured=False)
-MASK = Picture(ImageFacts(96, 64, 1, 8, "PNG"), is_mask=True, is_coloured=False)
-EMPTY = Picture(ImageFacts(96, 64, 1, 8, "PNG"), True, False, is_marked=False)
+MASK = Picture(ImageFacts(96, 64, 1, 8, "PNG"), is_mask=True, is_coloured=False, marked_px=600)
+EMPTY = Picture(ImageFacts(96, 64, 1, 8, "PNG"), is_mask=True, is_coloured=False)
 LOOKS = {"mask": MASK, "empty mask": EMPTY, "": PHOTO}
 
 

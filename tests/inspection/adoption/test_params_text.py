@@ -52,6 +52,13 @@ def test_a_value_in_quotes_is_replaced_with_its_quotes() -> None:
     assert with_value(TEXT, "split", "seed", "7").count("seed: 7") == 1
 
 
+def test_a_list_on_one_line_is_replaced_whole() -> None:
+    text = "train:\n  window_px: null  # of large crops\n"
+    changed = with_value(text, "train", "window_px", "[256, 128]")
+    assert changed == "train:\n  window_px: [256, 128]  # of large crops\n"
+    assert with_value(changed, "train", "window_px", "null") == text
+
+
 def test_what_is_written_reads_back_the_same() -> None:
     content = {
         "pattern": r"(?P<part>\d+)_(?P<label>[^_]+)",

@@ -8,9 +8,11 @@ from tests.pictures import encoded, part
 def test_an_image_is_judged_by_its_pixels() -> None:
     grey = part(1)
     assert not look_at(encoded(grey)).is_mask
+    assert look_at(encoded(grey)).marked_px == 0
     mask = (grey > 100).astype(np.uint8) * 255
-    assert (look_at(encoded(mask)).is_mask, look_at(encoded(mask)).is_marked) == (True, True)
-    assert not look_at(encoded(mask * 0)).is_marked
+    assert look_at(encoded(mask)).is_mask
+    assert look_at(encoded(mask)).marked_px == np.count_nonzero(mask)
+    assert look_at(encoded(mask * 0)).marked_px == 0
     assert look_at(encoded(np.kron(np.eye(4), np.full((16, 16), 255)), ".jpg")).is_mask
 
 

@@ -7,6 +7,7 @@ from inspection.adoption.regions import (
     boxed_regions,
     crop_size,
     orientation,
+    small_defect_px,
     whole_frame,
 )
 from inspection.boxes import LabelledBox
@@ -23,6 +24,14 @@ def boxes(views: list[list[tuple[str, float, float, float, float]]]) -> Boxes:
     return Boxes({"coco": ["a.json"]}, ("a.json",), found)
 
 
+def whole(width_px: int, height_px: int, defect_px: float | None, n_images: int = 100) -> list[int]:
+    facts = ImageFacts(width_px, height_px, 1, 8, "PNG")
+    picture = Picture(facts, is_mask=False, is_coloured=False)
+    placed = whole_frame([picture], ["dent"], defect_px=defect_px, n_images=n_images)
+    size: list[int] = placed["regions"]["part"]["size_px"]
+    return size
+
+
 @pytest.mark.parametrize(
     ("frame", "crop"),
     [((2464, 2056), [256, 224]), ((300, 330), [224, 256]), ((4000, 100), [256, 64])],
@@ -32,17 +41,39 @@ def test_the_crop_keeps_the_aspect_of_the_frame(frame: tuple[int, int], crop: li
 
 
 @pytest.mark.parametrize(
-    ("side_px", "marks_places", "crop_px"),
-    [(100, True, 224), (224, True, 224), (225, True, 256), (300, True, 256), (288, False, 288),
-     (300, False, 320), (4000, False, 320)],
+    ("side_px", "defect_px", "crop_px"),
+    [(100, 6, 224), (224, 6, 224), (225, 6, 256), (300, 9, 256), (288, None, 288),
+     (300, None, 320), (4000, None, 320)],
 )  # fmt: skip
 def test_a_frame_is_seen_at_the_next_step_up_to_256_px_and_without_marks_up_to_320(
-    side_px: int, marks_places: bool, crop_px: int
+    side_px: int, defect_px: float | None, crop_px: int
 ) -> None:
-    facts = ImageFacts(side_px, side_px, 1, 8, "PNG")
-    picture = Picture(facts, is_mask=False, is_coloured=False)
-    placed = whole_frame([picture], ["dent"], marks_places=marks_places)
-    assert placed["regions"]["part"]["size_px"] == [crop_px, crop_px]
+    assert whole(side_px, side_px, defect_px) == [crop_px, crop_px]
+
+
+@pytest.mark.parametrize(
+    ("width_px", "height_px", "defect_px", "n_images", "size_px"),
+    [
+        (1024, 1024, 24, 100, [256, 256]),  # 6 px there
+        (1024, 1024, 23.9, 100, [288, 288]),
+        (1024, 1024, 12, 100, [512, 512]),
+        (1024, 1024, 6, 100, [512, 512]),  # no larger than four times 256 px square
+        (4096, 256, 6, 100, [2048, 128]),
+        (1024, 1024, 12, 1024, [512, 512]),
+        (1024, 1024, 12, 1100, [480, 480]),  # all of them together no more than 1024 of these
+        (1024, 1024, 12, 9000, [256, 256]),
+        (300, 300, 1, 100, [320, 320]),  # nor than the frame
+    ],
+)
+def test_a_crop_is_so_large_that_small_marked_defects_are_six_px_in_it(
+    width_px: int, height_px: int, defect_px: float, n_images: int, size_px: list[int]
+) -> None:
+    assert whole(width_px, height_px, defect_px, n_images) == size_px
+
+
+def test_a_tenth_of_the_defects_are_as_small_as_the_small_ones() -> None:
+    assert small_defect_px([]) is None
+    assert small_defect_px([float(side**2) for side in range(11)]) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("side_px", "crop_px"), [(50, 128), (128, 128), (129, 160)])

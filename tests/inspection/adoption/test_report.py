@@ -56,16 +56,38 @@ def test_frames_of_more_than_twice_the_aspect_of_others_are_said(wide: int, is_s
 def test_frames_that_shrink_more_than_six_fold_are_said(side: int, is_said: bool) -> None:
     plan = listed.understood("casting")
     plan.line["regions"]["part"]["size_px"] = [256, 256]
-    assert said(pictured(plan, (side, side)), "6-fold into the crop") is is_said
+    assert said(pictured(plan, (side, side)), "6.0-fold into the crop") is is_said
     assert said(pictured(plan, (side, side)), "less than some 18 px is lost") is is_said
 
 
-def test_where_frames_shrink_the_size_of_boxed_defects_is_said() -> None:
+def boxed(size: str) -> Plan:
+    """Photographs of 96 x 64 px, with boxes of pits of a relative width and height."""
     photos = [f"{label}/{n}.png" for label in ("ok", "nok") for n in range(9)]
-    boxes = [line for n in range(9) for line in (f"== nok/{n}.txt", "0 0.5 0.5 0.25 0.125")]
-    plan = listed.planned([*photos, "== classes.txt", "pit", *boxes])
+    boxes = [line for n in range(9) for line in (f"== nok/{n}.txt", f"0 0.5 0.5 {size}")]
+    return listed.planned([*photos, "== classes.txt", "pit", *boxes])
+
+
+def test_where_frames_shrink_the_size_of_marked_defects_is_said() -> None:
+    plan = boxed("0.25 0.125")
     assert plan.line["classes"]["nok"] == {"aliases": ["pit"]}
-    assert said(pictured(plan, (4000, 4000)), "boxes of defects: 24 px in the median")
+    assert plan.defect_px == pytest.approx((24 * 8) ** 0.5)
+    assert said(pictured(plan, (4000, 4000)), "of those marked measures 14 px or less")
+    small = replace(plan, defect_px=3.0)
+    plan.line["regions"]["part"]["size_px"] = [256, 256]
+    assert not said(pictured(small, (256, 256)), "shrunk")
+    assert said(pictured(small, (257, 257)), "shrunk")
+
+
+@pytest.mark.parametrize(("size_px", "is_large"), [([256, 256], False), ([288, 256], True)])
+def test_of_a_crop_larger_than_256_px_square_windows_are_learned_from(
+    size_px: list[int], is_large: bool
+) -> None:
+    plan = boxed("0.25 0.125")
+    plan.line["regions"]["part"]["size_px"] = size_px
+    assert plan.window_px == ((256, 256) if is_large else None)
+    lines = list(understood(plan))
+    assert any("windows of 256 x 256 px are learned from" in line for line in lines) is is_large
+    assert replace(plan, marks_places=False).window_px is None
 
 
 def test_a_camera_of_twelve_bits_is_said() -> None:

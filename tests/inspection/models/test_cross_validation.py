@@ -135,3 +135,27 @@ def test_pictures_are_not_sent_to_other_processes_nor_features_read_twice(
     again = pickle.loads(pickle.dumps(training.features))
     for one, other in zip(training.features.stages, again.stages, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_of_windows_those_crops_are_learned_from_whose_defect_is_marked(
+    training: FrozenTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PROCESSES, "1")
+    shown: list[Any] = []
+    fit = cross_validation.fit_head
+    monkeypatch.setattr(
+        cross_validation, "fit_head", lambda *of, **named: shown.append(of) or fit(*of, **named)
+    )
+    crops = replace(CROPS, index=CROPS.index.assign(target=CROPS.index["target"].to_numpy()))
+    unknown = int(np.flatnonzero(crops.index["label"] != "normal")[0])
+    crops.index.loc[unknown, "target"] = "unknown"
+    schedule = replace(training.schedule, epochs=1, window_px=(16, 16))
+    found = trained(replace(training, crops=crops, schedule=schedule))
+
+    _, train, held_out, _ = shown[-1]
+    assert held_out is None
+    assert unknown not in train.rows
+    assert len(train.rows) == len(crops) - 1
+    assert train.windows is not None
+    assert np.isfinite(found.logits).all()
+    assert not np.array_equal(found.logits, trained(training).logits)

@@ -15,6 +15,7 @@ from inspection.models.frozen import (
     head_logits,
 )
 from inspection.models.training import fit_head
+from inspection.models.windows import Windows
 from tests.networks import SCHEDULE, tiny_classifier
 from tests.squares import CLASSES, draw_crops
 
@@ -157,3 +158,24 @@ def test_a_new_head_leaves_the_other_classifier_as_it_is() -> None:
     assert fresh.backbone is model.backbone
     assert fresh.head is not model.head
     assert not torch.equal(fresh.head.evidence.weight, model.head.evidence.weight)
+
+
+def test_a_window_of_a_batch_is_cut_out_of_maps_and_target_alike(tmp_path: Path) -> None:
+    found = features(tmp_path, mirrored=True)
+    windows = Windows.of((16, 16), CROPS.targets, found.stages)
+    assert windows.window != windows.crop
+    rows = np.arange(len(CROPS))
+    whole = FeatureDataset(CROPS, found, CLASSES, rows=rows, seed=1)
+    cut = FeatureDataset(CROPS, found, CLASSES, rows=rows, seed=1, windows=windows)
+    drawn = np.random.default_rng(1)
+    drawn.integers(found.n_ways, size=len(rows))  # in which way each crop is shown comes first
+
+    of_whole, of_windows = whole.__getitems__(rows), cut.__getitems__(rows)
+    starts = [windows.draw(one.numpy() > 0, drawn) for one in of_whole["target"]]
+    for row, start in enumerate(starts):
+        wanted = windows.cut(of_whole["target"][row], start)
+        torch.testing.assert_close(of_windows["target"][row], wanted)
+        for maps, others in zip(of_windows["image"], of_whole["image"], strict=True):
+            torch.testing.assert_close(maps[row], windows.cut(others[row], start))
+    held_out = FeatureDataset(CROPS, found, CLASSES, rows=rows, windows=windows)
+    assert held_out.__getitems__(rows)["target"].shape == of_whole["target"].shape
