@@ -20,6 +20,7 @@ from inspection.images import decode_mask, read_frame
 from inspection.line import CEILING_PIXELS, Line
 from inspection.models.crop_sheet import N_CROPS, crop_sheet
 from inspection.models.crops import (
+    UNKNOWN,
     Crops,
     box_target,
     cells_inside,
@@ -331,7 +332,7 @@ def _target(
         target, known_from = box_target(boxes, window, frame_size_px), "box"
     target = target * cells_inside(inside)
     # the defect may lie outside of the crop: that does not make the crop a normal one
-    return target, known_from if target.any() else "unknown"
+    return target, known_from if target.any() else UNKNOWN
 
 
 def _in_threads(

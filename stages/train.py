@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from inspection.curation.folds import FOLDS, NEVER_HELD_OUT, UNSEEN, VAL_FOLD
-from inspection.errors import raise_all
+from inspection.errors import InspectionError, raise_all
 from inspection.evaluation.part_scores import OUT_OF_FOLD, out_of_fold_table
 from inspection.line import Line
 from inspection.models.augmentations import AUGMENTATIONS, build_augmentation
@@ -26,7 +26,7 @@ from inspection.models.classifier import (
     new_classifier,
     save_classifier,
 )
-from inspection.models.crops import Crops, load_crops, pixel_statistics
+from inspection.models.crops import UNKNOWN, Crops, load_crops, pixel_statistics
 from inspection.models.cross_validation import FrozenTraining, cross_validate
 from inspection.models.frozen import frozen_features
 from inspection.models.training import Schedule, fit_classifier, quiet_lightning
@@ -143,6 +143,15 @@ class TrainParams(sections.Params):
         return self
 
     @model_validator(mode="after")
+    def _windows_are_of_features(self) -> Self:
+        if self.window_px is not None and not self.freeze_backbone:
+            raise ValueError(
+                "window_px: only the head on a frozen backbone learns from windows; set it to "
+                "null, or freeze_backbone to true"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _groups_are_equal(self) -> Self:
         if self.head_dim % self.head_groups:
             raise ValueError(
@@ -190,6 +199,8 @@ def main() -> None:
     crops = load_crops(paths.crops, line.classify)
     train, val = crops.in_fold("train"), crops.in_fold("val")
     _require_classes(crops, line)
+    if params.window_px is not None:
+        _require_places(crops)
 
     quiet_lightning()
     keep_freed_memory()
@@ -425,6 +436,29 @@ def _require_classes(crops: Crops, line: Line) -> None:
     if not labels["val"]:
         problems.append("val: no crops; raise split.val_fraction or add parts")
     raise_all(problems)
+
+
+def _require_places(crops: Crops) -> None:
+    """Warn of the crops that windows leave out; raise InspectionError where a class has no other.
+
+    A window is drawn around the defect, so its place in the crop must be known.
+    """
+    is_unknown = crops.index["target"] == UNKNOWN
+    left_out = crops.index[is_unknown]
+    learned = set(crops.index[~is_unknown]["label"])
+    missing = sorted(set(left_out["label"]) - learned)
+    if missing:
+        raise InspectionError(
+            f"train.window_px: no mask or box says where the defects of {missing} lie; set "
+            "train.window_px to null"
+        )
+    if len(left_out):
+        program.log.warning(
+            "train: %d of %d crops are not learned from, since nothing says where their defect "
+            "lies; mark them, or set train.window_px to null",
+            len(left_out),
+            len(crops),
+        )
 
 
 def _save(learned: Learned, out: Path) -> None:

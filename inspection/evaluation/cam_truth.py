@@ -9,7 +9,7 @@ from inspection.evaluation.cam_scores import measures
 from inspection.evaluation.part_scores import Parts
 from inspection.evaluation.rates import upper_bound
 from inspection.geometry import Image
-from inspection.models.crops import Crops
+from inspection.models.crops import UNKNOWN, Crops
 from inspection.runtime.bundle import Settings
 from inspection.runtime.detectors import CLASSIFIER
 from inspection.runtime.views import DetectorOutput
@@ -58,7 +58,7 @@ def _heat_measures(
     """Measures of one view; None where nothing is to point at, or another class is predicted."""
     facts = crops.index.iloc[row]
     number = settings.classifier.classes.index(facts["label"])
-    if number == 0 or facts["target"] == "unknown":
+    if number == 0 or facts["target"] == UNKNOWN:
         return None
 
     if int(output.values.argmax()) != number:

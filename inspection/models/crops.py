@@ -24,6 +24,9 @@ from inspection.storage import read_table, replacing, write_table
 # a finer truth could not be met. Stored crops carry it.
 TARGET_STRIDE = 4
 
+# The `target` of a defective crop in which nobody has marked where the defect is.
+UNKNOWN = "unknown"
+
 # In grey levels. no outcome: it only keeps crops of one grey from dividing by nothing.
 MIN_PIXEL_STD = 1e-3
 

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from inspection.errors import InspectionError
 from inspection.models.classifier import DefectClassifier, with_new_head
-from inspection.models.crops import Crops
+from inspection.models.crops import UNKNOWN, Crops
 from inspection.models.frozen import FeatureDataset, Features, head_logits
 from inspection.models.training import Schedule, fit_head, quiet_lightning
 from inspection.models.windows import Windows
@@ -241,7 +241,7 @@ def _fit_anew(training: FrozenTraining, fold: int | None, report: OnEpoch) -> _F
         windows = Windows.of(
             training.schedule.window_px, crops.targets, features.stages
         )
-        rows = rows[(crops.index["target"] != "unknown").to_numpy()[rows]]
+        rows = rows[(crops.index["target"] != UNKNOWN).to_numpy()[rows]]
 
     history = fit_head(
         head,

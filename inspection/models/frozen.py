@@ -23,7 +23,7 @@ from tqdm import tqdm
 from inspection.geometry import Image
 from inspection.models.classifier import DefectClassifier, EvidenceHead
 from inspection.models.compiled import compiled
-from inspection.models.crops import Crops
+from inspection.models.crops import UNKNOWN, Crops
 from inspection.models.windows import Start, Windows
 
 Example = dict[str, Tensor | list[Tensor]]
@@ -114,7 +114,7 @@ class FeatureDataset(Dataset[Example]):
         self.features = features
         self.rows = np.asarray(rows)
         self.labels = [classes.index(label) for label in self.crops.index["label"]]
-        self.known = (self.crops.index["target"] != "unknown").to_numpy()
+        self.known = (self.crops.index["target"] != UNKNOWN).to_numpy()
         self.generator = None if seed is None else np.random.default_rng(seed)
         self.windows = windows
 

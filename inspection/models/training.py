@@ -23,7 +23,7 @@ from inspection.models.classifier import (
     EvidenceHead,
     pooled,
 )
-from inspection.models.crops import Crops
+from inspection.models.crops import UNKNOWN, Crops
 from inspection.models.frozen import FeatureDataset
 from inspection.models.pasting import paste
 from inspection.models.places import fit_target, place_loss
@@ -88,7 +88,7 @@ class CropDataset(Dataset[Batch]):
         self.generator = np.random.default_rng(seed)
         self.normals = np.flatnonzero(crops.index["label"] == classes[0])
         self.labels = [classes.index(label) for label in crops.index["label"]]
-        self.known = (crops.index["target"] != "unknown").to_numpy()
+        self.known = (crops.index["target"] != UNKNOWN).to_numpy()
         self.augment = augment
 
     def __len__(self) -> int:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,34 @@ def test_heads_wait_for_the_others_until_all_are_saved_and_no_longer(
     monkeypatch.setattr(train, "_save", saved)
     run(tmp_path, monkeypatch, three_folds(), **asked)
     assert not (tmp_path / train.KEPT_HEADS).exists()
+
+
+def unmarked(crops: Crops, of: str, n: int | None = None) -> Crops:
+    """The crops, of which the first n of a class, or all of it, do not say where the defect is."""
+    index = crops.index.copy()
+    rows = index.index[index["label"] == of][:n]
+    index.loc[rows, "target"] = "unknown"
+    return replace(crops, index=index)
+
+
+def test_of_windows_crops_are_left_out_whose_defect_nobody_has_marked(
+    frozen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "backbone.safetensors").write_bytes((frozen / "backbone.safetensors").read_bytes())
+    asked = {"weights": "backbone.safetensors", "freeze_backbone": True, "epochs": 1}
+    crops = unmarked(three_folds(), "dark", 1)
+    run(tmp_path, monkeypatch, crops, window_px=[16, 16], **asked)
+    assert f"train: 1 of {len(crops)} crops are not learned from" in caplog.text
+
+    with pytest.raises(InspectionError, match=r"where the defects of \['dark'\] lie; set "):
+        run(tmp_path, monkeypatch, unmarked(crops, "dark"), window_px=[16, 16], **asked)
+
+
+def test_only_a_head_on_a_frozen_backbone_learns_from_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InspectionError, match="window_px: only the head on a frozen backbone"):
+        run(tmp_path, monkeypatch, squares(), window_px=[16, 16])
 
 
 def test_a_mirror_image_that_was_never_shown_is_not_judged_by(
