@@ -1,4 +1,8 @@
-"""How many spoiled labels are among the first suspects: recall at K = number of spoiled views."""
+"""How many spoiled labels are among the first suspects, of a drawn line, whose truth is known.
+
+Asked of stage clean_labels, or with --desk of the review desk, which adds what the trained models
+say of parts that they have not seen. Run it from the root of a project whose stages have run.
+"""
 
 import argparse
 import csv
@@ -9,28 +13,75 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from dashboard.evidence import stored
+from dashboard.explorer.views import views_of
+from dashboard.places import (
+    ANOMALY,
+    BUNDLE,
+    CLASSIFIER,
+    DATA,
+    FOLDS,
+    ISSUES,
+    KEPT,
+    MANIFEST,
+)
+from dashboard.review.doubts import from_doubts
+from dashboard.review.queue import from_errors, from_issues, merged, read_issues
+from inspection.runtime.bundle import read_card
+from inspection.runtime.detectors import detector_folders
+from inspection.storage import read_table
+
+TRUTH = Path("samples/truth/truth.json")
+# As many suspects as labels are wrong, and twice as many.
+TIMES = (1, 2)
+
 
 def main() -> None:
     """Print recall over all suspects, and by the way in which labels were spoiled."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--issues", type=Path, required=True, help="issues.csv of clean_labels"
+        "--issues", type=Path, default=ISSUES, help="issues.csv of clean_labels"
     )
     parser.add_argument(
-        "--truth", type=Path, required=True, help="truth.json of the drawn line"
+        "--truth", type=Path, default=TRUTH, help="truth.json of the drawn line"
+    )
+    parser.add_argument(
+        "--desk", action="store_true", help="in the order of the review desk"
     )
     arguments = parser.parse_args()
-    suspects = []
-    with arguments.issues.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            suspects.append(composed(row["path"]))
-
+    suspects = of_the_desk() if arguments.desk else listed(arguments.issues)
     text = arguments.truth.read_text(encoding="utf-8")
-    views = json.loads(text)["views"]
-    wrong = spoiled(views)
-    for name, found, wanted in recall(suspects, wrong):
-        share = found / wanted if wanted else float("nan")
-        sys.stdout.write(f"{name:24} {found:4} of {wanted:4}   recall {share:.2f}\n")
+    wrong = spoiled(json.loads(text)["views"])
+
+    for times in TIMES:
+        sys.stdout.write(
+            f"among the first {times * len(wrong)} of {len(suspects)} suspects\n"
+        )
+        for name, found, wanted in recall(suspects, wrong, times=times):
+            share = found / wanted if wanted else float("nan")
+            sys.stdout.write(
+                f"  {name:24} {found:4} of {wanted:4}   recall {share:.2f}\n"
+            )
+
+
+def listed(issues: Path) -> list[str]:
+    """The names of the files that clean_labels suspects, the likeliest first."""
+    with issues.open(encoding="utf-8", newline="") as file:
+        return [composed(row["path"]) for row in csv.DictReader(file)]
+
+
+def of_the_desk() -> list[str]:
+    """The names of the files that the review desk asks about, in its order."""
+    card = read_card(BUNDLE)
+    manifest = read_table(MANIFEST)
+    found = from_issues(read_issues(ISSUES), manifest, DATA)
+    views = views_of(manifest, read_table(FOLDS))
+    folders = detector_folders(card.line, classifier=CLASSIFIER, anomaly=ANOMALY)
+    evidence = stored(views, card, folders, KEPT, card.version)
+    if evidence is not None:
+        found += from_errors(evidence, card, manifest, DATA)
+        found += from_doubts(evidence, card, manifest, DATA)
+    return [composed(str(item.path)) for item in merged(found)]
 
 
 def spoiled(truth: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -45,15 +96,15 @@ def spoiled(truth: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def recall(
-    suspects: Sequence[str], wrong: Mapping[str, str]
+    suspects: Sequence[str], wrong: Mapping[str, str], *, times: int = 1
 ) -> list[tuple[str, int, int]]:
-    """(name, found, wanted) among the first K suspects, K the number of wrong labels."""
+    """(name, found, wanted) among so many times as many suspects as labels are wrong."""
     of_kind: dict[str, set[str]] = {}
     for name, how in wrong.items():
         of_kind.setdefault(how, set()).add(name)
 
     n_wrong = len(wrong)
-    top = set(suspects[:n_wrong])
+    top = set(suspects[: times * n_wrong])
     n_found = len(top & set(wrong))
     rows = [("all", n_found, n_wrong)]
     for kind in sorted(of_kind):

@@ -20,7 +20,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from benchmarks.label_issues import composed, spoiled
-from dashboard.review.queue import from_issues, merged
+from dashboard.review.queue import from_issues, merged, read_issues
 from inspection.curation.label_rules import conflicts, with_holds
 from inspection.curation.reviews import REVIEW_COLUMNS, read_reviews, with_reviews
 from inspection.errors import InspectionError
@@ -202,11 +202,7 @@ def main() -> None:
 
 def _order_of_desk(data: Path) -> list[str]:
     """The images that the review desk shows, in its order."""
-    issues = pd.read_csv(
-        LABELS / "issues.csv",
-        # as text, also where they are digits alone
-        dtype={"view_id": str, "part_id": str},
-    )
+    issues = read_issues(LABELS / "issues.csv")
     clean = read_table(LABELS / "manifest.parquet")
     items = merged(from_issues(issues, clean, data))
     return [item.image_sha256 for item in items]

@@ -22,6 +22,7 @@ from dashboard.review.actions import DECIDED, EVERYTHING, TO_DO
 from dashboard.review.box_editor import BoxEditor
 from dashboard.review.boxes import BoxTable
 from dashboard.review.decisions import BOXES, Vote, about
+from dashboard.review.doubts import from_doubts
 from dashboard.review.effects import Effects, effects
 from dashboard.review.journal import Journal, Places
 from dashboard.review.labels import VAGUE, LabelTable
@@ -34,6 +35,7 @@ from dashboard.review.queue import (
     from_log,
     from_votes,
     merged,
+    read_issues,
     spoken,
     state,
     waits_for,
@@ -117,12 +119,16 @@ def _of_service(line: Line, manifest: pd.DataFrame) -> list[Item]:
 
 
 def _errors(manifest: pd.DataFrame) -> list[Item]:
-    """Errors on parts that the assembled bundle has not seen, where they have been measured."""
+    """Errors and doubts on parts that the assembled bundle's models have not seen, where these
+    have been measured."""
     card = read_card(BUNDLE)
     found = loading.evidence_at_hand(card)
     if found is None:
         return []
-    return from_errors(found, card, manifest, DATA)
+    return [
+        *from_errors(found, card, manifest, DATA),
+        *from_doubts(found, card, manifest, DATA),
+    ]
 
 
 def _offer_errors() -> None:
@@ -432,12 +438,7 @@ def _of_data(issues: int, stamp: int, _manifest: pd.DataFrame) -> tuple[Item, ..
 
 @st.cache_data(max_entries=1, show_spinner=False)
 def _issues(stamp: int) -> pd.DataFrame:
-    return pd.read_csv(
-        ISSUES,
-        # a number of a part keeps its zeros in front
-        dtype={"view_id": str, "part_id": str},
-        keep_default_na=False,
-    )
+    return read_issues(ISSUES)
 
 
 def _plain(text: str) -> str:

@@ -19,6 +19,8 @@ from inspection.runtime.bundle import Settings
 from inspection.runtime.pictures import picture_path
 from inspection.runtime.verdict_log import Feedback, LoggedPart, LoggedView
 
+# A label that something else is likelier than.
+SUSPECT = "suspect"
 # Kinds in the order of what an answer moves: what reviewers disagree on waits for a third person
 # alone, and may be in no other list any more (a label that is settled takes its view off the
 # suspects, and its boxes may be disputed); an error on an unseen part moves a threshold; a view in
@@ -31,7 +33,7 @@ KINDS = {
     "box_conflict": "Box against label",
     "duplicate_conflict": "Near-duplicates disagree",
     "part_disagreement": "Views of a part disagree",
-    "suspect": "Looks like another class",
+    SUSPECT: "Looks like another class",
     "feedback": "Feedback against the verdict",
     "service_review": "Sent to review by the service",
     "link": "Opened by a link",
@@ -62,6 +64,16 @@ class Item:
     request_id: str = ""
 
 
+def read_issues(file: Path) -> pd.DataFrame:
+    """The table of suspects that stage clean_labels has written."""
+    return pd.read_csv(
+        file,
+        # a number of a part keeps its zeros in front
+        dtype={"view_id": str, "part_id": str},
+        keep_default_na=False,
+    )
+
+
 def from_issues(issues: pd.DataFrame, manifest: pd.DataFrame, data: Path) -> list[Item]:
     """The label suspects of stage clean_labels; the first rule in the reason is the kind."""
     rows = {row.view_id: row for row in manifest.itertuples()}
@@ -73,10 +85,10 @@ def from_issues(issues: pd.DataFrame, manifest: pd.DataFrame, data: Path) -> lis
 
         reason = str(issue["reason"])
         rule, _, _ = reason.partition(":")
-        item = _item(
+        item = item_of(
             row,
             data,
-            kind=rule if rule in KINDS else "suspect",
+            kind=rule if rule in KINDS else SUSPECT,
             reason=reason,
             score=float(issue["score"]),
         )
@@ -103,7 +115,7 @@ def from_errors(
             continue
 
         what = "passed" if kind == "escape" else "rejected"
-        item = _item(
+        item = item_of(
             rows[path],
             data,
             kind=kind,
@@ -123,7 +135,7 @@ def from_votes(
     found = []
     for row in manifest[is_disputed].itertuples():
         of_image = votes[str(row.image_sha256)]
-        item = _item(
+        item = item_of(
             row,
             data,
             kind="disagreement",
@@ -138,7 +150,7 @@ def from_link(image_sha256: str, manifest: pd.DataFrame, data: Path) -> list[Ite
     """The view of this hash, which nobody doubts but the one who opened it; none if unknown."""
     rows = manifest[manifest["image_sha256"] == image_sha256]
     return [
-        _item(row, data, kind="link", reason="opened by a link", score=0.0)
+        item_of(row, data, kind="link", reason="opened by a link", score=0.0)
         for row in rows.head(1).itertuples()
     ]
 
@@ -292,7 +304,8 @@ def _answer(vote: Vote) -> str:
     return f"boxes {', '.join(drawn)}" if drawn else "no box"
 
 
-def _item(row: Any, data: Path, *, kind: str, reason: str, score: float) -> Item:
+def item_of(row: Any, data: Path, *, kind: str, reason: str, score: float) -> Item:
+    """The item about a view, by its row of the manifest."""
     return Item(
         image_sha256=str(row.image_sha256),
         path=data / str(row.path),

@@ -1,6 +1,12 @@
 import unicodedata
+from pathlib import Path
 
-from benchmarks.label_issues import recall, spoiled
+import pandas as pd
+import pytest
+
+from benchmarks.label_issues import listed, of_the_desk, recall, spoiled
+from inspection.evaluation.part_scores import OUT_OF_FOLD
+from tests.dashboard.conftest import line_folder as line_folder
 
 
 def view(spoiled: str = "", broken: str = "", boxes: str = "truth") -> dict[str, str]:
@@ -16,6 +22,27 @@ def test_recall_counts_spoiled_views_among_as_many_suspects() -> None:
         ("part, boxes follow truth", 1, 2),
         ("view, boxes follow name", 1, 1),
     ]
+
+
+def test_of_twice_as_many_suspects_more_are_found() -> None:
+    wrong = spoiled({"a": view("part"), "b": view("part")})
+    assert recall(["x", "y", "a", "b"], wrong, times=2)[0] == ("all", 2, 2)
+    assert recall(["x", "y", "a", "b"], wrong)[0] == ("all", 0, 2)
+
+
+@pytest.mark.usefixtures("line_folder")
+def test_the_desk_asks_about_what_the_models_doubt_besides_what_is_listed() -> None:
+    tables = pd.read_parquet("artifacts/labels/manifest.parquet")
+    rows = tables[["view_id", "path", "part_id"]]
+    for name, n in (("classifier", 3), ("anomaly/rivet", 1)):
+        folder = Path("artifacts", name)
+        folder.mkdir(parents=True)
+        values = rows.assign(**{f"value_{i}": 9.0 if i == 2 else -9.0 for i in range(n)})
+        values.to_parquet(folder / OUT_OF_FOLD)
+    before = listed(Path("artifacts/labels/issues.csv"))
+    found = of_the_desk()
+    assert set(before) < set(found)
+    assert len(found) == len(set(found))
 
 
 def test_broken_views_do_not_count_and_names_agree_in_either_unicode_form() -> None:
