@@ -1,9 +1,11 @@
 """Two configurations side by side on one view, and what changed between them.
 
-A configuration is a model, a CAM method and layer, and an alteration of the crop.
+A configuration is a model or an epoch of its training, a CAM method and layer, and an alteration
+of the crop.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -20,8 +22,11 @@ from dashboard.explorer.alterations import (
 from dashboard.explorer.altered import altered_outputs
 from dashboard.explorer.heats import (
     LIKELIEST,
+    Epoch,
     Recipe,
     deployed_heat,
+    epoch_output,
+    epochs_of,
     recipe_heats,
     recipes_of,
 )
@@ -30,17 +35,21 @@ from dashboard.pictures import jpeg
 from dashboard.places import BUNDLE, CLASSIFIER, DATA, stamp, stamp_or_none
 from dashboard.versions import Version
 from inspection.geometry import Floats
+from inspection.models.epochs import epoch_file
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.detectors import CLASSIFIER as CLASSIFIES
 from inspection.runtime.heat import scaled
-from inspection.runtime.views import ViewOutputs
+from inspection.runtime.views import DetectorOutput, ViewOutputs
 
 ALTERED = "Preprocessing or augmentation"
 TABLE = Path("artifacts/cam/table.csv")
+CHOSEN = Path("artifacts/cam/recipe.json")
 # Heat of all recipes of a crop takes about 2 MB.
 MAX_CROPS = 32
 # Altered views that are kept, 2 MB each with their heat: two sides of some views.
 MAX_ALTERED = 16
+# Outputs for epochs that are kept, some 50 kB each: all of the epochs for some crops.
+MAX_OF_EPOCHS = 200
 # Ends and steps of the slider for the heat that is boxed: from 0 on, the whole crop is one box.
 MIN_THRESHOLD, MAX_THRESHOLD, THRESHOLD_STEP = 0.05, 1.0, 0.05
 
@@ -76,6 +85,11 @@ def show_comparison(
         sides[configuration] = side
         box.image(jpeg(side.shown.picture), width="stretch", output_format="JPEG")
         box.caption(str(side))
+        if _epoch(name) is not None:
+            box.caption(
+                "Score and verdict, too, are those of the epoch's classifier, by the calibration "
+                f"and thresholds of {version.name}."
+            )
     if len(sides) > 1:
         below.markdown(difference(*sides.values()))
 
@@ -140,11 +154,13 @@ def _choose_look(version: Version) -> tuple[str, float]:
 
 
 def _names(version: Version, found: Sequence[Version]) -> list[str]:
-    """This model as deployed, its other recipes where they lie there, and the other models."""
+    """This model as deployed, its other recipes and epochs where they lie there, and the other
+    models."""
     names = [_as_deployed(version)]
     if _is_last(version.card):
         recipes = _recipes(stamp_or_none(TABLE))
         names += [recipe.name for recipe in recipes]
+        names += [epoch.name for epoch in epochs_of(CLASSIFIER, CHOSEN)]
 
     for one in found:
         if one.name != version.name:
@@ -181,15 +197,17 @@ def _side(
 ) -> Side:
     """What a configuration makes of the view."""
     name, alteration = configuration.name, configuration.alteration
-    recipe = _recipe(name)
+    recipe, epoch = _recipe(name), _epoch(name)
     model = version
-    if recipe is None:
+    if recipe is None and epoch is None:
         model = next(one for one in found if name == _as_deployed(one))
 
     as_it_is = outputs
     if model.name != version.name:
         as_it_is = loading.measured(model, path)
     seen = _altered(alteration, as_it_is, model, path)
+    if epoch is not None:
+        seen = _by_epoch(epoch, alteration, seen, model)
     heat = _heat(recipe, alteration, seen, model, label)
 
     return side_of(
@@ -221,7 +239,7 @@ def _heat(
     model: Version,
     label: str,
 ) -> Floats:
-    """Heat 0..1 of a class by the graph that serves, or by another recipe."""
+    """Heat 0..1 of a class by the deployed method, or by another recipe."""
     if recipe is None:
         return deployed_heat(seen.detectors[CLASSIFIES], model.card, label)
 
@@ -229,6 +247,26 @@ def _heat(
     raw = _raw_heats(seen.sha256, alteration, label, weights, seen, model)
     heat = raw[recipe.method, recipe.layer]
     return scaled(heat, recipe.cold, recipe.hot)
+
+
+def _by_epoch(
+    epoch: Epoch, alteration: Alteration, seen: ViewOutputs, model: Version
+) -> ViewOutputs:
+    """What was measured, had the classifier stopped learning after an epoch."""
+    stamps = (
+        stamp(CLASSIFIER / "weights.safetensors"),
+        stamp(epoch_file(CLASSIFIER, epoch.number)),
+    )
+    output = _of_epoch(seen.sha256, alteration, epoch, stamps, seen, model)
+    return replace(seen, detectors=seen.detectors | {CLASSIFIES: output})
+
+
+def _epoch(name: str) -> Epoch | None:
+    """The epoch of this name; None where a model as deployed or a recipe is meant."""
+    for epoch in epochs_of(CLASSIFIER, CHOSEN):
+        if epoch.name == name:
+            return epoch
+    return None
 
 
 def _recipe(name: str) -> Recipe | None:
@@ -263,6 +301,23 @@ def _measured(
     detectors = loading.detectors(_model.folder)
     region = _model.card.classifier.region
     return altered_outputs(_outputs, alteration, region, detectors)
+
+
+@st.cache_data(
+    max_entries=MAX_OF_EPOCHS, show_spinner="Computing what the epoch's classifier says"
+)
+def _of_epoch(
+    sha256: str,
+    alteration: Alteration,
+    epoch: Epoch,
+    stamps: tuple[int, int],
+    _outputs: ViewOutputs,
+    _version: Version,
+) -> DetectorOutput:
+    """The times of both files of weights are part of the cache's key."""
+    card = _version.card
+    crop = _outputs.crops[card.classifier.region]
+    return epoch_output(CLASSIFIER, epoch, crop, card)
 
 
 @st.cache_data(max_entries=MAX_CROPS, show_spinner="Computing the heat of every recipe")

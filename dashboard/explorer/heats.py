@@ -1,12 +1,13 @@
-"""Heat of one crop by the deployed graph and by every recipe that stage evaluate_cam has tried.
+"""Heat of one crop by the deployed graph, by every recipe that stage evaluate_cam has tried, and
+by the epochs of the last training that were kept.
 
-The deployed graph needs no torch; the other recipes load the classifier of the last run.
+The deployed graph needs no torch; the others load the classifier of the last run.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,15 @@ import pandas as pd
 from dashboard.pictures import ORANGE, draw_box, rgb
 from inspection.errors import InspectionError
 from inspection.geometry import Floats, Image
+from inspection.models.epochs import kept_epochs
 from inspection.runtime.bundle import Card
 from inspection.runtime.detectors import CLASSIFIER
 from inspection.runtime.heat import hot_boxes, overlay, scaled
 from inspection.runtime.views import DetectorOutput
+from inspection.storage import read_json
+
+if TYPE_CHECKING:
+    from inspection.models.classifier import DefectClassifier
 
 LIKELIEST = "likeliest defect"
 
@@ -36,6 +42,20 @@ class Recipe:
     def name(self) -> str:
         """What the choice and the address say."""
         return f"{self.method} on {self.layer}"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch whose weights were kept, looked at by the CAM method and layer that are deployed."""
+
+    number: int
+    method: str
+    layer: str
+
+    @property
+    def name(self) -> str:
+        """What the choice and the address say."""
+        return f"epoch {self.number}, {self.method} on {self.layer}"
 
 
 @dataclass(frozen=True)
@@ -70,6 +90,21 @@ def recipes_of(table: Path) -> list[Recipe]:
     return found
 
 
+def epochs_of(classifier: Path, chosen: Path) -> list[Epoch]:
+    """The epochs that lie beside a classifier, by the recipe that evaluate_cam has chosen.
+
+    None where that stage has not run.
+    """
+    if not chosen.is_file():
+        return []
+
+    recipe = read_json(chosen)
+    return [
+        Epoch(number, recipe["method"], recipe["layer"])
+        for number in kept_epochs(classifier)
+    ]
+
+
 def deployed_heat(output: DetectorOutput, card: Card, label: str) -> Floats:
     """The heat of a class, or of the likeliest defect, by the graph that serves."""
     scale = card.detectors[CLASSIFIER].heat
@@ -85,11 +120,7 @@ def recipe_heats(
     from inspection.models.classifier import load_classifier
 
     model = load_classifier(classifier)
-    if list(model.architecture.classes) != list(card.classifier.classes):
-        raise InspectionError(
-            f"{classifier}: tells {model.architecture.classes} apart, the model that is shown "
-            f"{card.classifier.classes}; choose the model that was assembled last"
-        )
+    _require_classes(model, classifier, card)
     # the normal class is the first one, and has no map
     number = 1 + _map_of(output, card, label)
     batch_of_one = crop[None]
@@ -97,6 +128,23 @@ def recipe_heats(
     for recipe, heats in raw_cams(model, batch_of_one, [number]):
         found[recipe] = heats[0]
     return found
+
+
+def epoch_output(
+    classifier: Path, epoch: Epoch, crop: Image, card: Card
+) -> DetectorOutput:
+    """What the classifier of an epoch says of one crop: logits, and raw heat of each defect."""
+    import torch
+
+    from inspection.models.cam import ClassifierWithHeat
+    from inspection.models.classifier import load_classifier_of_epoch
+
+    model = load_classifier_of_epoch(classifier, epoch.number)
+    _require_classes(model, classifier, card)
+    batch_of_one = torch.tensor(crop[None])
+    with torch.inference_mode():
+        values, heat = ClassifierWithHeat(model, epoch.method)(batch_of_one)
+    return DetectorOutput.of(values[0].numpy(), heat[0].numpy())
 
 
 def shown(crop: Image, heat: Floats, threshold: float) -> Shown:
@@ -119,6 +167,14 @@ def hottest_place_px(heat: Floats, size_px: Sequence[int]) -> tuple[float, float
     x = (column + 0.5) * width_px / n_columns
     y = (row + 0.5) * height_px / n_rows
     return x, y
+
+
+def _require_classes(model: "DefectClassifier", classifier: Path, card: Card) -> None:
+    if list(model.architecture.classes) != list(card.classifier.classes):
+        raise InspectionError(
+            f"{classifier}: tells {model.architecture.classes} apart, the model that is shown "
+            f"{card.classifier.classes}; choose the model that was assembled last"
+        )
 
 
 def _map_of(output: DetectorOutput, card: Card, label: str) -> int:

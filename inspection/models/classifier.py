@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from inspection.errors import InspectionError
 from inspection.line import Frozen
+from inspection.models.epochs import epoch_file
 from inspection.models.weights import NONE, build_backbone
 from inspection.storage import replacing, write_json
 
@@ -33,6 +34,8 @@ HEAD_DIM = 64
 
 # The folder, beside a classifier that has seen val, of one that has not.
 BEFORE_VAL = "before_val"
+# What the names of a head's weights begin with among those of its classifier.
+HEAD = "head."
 SIZED = ("vit", "swin", "deit", "beit", "eva", "mvit", "maxvit", "coat")
 NOT_BUILT = (
     RuntimeError,
@@ -277,6 +280,38 @@ def load_classifier(folder: Path) -> DefectClassifier:
     text = (folder / "architecture.json").read_text(encoding="utf-8")
     model = DefectClassifier(Architecture.model_validate_json(text))
     model.load_state_dict(load_file(folder / "weights.safetensors"))
+    return model.eval()
+
+
+def weights_of_epoch(model: DefectClassifier | EvidenceHead) -> bytes:
+    """The weights that a training has come to, as safetensors, for `load_classifier_of_epoch`.
+
+    They have their names in the classifier, those of a head that learns alone, too.
+    """
+    from safetensors.torch import save
+
+    prefix = HEAD if isinstance(model, EvidenceHead) else ""
+    weights = {}
+    for name, value in model.state_dict().items():
+        weights[f"{prefix}{name}"] = value.cpu().contiguous()
+    return save(weights)
+
+
+def load_classifier_of_epoch(folder: Path, number: int) -> DefectClassifier:
+    """The classifier as it was after an epoch that is kept.
+
+    Where a head has learned alone, only its weights are kept: the backbone is the deployed one.
+    """
+    from safetensors.torch import load_file
+
+    model = load_classifier(folder)
+    weights = load_file(epoch_file(folder, number))
+    learned: nn.Module = model
+    if all(name.startswith(HEAD) for name in weights):
+        learned = model.head
+        weights = {name.removeprefix(HEAD): value for name, value in weights.items()}
+    # strict: a name that is missing, or one too many, is an error
+    learned.load_state_dict(weights)
     return model.eval()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from tqdm import tqdm
 from inspection.errors import InspectionError
 from inspection.models.classifier import DefectClassifier, with_new_head
 from inspection.models.crops import UNKNOWN, Crops
+from inspection.models.epochs import keeping_in_memory
 from inspection.models.frozen import FeatureDataset, Features, head_logits
 from inspection.models.training import Schedule, fit_head, quiet_lightning
 from inspection.models.windows import Windows
@@ -39,8 +40,9 @@ History = list[dict[str, float]]
 OnEpoch = Callable[[int | None, int, dict[str, float]], None]
 # no outcome: how soon the epochs of the other processes are reported
 REPORT_S = 0.2
-# In the file of a head that is kept: its logits, its epochs, and what begins the names of weights.
-LOGITS, HISTORY, WEIGHT = "logits", "history", "weight."
+# In the file of a head that is kept: its logits, its epochs, and what begins the names of weights
+# and of the epochs whose weights are kept.
+LOGITS, HISTORY, WEIGHT, EPOCH = "logits", "history", "weight.", "epoch."
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class FrozenTraining:
 
     Heads that are done are kept in the folder `kept`, where one is named, so that a training that
     was killed goes on with the others. The name of the folder must follow from all of the rest.
+    Of the head on all crops the weights of the last `keep_epochs` epochs are handed on.
     """
 
     model: DefectClassifier
@@ -57,6 +60,7 @@ class FrozenTraining:
     schedule: Schedule
     seed: int
     kept: Path | None = None
+    keep_epochs: int = 0
 
     @property
     def folds(self) -> list[int]:
@@ -70,22 +74,29 @@ class CrossValidation:
 
     `deployed` is the classifier whose head has learned all crops, `without` the one without each
     fold, by fold. `logits` (N, classes) are those of each crop by the one that has not seen its
-    fold; `history` holds the epochs' numbers, averaged over the folds.
+    fold; `history` holds the epochs' numbers, averaged over the folds. `epochs` are the weights of
+    the deployed head after its last epochs, as safetensors, by the number of the epoch.
     """
 
     deployed: DefectClassifier
     without: dict[int, DefectClassifier]
     logits: Any
     history: History
+    epochs: dict[int, bytes]
 
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A head's weights, its epochs, and its logits of the crops that it has not seen."""
+    """A head's weights, its epochs, and its logits of the crops that it has not seen.
+
+    The weights of `epochs` are bytes, since each tensor that another process sends holds a file
+    open here.
+    """
 
     weights: dict[str, torch.Tensor]
     history: History
     logits: Any
+    epochs: dict[int, bytes] = field(default_factory=dict)
 
 
 def cross_validate(
@@ -123,6 +134,7 @@ def cross_validate(
         },
         logits=logits,
         history=_averaged([fitted[fold].history for fold in training.folds]),
+        epochs=fitted[None].epochs,
     )
 
 
@@ -210,6 +222,10 @@ def _write(file: Path, fitted: _Fitted) -> None:
     tensors = {f"{WEIGHT}{name}": value for name, value in fitted.weights.items()}
     if fitted.logits is not None:
         tensors[LOGITS] = torch.from_numpy(fitted.logits)
+    for number, weights in fitted.epochs.items():
+        tensors[f"{EPOCH}{number}"] = torch.frombuffer(
+            bytearray(weights), dtype=torch.uint8
+        )
     with replacing(file) as temporary:
         save_file(tensors, temporary, metadata={HISTORY: json.dumps(fitted.history)})
 
@@ -219,8 +235,13 @@ def _read(file: Path) -> _Fitted:
         history = json.loads(opened.metadata()[HISTORY])
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     logits = tensors.pop(LOGITS, None)
-    weights = {name.removeprefix(WEIGHT): value for name, value in tensors.items()}
-    return _Fitted(weights, history, None if logits is None else logits.numpy())
+    weights, epochs = {}, {}
+    for name, value in tensors.items():
+        if name.startswith(EPOCH):
+            epochs[int(name.removeprefix(EPOCH))] = value.numpy().tobytes()
+        else:
+            weights[name.removeprefix(WEIGHT)] = value
+    return _Fitted(weights, history, None if logits is None else logits.numpy(), epochs)
 
 
 def _fit_anew(training: FrozenTraining, fold: int | None, report: OnEpoch) -> _Fitted:
@@ -243,6 +264,8 @@ def _fit_anew(training: FrozenTraining, fold: int | None, report: OnEpoch) -> _F
         )
         rows = rows[(crops.index["target"] != UNKNOWN).to_numpy()[rows]]
 
+    epochs: dict[int, bytes] = {}
+    n_kept = training.keep_epochs if fold is None else 0
     history = fit_head(
         head,
         FeatureDataset(
@@ -253,9 +276,10 @@ def _fit_anew(training: FrozenTraining, fold: int | None, report: OnEpoch) -> _F
         else FeatureDataset(crops, features, classes, rows=held_out),
         training.schedule,
         on_epoch=lambda number, row: report(fold, number, row),
+        keep=keeping_in_memory(epochs, n_kept),
     )
     logits = None if held_out is None else head_logits(head, features, held_out)
-    return _Fitted(head.state_dict(), history, logits)
+    return _Fitted(head.state_dict(), history, logits, epochs)
 
 
 def _with_head(model: DefectClassifier, fitted: _Fitted) -> DefectClassifier:

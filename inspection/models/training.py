@@ -22,8 +22,10 @@ from inspection.models.classifier import (
     DefectClassifier,
     EvidenceHead,
     pooled,
+    weights_of_epoch,
 )
 from inspection.models.crops import UNKNOWN, Crops
+from inspection.models.epochs import KeepEpoch
 from inspection.models.frozen import FeatureDataset
 from inspection.models.pasting import paste
 from inspection.models.places import fit_target, place_loss
@@ -275,6 +277,20 @@ class BestWeights(EachEpoch):
         super().on_validation_end(trainer, training)
 
 
+class KeepsEpochs(Callback):
+    """Hands on the weights of every epoch."""
+
+    def __init__(self, keep: KeepEpoch) -> None:
+        self.keep = keep
+
+    def on_train_epoch_end(
+        self, trainer: L.Trainer, training: L.LightningModule
+    ) -> None:
+        """Hand on the weights, after the epoch was validated."""
+        if isinstance(training, ClassifierTraining):
+            self.keep(trainer.current_epoch, weights_of_epoch(training.model))
+
+
 def fit_classifier(
     model: DefectClassifier,
     train: Crops,
@@ -284,8 +300,12 @@ def fit_classifier(
     augment: Augment,
     on_epoch: OnEpoch,
     show_progress: bool,
+    keep: KeepEpoch | None = None,
 ) -> tuple[DefectClassifier, list[dict[str, float]], int]:
-    """Train `model`; returns it with its best weights, the epochs' numbers, and the best epoch."""
+    """Train `model`; returns it with its best weights, the epochs' numbers, and the best epoch.
+
+    `keep` gets the weights of every epoch, where it is given.
+    """
     classes = model.architecture.classes
     train_set = CropDataset(
         train,
@@ -302,7 +322,8 @@ def fit_classifier(
     )
     best = BestWeights(on_epoch)
     stop = EarlyStopping("val_score", patience=schedule.patience, mode="max")
-    trainer = _trainer(schedule, [best, stop], show_progress=show_progress)
+    callbacks = [best, stop, *_keepers(keep)]
+    trainer = _trainer(schedule, callbacks, show_progress=show_progress)
     _fit(
         trainer,
         training,
@@ -320,10 +341,12 @@ def fit_head(
     schedule: Schedule,
     *,
     on_epoch: OnEpoch,
+    keep: KeepEpoch | None = None,
 ) -> list[dict[str, float]]:
     """Train a head on a frozen backbone's features, for all epochs; returns the epochs' numbers.
 
     No epoch is chosen: a choice would rest on what is held out, which is kept for the evidence.
+    `keep` gets the head's weights of every epoch, where it is given.
     """
     training = ClassifierTraining(
         head.train().to(memory_format=torch.channels_last),
@@ -331,11 +354,16 @@ def fit_head(
         held_out.crops if held_out else None,
         _class_weights(train.labels, len(head.architecture.classes), schedule.balance),
     )
-    trainer = _trainer(schedule, [EachEpoch(on_epoch)], show_progress=False)
+    callbacks = [EachEpoch(on_epoch), *_keepers(keep)]
+    trainer = _trainer(schedule, callbacks, show_progress=False)
     val_loader = _in_order(held_out) if held_out else None
     _fit(trainer, training, training_batches(train, schedule), val_loader)
     head.eval().cpu().to(memory_format=torch.contiguous_format)
     return training.history
+
+
+def _keepers(keep: KeepEpoch | None) -> list[Callback]:
+    return [] if keep is None else [KeepsEpochs(keep)]
 
 
 def _fit(

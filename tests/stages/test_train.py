@@ -12,8 +12,13 @@ from safetensors.torch import load_file, save_file
 
 from inspection.errors import InspectionError
 from inspection.evaluation.part_scores import read_out_of_fold
-from inspection.models.classifier import load_classifier, load_classifier_before_val
+from inspection.models.classifier import (
+    load_classifier,
+    load_classifier_before_val,
+    load_classifier_of_epoch,
+)
 from inspection.models.crops import Crops, save_crops
+from inspection.models.epochs import EPOCHS, kept_epochs
 from inspection.workers import PROCESSES
 from stages import train
 from stages.tracking import TrackingParams
@@ -274,7 +279,12 @@ def test_heads_wait_for_the_others_until_all_are_saved_and_no_longer(
 ) -> None:
     (tmp_path / "backbone.safetensors").write_bytes((frozen / "backbone.safetensors").read_bytes())
     (tmp_path / "dvc.yaml").write_text("stages: {train: {deps: [crops], params: [train]}}\n")
-    asked = {"weights": "backbone.safetensors", "freeze_backbone": True, "epochs": 1}
+    asked = {
+        "weights": "backbone.safetensors",
+        "freeze_backbone": True,
+        "epochs": 1,
+        "keep_epochs": 1,
+    }
     saved = train._save
     monkeypatch.setattr(train, "_save", lambda *_: pytest.fail("killed"))
     with pytest.raises(pytest.fail.Exception):
@@ -285,6 +295,7 @@ def test_heads_wait_for_the_others_until_all_are_saved_and_no_longer(
     monkeypatch.setattr(train, "_save", saved)
     run(tmp_path, monkeypatch, three_folds(), **asked)
     assert not (tmp_path / train.KEPT_HEADS).exists()
+    assert kept_epochs(tmp_path / "classifier") == [0]
 
 
 def unmarked(crops: Crops, of: str, n: int | None = None) -> Crops:
@@ -343,3 +354,48 @@ def test_a_network_that_cannot_be_built_opens_no_run(
     with pytest.raises(InspectionError, match="timm knows no"):
         run(tmp_path, monkeypatch, squares(), backbone="resnet10x", track=True)
     assert not (tmp_path / "mlruns").exists()
+
+
+def test_the_last_epochs_of_a_whole_network_are_kept_and_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, n in (("none", 0), ("two", 2)):
+        folder = tmp_path / name
+        folder.mkdir()
+        run(folder, monkeypatch, squares(), keep_epochs=n)
+
+    none, two = tmp_path / "none/classifier", tmp_path / "two/classifier"
+    assert not (none / EPOCHS).exists()
+    assert [one.name for one in sorted((two / EPOCHS).iterdir())] == [
+        "0001.safetensors",
+        "0002.safetensors",
+    ]
+    for name in ("weights.safetensors", "architecture.json", "curves.csv"):
+        assert (none / name).read_bytes() == (two / name).read_bytes()
+
+    metrics = json.loads((tmp_path / "two/train.json").read_text())
+    deployed = load_classifier(two).state_dict()
+    for number in kept_epochs(two):
+        weights = load_classifier_of_epoch(two, number).state_dict()
+        is_best = number == metrics["best_epoch"]
+        assert is_best == all(torch.equal(value, deployed[key]) for key, value in weights.items())
+
+
+def test_the_last_epoch_of_a_head_on_a_frozen_backbone_is_the_head_that_is_deployed(
+    frozen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "backbone.safetensors").write_bytes((frozen / "backbone.safetensors").read_bytes())
+    run(
+        tmp_path, monkeypatch, three_folds(),
+        weights="backbone.safetensors", freeze_backbone=True, epochs=8, keep_epochs=3,
+    )  # fmt: skip
+    classifier = tmp_path / "classifier"
+    assert not (frozen / "classifier" / EPOCHS).exists()
+    assert kept_epochs(classifier) == [5, 6, 7]
+    for name in ("weights.safetensors", "curves.csv", "before_val/weights.safetensors"):
+        assert (classifier / name).read_bytes() == (frozen / "classifier" / name).read_bytes()
+    deployed = load_file(classifier / "weights.safetensors")
+    of_head = {name for name in deployed if name.startswith("head.")}
+    last = load_file(classifier / EPOCHS / "0007.safetensors")
+    assert set(last) == of_head
+    assert all(torch.equal(value, deployed[name]) for name, value in last.items())

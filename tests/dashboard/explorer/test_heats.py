@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +8,10 @@ import torch
 
 from dashboard.explorer.heats import (
     LIKELIEST,
+    Epoch,
     deployed_heat,
+    epoch_output,
+    epochs_of,
     hottest_place_px,
     recipe_heats,
     recipes_of,
@@ -15,12 +20,15 @@ from dashboard.explorer.heats import (
 from dashboard.pictures import ORANGE
 from inspection.errors import InspectionError
 from inspection.models.cam import ClassifierWithHeat, layer_names
-from inspection.models.classifier import save_classifier
+from inspection.models.classifier import save_classifier, weights_of_epoch
+from inspection.models.epochs import epoch_file
 from inspection.runtime.bundle import Card
 from inspection.runtime.views import DetectorOutput
+from inspection.storage import write_bytes, write_json
 from tests.bundles import make_bundle
 from tests.networks import tiny_classifier
 
+ROOT = Path(__file__).parents[3]
 CROP = np.full((80, 160, 1), 90, np.uint8)
 
 
@@ -83,3 +91,43 @@ def test_a_classifier_of_other_classes_is_refused(card: Card, tmp_path: Path) ->
     output = DetectorOutput.of(np.zeros(3, np.float32), np.zeros((2, 2, 2), np.float32))
     with pytest.raises(InspectionError, match="assembled last"):
         recipe_heats(tmp_path, CROP, output, card, "dent")
+
+
+def test_the_epochs_are_those_that_were_kept_by_the_recipe_that_was_chosen(
+    card: Card, tmp_path: Path
+) -> None:
+    write_bytes(epoch_file(tmp_path, 12), b"")
+    write_bytes(epoch_file(tmp_path, 7), b"")
+    assert epochs_of(tmp_path, tmp_path / "recipe.json") == []
+    write_json(tmp_path / "recipe.json", {"method": "layercam", "layer": "fused"})
+    names = [epoch.name for epoch in epochs_of(tmp_path, tmp_path / "recipe.json")]
+    assert names == ["epoch 7, layercam on fused", "epoch 12, layercam on fused"]
+
+
+def test_an_epoch_says_what_its_own_classifier_says(card: Card, tmp_path: Path) -> None:
+    shape = {"classes": ("normal", "dent", "slide"), "size_px": (160, 80)}
+    earlier = tiny_classifier(seed=2, **shape)
+    save_classifier(tiny_classifier(seed=1, **shape), tmp_path)
+    write_bytes(epoch_file(tmp_path, 7), weights_of_epoch(earlier))
+    crop = np.random.default_rng(0).integers(0, 255, CROP.shape).astype(np.uint8)
+    with torch.inference_mode():
+        values, heat = ClassifierWithHeat(earlier, "hirescam")(torch.tensor(crop[None]))
+    found = epoch_output(tmp_path, Epoch(7, "hirescam", "fused"), crop, card)
+    np.testing.assert_array_equal(found.values, values[0].numpy())
+    np.testing.assert_array_equal(found.heat, heat[0].numpy())
+
+
+def test_an_epoch_of_other_classes_is_refused(card: Card, tmp_path: Path) -> None:
+    save_classifier(tiny_classifier(), tmp_path)
+    write_bytes(epoch_file(tmp_path, 7), weights_of_epoch(tiny_classifier()))
+    with pytest.raises(InspectionError, match="assembled last"):
+        epoch_output(tmp_path, Epoch(7, "gradcam", "fused"), CROP, card)
+
+
+def test_to_list_epochs_needs_no_torch() -> None:
+    code = (
+        "import sys, dashboard.explorer.compare as compare\n"
+        "compare.epochs_of(compare.CLASSIFIER, compare.CHOSEN)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

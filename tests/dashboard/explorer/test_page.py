@@ -4,10 +4,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from inspection.models.classifier import save_classifier, weights_of_epoch
+from inspection.models.epochs import epoch_file
 from inspection.runtime.bundle import read_card, write_card
 from inspection.runtime.detectors import HeatScale
 from inspection.runtime.releases import promote, release
+from inspection.storage import write_bytes, write_json
 from tests.bundles import changed_detector, changed_thresholds, draw_jpeg, make_bundle
+from tests.networks import tiny_classifier
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -286,3 +290,66 @@ def test_a_bundle_that_changes_is_loaded_anew(app: AppTest, line_folder: Path) -
     (line_folder / "models/bundle/card.json").touch()
     app.run()
     assert "its hash is not the one on the card" in app.error[0].value
+
+
+@pytest.fixture
+def with_epochs(line_folder: Path) -> Path:
+    """A line whose last training kept two epochs that are nothing like each other."""
+    classifier = line_folder / "artifacts/classifier"
+    size_px = read_card(line_folder / "models/bundle").line.regions["rod"].size_px
+    classes = tuple(read_card(line_folder / "models/bundle").classifier.classes)
+    save_classifier(tiny_classifier(classes=classes, size_px=size_px), classifier)
+    for number in (7, 8):
+        model = tiny_classifier(seed=number, classes=classes, size_px=size_px)
+        write_bytes(epoch_file(classifier, number), weights_of_epoch(model.head))
+    recipe = {"method": "gradcam", "layer": "fused", "cold": 0.0, "hot": 1.0}
+    write_json(line_folder / "artifacts/cam/recipe.json", recipe)
+    return line_folder
+
+
+def captions_of(app: AppTest) -> list[str]:
+    return [one.value for one in app.caption if one.value.startswith("peak")]
+
+
+def test_an_epoch_of_the_last_training_stands_beside_its_model(
+    app: AppTest, with_epochs: Path
+) -> None:
+    app.query_params["part"] = "2"
+    app.run()
+    epochs = ["epoch 7, gradcam on fused", "epoch 8, gradcam on fused"]
+    assert app.selectbox(key="heat").options == ["test-1, as deployed", *epochs]
+    (deployed,) = set(captions_of(app))
+    app.selectbox(key="beside").select(epochs[0]).run()
+    headline(app)
+    left, right = captions_of(app)
+    assert left == deployed
+    assert right != deployed
+    (told,) = [one.value for one in app.caption if "epoch's classifier" in one.value]
+    assert told.endswith("by the calibration and thresholds of test-1.")
+    assert app.query_params["beside"] in (epochs[0], [epochs[0]])
+
+    app.selectbox(key="heat").select(epochs[1]).run()
+    headline(app)
+    assert len(set(captions_of(app))) == 2
+    assert "the classifier's score goes from" in change_of(app)
+
+
+def test_an_epoch_that_is_learned_anew_is_looked_at_anew(app: AppTest, with_epochs: Path) -> None:
+    app.query_params.update({"part": "2", "beside": "epoch 7, gradcam on fused"})
+    app.run()
+    assert app.selectbox(key="beside").value == "epoch 7, gradcam on fused"
+    _, before = captions_of(app)
+    kept = with_epochs / "artifacts/classifier/epochs"
+    write_bytes(kept / "0007.safetensors", (kept / "0008.safetensors").read_bytes())
+    app.run()
+    headline(app)
+    _, after = captions_of(app)
+    assert after != before
+
+
+def test_another_model_has_no_epochs(app: AppTest, with_epochs: Path) -> None:
+    make_bundle(with_epochs / "other", version="other")
+    release(with_epochs / "other", with_epochs / "models/releases", "test-line-1")
+    app.run()
+    app.selectbox(key="model").select("test-line-1").run()
+    assert not [name for name in app.selectbox(key="heat").options if "epoch" in name]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load, save, save_file
 
 from inspection.errors import InspectionError
 from inspection.models.cam import ClassifierWithHeat
@@ -14,10 +14,14 @@ from inspection.models.classifier import (
     DefectClassifier,
     centre_of,
     load_classifier,
+    load_classifier_of_epoch,
     new_classifier,
     pooled,
     save_classifier,
+    weights_of_epoch,
 )
+from inspection.models.epochs import epoch_file
+from inspection.storage import write_bytes
 from tests.networks import tiny_architecture, tiny_classifier
 
 CROPS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 1, 32, 64), dtype=np.uint8))
@@ -72,6 +76,38 @@ def test_a_saved_classifier_gives_the_same_logits_when_loaded(tmp_path: Path) ->
     assert not loaded.training
     with torch.no_grad():
         assert torch.equal(loaded(CROPS), model(CROPS))
+
+
+def test_an_epoch_of_a_whole_network_is_that_network(tmp_path: Path) -> None:
+    deployed, earlier = tiny_classifier(seed=1), tiny_classifier(seed=2)
+    save_classifier(deployed, tmp_path)
+    write_bytes(epoch_file(tmp_path, 7), weights_of_epoch(earlier))
+    loaded = load_classifier_of_epoch(tmp_path, 7)
+    assert not loaded.training
+    with torch.no_grad():
+        assert torch.equal(loaded(CROPS), earlier(CROPS))
+
+
+def test_an_epoch_of_a_head_alone_has_the_backbone_that_is_deployed(tmp_path: Path) -> None:
+    deployed, earlier = tiny_classifier(seed=1), tiny_classifier(seed=2)
+    save_classifier(deployed, tmp_path)
+    write_bytes(epoch_file(tmp_path, 7), weights_of_epoch(earlier.head))
+    loaded = load_classifier_of_epoch(tmp_path, 7)
+    with torch.no_grad():
+        assert torch.equal(loaded(CROPS), earlier.head(deployed.stages(CROPS)))
+    smaller = epoch_file(tmp_path, 7).stat().st_size
+    assert smaller < (tmp_path / "weights.safetensors").stat().st_size / 2
+
+
+@pytest.mark.parametrize("left_out", ["head.evidence.bias", "backbone.conv1.0.weight"])
+def test_an_epoch_that_lacks_weights_is_refused(tmp_path: Path, left_out: str) -> None:
+    model = tiny_classifier()
+    save_classifier(model, tmp_path)
+    weights = load(weights_of_epoch(model))
+    del weights[left_out]
+    write_bytes(epoch_file(tmp_path, 7), save(weights))
+    with pytest.raises(RuntimeError, match=left_out):
+        load_classifier_of_epoch(tmp_path, 7)
 
 
 def test_an_architecture_with_an_unknown_key_is_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from safetensors.torch import load
 
 from inspection.errors import InspectionError
 from inspection.models import cross_validation
@@ -90,11 +91,52 @@ def test_a_training_that_was_killed_goes_on_with_the_heads_that_are_not_done(
         assert all(torch.equal(value, weights[name]) for name, value in one.state_dict().items())
 
 
+def weights_of(epoch: bytes) -> dict[str, torch.Tensor]:
+    return {name.removeprefix("head."): value for name, value in load(epoch).items()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    assert one.keys() == other.keys()
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_the_last_epochs_of_the_deployed_head_are_handed_on(
+    training: FrozenTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PROCESSES, "1")
+    none = trained(training)
+    assert none.epochs == {}
+    last = trained(replace(training, keep_epochs=1))
+    both = trained(replace(training, keep_epochs=5))
+    assert list(last.epochs) == [1]
+    assert list(both.epochs) == [0, 1]
+    assert last.epochs[1] == both.epochs[1]
+    deployed = both.deployed.head.state_dict()
+    assert same(weights_of(both.epochs[1]), deployed)
+    assert not same(weights_of(both.epochs[0]), deployed)
+    assert same(none.deployed.state_dict(), both.deployed.state_dict())
+    np.testing.assert_array_equal(none.logits, both.logits)
+
+
+def test_a_training_that_goes_on_has_the_epochs_of_the_head_that_was_done(
+    training: FrozenTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PROCESSES, "1")
+    keeping = replace(training, kept=tmp_path / "kept", keep_epochs=2)
+    wanted = trained(keeping)
+    monkeypatch.setattr(cross_validation, "_fit_anew", lambda *_: pytest.fail("fitted anew"))
+    found = trained(keeping)
+    assert list(found.epochs) == [0, 1]
+    assert found.epochs == wanted.epochs
+    assert same(found.deployed.head.state_dict(), wanted.deployed.head.state_dict())
+
+
 @pytest.mark.slow
 def test_heads_that_are_trained_side_by_side_are_those_that_are_trained_one_by_one(
     training: FrozenTraining, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
+    training = replace(training, keep_epochs=2)
     for n in ("1", "2"):
         monkeypatch.setenv(PROCESSES, n)
         epochs: list[Any] = []
@@ -106,6 +148,7 @@ def test_heads_that_are_trained_side_by_side_are_those_that_are_trained_one_by_o
     one, other = found
     np.testing.assert_array_equal(one.logits, other.logits)
     assert one.history == other.history
+    assert one.epochs == other.epochs
     for a, b in ((one.deployed, other.deployed), (one.without[3], other.without[3])):
         weights = b.state_dict()
         assert all(torch.equal(value, weights[name]) for name, value in a.state_dict().items())

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load
 
 from inspection.errors import InspectionError
 from inspection.models.augmentations import build_augmentation
@@ -90,6 +91,7 @@ def train_few(n_steps: int, **changes: object) -> list[dict[str, float]]:
     schedule = replace(SCHEDULE, epochs=max(1, n_steps // 3), batch_size=2, balance="none")
     val = draw_crops(1, fold="val")
     on_epoch: Any = changes.pop("on_epoch", lambda number, row: None)
+    keep: Any = changes.pop("keep", None)
     return fit_classifier(
         tiny_classifier().train(),
         draw_crops(1),
@@ -98,6 +100,7 @@ def train_few(n_steps: int, **changes: object) -> list[dict[str, float]]:
         augment=lambda image, target: (image, target),
         on_epoch=on_epoch,
         show_progress=False,
+        keep=keep,
     )[1]
 
 
@@ -106,6 +109,18 @@ def train_few(n_steps: int, **changes: object) -> list[dict[str, float]]:
 def test_every_precision_trains_and_few_steps_do_too(precision: str, n_steps: int) -> None:
     history = train_few(n_steps, precision=precision)
     assert np.isfinite([row["train_loss"] for row in history]).all()
+
+
+def test_the_weights_of_every_epoch_are_handed_on_and_change_none_of_its_numbers() -> None:
+    kept: dict[int, bytes] = {}
+    reported: list[int] = []
+    history = train_few(
+        9, keep=kept.__setitem__, on_epoch=lambda number, _: reported.append(number)
+    )
+    assert list(kept) == reported == [0, 1, 2]
+    assert len(set(kept.values())) == 3
+    assert set(load(kept[2])) == set(tiny_classifier().state_dict())
+    assert history == train_few(9)
 
 
 def test_a_training_that_is_told_to_end_does_not_end_as_if_it_were_done() -> None:
