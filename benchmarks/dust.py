@@ -37,6 +37,8 @@ DATA = Path("data")
 PART_LEVEL = 30
 # Pixels by which the part is grown, so that no blur of a fibre touches it.
 CLEARANCE_PX = 4
+# The dark of a groove or of a reflection is part of it, too: so many pixels close those of the line.
+MAX_DARK_PX = 31
 # Pixels around the part in which a fibre begins: as far as a crop reaches beyond its region.
 REACH_PX = 20
 # Fibres a view: the sample line has none to two in a frame, wherever they fall.
@@ -123,8 +125,9 @@ def silhouette(frame: Image, boxes: Sequence[Sequence[int]]) -> Image:
     for x, y, width, height in boxes:
         inside = np.s_[max(0, y) : y + height, max(0, x) : x + width]
         part[inside] = np.where(smooth[inside] > PART_LEVEL, 1, 0)
-    # the dark of a groove or of a reflection is part of it, too
-    closed = cv2.morphologyEx(part, cv2.MORPH_CLOSE, np.ones((31, 31), np.uint8))
+    closed = cv2.morphologyEx(
+        part, cv2.MORPH_CLOSE, np.ones((MAX_DARK_PX, MAX_DARK_PX), np.uint8)
+    )
     side = 2 * CLEARANCE_PX + 1
     return np.asarray(cv2.dilate(closed, np.ones((side, side), np.uint8)))
 

@@ -1,6 +1,7 @@
 """A part of a lot, as a worker gets it; it imports nothing that a worker would have to load."""
 
 import errno
+import hashlib
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,18 @@ class Frame:
     def read(self) -> bytes:
         """What the frame holds. Raises OSError."""
         return self.path.read_bytes() if self.content is None else self.content
+
+    def sha256(self) -> str:
+        """The hash of what the frame holds; '' where it cannot be read."""
+        if self.content is not None:
+            return hashlib.sha256(self.content).hexdigest()
+
+        try:
+            self.n_bytes()  # refuses what is no file
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return ""
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ class Watcher:
 
         names = [frame.name for frame in arrived.part.frames]
         before = self._journal.hashes_of(names)
-        hashes = {frame.name: _sha256_of(frame.path) for frame in arrived.part.frames}
+        hashes = {frame.name: frame.sha256() for frame in arrived.part.frames}
         new = [name for name in names if hashes[name] != before.get(name)]
         reasons = [f"{name}: came or changed after the part was judged" for name in new]
         row = refused(arrived.part, release, LATE, reasons, hashes)
@@ -229,16 +229,6 @@ def _loop(
         if once and not arrivals.n_waiting(watcher.handled | watcher.unreadable):
             return
         stopping.wait(max(POLL_S, looked_s / MAX_LOOKING))
-
-
-def _sha256_of(path: Path) -> str:
-    """The hash of a file; '' where it cannot be read."""
-    from inspection.storage import sha256_of
-
-    try:
-        return sha256_of(path)
-    except OSError:
-        return ""
 
 
 def _now() -> str:

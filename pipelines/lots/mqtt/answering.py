@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inspection.runtime.pictures import now
-from inspection.storage import sha256_of
 from pipelines.lots.champion import Champion
 from pipelines.lots.journal import Journal, key_of
 from pipelines.lots.judging import LATE, Release, Row, judge, refused, said
 from pipelines.lots.mqtt.message import MessageError, Reader
-from pipelines.lots.part import Frame, LotPart
+from pipelines.lots.part import LotPart
 from pipelines.lots.record import Record, message_request
 
 BAD_MESSAGE = "bad_message"
@@ -46,7 +45,7 @@ class Answering:
         if line is None:
             return self._judged(part, release)
         known: Row = json.loads(line)
-        hashes = {frame.name: _sha256_of(frame) for frame in part.frames}
+        hashes = {frame.name: frame.sha256() for frame in part.frames}
         if new := _new_names(hashes, known):
             return self._late(part, release, hashes, new)
         logger.info("%s; as before", said(known))
@@ -99,13 +98,3 @@ def _new_names(hashes: Mapping[str, str], known: Row) -> list[str]:
     """
     judged = {view["sha256"] for view in known["views"]}
     return [name for name, sha256 in hashes.items() if sha256 and sha256 not in judged]
-
-
-def _sha256_of(frame: Frame) -> str:
-    """The hash of a frame; '' where it cannot be read."""
-    try:
-        if frame.n_bytes() and frame.content is None:
-            return sha256_of(frame.path)
-        return hashlib.sha256(frame.read()).hexdigest()
-    except OSError:
-        return ""
