@@ -37,7 +37,7 @@ DATA = Path("data")
 PART_LEVEL = 30
 # Pixels by which the part is grown, so that no blur of a fibre touches it.
 CLEARANCE_PX = 4
-# The dark of a groove or of a reflection is part of it, too: so many pixels close those of the line.
+# The dark of a groove or of a reflection is part of it, too: this closes those of the line.
 MAX_DARK_PX = 31
 # Pixels around the part in which a fibre begins: as far as a crop reaches beyond its region.
 REACH_PX = 20
