@@ -24,7 +24,7 @@ import cv2
 import httpx
 import numpy as np
 
-from benchmarks.servers import Server, bentoml_command, free_port, running
+from benchmarks.apps.servers import Server, bentoml_command, free_port, running
 
 # The promises that are measured: of memory (MB), and of a good client's wait (s).
 MAX_MEMORY_MB = 1000.0

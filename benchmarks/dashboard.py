@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.apps.servers import Server, free_port, running
 from benchmarks.chromium import Browser, browsing
-from benchmarks.servers import Server, free_port, running
 
 APP = Path(__file__).parents[1] / "dashboard/app.py"
 NEXT_PART = "ArrowRight"

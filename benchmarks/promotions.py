@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from benchmarks.servers import Server
+from benchmarks.apps.servers import Server
 from benchmarks.serving import N_CLIENTS, body_of, ours, post
 from inspection.runtime.bundle import read_card, write_card
 from inspection.runtime.detectors import Thresholds

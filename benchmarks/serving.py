@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.servers import Server, bentoml_command, free_port, running
+from benchmarks.apps.servers import Server, bentoml_command, free_port, running
 from inspection.runtime.releases import champion
 
 N_CLIENTS, N_OVERLOAD = 8, 32
@@ -148,7 +148,7 @@ def bare(releases: Path, folder: Path) -> Iterator[Server]:
         "uvicorn",
         "--no-access-log",
         "--factory",
-        "benchmarks.bare_app:create_app",
+        "benchmarks.apps.bare_app:create_app",
         "--port",
         str(port),
     ]
@@ -161,7 +161,7 @@ def bare(releases: Path, folder: Path) -> Iterator[Server]:
 def tutorial(_: Path, folder: Path) -> Iterator[Server]:
     """What a tutorial would have served."""
     port = free_port()
-    command = bentoml_command("benchmarks.tutorial_service:Tutorial", port)
+    command = bentoml_command("benchmarks.apps.tutorial_service:Tutorial", port)
     with running(command, port, folder, {}) as server:
         yield server
 

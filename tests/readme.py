@@ -39,6 +39,10 @@ RUN_BY = {
     "::test_the_whole_comparison_runs",
     "python -m benchmarks.promotions": "tests/benchmarks/test_promotions.py"
     "::test_nothing_is_dropped_or_mixed_while_two_are_promoted_and_one_is_rolled_back_to",
+    "python -m benchmarks.cam": "tests/benchmarks/test_cam.py"
+    "::test_the_command_prints_how_many_times_as_long_the_loop_takes",
+    "python -m benchmarks.anomaly": "tests/benchmarks/test_anomaly.py"
+    "::test_both_see_the_same_features_and_tell_squares_from_texture",
     "python -m benchmarks.dashboard": "tests/dashboard/test_browser.py"
     "::test_arrows_go_through_views_and_parts_and_every_wait_is_measured",
     "python -m benchmarks.review_order": "tests/benchmarks/test_review_order.py"

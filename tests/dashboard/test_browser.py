@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.apps.servers import Server, free_port, running
 from benchmarks.chromium import CHART_S, Browser, browsing, chromium
 from benchmarks.dashboard import APP, PAGES, WIDTHS_PX, dashboard_command, waits
-from benchmarks.servers import Server, free_port, running
 from tests.architecture import ROOT
 from tests.bundles import FRAME_SIZE_PX
 from tests.dashboard.conftest import make_line_folder

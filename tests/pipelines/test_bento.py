@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from benchmarks.servers import free_port, running
+from benchmarks.apps.servers import free_port, running
 from inspection.errors import InspectionError
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import champion, promote, release
