@@ -198,7 +198,9 @@ def _scores(answers: Sequence[Any]) -> Floats:
     """The scores of anomalib's batches, in the order of the files."""
     by_file: dict[str, float] = {}
     for batch in answers:
-        by_file |= dict(zip(batch.image_path, batch.pred_score.flatten().tolist(), strict=True))
+        by_file |= dict(
+            zip(batch.image_path, batch.pred_score.flatten().tolist(), strict=True)
+        )
     return np.array([by_file[file] for file in sorted(by_file)], np.float32)
 
 

@@ -30,6 +30,7 @@ from pipelines import promote as gate
 from pipelines.dvc_process import PassingError
 from pipelines.intake.steps import RETRAINING
 from pipelines.runs import branch, dvc_pool, records
+from pipelines.runs import shared as shared_state
 from pipelines.runs.overrides import overridden
 from pipelines.shipping.bento import of_champion
 
@@ -69,14 +70,30 @@ def run_stage(stage: str) -> dict[str, Any]:
     return {"outcome": "ran" if ran else "up to date", "seconds": seconds}
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=[10, 60],
-    retry_condition_fn=can_pass,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    result_serializer="json",
-)
+# Of what asks a remote: a network that is away for a minute is mostly back then.
+ASKS_A_REMOTE: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay_seconds": [10, 60],
+    "retry_condition_fn": can_pass,
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+    "result_serializer": "json",
+}
+
+
+@task(**ASKS_A_REMOTE)
+def take() -> str:
+    """Bring the checkout to what others have pushed; returns its commit."""
+    return shared_state.take()
+
+
+@task(**ASKS_A_REMOTE)
+def hand_on(name: str) -> None:
+    """Push the branch of the results."""
+    shared_state.hand_on(name)
+
+
+@task(**ASKS_A_REMOTE)
 def push() -> str:
     """`dvc push` where a remote is set."""
     dvc = [sys.executable, "-m", "dvc"]
@@ -104,23 +121,28 @@ def retrain(
     overrides: list[str] | None = None,
     promote: bool = False,
     by: str = "retrain",
+    shared: bool = False,
 ) -> list[dict[str, Any]]:
     """Bring every stage up to date, or only `stages`; returns what was done.
 
     `overrides` are parameters for this run, as `dvc exp run -S` takes them (`train.epochs=3`);
     afterwards the folder is as it was. The results are committed on a branch of their own. With
-    `promote` the gate is asked, in the name of `by`. Two runs never overlap.
+    `promote` the gate is asked, in the name of `by`. `shared` is for checkouts that share a git and
+    a DVC remote: what others have pushed is taken before, and the branch is pushed afterwards. Two
+    runs in one checkout never overlap.
     """
     _quiet_known_errors()
     with locked(LOCK, holder="flow retrain"):
+        if shared:
+            get_run_logger().info("shared: at commit %s", take())
         with overridden(overrides or []):
-            done = _run(stages)
+            done = _run(stages, shared=shared)
         if promote:
             done.append({"stage": "promote", "outcome": _promoted(by), "seconds": None})
     return done
 
 
-def _run(chosen: Sequence[str] | None) -> list[dict[str, Any]]:
+def _run(chosen: Sequence[str] | None, *, shared: bool) -> list[dict[str, Any]]:
     """Run the stages, publish what they did, commit it; raise what the first failure raised."""
     try:
         with dvc_pool.lent(get_run_logger().info) as dvc:
@@ -132,12 +154,17 @@ def _run(chosen: Sequence[str] | None) -> list[dict[str, Any]]:
     done = [_row(stage, state) for stage, state in states.items()]
     failed = [row["stage"] for row in done if row["outcome"] == FAILED]
     records.publish_stages(done)
-    _commit(f"failed at {', '.join(failed)}" if failed else "all stages up to date")
+    made = _commit(
+        f"failed at {', '.join(failed)}" if failed else "all stages up to date"
+    )
     for stage in failed:
         states[stage].result()
 
     records.publish_results()
     get_run_logger().info("dvc push: %s", push())
+    # after the data: whoever sees the branch finds all that it names
+    if shared and made:
+        hand_on(made)
     return done
 
 
@@ -178,8 +205,8 @@ def _row(stage: str, state: State[Any]) -> dict[str, Any]:
     return {"stage": stage, "outcome": outcome, "seconds": None}
 
 
-def _commit(message: str) -> None:
-    """Commit what the run has written on a branch, and say where it is."""
+def _commit(message: str) -> str | None:
+    """Commit what the run has written on a branch, say where it is, and return its name."""
     log = get_run_logger()
     try:
         made = branch.commit(f"retrain: {message}")
@@ -187,12 +214,13 @@ def _commit(message: str) -> None:
         lock = Path("dvc.lock")
         if lock.is_file():
             records.publish_lock(lock.read_text(encoding="utf-8"))
-        return
+        return None
     if made is None:
         log.info("nothing new to commit")
     else:
-        take = f"git add --update . && git merge {made}"
-        log.info("results: branch %s; to take them: `%s`", made, take)
+        how = f"git add --update . && git merge {made}"
+        log.info("results: branch %s; to take them: `%s`", made, how)
+    return made
 
 
 def _promoted(by: str) -> str:

@@ -411,3 +411,81 @@ def environment() -> dict[str, str]:
     return get_current_settings().to_environment_variables(exclude_unset=True) | {
         "PYTHONPATH": str(ROOT)
     }
+
+
+def test_two_checkouts_share_their_runs_by_the_remotes_of_git_and_dvc(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.retrain import retrain
+
+    for key in ("name", "email"):
+        git("config", f"user.{key}", "Ada@here")
+    first_commit(project)
+    git("rm", "--quiet", "--cached", "dvc.lock")
+    (project / "dvc.lock").unlink()
+    git("commit", "--quiet", "-m", "nothing has run")
+    with pytest.raises(InspectionError, match="shared: git has no remote here"):
+        retrain(shared=True)
+
+    plant = tmp_path / "plant.git"
+    git("init", "--quiet", "--bare", str(plant))
+    git("remote", "add", "origin", str(plant))
+    with pytest.raises(InspectionError, match="shared: DVC has no remote here"):
+        retrain(shared=True)
+
+    dvc("remote", "add", "--default", "plant", str(tmp_path / "store"))
+    git("commit", "--quiet", "--all", "-m", "a remote for all")
+    main = git("branch", "--show-current")
+    git("push", "--quiet", "--set-upstream", "origin", main)
+    other = tmp_path / "other"
+    git("clone", "--quiet", "--branch", main, str(plant), str(other))
+
+    # the other checkout runs the stages, and this one takes what they made
+    monkeypatch.chdir(other)
+    assert outcomes(retrain(shared=True)) == [("double", "ran"), ("report", "ran")]
+    (made,) = branches()
+    monkeypatch.chdir(project)
+    git("fetch", "--quiet")
+    git("merge", "--quiet", f"origin/{made}")
+    git("push", "--quiet")
+    assert outcomes(retrain(shared=True)) == [("double", "up to date"), ("report", "up to date")]
+    assert (project / "report.txt").read_text() == "7\n7\n"
+
+    # and what is changed here is what the other one runs next, though it never committed its run
+    (project / "in.txt").write_text("8\n")
+    git("commit", "--quiet", "--all", "-m", "another input")
+    git("push", "--quiet")
+    monkeypatch.chdir(other)
+    assert outcomes(retrain(shared=True)) == [("double", "ran"), ("report", "ran")]
+    assert (other / "report.txt").read_text() == "8\n8\n"
+    assert len(branches()) == 2
+    assert git("rev-parse", "HEAD") == git("rev-parse", f"origin/{main}")
+
+
+def test_a_file_that_was_edited_here_and_changed_elsewhere_is_not_overwritten(
+    project: Path, tmp_path: Path
+) -> None:
+    from pipelines.runs import shared
+
+    first_commit(project)
+    plant, other = tmp_path / "plant.git", tmp_path / "other"
+    git("init", "--quiet", "--bare", str(plant))
+    git("remote", "add", "origin", str(plant))
+    dvc("remote", "add", "--default", "plant", str(tmp_path / "store"))
+    main = git("branch", "--show-current")
+    git("push", "--quiet", "--set-upstream", "origin", main)
+    git("clone", "--quiet", "--branch", main, str(plant), str(other))
+    (other / "in.txt").write_text("9\n")
+    git("-C", str(other), "commit", "--quiet", "--all", "-m", "nine")
+    git("-C", str(other), "push", "--quiet")
+
+    (project / "in.txt").write_text("mine\n")
+    with pytest.raises(
+        InspectionError, match=r"(?s)shared: git merge: .*in\.txt.*see `git status`"
+    ):
+        shared.take()
+    assert (project / "in.txt").read_text() == "mine\n"
+
+
+def dvc(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *words, "--quiet"], check=True)
