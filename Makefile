@@ -45,12 +45,12 @@ setup: $(READY)  ## make .venv with the pinned, hashed requirements
 
 plant: $(PLANT)  ## what MLflow on Postgres, data in S3 and MQTT need beside: psycopg2, boto3, dvc-s3, paho-mqtt
 
-# One worker runs all tests of a file, and makes what they share once.
+# Each worker runs tests in order, so that what a file shares is made once; one that is done helps.
 test: $(TESTED)  ## the whole test suite, fast and slow
-	pytest --numprocesses 2 --dist loadfile
+	pytest --numprocesses 2 --dist worksteal
 
 test-fast: $(TESTED)  ## the tests that take seconds
-	pytest -m "not slow and not backbones" --numprocesses 2 --dist loadfile
+	pytest -m "not slow and not backbones" --numprocesses 2 --dist worksteal
 
 backbones: $(TESTED)  ## train, export and check every kind of backbone on drawn squares, some minutes
 	pytest -m backbones --numprocesses 2 tests/inspection/models/test_backbones.py

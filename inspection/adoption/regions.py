@@ -87,7 +87,7 @@ def longest_side_px(
     >>> longest_side_px(1024, 1024, 40, 500), longest_side_px(1024, 1024, 15, 500)
     (256, 416)
     >>> longest_side_px(1600, 256, 15, 12000), longest_side_px(4096, 256, 15, 500)
-    (384, 1632)
+    (352, 1664)
     """
     longest, shortest = max(width_px, height_px), min(width_px, height_px)
     wanted = longest * MIN_DEFECT_PX / defect_px
