@@ -12,6 +12,17 @@ CLASSES = ("normal", "bright", "dark")
 SIZE_PX = (64, 32)
 SQUARE_PX = 8
 CELL_PX = 4
+# The section `line` of a project of these crops.
+LINE = {
+    "name": "squares",
+    "normal": "normal",
+    "classes": {"normal": {}, "bright": {}, "dark": {}},
+    "regions": {
+        "part": {"size_px": list(SIZE_PX), "whole_frame": True, "shows": ["bright", "dark"]}
+    },
+    "classify": "part",
+    "detect_anomalies": "part",
+}
 GREYS = {"bright": 250, "dark": 5}
 
 

@@ -10,7 +10,7 @@ from inspection.models.cam import METHODS, layer_names, over_crop, raw_cams
 from inspection.models.classifier import save_classifier
 from inspection.models.crops import save_crops
 from tests.networks import tiny_classifier
-from tests.squares import draw_crops
+from tests.squares import LINE, draw_crops
 
 
 def test_the_loop_makes_the_same_maps_one_after_the_other() -> None:
@@ -39,18 +39,8 @@ def test_the_command_prints_how_many_times_as_long_the_loop_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    line = {
-        "name": "squares",
-        "normal": "normal",
-        "classes": {"normal": {}, "bright": {}, "dark": {}},
-        "regions": {
-            "part": {"size_px": [64, 32], "whole_frame": True, "shows": ["bright", "dark"]}
-        },
-        "classify": "part",
-        "detect_anomalies": "part",
-    }  # fmt: skip
     with Path("params.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump({"line": line}, file)
+        YAML().dump({"line": LINE}, file)
     save_crops(Path("artifacts/crops"), "part", draw_crops(2, fold="val", seed=1))
     save_classifier(tiny_classifier(mirror_average=True), Path("artifacts/classifier"))
     monkeypatch.setattr("sys.argv", ["cam", "--views", "12", "--looped", "2"])

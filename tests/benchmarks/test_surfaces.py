@@ -10,7 +10,7 @@ from inspection.errors import InspectionError
 from inspection.models.classifier import save_classifier
 from inspection.models.crops import save_crops
 from tests.networks import tiny_classifier
-from tests.squares import CLASSES, draw_crops, joined
+from tests.squares import CLASSES, LINE, draw_crops, joined
 
 CROPS = joined(draw_crops(16, seed=1), draw_crops(4, fold="test", seed=2))
 
@@ -63,19 +63,9 @@ def test_the_command_tells_the_auroc_of_both(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KNURL_PROCESSES", "1")
     model = tiny_classifier()
-    line = {
-        "name": "squares",
-        "normal": "normal",
-        "classes": {"normal": {}, "bright": {}, "dark": {}},
-        "regions": {
-            "part": {"size_px": [64, 32], "whole_frame": True, "shows": ["bright", "dark"]}
-        },
-        "classify": "part",
-        "detect_anomalies": "part",
-    }
     train = {"augmentation": "flip", "batch_size": 8, "track": False}
     with Path("params.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump({"line": line, "train": train}, file)
+        YAML().dump({"line": LINE, "train": train}, file)
     save_crops(Path("artifacts/crops"), "part", CROPS)
     save_classifier(model, Path("artifacts/classifier"))
     monkeypatch.setattr("sys.argv", ["surfaces", "--steps", "8"])
