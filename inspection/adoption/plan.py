@@ -50,7 +50,9 @@ class Plan:
     pictures: Sequence[Picture]
     boxes: Boxes | None
     marks_places: bool  # whether masks or boxes say where defects are
-    defect_px: float | None  # what the smaller of these measure, in the frame
+    defect_px: (
+        float | None
+    )  # what the smaller of these measure, in the frame, where it is known
     listing: Listing
 
     @property
@@ -65,10 +67,11 @@ class Plan:
 
     @property
     def window_px(self) -> tuple[int, int] | None:
-        """What is learned from of a large crop whose defects are marked; None for all of it."""
+        """What is learned from of a large crop whose defects are measured; None for all of it."""
         width, height = self.line["regions"][self.line["classify"]]["size_px"]
         is_large = width * height > MAX_CROP_PX**2
-        return (MAX_CROP_PX, MAX_CROP_PX) if is_large and self.marks_places else None
+        is_measured = self.defect_px is not None
+        return (MAX_CROP_PX, MAX_CROP_PX) if is_large and is_measured else None
 
     @property
     def part_disagreement(self) -> str:

@@ -87,7 +87,16 @@ def test_of_a_crop_larger_than_256_px_square_windows_are_learned_from(
     assert plan.window_px == ((256, 256) if is_large else None)
     lines = list(understood(plan))
     assert any("windows of 256 x 256 px are learned from" in line for line in lines) is is_large
-    assert replace(plan, marks_places=False).window_px is None
+    assert replace(plan, marks_places=False, defect_px=None).window_px is None
+
+
+def test_marks_that_nobody_could_measure_are_no_reason_to_stop() -> None:
+    """Masks of many greys are no masks to adopt, though a table may name them as such."""
+    plan = replace(boxed("0.25 0.125"), defect_px=None)
+    assert plan.marks_places
+    plan.line["regions"]["part"]["size_px"] = [320, 320]
+    assert plan.window_px is None
+    assert not any("windows of" in line for line in understood(plan))
 
 
 def test_a_camera_of_twelve_bits_is_said() -> None:
