@@ -33,7 +33,7 @@ from inspection.models.training import quiet_lightning
 from inspection.models.weights import PACKAGED, build_backbone
 from inspection.processes import keep_freed_memory
 from stages import sections
-from stages.fit_anomaly import FitAnomalyParams
+from stages.fit_anomaly import FitAnomalyParams, part_scores
 
 GREY_LEVELS = 255
 
@@ -208,12 +208,11 @@ def auroc_of_parts(scores: Floats, judged: Crops, normal: str) -> float:
     """AUROC of parts that show a defect here against normal ones, each by its worst view."""
     from sklearn.metrics import roc_auc_score
 
-    table = judged.index[["part_id", "part_label", "label"]].assign(score=scores)
-    shown = table[(table["label"] != normal) | (table["part_label"] == normal)]
-    parts = shown.groupby("part_id").agg(
-        score=("score", "max"), label=("part_label", "first")
-    )
-    return float(roc_auc_score(parts["label"] != normal, parts["score"]))
+    parts = part_scores(judged, scores, normal)
+    is_defective = parts["label"] != normal
+    # a part whose defect shows elsewhere is neither
+    counted = is_defective | (parts["part_label"] == normal)
+    return float(roc_auc_score(is_defective[counted], parts["score"][counted]))
 
 
 def told(region: str, results: Mapping[str, Result], judged: Crops, normal: str) -> str:

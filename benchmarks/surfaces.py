@@ -34,6 +34,7 @@ from inspection.models.training import Schedule, quiet_lightning
 from inspection.processes import keep_freed_memory
 from inspection.runtime.detectors import log_odds, probabilities_of
 from stages import sections
+from stages.evaluate_cam import PLACED
 from stages.train import TrainParams, mirrors, schedule_of
 
 # Features of surfaces lie apart: those of the project's crops would be pushed out by them.
@@ -44,7 +45,8 @@ COLUMNS, ROWS = 3, 2
 MAX_VIEWS_A_PART = 3
 # A side of a crop is a multiple of the coarsest cell.
 STEP_PX = 32
-# Areas of the crops: the usual one and the largest that `make adopt` proposes.
+# The long side of the usual crop, and the side of a square with the area of the largest one that
+# `make adopt` proposes.
 USUAL_PX, LARGEST_PX = 256, 512
 # Steps of each head, as adopt proposes.
 N_STEPS = 1200
@@ -101,7 +103,7 @@ def known(crops: Crops, left_out: Sequence[str]) -> Crops:
     is_known &= index["target"] != UNKNOWN
     is_known &= ~index["label"].isin(left_out)
     found = crops.rows(np.flatnonzero(is_known))
-    if found.index["target"].isin(["mask", "box"]).sum() == 0:
+    if not found.index["target"].isin(PLACED).any():
         raise InspectionError(
             "no mask or box marks a defect; choose a project that has them"
         )

@@ -44,6 +44,11 @@ class Evidence:
     labels: dict[str, str]
     source: str
 
+    @property
+    def where(self) -> str:
+        """Where the parts were judged, in words."""
+        return "out of fold" if self.source == "out_of_fold" else "on val"
+
     def scores(self, settings: Settings) -> Scores:
         """Scores (parts, scores) of the worst view, as the card calibrates them.
 

@@ -96,12 +96,11 @@ def hand_on(name: str) -> None:
 @task(**ASKS_A_REMOTE)
 def push() -> str:
     """`dvc push` where a remote is set."""
-    dvc = [sys.executable, "-m", "dvc"]
-    remote = subprocess.run([*dvc, "config", "core.remote"], capture_output=True)
-    if not remote.stdout.strip():
+    if not shared_state.dvc_remote():
         return "no remote"
 
-    pushed = subprocess.run([*dvc, "push", "--quiet"], capture_output=True, text=True)
+    command = [sys.executable, "-m", "dvc", "push", "--quiet"]
+    pushed = subprocess.run(command, capture_output=True, text=True)
     if pushed.returncode:
         # mostly the network; the retries are for that
         raise PassingError(f"dvc push: {pushed.stderr.strip()}; run it by hand")

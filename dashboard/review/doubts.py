@@ -34,7 +34,6 @@ def from_doubts(
     """
     rows = {row.path: row for row in manifest.itertuples()}
     classes = settings.classifier.classes
-    where = "out of fold" if evidence.source == "out_of_fold" else "on val"
     found = []
     for part_id, views in evidence.parts.items():
         label = evidence.labels[part_id]
@@ -55,7 +54,7 @@ def from_doubts(
                 row,
                 data,
                 kind=SUSPECT,
-                reason=f"part {part_id} looks like {classes[likeliest]} {where} "
+                reason=f"part {part_id} looks like {classes[likeliest]} {evidence.where} "
                 f"({likely[likeliest]:.2f})",
                 score=float(doubt),
             )

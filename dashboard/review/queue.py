@@ -102,7 +102,6 @@ def from_errors(
     """Escapes and overkill among parts that the models have not seen: the view that decides."""
     rows = {row.path: row for row in manifest.itertuples()}
     normal = settings.line.normal
-    where = "out of fold" if evidence.source == "out_of_fold" else "on val"
     found = []
     verdicts = evidence.verdicts(settings)
     for part_id, verdict in zip(evidence.parts, verdicts, strict=True):
@@ -119,7 +118,7 @@ def from_errors(
             rows[path],
             data,
             kind=kind,
-            reason=f"{kind} {where}: part {part_id}, labelled {label}, is {what}",
+            reason=f"{kind} {evidence.where}: part {part_id}, labelled {label}, is {what}",
             score=NOT_SCORED,
         )
         found.append(item)

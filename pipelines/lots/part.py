@@ -40,10 +40,11 @@ class Frame:
         if self.content is not None:
             return hashlib.sha256(self.content).hexdigest()
 
+        from inspection.storage import sha256_of
+
         try:
             self.n_bytes()  # refuses what is no file
-            with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return sha256_of(self.path)
         except OSError:
             return ""
 

@@ -22,7 +22,7 @@ def take() -> str:
         raise InspectionError(
             "shared: git has no remote here; add one by `git remote add origin <address>`"
         )
-    if not _printed(sys.executable, "-m", "dvc", "config", "core.remote"):
+    if not dvc_remote():
         raise InspectionError(
             "shared: DVC has no remote here; add one by `dvc remote add --default <name> <address>`"
         )
@@ -32,6 +32,11 @@ def take() -> str:
     _run("git", "merge", "--quiet", "--ff-only", "@{upstream}", may_pass=False)
     _run(sys.executable, "-m", "dvc", "pull", "--allow-missing")
     return _printed("git", "rev-parse", "--short", "HEAD")
+
+
+def dvc_remote() -> str:
+    """The name of DVC's default remote; '' where none is set."""
+    return _printed(sys.executable, "-m", "dvc", "config", "core.remote")
 
 
 def hand_on(name: str) -> None:
