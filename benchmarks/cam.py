@@ -19,7 +19,13 @@ from tqdm import tqdm
 
 from inspection.errors import InspectionError
 from inspection.geometry import Image
-from inspection.models.cam import METHODS, as_tensor, layer_names, raw_cams
+from inspection.models.cam import (
+    METHODS,
+    as_tensor,
+    grad_cam_classes,
+    layer_names,
+    raw_cams,
+)
 from inspection.models.classifier import (
     DefectClassifier,
     load_classifier_before_val,
@@ -93,16 +99,11 @@ def looped(
     model: DefectClassifier, crops: Image, classes: Sequence[int]
 ) -> Iterator[Any]:
     """The map of each view by each method and layer, one after the other, as grad-cam is used."""
-    from pytorch_grad_cam import (
-        EigenCAM,
-        GradCAM,
-        GradCAMPlusPlus,
-        HiResCAM,
-        LayerCAM,
-    )
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    for kind in (GradCAM, GradCAMPlusPlus, LayerCAM, HiResCAM, EigenCAM):
+    kinds = grad_cam_classes()
+    for method in METHODS:
+        kind = kinds[method]
         for layer in model.head.taps:
             with kind(model, [layer]) as cam:
                 for crop, number in zip(crops, classes, strict=True):

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from inspection.errors import InspectionError
 from inspection.geometry import Box, Floats, Image, locator_input
 from inspection.images import decode
 from inspection.runtime.bundle import ModelSet, verified
-from inspection.runtime.detectors import DetectorModel
 from inspection.runtime.framing import crop_windows, cut_crops, find_regions
 from inspection.runtime.sessions import OnnxSession, onnx_errors
 from inspection.runtime.verdict import PartVerdict, judge_part
@@ -76,10 +75,16 @@ class Measurement:
         Raises InspectionError where a model fails, or answers in another form than it should.
         """
         line = self.models.line
+        # a model that two detectors share runs once
+        answers: dict[str, Sequence[Any]] = {}
         for name, detector in self.models.detectors.items():
-            width, height = line.regions[detector.region].size_px
-            blank = np.zeros((height, width, line.channels), np.uint8)
-            output = _checked(name, partial(self._output, detector, blank))
+            if detector.file not in answers:
+                width, height = line.regions[detector.region].size_px
+                blank = np.zeros((height, width, line.channels), np.uint8)
+                session = self._sessions[detector.file]
+                answers[detector.file] = _checked(name, partial(session.run, blank))
+
+            output = _checked(name, partial(detector.output, answers[detector.file]))
             _check_values(name, output.values, max(1, len(detector.classes)))
 
         frame = np.zeros((BLANK_PX, BLANK_PX, line.channels), np.uint8).squeeze()
@@ -112,9 +117,6 @@ class Measurement:
             name: detector.output(answers[detector.file])
             for name, detector in detectors.items()
         }
-
-    def _output(self, detector: DetectorModel, crop: Image) -> DetectorOutput:
-        return detector.output(self._sessions[detector.file].run(crop))
 
 
 class Inspector:

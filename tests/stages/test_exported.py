@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from inspection.geometry import Image
 from inspection.models.anomaly import fit_anomaly_model
 from inspection.models.cam import ClassifierWithHeat
 from inspection.models.export import share_a_trunk
 from inspection.models.locator import Locator
 from inspection.runtime.bundle import ModelSet
 from inspection.runtime.inspector import Measurement
+from inspection.runtime.sessions import OnnxSession
 from inspection.runtime.views import DetectorOutput, View
 from stages.exported import Trained, export_models
 from tests.lines import squares_line
@@ -88,6 +91,24 @@ def test_detectors_on_one_trunk_are_one_model_that_says_what_two_would(
         wanted = DetectorOutput.of(values[0].numpy(), heat[0].numpy())
         np.testing.assert_allclose(measured[name].values, wanted.values, rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(measured[name].heat, wanted.heat, rtol=1e-2, atol=1e-3)
+
+
+def test_a_model_that_two_detectors_share_is_checked_by_one_run(
+    on_one_trunk: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = export_models(on_one_trunk, squares_line(), tmp_path)
+    measurement = Measurement(tmp_path, models)
+    runs: list[tuple[int, ...]] = []
+
+    def counted(session: OnnxSession, image: Image) -> Sequence[Any]:
+        runs.append(image.shape)
+        return run(session, image)
+
+    run = OnnxSession.run
+    monkeypatch.setattr(OnnxSession, "run", counted)
+    measurement.self_check()
+    assert len(models.detectors) == 2
+    assert len(runs) == 1
 
 
 def test_an_anomaly_model_of_another_region_is_a_model_of_its_own(

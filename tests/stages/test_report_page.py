@@ -2,7 +2,8 @@
 
 import json
 import re
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,8 @@ CROPS = {"a/7.jpg": [np.zeros((80, 160, 1), np.uint8), np.zeros((80, 80, 1), np.
 
 
 @pytest.fixture(scope="module")
-def html(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A report on a dent, a slide that is called a dent, an overkill and eight good parts."""
+def report_on(tmp_path_factory: pytest.TempPathFactory) -> Callable[[EscapeLimit], str]:
+    """Reports by their limit: on a dent, a slide called a dent, an overkill, eight good parts."""
     folder = tmp_path_factory.mktemp("report")
     make_bundle(folder / "bundle")
     inspector = Inspector(folder / "bundle")
@@ -71,8 +72,17 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
     }
     labels = {name: label for name, (_, label) in labelled.items()}
     table = outcomes.outcomes(parts, labels, inspector.card)
-    card = finished(inspector.card, table)
-    return render_report(card, evidence(folder, table, pictures(table, parts, card)))
+
+    def report(limit: EscapeLimit) -> str:
+        card = finished(inspector.card, table, limit)
+        return render_report(card, evidence(folder, table, pictures(table, parts, card)))
+
+    return report
+
+
+@pytest.fixture(scope="module")
+def html(report_on: Callable[[EscapeLimit], str]) -> str:
+    return report_on(LIMIT)
 
 
 @pytest.fixture(scope="module")
@@ -80,15 +90,15 @@ def page(html: str) -> ReportPage:
     return ReportPage(html)
 
 
-def finished(card: Card, table: pd.DataFrame) -> Card:
+def finished(card: Card, table: pd.DataFrame, limit: EscapeLimit) -> Card:
     """The card with the metrics and the lineage that the stage adds."""
     metrics: dict[str, Any] = outcomes.test_metrics(table, card, Costs()) | {
-        "limit": LIMIT.as_json()
+        "limit": limit.as_json()
         | {
             "simulated": simulated(3, 0.01),
             "hardest": {"sentence": "look at 7 (dent)"},
             "suspects": [asdict(one) for one in SUSPECTS],
-            "if_mended": claim_if_mended(LIMIT, SUSPECTS),
+            "if_mended": claim_if_mended(limit, SUSPECTS),
         },
         "cam": {
             "n": 2,
@@ -232,6 +242,14 @@ def test_what_a_limit_cannot_show_and_what_was_applied_stand_in_the_report(html:
     assert "1 pass when judged by thresholds set without them: at most 13.6 %" in text
     assert text.count("% of draws") == 4
     assert "It would help to look at 7 (dent). They stand first at the review desk." in text
+
+
+def test_only_a_limit_that_somebody_asked_for_is_an_alarm(
+    html: str, report_on: Callable[[EscapeLimit], str]
+) -> None:
+    assert '<p class="bad">Limit on escapes: at most 1.0 % escapes is not supported' in html
+    unlimited = report_on(replace(LIMIT, asked=None))
+    assert '<p class="soft">Limit on escapes: no limit on escapes' in unlimited
 
 
 def test_a_line_that_does_not_beat_review_says_so_before_its_rates(html: str) -> None:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection_with_sign_correction
 
 from inspection.evaluation.cam_scores import measures
 from inspection.models.cam import (
@@ -9,6 +10,8 @@ from inspection.models.cam import (
     METHODS,
     ClassifierWithHeat,
     as_tensor,
+    first_component,
+    grad_cam_classes,
     layer_names,
     over_crop,
     raw_cams,
@@ -108,6 +111,23 @@ def test_every_method_and_layer_gives_heat_per_crop_that_is_not_below_zero(
     for heat in found.values():
         assert heat.shape == (5, 8, 16)
         assert heat.min() >= 0
+
+
+def test_every_method_is_one_of_grad_cam() -> None:
+    assert set(grad_cam_classes()) == set(METHODS)
+
+
+def test_the_first_component_is_that_of_grad_cam_with_its_sign_corrected() -> None:
+    maps = np.random.default_rng(0).normal(size=(4, 6, 8, 16)).astype(np.float32)
+    maps[:, 2] += 3 * np.linspace(0, 1, 16) ** 4
+    expected = get_2d_projection_with_sign_correction(maps)
+    found = first_component(maps)
+    assert (found.max(axis=(1, 2)) >= -found.min(axis=(1, 2))).all()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_maps_without_any_difference_have_a_first_component_of_nought() -> None:
+    np.testing.assert_array_equal(first_component(np.ones((2, 3, 4, 5), np.float32)), 0)
 
 
 def test_one_recipe_alone_gives_the_heat_that_it_gives_among_all(trained: Trained) -> None:
