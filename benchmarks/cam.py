@@ -30,6 +30,7 @@ from inspection.models.classifier import (
     DefectClassifier,
     load_classifier_before_val,
 )
+from inspection.models.compiled import compiled
 from inspection.models.crops import load_crops
 from inspection.processes import keep_freed_memory
 from stages import sections
@@ -57,7 +58,8 @@ def main() -> None:
         raise SystemExit(f"cam: {error}") from error
 
     n_recipes = len(METHODS) * len(layer_names(model))
-    searched_s = seconds_of(raw_cams(model, crops, classes, BATCH))
+    stages_of = compiled(model, "stages", model.architecture.size_px)
+    searched_s = seconds_of(raw_cams(model, crops, classes, BATCH, stages_of=stages_of))
     n_looped = min(given.looped, len(crops))
     looped_s = seconds_of(looped(model, crops[:n_looped], classes[:n_looped]))
 

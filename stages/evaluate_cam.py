@@ -18,10 +18,12 @@ from inspection.models.cam import (
     METHODS,
     Recipe,
     as_tensor,
+    backbone_maps,
     layer_names,
     raw_cams,
 )
 from inspection.models.classifier import DefectClassifier, load_classifier_before_val
+from inspection.models.compiled import Compute, compiled
 from inspection.models.crops import Crops, drawn, evenly_spaced, load_crops
 from inspection.processes import keep_freed_memory
 from inspection.runtime.heat import overlay, scaled
@@ -88,13 +90,14 @@ def main() -> None:
     )
     keep_freed_memory()
     model = load_classifier_before_val(paths.classifier)
+    stages_of = compiled(model, "stages", model.architecture.size_px)
     val = load_crops(paths.crops, line.classify).in_fold("val")
     classes = model.architecture.classes
     labels = np.array([classes.index(label) for label in val.index["label"]])
     is_normal = labels == NORMAL
 
     # where the classifier is wrong, its heat explains the error and not the defect
-    is_true = ~is_normal & (predict(model, val) == labels)
+    is_true = ~is_normal & (predict(model, val, stages_of) == labels)
     is_placed = is_true & val.index["target"].isin(PLACED).to_numpy()
     can_measure = bool(is_placed.any())
     candidates = np.flatnonzero(is_placed if can_measure else is_true)
@@ -105,10 +108,10 @@ def main() -> None:
 
     # without marks nothing can be compared, and the other recipes need not be tried
     only = None if can_measure else DEFAULT
-    heats = _heats(model, defects, labels[shown].tolist(), only)
+    heats = _heats(model, defects, labels[shown].tolist(), only, stages_of)
     # as the service does, which never shows heat for "normal"
-    likeliest = _likeliest_defects(model, normals)
-    cold_heats = _heats(model, normals, likeliest, only)
+    likeliest = _likeliest_defects(model, normals, stages_of)
+    cold_heats = _heats(model, normals, likeliest, only, stages_of)
 
     table = pd.DataFrame()
     if can_measure:
@@ -126,27 +129,30 @@ def main() -> None:
     )
 
 
-def predict(model: DefectClassifier, crops: Crops) -> Any:
-    """Class numbers (N,) of crops."""
-    return _logits(model, crops).argmax(axis=1)
+def predict(model: DefectClassifier, crops: Crops, stages_of: Compute) -> Any:
+    """Class numbers (N,) of crops; `stages_of` is the compiled backbone."""
+    return _logits(model, crops, stages_of).argmax(axis=1)
 
 
-def _logits(model: DefectClassifier, crops: Crops) -> Any:
+def _logits(model: DefectClassifier, crops: Crops, stages_of: Compute) -> Any:
     import torch
 
     batches = []
     with torch.inference_mode():
         for start in range(0, len(crops), BATCH):
-            images = crops.images[start : start + BATCH]
-            batches.append(model(as_tensor(images)).numpy())
+            images = model.ways(as_tensor(crops.images[start : start + BATCH]))
+            maps = backbone_maps(model, images, stages_of)
+            batches.append(model.mean_of_ways(model.head(maps)).numpy())
 
     if not batches:
         return np.zeros((0, len(model.architecture.classes)))
     return np.concatenate(batches)
 
 
-def _likeliest_defects(model: DefectClassifier, crops: Crops) -> list[int]:
-    defect_logits = _logits(model, crops)[:, FIRST_DEFECT:]
+def _likeliest_defects(
+    model: DefectClassifier, crops: Crops, stages_of: Compute
+) -> list[int]:
+    defect_logits = _logits(model, crops, stages_of)[:, FIRST_DEFECT:]
     return (FIRST_DEFECT + defect_logits.argmax(axis=1)).tolist()
 
 
@@ -155,9 +161,11 @@ def _heats(
     crops: Crops,
     classes: list[int],
     only: Recipe | None,
+    stages_of: Compute,
 ) -> Heats:
     batches: dict[Recipe, list[Floats]] = defaultdict(list)
-    for recipe, heat in raw_cams(model, crops.images, classes, only=only):
+    maps = raw_cams(model, crops.images, classes, only=only, stages_of=stages_of)
+    for recipe, heat in maps:
         batches[recipe].append(heat)
     return {recipe: np.concatenate(parts) for recipe, parts in batches.items()}
 

@@ -9,6 +9,7 @@ import pytest
 
 from inspection.models.cam import EXPORTABLE, METHODS
 from inspection.models.classifier import DefectClassifier, save_classifier
+from inspection.models.compiled import compiled
 from inspection.models.crops import Crops, save_crops
 from stages import evaluate_cam
 from tests.lines import run_stage
@@ -79,6 +80,8 @@ def test_where_no_defect_is_marked_the_recipe_is_the_default_and_says_so(
 
 def test_predictions_are_class_numbers() -> None:
     crops = draw_crops(2)
-    predicted = evaluate_cam.predict(train_on_squares().model, crops)
+    model = train_on_squares().model
+    stages_of = compiled(model, "stages", model.architecture.size_px)
+    predicted = evaluate_cam.predict(model, crops, stages_of)
     np.testing.assert_array_equal(predicted, [0, 0, 1, 1, 2, 2] * 2)
-    assert len(evaluate_cam.predict(train_on_squares().model, crops.rows([]))) == 0
+    assert len(evaluate_cam.predict(model, crops.rows([]), stages_of)) == 0

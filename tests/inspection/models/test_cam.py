@@ -17,6 +17,7 @@ from inspection.models.cam import (
     raw_cams,
 )
 from inspection.models.classifier import DefectClassifier
+from inspection.models.compiled import compiled
 from inspection.models.crops import Crops
 from tests.networks import Trained, tiny_classifier
 from tests.squares import CLASSES
@@ -137,6 +138,21 @@ def test_one_recipe_alone_gives_the_heat_that_it_gives_among_all(trained: Traine
     alone = dict(raw_cams(trained.model, crops.images[:5], classes[:5], only=recipe))
     assert list(alone) == [recipe]
     np.testing.assert_array_equal(alone[recipe], among_all)
+
+
+@pytest.mark.parametrize("mirror_average", [False, True])
+def test_a_compiled_backbone_gives_the_heat_that_torch_gives(
+    trained: Trained, mirror_average: bool
+) -> None:
+    crops, classes = defects_of(trained.val)
+    model = mirroring(trained) if mirror_average else trained.model
+    stages_of = compiled(model, "stages", model.architecture.size_px)
+    expected = dict(raw_cams(model, crops.images[:5], classes[:5]))
+    found = dict(raw_cams(model, crops.images[:5], classes[:5], stages_of=stages_of))
+    assert list(found) == list(expected)
+    for recipe, heat in found.items():
+        difference = np.abs(heat - expected[recipe]).max()
+        assert difference <= 1e-3 * expected[recipe].max(), recipe
 
 
 def test_mini_batches_come_in_order_and_change_nothing(trained: Trained) -> None:
