@@ -217,13 +217,18 @@ def _advice(
 def _about_classes(
     defects: Mapping[str, Counts], costs: Costs, n_defective: int
 ) -> str:
-    """The class whose escapes cost most, or where none escape the one with the fewest parts."""
+    """The class whose escapes cost most, or where none escape the one with the fewest parts.
+
+    Nothing of a single class without an escape: of one there is no fewest.
+    """
 
     def costs_most(name: str) -> tuple[int, int]:
         return defects[name].passed, -defects[name].n
 
     name = max(defects, key=costs_most)
     counts = defects[name]
+    if not counts.passed and len(defects) == 1:
+        return ""
     if not counts.passed:
         return (
             f"more parts of {name}: {counts.n} of {n_defective} defective parts are of this "

@@ -96,6 +96,13 @@ def test_few_parts_without_an_error_beat_review_by_point_alone_and_more_would_sh
     assert not cost_report(*fewer, "normal", COSTS).surely_beats_review_all
 
 
+def test_of_a_single_class_without_an_escape_none_is_the_one_with_the_fewest_parts() -> None:
+    report = cost_report(*table(normal=(60, 6, 0), scratch=(0, 3, 30)), "normal", COSTS)
+    assert [one.split(":")[0] for one in report.advice] == ["more parts to measure on"]
+    escaped = cost_report(*table(normal=(60, 6, 0), scratch=(1, 2, 30)), "normal", COSTS)
+    assert escaped.advice[0].startswith("more parts or better features for scratch: 1 of its 33")
+
+
 def test_a_line_that_surely_pays_needs_no_advice() -> None:
     report = cost_report(*table(normal=(500, 20, 0), dent=(0, 2, 300)), "normal", COSTS)
     assert report.surely_beats_review_all
