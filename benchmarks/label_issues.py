@@ -1,7 +1,9 @@
 """How many spoiled labels are among the first suspects, of a drawn line, whose truth is known.
 
 Asked of stage clean_labels, or with --desk of the review desk, which adds what the trained models
-say of parts that they have not seen. Run it from the root of a project whose stages have run.
+say of parts that they have not seen. With --answers it writes down what a person who always sees
+the truth would answer to the desk's first questions, twice as many as labels are wrong, so that one
+can see what answers are worth. Run it from the root of a project whose stages have run.
 """
 
 import argparse
@@ -12,6 +14,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import pandas as pd
 
 from dashboard.evidence import stored
 from dashboard.explorer.views import views_of
@@ -26,14 +30,17 @@ from dashboard.places import (
     MANIFEST,
 )
 from dashboard.review.doubts import from_doubts
-from dashboard.review.queue import from_errors, from_issues, merged, read_issues
+from dashboard.review.queue import Item, from_errors, from_issues, merged, read_issues
+from inspection.curation.reviews import REVIEW_COLUMNS
 from inspection.runtime.bundle import read_card
 from inspection.runtime.detectors import detector_folders
-from inspection.storage import read_table
+from inspection.storage import read_table, write_table
 
 TRUTH = Path("samples/truth/truth.json")
 # As many suspects as labels are wrong, and twice as many.
 TIMES = (1, 2)
+# Who has answered, in reviews/labels.csv.
+REVIEWER = "truth"
 
 
 def main() -> None:
@@ -48,10 +55,18 @@ def main() -> None:
     parser.add_argument(
         "--desk", action="store_true", help="in the order of the review desk"
     )
+    parser.add_argument(
+        "--answers", type=Path, help="file for the answers, such as reviews/labels.csv"
+    )
     arguments = parser.parse_args()
-    suspects = of_the_desk() if arguments.desk else listed(arguments.issues)
     text = arguments.truth.read_text(encoding="utf-8")
-    wrong = spoiled(json.loads(text)["views"])
+    truth = json.loads(text)["views"]
+    wrong = spoiled(truth)
+    if arguments.desk or arguments.answers:
+        asked = of_the_desk()
+        suspects = [composed(str(item.path)) for item in asked]
+    else:
+        suspects = listed(arguments.issues)
 
     for times in TIMES:
         sys.stdout.write(
@@ -63,6 +78,22 @@ def main() -> None:
                 f"  {name:24} {found:4} of {wanted:4}   recall {share:.2f}\n"
             )
 
+    if arguments.answers:
+        first = asked[: max(TIMES) * len(wrong)]
+        write_table(arguments.answers, answered(first, truth))
+
+
+def answered(
+    asked: Sequence[Item], truth: Mapping[str, Mapping[str, Any]]
+) -> pd.DataFrame:
+    """The rows of reviews/labels.csv with the true class of each view that is asked about."""
+    classes = {composed(name): view["true_class"] for name, view in truth.items()}
+    rows = []
+    for item in asked:
+        label = classes[composed(str(item.path))]
+        rows.append((item.image_sha256, label, REVIEWER, item.reason))
+    return pd.DataFrame(rows, columns=list(REVIEW_COLUMNS))
+
 
 def listed(issues: Path) -> list[str]:
     """The names of the files that clean_labels suspects, the likeliest first."""
@@ -70,8 +101,8 @@ def listed(issues: Path) -> list[str]:
         return [composed(row["path"]) for row in csv.DictReader(file)]
 
 
-def of_the_desk() -> list[str]:
-    """The names of the files that the review desk asks about, in its order."""
+def of_the_desk() -> list[Item]:
+    """The views that the review desk asks about, in its order."""
     card = read_card(BUNDLE)
     manifest = read_table(MANIFEST)
     found = from_issues(read_issues(ISSUES), manifest, DATA)
@@ -81,7 +112,7 @@ def of_the_desk() -> list[str]:
     if evidence is not None:
         found += from_errors(evidence, card, manifest, DATA)
         found += from_doubts(evidence, card, manifest, DATA)
-    return [composed(str(item.path)) for item in merged(found)]
+    return merged(found)
 
 
 def spoiled(truth: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

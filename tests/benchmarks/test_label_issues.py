@@ -4,7 +4,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.label_issues import listed, of_the_desk, recall, spoiled
+from benchmarks.label_issues import (
+    answered,
+    composed,
+    listed,
+    of_the_desk,
+    recall,
+    spoiled,
+)
 from inspection.evaluation.part_scores import OUT_OF_FOLD
 from tests.dashboard.conftest import line_folder as line_folder
 
@@ -40,9 +47,15 @@ def test_the_desk_asks_about_what_the_models_doubt_besides_what_is_listed() -> N
         values = rows.assign(**{f"value_{i}": 9.0 if i == 2 else -9.0 for i in range(n)})
         values.to_parquet(folder / OUT_OF_FOLD)
     before = listed(Path("artifacts/labels/issues.csv"))
-    found = of_the_desk()
+    asked = of_the_desk()
+    found = [composed(str(item.path)) for item in asked]
     assert set(before) < set(found)
     assert len(found) == len(set(found))
+
+    truth = {str(name): {"true_class": "slide"} for name in found}
+    rows = answered(asked[:2], truth)
+    assert rows["image_sha256"].tolist() == [item.image_sha256 for item in asked[:2]]
+    assert set(rows["label"]) == {"slide"}
 
 
 def test_broken_views_do_not_count_and_names_agree_in_either_unicode_form() -> None:
