@@ -135,9 +135,8 @@ class Browser:
             time.sleep(0.05)
 
     def press(self, key: str) -> None:
-        """Press a key by its name, as `ArrowDown` or `s`."""
-        is_letter = len(key) == 1 and key.isalpha()
-        given = {"key": key, "code": f"Key{key.upper()}" if is_letter else key}
+        """Press a key by its name, as `ArrowDown`, `s` or `2`."""
+        given = {"key": key, "code": _code(key)}
         self.call("Input.dispatchKeyEvent", type="keyDown", **given)
         self.call("Input.dispatchKeyEvent", type="keyUp", **given)
 
@@ -196,6 +195,13 @@ class Browser:
             y=y,
             **more,
         )
+
+
+def _code(key: str) -> str:
+    """What the protocol calls the place of a key on the keyboard."""
+    if len(key) > 1:
+        return key
+    return f"Digit{key}" if key.isdigit() else f"Key{key.upper()}"
 
 
 def _button(text: str) -> str:

@@ -35,6 +35,8 @@ from pipelines.champions import RELEASES, usual_path
 VERDICTS = Path("verdicts")
 ACCEPTED = "accepted.jsonl"
 TOLD = "told.json"
+# What was found last, for the line report of the dashboard.
+FOUND = "watched.json"
 # What a camera sees on a line with a takt of ten seconds, in two shifts.
 PARTS_A_DAY = 5000
 # One false alarm in twenty days: rarer than real ones, or nobody will look.
@@ -84,6 +86,7 @@ def main() -> None:
             false_alarms_a_day=given.false_alarms_a_day,
         )
         tell_new(given.verdicts, found.alarms)
+        keep(given.verdicts, found)
     except InspectionError as error:
         sys.stderr.write(f"watch: failed\n{error}\n")
         raise SystemExit(1) from error
@@ -150,6 +153,18 @@ def tell_new(folder: Path, found: Sequence[Alarm]) -> list[Alarm]:
     if new:
         write_json(path, sorted({*known, *map(_name, new)}))
     return new
+
+
+def keep(folder: Path, found: Watched) -> None:
+    """Write what was found beside the log, where the dashboard reads it."""
+    content = {
+        "at": now(),
+        "since": found.since,
+        "n_parts": found.n_parts,
+        "rates": rates_table(found),
+        "alarms": alarm_rows(found.alarms),
+    }
+    write_json(folder / FOUND, content)
 
 
 def text_of(found: Watched) -> str:

@@ -47,6 +47,7 @@ def watch(
     found = watching.watched(
         folder, parts_a_day=parts_a_day, false_alarms_a_day=false_alarms_a_day
     )
+    watching.keep(folder, found)
     create_table_artifact(
         watching.rates_table(found),
         key="watch-rates",

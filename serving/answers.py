@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +15,7 @@ from inspection.runtime.bundle import Card
 from inspection.runtime.defect_boxes import DefectBox
 from inspection.runtime.detectors import Thresholds
 from inspection.runtime.heat import overlay
+from inspection.runtime.heat_recipes import heat_recipe
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
@@ -49,7 +50,8 @@ class ViewAnswer(BaseModel):
 
     `scores` are `fused`, of all detectors together, 0..1, and those of the detectors; a higher one
     is more suspicious. `verdicts` and `thresholds` are of the scores that decide.
-    `heatmaps` are PNG pictures of each detector's crop in base64, where asked for.
+    `heatmaps` are PNG pictures of each detector's crop in base64, where asked for, and
+    `heat_recipes` how each of them was made.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ViewAnswer(BaseModel):
     boxes: list[BoxAnswer]
     reasons: list[str]
     heatmaps: dict[str, str] | None = None
+    heat_recipes: dict[str, str] | None = None
 
 
 class ModelAnswer(BaseModel):
@@ -192,6 +195,7 @@ def _view(
         boxes=[_box(found) for found in view.boxes],
         reasons=view.reasons,
         heatmaps=heatmaps,
+        heat_recipes=None if heatmaps is None else _heat_recipes(heatmaps, card),
     )
 
 
@@ -219,6 +223,10 @@ def _heatmaps(outputs: ViewOutputs, view: ViewVerdict, card: Card) -> dict[str, 
         name: _png(overlay(outputs.crops[card.detectors[name].region], heat))
         for name, heat in view.heat.items()
     }
+
+
+def _heat_recipes(names: Iterable[str], card: Card) -> dict[str, str]:
+    return {name: heat_recipe(card.detectors[name]) for name in names}
 
 
 def _png(rgb: Image) -> str:

@@ -166,7 +166,7 @@ def _classifier_card() -> DetectorCard:
         calibration=TemperatureScaling(temperature=1.0),
         thresholds=None,
         heat=HeatScale(cold=-2.0, hot=3.0, box_threshold=0.5),
-        evidence={"method": "drawn"},
+        evidence={"method": "drawn", "layer": "brightness"},
     )
 
 
@@ -177,7 +177,7 @@ def _anomaly_card() -> DetectorCard:
         calibration=StandardScore(mean=0.0, std=1.0),
         thresholds=Thresholds(accept_below=UNUSUAL, reject_above=BEYOND),
         heat=HeatScale(cold=0.0, hot=4.0, box_threshold=0.5),
-        evidence={},
+        evidence={"features": "filters"},
     )
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import address, errors, loading
 from dashboard.embedding.atlas import Atlas
+from dashboard.embedding.clusters import N_CLUSTERS, clusters
 from dashboard.embedding.plane import (
     CAMERA,
     COLOURED_BY,
@@ -28,12 +29,13 @@ from dashboard.explorer.page import choose_version
 from dashboard.explorer.views import ALL, FOLDS
 from dashboard.palette import PALETTE, class_colours
 from dashboard.pictures import crop_and_heat, heat_scale, jpeg
-from dashboard.places import file_name
+from dashboard.places import SHORTCUTS, SPLIT, file_name
 from dashboard.review.actions import EVERYTHING
 from dashboard.versions import Version
 from inspection.line import Line
 from inspection.runtime.detectors import CLASSIFIER
 from inspection.runtime.verdict import VERDICTS, ViewVerdict, judge_part
+from inspection.storage import read_json, read_table
 
 WITHOUT_TEST, WITH_TEST = "without the test fold", "all views"
 # The chart reports a brush, or the view that was clicked, under these names.
@@ -72,6 +74,7 @@ def main() -> None:
         shown = points[points[FOLD] != "test"]
     _show_plane(shown, drawn, colour, version)
     _show_agreement(atlas, shown, colour)
+    _show_clusters(atlas, shown, version)
 
     n_absent = len(manifest) - len(points)
     if n_absent:
@@ -247,6 +250,38 @@ def _show_agreement(atlas: Atlas, points: pd.DataFrame, colour: str) -> None:
             "class stands in the line report, under *Data and labels*."
         )
     st.caption(said)
+
+
+def _show_clusters(atlas: Atlas, points: pd.DataFrame, version: Version) -> None:
+    """The clusters that are a circumstance which tells a class, by the audit of stage split."""
+    if not SHORTCUTS.is_file() or not SPLIT.is_file():
+        st.caption("Which clusters are a camera or a day: `dvc repro split` audits it.")
+        return
+
+    classes: dict[str, str] = read_json(SPLIT).get("shortcut_classes", {})
+    audited = read_table(SHORTCUTS)
+    names = [name for name in classes if name in audited]
+    found = clusters(atlas.embeddings, points, audited[["path", *names]])
+    if not classes or not found:
+        st.caption(
+            "No cluster is a camera, a day or another circumstance that the shortcut audit names."
+        )
+        return
+
+    lines = []
+    for one in found:
+        link = address.link(
+            "map",
+            model=version.name,
+            colour=st.session_state["colour"],
+            area=str(one.area),
+        )
+        lines.append(f"- {one.sentence(classes)} ([look at them]({link}))")
+    with st.expander(
+        f"{len(found)} of {N_CLUSTERS} clusters are a circumstance that tells a class: a model may "
+        "read it instead of the defect"
+    ):
+        st.markdown("\n".join(lines))
 
 
 def _chosen(points: pd.DataFrame) -> pd.DataFrame:

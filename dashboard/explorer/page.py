@@ -8,8 +8,9 @@ import streamlit as st
 from dashboard import address, errors, loading
 from dashboard.explorer.compare import show_comparison
 from dashboard.explorer.views import (
-    ALL,
+    EVERY_PART,
     FOLDS,
+    ONLY,
     Mistake,
     labels_in,
     mistakes,
@@ -32,11 +33,11 @@ from dashboard.versions import Version, named
 from inspection.errors import InspectionError
 from inspection.parts import part_label
 from inspection.runtime.bundle import CARD, Card
+from inspection.runtime.heat_recipes import heat_recipe
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
 
-NO_JUMP = "-"
 COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
 # Views of a part beside each other, at this width: three fit beside the sidebar at 1024 px.
 STRIP_PX = 165
@@ -56,6 +57,14 @@ def main() -> None:
         version = choose_version(loading.models(), "model", "Model")
         views = loading.views()
         of_part = _choose_part(views, version)
+    if of_part.empty:
+        desk = address.link("review", kind="escape")
+        st.success(
+            "No part of this fold and class is one of these. Choose *every part*, another class "
+            "or another fold. Errors on parts that the model had not learned wait at the "
+            f"[review desk]({desk})."
+        )
+        return
 
     card = version.card
     outputs = [loading.measured(version, path) for path in of_part["path"]]
@@ -101,16 +110,18 @@ def choose_version(found: Sequence[Version], key: str, title: str) -> Version:
 
 
 def _choose_part(views: pd.DataFrame, version: Version) -> pd.DataFrame:
-    """The sidebar: fold, class and part, and the jump to an error; the views of the part."""
+    """The sidebar: fold, which of its parts, class and part; the views of the part.
+
+    No views where no part is one of those that were asked for.
+    """
     address.recall("fold", FOLDS)
     fold = st.selectbox("Fold", FOLDS, key="fold")
     if fold == "test":
         st.warning("Test fold: look, but choose nothing by it.")
 
-    # before the widgets below: a jump sets what they show
     in_fold = views[views["fold"] == fold]
-    _offer_errors(in_fold, version, fold)
-
+    address.recall("only", list(ONLY))
+    only = st.selectbox("Show", list(ONLY), key="only")
     labels = labels_in(in_fold, version.card)
     address.recall("label", labels)
     label = st.selectbox("Class", labels, key="label")
@@ -118,16 +129,21 @@ def _choose_part(views: pd.DataFrame, version: Version) -> pd.DataFrame:
     if kept.empty:
         raise InspectionError(f"fold {fold}: has no views; choose another fold")
 
-    part_ids = list(dict.fromkeys(kept["part_id"]))
+    parts = _parts_shown(only, kept, in_fold, version)
+    address.note("fold", "only", "label")
+    if not parts:
+        return in_fold.head(0)
+
+    part_ids = list(parts)
     address.recall("part", part_ids)
-    part_id = st.selectbox("Part", part_ids, key="part")
+    part_id = st.selectbox("Part", part_ids, key="part", format_func=parts.__getitem__)
     _offer_neighbours(
         "part",
         part_ids,
         back=("Back", "Left"),
         forth=("Next", "Right"),
     )
-    address.note("fold", "label", "part")
+    address.note("part")
     return in_fold[in_fold["part_id"] == part_id]
 
 
@@ -175,46 +191,21 @@ def _go(key: str, options: Sequence[str], place: int) -> None:
         st.session_state[key] = options[place]
 
 
-def _offer_errors(in_fold: pd.DataFrame, version: Version, fold: str) -> None:
-    st.divider()
-    asked = f"errors of {fold} by {version.name}"
-    if st.button(f"Find the worst errors ({len(in_fold)} views)"):
-        st.session_state[asked] = True
-    if not st.session_state.get(asked):
-        return
+def _parts_shown(
+    only: str, kept: pd.DataFrame, in_fold: pd.DataFrame, version: Version
+) -> dict[str, str]:
+    """The parts that can be chosen and how each is called; mistakes alone come the worst first."""
+    part_ids = list(dict.fromkeys(kept["part_id"]))
+    if only == EVERY_PART:
+        return {part_id: part_id for part_id in part_ids}
 
     folder = version.folder
     stamps = (str(folder), stamp(folder / CARD), stamp(FOLDS_TABLE))
+    fold = in_fold["fold"].iloc[0]
     found = _mistakes(stamps, fold, in_fold, loading.inspector(folder))
-    st.caption(
-        f"{len(found)} parts judged wrongly, or for the wrong reason; the worst first"
-    )
-
-    def named(option: str | int) -> str:
-        if isinstance(option, str):
-            return NO_JUMP
-        return str(found[option])
-
-    numbers = range(len(found))
-    st.selectbox(
-        "Jump to",
-        [NO_JUMP, *numbers],
-        format_func=named,
-        key="jump",
-        on_change=_jump,
-        args=(found,),
-    )
-    st.divider()
-
-
-def _jump(found: list[Mistake]) -> None:
-    chosen = st.session_state["jump"]
-    if chosen == NO_JUMP:
-        return
-    mistake = found[chosen]
-    st.session_state["label"] = ALL
-    st.session_state["part"] = mistake.part_id
-    st.session_state["view"] = mistake.worst_view
+    asked = [one for one in found if one.kind in ONLY[only] and one.part_id in part_ids]
+    st.caption(f"{len(asked)} of {len(part_ids)} parts, the worst first")
+    return {one.part_id: str(one) for one in asked}
 
 
 def _show_verdict(verdict: PartVerdict, label: str, version: Version) -> None:
@@ -318,10 +309,11 @@ def _show_crops(outputs: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
         both = crop_and_heat(outputs.crops[region], heat)
         is_turned = outputs.windows[region].turned
         turned = ", turned by 180 degrees" if is_turned else ""
+        recipe = heat_recipe(detector)
         peak = heat.max()
         st.image(
             jpeg(both),
-            caption=f"{region}{turned}; {name}: peak heat {peak:.2f}",
+            caption=f"{region}{turned}, and heat of {name} ({recipe}): peak {peak:.2f}",
             width="stretch",
             output_format="JPEG",
         )
@@ -376,7 +368,7 @@ def _mistakes(
     _inspector: Inspector,
 ) -> list[Mistake]:
     card = _inspector.card
-    doing = "Inspecting the fold"
+    doing = f"Inspecting the fold ({len(_in_fold)} views)"
     bar = st.progress(0.0, doing)
 
     parts: list[tuple[str, str, PartVerdict]] = []

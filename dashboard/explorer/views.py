@@ -8,6 +8,7 @@ import pandas as pd
 from dashboard.explorer.heats import hottest_place_px
 from inspection.boxes import boxes_of, defect_boxes, parse_boxes
 from inspection.errors import InspectionError
+from inspection.evaluation.cam_scores import EDGE_FRACTION
 from inspection.geometry import Box
 from inspection.runtime.bundle import Card
 from inspection.runtime.detectors import BEYOND, CLASSIFIER, FUSED
@@ -17,6 +18,13 @@ from inspection.runtime.verdict import PartVerdict, ViewVerdict
 FOLDS = ("val", "train", "test")
 ALL = "all"
 KINDS = ("escape", "overkill", "wrong defect", "wrong reason")
+# Which parts can be asked for: all of them, or those of some kinds of mistakes, the worst first.
+EVERY_PART = "every part"
+ONLY: Mapping[str, Sequence[str]] = {
+    EVERY_PART: (),
+    "only errors": ("escape", "overkill", "wrong defect"),
+    "only right for the wrong reason": ("wrong reason",),
+}
 # Crop pixels by which the hottest place may miss a labelled box: the grid that heat lies on.
 MISS_PX = GRID_PX
 
@@ -26,7 +34,7 @@ class Mistake:
     """A part on which label and verdict disagree, or agree for the wrong reason.
 
     `kind` is one of KINDS. The reason is wrong where the classifier's heat in the deciding view
-    peaks off every box of a labelled defect.
+    peaks off every box of a labelled defect, or, where none is boxed, on the edge of the crop.
 
     `suspicion` is the highest fused score among the views, 0..1.
     """
@@ -40,12 +48,14 @@ class Mistake:
     suspicion: float
 
     def __str__(self) -> str:
-        what = f"{self.label}, said {self.said}"
-        if self.kind == "escape":
-            what = f"{self.label} passed"
-        if self.kind == "wrong reason":
-            what = f"{self.label}, hottest off the labelled box"
-        return f"{self.kind}: part {self.part_id}, {what} ({self.suspicion:.3f})"
+        """Short, as it stands in the sidebar."""
+        what = {
+            "escape": "passed",
+            "overkill": f"rejected as {self.said}",
+            "wrong defect": f"said {self.said}",
+            "wrong reason": "hottest elsewhere",
+        }[self.kind]
+        return f"{self.part_id}: {self.label}, {what}"
 
 
 def views_of(manifest: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
@@ -116,7 +126,8 @@ def mistakes(
     found = []
     for part_id, label, verdict in parts:
         kind = _kind(label, verdict, card)
-        if not kind and looks_elsewhere(verdict, card, boxes or {}):
+        is_defect = label != card.line.normal
+        if is_defect and not kind and looks_elsewhere(verdict, card, boxes or {}):
             kind = "wrong reason"
         if not kind:
             continue
@@ -135,9 +146,10 @@ def mistakes(
 
 
 def looks_elsewhere(verdict: PartVerdict, card: Card, boxes: Mapping[str, str]) -> bool:
-    """Whether the classifier's heat in the deciding view peaks off every labelled defect.
+    """Whether the classifier's heat in the deciding view peaks where the defect cannot be.
 
-    Only where that view is held back, its region was found, and a defect that shows there is boxed.
+    That is off every labelled box; where no defect is boxed, on the edge of the crop, if the
+    verdict names a defect that shows there. Only where the view is held back and its region found.
     """
     if verdict.verdict == "pass":
         return False
@@ -153,10 +165,12 @@ def looks_elsewhere(verdict: PartVerdict, card: Card, boxes: Mapping[str, str]) 
     defects = defect_boxes(labelled, card.line)
     classes_shown = card.line.regions[region].shows
     places = boxes_of(defects, classes_shown)
-    if not places:
-        return False
-
     x, y = hottest_place_px(heat, window.size_px)
+    if not places:
+        is_warm = heat.max() > 0
+        is_named = view.label in classes_shown
+        return is_warm and is_named and _on_edge(x, y, window.size_px)
+
     places_in_crop = [window.to_crop(place) for place in places]
     return not any(_holds(place, x, y) for place in places_in_crop)
 
@@ -168,6 +182,15 @@ def _holds(box: Box, x: float, y: float) -> bool:
     in_width = left <= x <= right
     in_height = top <= y <= bottom
     return in_width and in_height
+
+
+def _on_edge(x: float, y: float, size_px: Sequence[int]) -> bool:
+    """Whether a place (crop pixels) lies on the edge, as stage evaluate_cam counts it."""
+    width_px, height_px = size_px
+    margin_x, margin_y = EDGE_FRACTION * width_px, EDGE_FRACTION * height_px
+    in_width = margin_x <= x <= width_px - margin_x
+    in_height = margin_y <= y <= height_px - margin_y
+    return not (in_width and in_height)
 
 
 def _rank(mistake: Mistake) -> tuple[int, float]:

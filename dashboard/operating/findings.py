@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from dashboard.times import to_the_minute
 from inspection.runtime.verdict import VERDICTS
 from inspection.runtime.verdict_log import DailyCount
 
@@ -77,3 +78,34 @@ def running(found: Iterable[DailyCount]) -> pd.DataFrame:
             row[verdict] = of_day[verdict]
         rows.append(row)
     return pd.DataFrame(rows, columns=["day", "release", "parts", *VERDICTS])
+
+
+def watched_sentence(found: Mapping[str, Any]) -> str:
+    """What the watch found last, and when."""
+    at = to_the_minute(found["at"])
+    since = f" since {to_the_minute(found['since'])}" if found["since"] else ""
+    alarms = found["alarms"]
+    said = "nothing has drifted"
+    if alarms:
+        said = f"**{len(alarms)} alarms: something has changed**"
+    return f"Looked at {found['n_parts']} parts{since} on {at}: {said}."
+
+
+def rates(found: Mapping[str, Any]) -> pd.DataFrame:
+    """Escapes and overkill as they run, by what people said of parts that the service judged."""
+    columns = {
+        "rate": "rate",
+        "estimate": "estimate",
+        "bound": "at most",
+        "basis": "rests on",
+    }
+    table = pd.DataFrame(found["rates"], columns=list(columns))
+    return table.rename(columns=columns)
+
+
+def drift(found: Mapping[str, Any]) -> pd.DataFrame:
+    """What has changed in what the service sees, an alarm a row."""
+    table = pd.DataFrame(found["alarms"])
+    for time in ("since", "noticed"):
+        table[time] = table[time].map(to_the_minute)
+    return table

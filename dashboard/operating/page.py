@@ -9,7 +9,13 @@ import streamlit as st
 
 from dashboard import address, errors, loading
 from dashboard.evidence import Evidence
-from dashboard.operating.findings import running, sentences
+from dashboard.operating.findings import (
+    drift,
+    rates,
+    running,
+    sentences,
+    watched_sentence,
+)
 from dashboard.operating.points import (
     Operation,
     by_class,
@@ -29,7 +35,7 @@ from dashboard.operating.trials import (
     evidence_table,
 )
 from dashboard.palette import class_colours, legend
-from dashboard.places import BUNDLE, VERDICTS, stamp
+from dashboard.places import BUNDLE, SPLIT, VERDICTS, stamp
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.evaluation.rates import parts_needed, percent
@@ -39,8 +45,10 @@ from inspection.runtime.verdict import VERDICTS as PART_VERDICTS
 from inspection.runtime.verdict_log import FILE, daily_verdicts
 from inspection.storage import read_json
 
-SPLIT, LABELS = Path("metrics/split.json"), Path("metrics/clean_labels.json")
+LABELS = Path("metrics/clean_labels.json")
 EVIDENCE, DRILL = Path("metrics/evidence.json"), Path("metrics/drill.json")
+# Written by `make watch` beside the service's log.
+WATCHED = VERDICTS / "watched.json"
 OFF = "no limit"
 # Steps of the sliders; the card's own values are put among them.
 ESCAPE_COSTS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -52,7 +60,15 @@ CHART_PX = 220
 # What stands where a table has no value.
 ABSENT = "-"
 # no outcome: bars of a histogram at most, and lengths in px of the dashes of a threshold
-MAX_BARS, DASHES_PX = 30, [4, 3]
+MAX_BARS, DASHES_PX = 20, [4, 3]
+# What the columns of `reliability` are called on the page.
+RELIABILITY = {
+    "bin": "fused score",
+    "n": "parts",
+    "share": "defective",
+    "low": "at least",
+    "high": "at most",
+}
 # no outcome: decimals of the reliability table; some hundred parts give no finer ones
 DECIMALS = 3
 # no outcome: operating points that are no longer kept are chosen anew
@@ -253,8 +269,12 @@ def _show_scores(found: Operation, evidence: Evidence) -> None:
         "shown as log-odds: 0 is as likely from a defective part as from a normal one."
     )
     st.markdown("Of parts with this fused score, so many are defective:")
-    table = reliability(rows, found.settings.line.normal)
+    table = reliability(rows, found.settings.line.normal).rename(columns=RELIABILITY)
     st.dataframe(table.round(DECIMALS), hide_index=True, height="content")
+    st.caption(
+        "A score that means what it says has its mean between *at least* and *at most*, one-sided "
+        "95 % bounds of the share."
+    )
 
 
 def _histogram(
@@ -298,9 +318,32 @@ def _show_running(card: Card) -> None:
 
     counts = daily_verdicts(VERDICTS, card.line.name, n_days=N_DAYS)
     st.dataframe(running(counts), hide_index=True)
+    st.caption(f"The last {N_DAYS} days up to the last part.")
+    _show_watched()
+
+
+def _show_watched() -> None:
+    """Running rates and drift, as the watch has found them."""
+    st.markdown("**Running rates and drift**")
+    if not WATCHED.is_file():
+        st.info(
+            "Nobody has looked yet: `make watch` holds what the service sees against what it saw "
+            "before, and its verdicts against what people said of the parts."
+        )
+        return
+
+    found = read_json(WATCHED)
+    st.markdown(watched_sentence(found))
+    st.dataframe(rates(found), hide_index=True)
+    if found["alarms"]:
+        st.dataframe(drift(found), hide_index=True)
+        st.caption(
+            "Where the change is meant, `python -m pipelines.watch --accept REASON` makes the new "
+            "level the usual one."
+        )
     st.caption(
-        f"The last {N_DAYS} days up to the last part. Running rates of escapes and overkill, with "
-        "bounds, and drift: `make watch` tells them."
+        "Rates hold where the checked parts of a verdict were drawn without looking; *at most* is "
+        "a one-sided 95 % bound. `make watch` looks anew."
     )
 
 

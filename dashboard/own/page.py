@@ -8,6 +8,7 @@ from dashboard.explorer.views import score_table
 from dashboard.pictures import crop_and_heat, frame_of, heat_scale, jpeg, marked_frame
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import Card
+from inspection.runtime.heat_recipes import heat_recipe
 from inspection.runtime.verdict import ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
 
@@ -63,11 +64,12 @@ def _show_view(view: View, seen: ViewOutputs, judged: ViewVerdict, card: Card) -
 
 def _show_heat(seen: ViewOutputs, judged: ViewVerdict, card: Card) -> None:
     for name, heat in judged.heat.items():
-        region = card.detectors[name].region
+        detector = card.detectors[name]
+        region = detector.region
         both = crop_and_heat(seen.crops[region], heat)
         st.image(
             jpeg(both),
-            caption=f"{region}, and heat of {name}",
+            caption=f"{region}, and heat of {name} ({heat_recipe(detector)})",
             width="stretch",
             output_format="JPEG",
         )

@@ -110,7 +110,9 @@ def _show_crops(judged: ViewVerdict, outputs: ViewOutputs, card: Card) -> None:
 def show_alike(item: Item, outputs: ViewOutputs, version: Version) -> None:
     """The other views of the part, and the most similar ones of other parts, with their labels."""
     manifest = loading.clean_manifest()
-    is_of_part = manifest["part_id"] == item.part_id
+    # the service's parts are numbered by themselves: the same number may be another part
+    is_in_data = not item.request_id
+    is_of_part = (manifest["part_id"] == item.part_id) & is_in_data
     of_part = manifest[is_of_part]
     is_other = of_part["image_sha256"] != item.image_sha256
     others = of_part[is_other]

@@ -28,6 +28,7 @@ from dashboard.review.journal import Journal, Places
 from dashboard.review.labels import VAGUE, LabelTable
 from dashboard.review.queue import (
     KINDS,
+    SERVICE_REVIEW,
     Item,
     from_errors,
     from_issues,
@@ -234,8 +235,9 @@ def _current(chosen: Sequence[Item]) -> Item:
     def named(sha256: str) -> str:
         one = by_id[sha256]
         place = 1 + ids.index(sha256)
-        name = file_name(one.path)
-        return f"{place} of {len(ids)}: part {one.part_id}, {one.label}, {name}"
+        # a picture of the service is kept by its hash, which tells a person nothing
+        name = "" if one.request_id else f", {file_name(one.path)}"
+        return f"{place} of {len(ids)}: part {one.part_id}, {one.label}{name}"
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _offer_neighbours(ids)
@@ -282,7 +284,9 @@ def _show(
     is_suggested = item.suggested not in ("", item.label)
     against = f", {item.suggested}?" if is_suggested else ""
     held = " · held until decided" if item.held else ""
-    st.subheader(f"{KINDS[item.kind]}: labelled {item.label}{against}")
+    # of what the service sent to review nobody has said anything yet
+    said = "judged" if item.kind == SERVICE_REVIEW else "labelled"
+    st.subheader(f"{KINDS[item.kind]}: {said} {item.label}{against}")
     st.markdown(f"{_plain(item.reason)}{held}")
     if votes:
         st.markdown(f"**Said so far:** {_plain(spoken(votes))}")
@@ -302,8 +306,7 @@ def _show(
             save=partial(actions.save_boxes, item, journal, reviewer),
         )
     looks.show_pictures(item, judged, outputs, version, editor)
-    if is_in_data:
-        looks.show_alike(item, outputs, version)
+    looks.show_alike(item, outputs, version)
 
 
 def _show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:

@@ -21,6 +21,8 @@ from inspection.runtime.verdict_log import Feedback, LoggedPart, LoggedView
 
 # A label that something else is likelier than.
 SUSPECT = "suspect"
+# What the service judged, and nobody has said anything of.
+SERVICE_REVIEW = "service_review"
 # Kinds in the order of what an answer moves: what reviewers disagree on waits for a third person
 # alone, and may be in no other list any more (a label that is settled takes its view off the
 # suspects, and its boxes may be disputed); an error on an unseen part moves a threshold; a view in
@@ -35,7 +37,7 @@ KINDS = {
     "part_disagreement": "Views of a part disagree",
     SUSPECT: "Looks like another class",
     "feedback": "Feedback against the verdict",
-    "service_review": "Sent to review by the service",
+    SERVICE_REVIEW: "Sent to review by the service",
     "link": "Opened by a link",
 }
 STATES = ("open", "disputed", "settled")
@@ -330,7 +332,7 @@ def _doubt(part: LoggedPart, said: Feedback | None, normal: str) -> tuple[str, s
     is_review = part.verdict == "review"
     if said is None:
         if is_review:
-            return "service_review", f"sent to review as {part.label}, {when}"
+            return SERVICE_REVIEW, f"sent to review as {part.label}, {when}"
         return "", ""
 
     is_good = said.label == normal

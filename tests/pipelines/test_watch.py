@@ -23,7 +23,7 @@ from inspection.runtime.recording import logged_views
 from inspection.runtime.releases import champion, promote, release
 from inspection.runtime.verdict import judge_part
 from inspection.runtime.views import View
-from inspection.storage import write_json
+from inspection.storage import read_json, write_json
 from pipelines.champions import RELEASES, usual_path
 from pipelines.watch import accept, tell_new, text_of, watched
 from pipelines.watch_flow import before_and_after
@@ -182,6 +182,9 @@ def test_the_command_prints_the_rates_and_ends_well_where_nothing_has_changed(
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("5 parts, 0 alarms\nescapes ")
+    kept = read_json(VERDICTS / "watched.json")
+    assert (kept["n_parts"], kept["alarms"]) == (5, [])
+    assert [one["rate"] for one in kept["rates"]] == ["escapes", "overkill"]
 
 
 @pytest.mark.usefixtures("client")

@@ -75,7 +75,20 @@ def test_the_answer_tells_model_input_and_thresholds(client: TestClient, served:
 def test_heatmaps_come_only_when_asked_for(client: TestClient) -> None:
     for query, expected in (("", False), ("?heatmap=false", False), ("?heatmap=true", True)):
         answer = client.post(f"/inspect{query}", files=as_files(draw_jpeg())).json()
-        assert ("heatmaps" in answer["views"][0]) is expected
+        (view,) = answer["views"]
+        assert ("heatmaps" in view) is expected
+        assert ("heat_recipes" in view) is expected
+
+
+def test_heat_comes_from_both_detectors_with_the_name_of_its_recipe(
+    client: TestClient,
+) -> None:
+    answer = client.post("/inspect?heatmap=true", files=as_files(draw_jpeg("dent"))).json()
+    (view,) = answer["views"]
+    assert set(view["heatmaps"]) == {"classifier", "anomaly"}
+    assert view["heat_recipes"] == {
+        "classifier": "drawn on brightness", "anomaly": "padim on filters features"
+    }  # fmt: skip
 
 
 def test_a_heatmap_is_warm_on_the_defect_and_grey_on_a_good_part(client: TestClient) -> None:

@@ -20,6 +20,7 @@ VERSION_1 = {
         "verdict": "string", "label": "string", "scores": "{number}", "verdicts": "{string}",
         "thresholds": "{Thresholds}", "probabilities": "{number}", "regions": "{RegionAnswer}",
         "boxes": "[BoxAnswer]", "reasons": "[string]", "heatmaps": "{string} or null",
+        "heat_recipes": "{string} or null",
     },
     "BoxAnswer": {
         "x_px": "number", "y_px": "number", "width_px": "number", "height_px": "number",

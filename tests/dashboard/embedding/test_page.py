@@ -5,6 +5,9 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from inspection.storage import write_json
+from tests.dashboard.conftest import save
+
 pytestmark = pytest.mark.filterwarnings("default")
 
 PAGE = Path(__file__).parents[3] / "dashboard/embedding/page.py"
@@ -110,6 +113,32 @@ def test_neighbours_by_what_colours_the_points_are_told(page: AppTest) -> None:
     )
     page.segmented_control(key="colour").set_value("camera").run()
     assert "whether the camera also tells the class" in captions(page)
+
+
+def test_what_the_shortcut_audit_says_of_clusters_is_told(
+    page: AppTest, line_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eighteen views in four clusters: the dents, hot in the classifier, all of one camera."""
+    monkeypatch.setattr("dashboard.embedding.clusters.N_CLUSTERS", 4)
+    run(page)
+    measure(page)
+    assert "`dvc repro split` audits it" in captions(page)
+
+    views = pd.read_parquet(line_folder / "artifacts/labels/manifest.parquet")
+    is_hot = views["part_id"].isin(["2", "5", "7"])
+    cameras = is_hot.map({True: "left", False: "right"})
+    audit = pd.DataFrame({"path": views["path"], "camera": cameras})
+    save(line_folder / "artifacts/folds/shortcuts.parquet", audit)
+    write_json(line_folder / "metrics/split.json", {"shortcut_classes": {"camera": "dent"}})
+    run(page)
+    (named,) = [one for one in page.expander if "are a circumstance" in one.label]
+    (lines,) = [one.value for one in named.markdown]
+    assert "6 views: camera left in 100 % of them, in 38 % of all" in lines
+    assert "camera tells dent ([look at them](./map?" in lines
+
+    write_json(line_folder / "metrics/split.json", {"shortcut_classes": {}})
+    run(page)
+    assert "No cluster is a camera" in captions(page)
 
 
 def test_an_address_that_names_no_area_chooses_nothing(page: AppTest) -> None:

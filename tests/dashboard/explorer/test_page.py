@@ -33,9 +33,9 @@ def headline(app: AppTest) -> str:
     return str(app.subheader[0].value)
 
 
-def find_errors(app: AppTest) -> None:
-    (button,) = [one for one in app.button if one.label.startswith("Find the worst errors")]
-    button.click().run()
+def parts(app: AppTest) -> list[str]:
+    """The parts on offer, as they are called."""
+    return list(app.selectbox(key="part").options)
 
 
 def test_it_opens_on_the_val_fold_and_shows_a_verdict(app: AppTest) -> None:
@@ -63,20 +63,29 @@ def test_the_test_fold_is_shown_as_such(app: AppTest) -> None:
     headline(app)
 
 
-def test_the_worst_errors_are_listed_and_can_be_jumped_to(app: AppTest) -> None:
+def test_only_errors_are_shown_the_worst_first_and_a_link_restores_it(app: AppTest) -> None:
     app.run()
-    find_errors(app)
-    options = app.selectbox(key="jump").options
-    assert [option.split(" (")[0] for option in options] == [
-        "-",
-        "escape: part 6, dent passed",
-        "overkill: part 5, normal, said dent",
-        "wrong defect: part 7, slide, said dent",
+    app.selectbox(key="only").select("only errors").run()
+    assert parts(app) == [
+        "6: dent, passed",
+        "5: normal, rejected as dent",
+        "7: slide, said dent",
     ]
-    app.selectbox(key="label").select("under_press").run()
-    app.selectbox(key="jump").select(2).run()
-    assert app.selectbox(key="part").value == "7"
+    assert app.query_params["only"] == "only errors"
+    assert headline(app) == ":green[pass]: normal; labelled dent"
+
+    next(one for one in app.button if one.label == "Next").click().run()
+    assert app.query_params["part"] == "5"
+    app.selectbox(key="label").select("slide").run()
+    assert parts(app) == ["7: slide, said dent"]
     assert headline(app) == ":red[reject]: dent (the part fell in transfer); labelled slide"
+
+
+def test_where_no_part_is_right_for_the_wrong_reason_it_says_what_to_choose(app: AppTest) -> None:
+    app.query_params["only"] = "only right for the wrong reason"
+    app.run()
+    assert not app.exception
+    assert "Choose *every part*" in app.success[0].value
 
 
 def test_a_part_has_the_label_that_the_numbers_count_it_by(app: AppTest, line_folder: Path) -> None:
@@ -88,10 +97,9 @@ def test_a_part_has_the_label_that_the_numbers_count_it_by(app: AppTest, line_fo
     pd.concat([views, third]).to_parquet(manifest, index=False)
     fold = pd.DataFrame({"view_id": ["73"], "fold": ["val"]})
     pd.concat([pd.read_parquet(folds), fold]).to_parquet(folds, index=False)
+    app.query_params["only"] = "only errors"
     app.run()
-    find_errors(app)
-    options = app.selectbox(key="jump").options
-    assert "wrong defect: part 7, slide, said dent" in [o.split(" (")[0] for o in options]
+    assert "7: slide, said dent" in parts(app)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,10 @@ def test_escapes_come_first_and_the_worst_of_each_kind_leads(card: Card) -> None
         ("overkill", "overkill"),
         ("misnamed", "wrong defect"),
     ]
-    assert str(found[0]) == "escape: part worse escape, dent passed (0.010)"
+    assert [str(mistake) for mistake in found[1:3]] == [
+        "escape: dent, passed", "worse overkill: normal, rejected as dent",
+    ]  # fmt: skip
+    assert str(found[4]) == "misnamed: slide, said dent"
 
 
 @pytest.mark.parametrize(
@@ -121,5 +124,39 @@ def test_a_verdict_is_right_for_the_wrong_reason_where_the_heat_peaks_off_the_bo
     assert kinds == (["wrong reason"] if elsewhere else [])
 
 
-def test_without_a_labelled_box_no_reason_is_wrong(card: Card) -> None:
+@pytest.mark.parametrize(
+    ("row", "column", "label", "elsewhere"),
+    [(0, 8, "dent", True), (5, 19, "dent", True), (5, 8, "dent", False),
+     (0, 8, "under_press", False)],
+)  # fmt: skip
+def test_without_a_labelled_box_the_reason_is_wrong_on_the_edge_of_the_crop(
+    card: Card, row: int, column: int, label: str, elsewhere: bool
+) -> None:
+    """The edge is 6 % of the crop; a defect that shows in another region says nothing of it."""
+    heat = np.zeros((10, 20), np.float32)
+    heat[row, column] = 1
+    view = replace(
+        part_verdict("reject", label, 1.0).views[0],
+        windows={"rod": CropWindow(50, 40, 160, 80, (160, 80), turned=False)},
+        heat={"classifier": heat},
+    )
+    verdict = PartVerdict("reject", label, "", "a", [view])
+    assert looks_elsewhere(verdict, card, {}) is elsewhere
+
+
+def test_a_good_part_that_is_held_back_is_right_for_no_reason(card: Card) -> None:
+    heat = np.zeros((10, 20), np.float32)
+    heat[0, 8] = 1
+    view = replace(
+        part_verdict("review", "dent", 0.5).views[0],
+        windows={"rod": CropWindow(50, 40, 160, 80, (160, 80), turned=False)},
+        heat={"classifier": heat},
+    )
+    verdict = PartVerdict("review", "dent", "", "a", [view])
+    assert mistakes([("1", "normal", verdict)], card) == []
+    cold = replace(view, heat={"classifier": np.zeros((10, 20), np.float32)})
+    assert not looks_elsewhere(replace(verdict, views=[cold]), card, {})
+
+
+def test_where_the_region_was_not_found_no_reason_is_wrong(card: Card) -> None:
     assert mistakes([("1", "dent", part_verdict("reject", "dent", 1.0))], card) == []

@@ -4,11 +4,17 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from inspection.monitoring.outcomes import Checked
+from inspection.monitoring.watching import Alarm
 from inspection.runtime.bundle import read_card
+from inspection.runtime.verdict import VERDICTS as PART_VERDICTS
+from inspection.runtime.verdict_log import VerdictLog
+from pipelines.watch import Watched, keep
 from tests.dashboard.operating.test_trials import evidence
 
 pytestmark = pytest.mark.filterwarnings("default")
 
+AT = "2026-11-25T10:42:07+00:00"
 PAGE = Path(__file__).parents[3] / "dashboard/operating/page.py"
 
 
@@ -102,3 +108,27 @@ def test_a_cost_of_the_card_is_a_step_of_its_slider_to_the_last_digit(
     measured(page)
     assert page.select_slider(key="escape").value == "123.4567891"
     assert page.select_slider(key="review").value == "0.3"
+
+
+def test_running_rates_and_drift_stand_there_once_the_watch_has_looked(
+    page: AppTest, line_folder: Path
+) -> None:
+    measured(page)
+    assert any("`make serve` writes" in one.value for one in page.info)
+    verdicts = line_folder / "verdicts"
+    VerdictLog(verdicts).close()
+    page.run()
+    assert any("Nobody has looked yet: `make watch`" in one.value for one in page.info)
+
+    alarm = Alarm("1", "Ch00", "", "brightness of rod", 120.0, 84.0, AT, AT, 300)
+    checked = {name: Checked(10, 10, int(name == "reject")) for name in PART_VERDICTS}
+    keep(verdicts, Watched(n_parts=30, since="", alarms=[alarm], checked=checked))
+    page.run()
+    assert not page.exception
+    assert any("**1 alarms: something has changed**" in one.value for one in page.markdown)
+    tables = [one.value for one in page.dataframe]
+    (rates,) = [one for one in tables if "rests on" in one]
+    assert list(rates["rate"]) == ["escapes", "overkill"]
+    assert list(rates["estimate"]) == ["0.0 %", "31.0 %"]
+    (drift,) = [one for one in tables if "measure" in one]
+    assert drift.loc[0, ["measure", "since"]].tolist() == ["brightness of rod", "2026-11-25 10:42"]

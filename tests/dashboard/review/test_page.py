@@ -270,7 +270,7 @@ def test_a_part_that_the_service_sent_to_review_gets_feedback(desk: AppTest) -> 
     desk.query_params["boxes"] = "open"
     of("Grace", desk)
     assert [one.disabled for one in desk.button if one.key == "turn boxes"] == [True]
-    assert headline(desk) == "Sent to review by the service: labelled dent"
+    assert headline(desk) == "Sent to review by the service: judged dent"
     press(desk, "slide")
     (said,) = read_feedback(Path("verdicts"))
     assert (said.request_id, said.label, said.reviewer) == ("r1", "slide", "Grace")
