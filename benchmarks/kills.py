@@ -148,8 +148,10 @@ class Commands:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             # those in sessions of their own die with their parents; nobody starts anew any sooner
-            psutil.wait_procs(children, timeout=CHILDREN_END_S)
+            _, alive = psutil.wait_procs(children, timeout=CHILDREN_END_S)
             outcome.n_killed += 1
+            if alive:
+                outcome.lost["a process outlives the one that started it"] += 1
             return
         outcome.n_too_late += 1
         if process.returncode:
