@@ -150,7 +150,7 @@ class Commands:
             # those in sessions of their own die with their parents; nobody starts anew any sooner
             _, alive = psutil.wait_procs(children, timeout=CHILDREN_END_S)
             outcome.n_killed += 1
-            if alive:
+            if any(map(_runs, alive)):
                 outcome.lost["a process outlives the one that started it"] += 1
             return
         outcome.n_too_late += 1
@@ -218,6 +218,13 @@ class Commands:
                 stderr=said,
                 start_new_session=True,
             )
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process is not dead, be it that nobody has asked how it ended (a zombie)."""
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _at_work(
