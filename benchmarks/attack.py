@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,8 @@ HANGS_AFTER_S = 70.0
 N_MUTATED, N_PATHS, N_METHODS = 600, 1000, 300
 # More than the 1,024 descriptors that a process may usually hold.
 N_IDLE = 1100
+# Good clients that come while all connections are held.
+N_NEW = 10
 # Clients at once: where their number is the attack, and where the pictures are.
 N_AT_ONCE, N_CLIENTS = 64, 6
 # 64 and 16 megapixels.
@@ -154,12 +157,35 @@ class Attacker:
 
     def idle_connections(self, seen: Counter[str]) -> None:
         """More connections than there are descriptors, each with half a header."""
+        self._hold(b"GET /healthz HTTP/1.1\r\nhost: ", seen)
+
+    def slow_bodies(self, seen: Counter[str]) -> None:
+        """As many that have sent a whole header, and let their body be waited for."""
+        head = b"POST /inspect HTTP/1.1\r\n" + HOST
+        kind = b"content-type: multipart/form-data; boundary=b\r\n"
+        self._hold(head + kind + b"content-length: 100000\r\n\r\n--b\r\n", seen)
+
+    def kept_connections(self, seen: Counter[str]) -> None:
+        """As many that have had an answer, and might ask again."""
+        self._hold(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n", seen)
+
+    def _hold(self, sent: bytes, seen: Counter[str]) -> None:
+        """Open N_IDLE connections and keep them; meanwhile good clients come for the first time."""
         held = []
         for _ in range(N_IDLE):
             one = self._connected()
-            one.sendall(b"GET /healthz HTTP/1.1\r\nhost: ")
+            # the server may have cut it already
+            with suppress(OSError):
+                one.sendall(sent)
             held.append(one)
-        self._note(seen, partial(self._http.get, "/healthz"))
+
+        # each by a connection of its own
+        ask = partial(
+            httpx.get, f"{self._server.address}/healthz", timeout=HANGS_AFTER_S
+        )
+        for _ in range(N_NEW):
+            status = _status(ask)
+            seen[status if status == "200" else f"{status}{GOOD}"] += 1
         for one in held:
             one.close()
 
@@ -282,6 +308,8 @@ def attacked(server: Server, picture: bytes) -> list[Outcome]:
         attacker.endless_body,
         attacker.protocol,
         attacker.idle_connections,
+        attacker.slow_bodies,
+        attacker.kept_connections,
         attacker.overload,
     ):
         outcomes.append(_watched(server, picture, attack))

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.drills.intake import IntakeDrill
+from benchmarks.drills.record import Record
 from benchmarks.drills.whole_pipeline import KillDrill, StageDrill, copied
 from benchmarks.kills import Commands, Outcome, check_champion, table
 from inspection.runtime.bundle import CARD, read_card
@@ -50,6 +51,7 @@ class Campaign:
     def __init__(self, project: Path, seed: int) -> None:
         self._project = project
         self._commands = Commands(project, WATCHED, seed)
+        self._record = Record(project)
         self._n_bundles = 0
 
     def begin(self) -> None:
@@ -72,10 +74,12 @@ class Campaign:
         """A challenger that is not the champion yet."""
         self._renew_bundle()
         self._commands.run(self._register_command())
+        n_moves = self._record.n_moves
         self._commands.killed(PROMOTE, outcome)
         check_champion(self._project / RELEASES, outcome)
         self._commands.repeated(PROMOTE, outcome)
         self._check_serves(self._registered_card(), outcome)
+        self._record.check(n_moves + 1, outcome)
 
     def rollback(self, outcome: Outcome) -> None:
         """Back to the champion of before; then it is the challenger's turn again."""
@@ -83,6 +87,7 @@ class Campaign:
         self._renew_bundle()
         self._commands.run(self._register_command())
         self._commands.run(PROMOTE)
+        n_moves = self._record.n_moves
         self._commands.killed(ROLLBACK, outcome)
         check_champion(self._project / RELEASES, outcome)
         if sha256_of(self._champion() / CARD) != before:
@@ -91,6 +96,7 @@ class Campaign:
             # it may have been cut off after the pointer: what is left to do is done by any command
             self._commands.run("python -m pipelines.promote --sync")
         self._check_serves(before, outcome)
+        self._record.check(n_moves + 1, outcome)
 
     def _register_command(self) -> str:
         stages = read_yaml(self._project / "dvc.yaml")["stages"]

@@ -148,8 +148,10 @@ class Commands:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             # those in sessions of their own die with their parents; nobody starts anew any sooner
-            psutil.wait_procs(children, timeout=CHILDREN_END_S)
+            _, alive = psutil.wait_procs(children, timeout=CHILDREN_END_S)
             outcome.n_killed += 1
+            if any(map(_runs, alive)):
+                outcome.lost["a process outlives the one that started it"] += 1
             return
         outcome.n_too_late += 1
         if process.returncode:
@@ -216,6 +218,13 @@ class Commands:
                 stderr=said,
                 start_new_session=True,
             )
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process is not dead, be it that nobody has asked how it ended (a zombie)."""
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _at_work(

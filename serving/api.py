@@ -138,9 +138,16 @@ class Api:
 
 
 def create_app(
-    champion: Serving, *, tokens: Sequence[str] = (), recorder: Recorder | None = None
+    champion: Serving,
+    *,
+    tokens: Sequence[str] = (),
+    hosts: Sequence[str] = (),
+    recorder: Recorder | None = None,
 ) -> ASGIApp:
-    """The app that answers every request; without a `recorder` no verdict is logged."""
+    """The app that answers every request; without a `recorder` no verdict is logged.
+
+    Browsers reach it by an address, a name without a dot, or one of `hosts`; with `tokens` by any.
+    """
     counts = Metrics()
     api = Api(champion, tokens, recorder, counts)
     routes = [
@@ -166,7 +173,8 @@ def create_app(
     )
     # the redirect would name whatever host a client claims
     app.router.redirect_slashes = False
-    return Observing(Lingering(Gate(app, counts)), routes, counts)
+    gate = Gate(app, counts, None if tokens else hosts)
+    return Observing(Lingering(gate), routes, counts)
 
 
 def _flags(request: Request, *names: str) -> list[bool]:

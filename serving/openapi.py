@@ -19,7 +19,7 @@ API_VERSION = "1"
 WHY = {
     "400": "no view, an unknown field or parameter, a broken body",
     "401": "the token is missing or wrong",
-    "403": "sent by a page of another site",
+    "403": "sent by a page of another site, or under a name that is not this service's",
     "404": "no part or request of this id was inspected",
     "408": "the body came too slowly",
     "413": "too many views, bytes or pixels",

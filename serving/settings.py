@@ -3,6 +3,8 @@
 KNURL_RELEASES           the folder of releases (models/releases)
 KNURL_PUBLIC_KEY         a PEM file; given, only releases that its owner has signed may serve
 KNURL_TOKEN              bearer tokens, by commas; with two, clients can move from one to the next
+KNURL_HOSTS              names under which browsers reach it, by commas; without a token, another
+                         name with a dot is refused (DNS rebinding)
 KNURL_VERDICTS           the folder of the verdict log and the pictures (verdicts)
 KNURL_KEEP_PASS_PERCENT  how many of the passed pictures are kept (2); of the others all are
 KNURL_PICTURES_MB        how much room the pictures may take, the oldest leave first (2048)
@@ -40,6 +42,7 @@ class Settings:
     verdicts: Path
     policy: KeepingPolicy
     public_key: "Ed25519PublicKey | None" = None
+    hosts: tuple[str, ...] = ()
 
 
 def from_environment(variables: Mapping[str, str] = os.environ) -> Settings:
@@ -47,13 +50,18 @@ def from_environment(variables: Mapping[str, str] = os.environ) -> Settings:
 
     Raises InspectionError.
     """
-    tokens = variables.get("KNURL_TOKEN", "").split(",")
     public_key = variables.get("KNURL_PUBLIC_KEY")
 
     return Settings(
         releases=ROOT / (variables.get("KNURL_RELEASES") or RELEASES),
-        tokens=tuple(token.strip() for token in tokens if token.strip()),
+        tokens=_by_commas(variables.get("KNURL_TOKEN", "")),
         verdicts=ROOT / verdicts_folder(variables),
         policy=keeping_policy(variables),
         public_key=read_public_key(ROOT / public_key) if public_key else None,
+        # the names of hosts know no upper case
+        hosts=_by_commas(variables.get("KNURL_HOSTS", "").lower()),
     )
+
+
+def _by_commas(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(",") if one.strip())

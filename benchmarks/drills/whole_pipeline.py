@@ -7,15 +7,22 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.kills import Commands, Outcome, Times
+from inspection.runtime.bundle import CARD, read_card
 from stages.sections import read_yaml
 
 REPRO = "python -m pipelines.repro"
 RETRAIN = "python -m pipelines.retrain"
 # What is taken away: outputs are found in dvc.yaml. With its cache, and the run cache in it, DVC
-# would restore what it is to compute.
-REMEMBERED = (".dvc/cache", ".dvc/tmp", "dvc.lock")
+# would restore what it is to compute; with features and heads (stages/train.py) training is short.
+REMEMBERED = (
+    ".dvc/cache",
+    ".dvc/tmp",
+    "dvc.lock",
+    ".state/features",
+    ".state/heads",
+)
 # Outputs that hold the id of a run of MLflow, a number of the registry, or a time of day: other
-# bytes each time.
+# bytes each time. Of the bundle the version is compared, which names all that decides.
 VARYING = frozenset(
     {
         "artifacts/train_run.json",
@@ -26,6 +33,7 @@ VARYING = frozenset(
     }
 )
 DATABASE = Path("mlruns/mlflow.db")
+BUNDLE = Path("models/bundle")
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", "verdicts")
 AUTHOR = ("-c", "user.name=drill", "-c", "user.email=drill@localhost")
 # Kills of one pass. Each comes at a moment of the time that the whole takes, and what is finished
@@ -75,7 +83,7 @@ class WholePipeline:
             outcome.lost["a killed training is still marked as running"] += 1
 
     def _hashes(self) -> dict[str, str]:
-        """The hashes that DVC recorded of what the stages wrote."""
+        """The hashes that DVC recorded of what the stages wrote, and the version of the bundle."""
         stages = read_yaml(self._project / "dvc.lock")["stages"]
         found = {}
         for stage in stages.values():
@@ -83,6 +91,8 @@ class WholePipeline:
                 path = out["path"]
                 if path not in VARYING:
                     found[path] = out["md5"]
+        if (self._project / BUNDLE / CARD).is_file():
+            found[str(BUNDLE)] = read_card(self._project / BUNDLE).version
         return found
 
     def _n_running(self) -> int:

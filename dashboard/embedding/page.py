@@ -31,6 +31,7 @@ from dashboard.palette import PALETTE, class_colours
 from dashboard.pictures import crop_and_heat, heat_scale, jpeg
 from dashboard.places import SHORTCUTS, SPLIT, file_name
 from dashboard.review.actions import EVERYTHING
+from dashboard.tables import plain
 from dashboard.versions import Version
 from inspection.line import Line
 from inspection.runtime.detectors import CLASSIFIER
@@ -366,7 +367,7 @@ def _show_table(chosen: pd.DataFrame, links: dict[str, str]) -> None:
         FOLD: chosen[FOLD],
         "view": chosen["path"].map(file_name),
     }
-    table = pd.DataFrame(columns)
+    table = plain(pd.DataFrame(columns))
     opens = st.column_config.LinkColumn("look", display_text="open")
     st.dataframe(table, hide_index=True, column_config={"look": opens})
     if HELD in set(chosen[FOLD]):

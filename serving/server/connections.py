@@ -20,13 +20,14 @@ BACKLOG = 128
 class GuardedProtocol(H11Protocol):
     """uvicorn's HTTP/1.1 with a time limit for headers and a limit on connections.
 
-    At the limit the oldest connection without a request makes room for the new one, so that health
-    checks come through however many idle ones there are.
+    At the limit a connection that waits for its client makes room for the new one, so that health
+    checks come through however many there are that are idle, or slow.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._began_s = self.loop.time()
+        # when it was connected, its request began, or its answer was complete: what came last
+        self._since_s = self.loop.time()
         self._headers_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -43,17 +44,25 @@ class GuardedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; the limit for headers runs until they are whole, whatever trickles in."""
+        was_busy = self.is_busy()
         super().data_received(data)
+        if self.is_busy() and not was_busy:
+            self._since_s = self.loop.time()
         self._watch_headers()
 
     def on_response_complete(self) -> None:
         """The next request on this connection has its own time limit."""
         super().on_response_complete()
+        self._since_s = self.loop.time()
         self._watch_headers()
 
     def is_busy(self) -> bool:
         """Whether a request is being read or answered."""
         return self.cycle is not None and not self.cycle.response_complete
+
+    def waits_for_client(self) -> bool:
+        """Whether its client is to go on: with a request, the rest of a body, or with reading."""
+        return not self.is_busy() or self.cycle.more_body or self.flow.write_paused
 
     def _should_upgrade(self) -> bool:
         # nothing here speaks another protocol
@@ -71,11 +80,20 @@ class GuardedProtocol(H11Protocol):
             self._headers_due = None
 
     def _make_room(self) -> None:
-        ours = [one for one in self.connections if isinstance(one, GuardedProtocol)]
-        # this one is idle itself, so there is always one; who has asked something before is a
-        # client between two requests, and goes last
-        idle = [one for one in ours if not one.is_busy()]
-        oldest = min(idle, key=lambda one: (one.cycle is not None, one._began_s))
+        others = [
+            one
+            for one in self.connections
+            if isinstance(one, GuardedProtocol) and one is not self
+        ]
+        waiting = [one for one in others if one.waits_for_client()]
+        # who has never asked anything goes first, then who has waited longest: a client that works
+        # sends a body, reads an answer and asks again within a second, one that is slow on purpose
+        # does not. Where all are being answered, the new one is one too many.
+        oldest = min(
+            waiting,
+            key=lambda one: (one.cycle is not None, one._since_s),
+            default=self,
+        )
         oldest.cut()
 
     def cut(self) -> None:

@@ -18,6 +18,7 @@ NAMES = (
     "KNURL_PUBLIC_KEY",
     "KNURL_RELEASES",
     "KNURL_TOKEN",
+    "KNURL_HOSTS",
     "KNURL_VERDICTS",
     "KNURL_KEEP_PASS_PERCENT",
     "KNURL_PICTURES_MB",
@@ -35,6 +36,12 @@ def test_what_is_not_set_has_its_default(given: dict[str, str]) -> None:
 )
 def test_tokens_are_divided_by_commas(given: str, tokens: tuple[str, ...]) -> None:
     assert from_environment({"KNURL_TOKEN": given}).tokens == tokens
+
+
+def test_names_of_hosts_are_divided_by_commas_and_know_no_upper_case() -> None:
+    hosts = from_environment({"KNURL_HOSTS": "Plant.example, b.example"}).hosts
+
+    assert hosts == ("plant.example", "b.example")
 
 
 @pytest.mark.parametrize(("percent", "fraction"), [("0", 0.0), ("100", 1.0), ("12.5", 0.125)])

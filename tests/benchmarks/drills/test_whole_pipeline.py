@@ -1,3 +1,4 @@
+import json
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -8,6 +9,8 @@ from ruamel.yaml import YAML
 from benchmarks.drills.whole_pipeline import WholePipeline
 from benchmarks.faults import of_each_stage, of_the_pipeline
 from benchmarks.kills import Outcome
+from stages.train import FEATURE_CACHE, KEPT_HEADS
+from tests.bundles import make_bundle
 
 
 def write_lock(project: Path, **hashes: str) -> None:
@@ -35,14 +38,35 @@ def test_other_bytes_and_a_training_that_seems_to_run_are_told(tmp_path: Path) -
     }
 
 
+def test_another_bundle_is_told_whatever_else_its_card_says(tmp_path: Path) -> None:
+    """Its bytes differ each time by the id of a run; its version names what decides."""
+    pipeline, outcome = WholePipeline(tmp_path), Outcome("pipeline")
+    write_lock(tmp_path, folds="1")
+    bundle = tmp_path / "models/bundle"
+    make_bundle(bundle)
+    pipeline.note()
+    card = json.loads((bundle / "card.json").read_text())
+    card["lineage"]["mlflow_run"] = "another"
+    (bundle / "card.json").write_text(json.dumps(card))
+    pipeline.check(outcome)
+    assert outcome.lost == Counter()
+
+    (bundle / "card.json").write_text(json.dumps(card | {"version": "another"}))
+    pipeline.check(outcome)
+
+    assert outcome.lost == {"models/bundle: other bytes than without a fault": 1}
+
+
 def test_what_was_computed_is_forgotten_and_the_data_stay(toy: Path) -> None:
-    for name in ("drawn.bin", "dvc.lock", "in.txt", ".dvc/cache/files/ab"):
+    kept = [str(FEATURE_CACHE / "ab"), str(KEPT_HEADS / "ab")]
+    for name in ("drawn.bin", "dvc.lock", "in.txt", ".dvc/cache/files/ab", *kept):
         (toy / name).parent.mkdir(parents=True, exist_ok=True)
         (toy / name).write_text("there")
     WholePipeline(toy).forget()
 
     assert (toy / "in.txt").is_file()
-    assert not any((toy / name).exists() for name in ("drawn.bin", "dvc.lock", ".dvc/cache"))
+    computed = ("drawn.bin", "dvc.lock", ".dvc/cache", *kept)
+    assert not any((toy / name).exists() for name in computed)
 
 
 @pytest.mark.slow

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,19 @@ def test_parts_whose_verdict_changed_are_shown(page: AppTest, line_folder: Path)
     assert dict(zip(table["part"], table["became"], strict=True)) == {
         "5": "worse", "2": "better", "3": "better", "4": "better", "7": "better",
     }  # fmt: skip
+
+
+def test_a_promoter_whose_name_is_a_formula_is_text_in_the_log(
+    page: AppTest, line_folder: Path
+) -> None:
+    entry = {"outcome": "promoted", "to": "1", "who": "=1+1", "why": "", "rules": []}
+    history = line_folder / "models/releases/history.jsonl"
+    history.parent.mkdir(parents=True, exist_ok=True)
+    history.write_text(f"{json.dumps(entry)}\n")
+    page.run()
+    (table,) = [one.value for one in page.dataframe if "who" in one.value]
+
+    assert list(table["who"]) == ["'=1+1"]
 
 
 def test_what_differs_is_listed_and_the_choice_stands_in_the_address(

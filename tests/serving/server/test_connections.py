@@ -14,7 +14,16 @@ REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers every request."""
+    """Answers every request: a POST once its body is whole, /large with more than buffers hold."""
+    more_body = scope["method"] == "POST"
+    while more_body:
+        message = await receive()
+        more_body = message.get("more_body", False)
+    if scope["path"] == "/large":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(100):
+            await send({"type": "http.response.body", "body": bytes(10**6), "more_body": True})
+        return
     headers = [(b"content-length", b"4")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"here"})
@@ -40,10 +49,13 @@ def connect(port: int) -> socket.socket:
 
 
 def answer(connection: socket.socket) -> bytes:
-    """One whole answer."""
+    """One whole answer, or what came of it before the server ended the connection."""
     received = b""
     while not received.endswith(b"here"):
-        received += connection.recv(1000)
+        more = connection.recv(1000)
+        if not more:
+            break
+        received += more
     return received
 
 
@@ -127,6 +139,55 @@ def test_a_client_between_two_requests_keeps_its_connection(
 
     for one in idle:
         one.close()
+
+
+ASKED_FOR_MUCH = b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n"
+BODY_TO_COME = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nslow"
+
+
+@pytest.mark.parametrize(
+    "sent", [REQUEST, BODY_TO_COME, ASKED_FOR_MUCH], ids=["asks again", "sends", "does not read"]
+)
+def test_clients_that_hold_all_places_slowly_make_room_for_a_new_one(
+    port: int, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """None of them is idle by its headers: each has sent a whole one."""
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
+    slow = []
+    for _ in range(5):
+        connection = connect(port)
+        connection.sendall(sent)
+        slow.append(connection)
+    # until the server has read them, and its buffers are full
+    time.sleep(0.5)
+    for _ in range(2):
+        with connect(port) as client:
+            client.sendall(REQUEST)
+            assert answer(client).startswith(b"HTTP/1.1 200")
+
+    for one in slow:
+        one.close()
+
+
+def test_of_slow_clients_the_one_that_has_waited_longest_makes_room(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A camera that keeps its connection for hours, and has just begun to send, is not the one."""
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
+    with connect(port) as camera, connect(port) as slow:
+        camera.sendall(REQUEST)
+        answer(camera)
+        slow.sendall(BODY_TO_COME)
+        time.sleep(0.2)
+        camera.sendall(BODY_TO_COME)
+        time.sleep(0.2)
+        with connect(port) as client:
+            client.sendall(REQUEST)
+            assert answer(client).startswith(b"HTTP/1.1 200")
+
+        assert is_closed(slow, within_s=1)
+        camera.sendall(bytes(96))
+        assert answer(camera).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize(("descriptors", "expected"), [(1024, 512), (1022, 511), (10**6, 512)])
