@@ -198,7 +198,11 @@ def _result(future: Any, cluster: Cluster) -> Any:
         error = _error(future, cluster)
         if error is not None:
             raise error
-        found = cluster.client.gather([future], errors="skip")
+        try:
+            found = cluster.client.gather([future], errors="skip")
+        except OSError as error:
+            # not of the function: what it raises is skipped
+            raise cluster.gone() from error
         if found:
             return found[0]
         # else the worker that held it has ended meanwhile, and it is made once more

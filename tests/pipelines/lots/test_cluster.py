@@ -83,7 +83,6 @@ def test_a_scheduler_without_workers_or_that_goes_or_is_not_there_is_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LOOK_S", 0.2)
-    monkeypatch.setattr(module, "CONNECT_S", 1.0)
     with scheduler(tmp_path / "dask") as begun:
         with (
             connected(begun.address, no_worker_s=0.5) as cluster,
@@ -99,6 +98,7 @@ def test_a_scheduler_without_workers_or_that_goes_or_is_not_there_is_a_line(
             with pytest.raises(InspectionError, match=r"scheduler has gone; .*goes on where it"):
                 list(results)
 
+        monkeypatch.setattr(module, "CONNECT_S", 1.0)
         with (
             pytest.raises(InspectionError, match=r"no Dask scheduler answers; start it by `pyth"),
             connected(begun.address),
