@@ -43,7 +43,7 @@ demo: $(READY) data  ## from nothing to a verdict: install, draw the sample line
 
 setup: $(READY)  ## make .venv with the pinned, hashed requirements
 
-plant: $(PLANT)  ## what MLflow on Postgres, data in S3 and MQTT need beside: psycopg2, boto3, dvc-s3, paho-mqtt
+plant: $(PLANT)  ## what MLflow on Postgres, data in S3, MQTT and Dask need beside: psycopg2, boto3, dvc-s3, paho-mqtt, distributed
 
 # Each worker runs tests in order, so that what a file shares is made once; one that is done helps.
 test: $(TESTED)  ## the whole test suite, fast and slow

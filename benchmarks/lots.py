@@ -1,8 +1,9 @@
 """How many parts of a lot are judged in a second, and in how much memory, by number of workers.
 
-    python -m benchmarks.lots [--frames data/images] [--parts 200]
+    python -m benchmarks.lots [--frames data/images] [--parts 200] [--dask]
 
-All numbers of workers judge the same parts by the champion, in turns, in one run.
+All numbers of workers judge the same parts by the champion, in turns, in one run. With --dask so do
+as many workers of a Dask cluster that is begun on this machine, and a last line compares them.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import psutil
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.workers import in_workers, physical_cores
+from pipelines.lots.cluster_judging import judged_in_cluster
 from pipelines.lots.judging import RELEASES, Release, current_release, judge
 from pipelines.lots.lot import find_lot
 from pipelines.lots.part import LotPart
@@ -39,15 +41,19 @@ class Memory:
 
 @dataclass(frozen=True)
 class Speed:
-    """Parts a second from the first verdict on, and the memory of the workers."""
+    """Parts a second from the first verdict on, and the memory of the workers.
+
+    `kind` is what the workers are, where they are no local processes.
+    """
 
     n_workers: int
     parts_per_s: float
     memory: Memory
+    kind: str = ""
 
     def __str__(self) -> str:
         return (
-            f"{self.n_workers} workers  {self.parts_per_s:7.1f} parts a second  "
+            f"{self.n_workers} {self.kind}workers  {self.parts_per_s:7.1f} parts a second  "
             f"{self.memory.worker / MB:5.0f} MB at most in one  "
             f"{self.memory.together / MB:5.0f} MB in all"
         )
@@ -61,6 +67,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], metavar="N")
     # a turn more where another program has disturbed one of them; the best counts
     parser.add_argument("--turns", type=int, default=2, metavar="N")
+    parser.add_argument(
+        "--dask", action="store_true", help="compare a cluster on this machine, too"
+    )
     parser.add_argument("--part-per-file", action="store_true")
     parser.add_argument("--releases", type=Path, default=RELEASES)
     given = parser.parse_args()
@@ -69,6 +78,8 @@ def main() -> None:
         lot = find_lot(given.frames, part_per_file=given.part_per_file)
         parts = [part for part in lot.parts if part.part_id][: given.parts]
         speeds = compared(parts, release, given.workers, given.turns)
+        if given.dask:
+            of_dask = dask_speed(parts, release, given.workers[-1], given.turns)
 
     n_views = sum(len(part.frames) for part in parts)
     sys.stdout.write(f"{len(parts)} parts, {n_views} views, {physical_cores()} cores\n")
@@ -81,6 +92,12 @@ def main() -> None:
         f"{last.n_workers} workers judge {ratio:.2f} times as many "
         f"parts a second as {first.n_workers}\n"
     )
+    if given.dask:
+        ratio = of_dask.parts_per_s / last.parts_per_s
+        sys.stdout.write(
+            f"{of_dask}\na Dask cluster judges {ratio:.2f} times as many parts a second as "
+            f"{last.n_workers} local workers\n"
+        )
 
 
 def compared(
@@ -103,11 +120,41 @@ def measured(parts: Sequence[LotPart], release: Release, n_workers: int) -> Spee
     """Judge all parts once. What workers need to start is not counted: a lot has many parts."""
     with memory_of_children() as memory:
         rows = in_workers(partial(judge, release=release), parts, n_workers=n_workers)
-        next(rows)
-        began_s = time.perf_counter()
-        n_rows = sum(1 for _ in rows)
-        seconds = time.perf_counter() - began_s
-    return Speed(n_workers, n_rows / seconds, memory)
+        rate = _rate(rows)
+    return Speed(n_workers, rate, memory)
+
+
+def dask_speed(
+    parts: Sequence[LotPart], release: Release, n_workers: int, n_turns: int = 1
+) -> Speed:
+    """The speed of a cluster of so many processes on this machine, the best of its turns.
+
+    Raises InspectionError where distributed is not installed.
+    """
+    try:
+        from distributed import LocalCluster
+    except ImportError as error:
+        raise InspectionError(
+            "--dask: distributed is not installed; `make plant` installs it"
+        ) from error
+
+    local = LocalCluster(
+        n_workers=n_workers, threads_per_worker=1, dashboard_address=None
+    )
+    with memory_of_children() as memory, local as cluster:
+        address = cluster.scheduler_address
+        rates = [
+            _rate(judged_in_cluster(parts, release, address)) for _ in range(n_turns)
+        ]
+    return Speed(n_workers, max(rates), memory, kind="Dask ")
+
+
+def _rate(rows: Iterator[object]) -> float:
+    """Rows a second, from the first one on."""
+    next(rows)
+    began_s = time.perf_counter()
+    n_rows = sum(1 for _ in rows)
+    return n_rows / (time.perf_counter() - began_s)
 
 
 @contextmanager

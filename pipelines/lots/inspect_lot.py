@@ -7,6 +7,8 @@ paths and one of part ids. In a folder or glob the file's name says which part i
 `validate.pattern` and `validate.part_from` of params.yaml; with --part-per-file each is a part.
 Verdicts go into the verdict log as well, as those of the service do, which drift is watched by;
 --no-log is for what is no production: frames that the line was trained on, or a trial.
+With --dask tcp://HOST:8786 the workers of a Dask cluster judge, which must see the frames and
+models/releases at the same paths as this machine.
 The exit status is 0 also where parts are rejected or refused: the last line counts them.
 """
 
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING
 from pipelines.lots.places import LOCKS, name_of
 
 if TYPE_CHECKING:
+    from inspection.workers import Lost
     from pipelines.lots.judging import Judged, Release, Row
     from pipelines.lots.lot import Lot
     from pipelines.lots.part import LotPart
@@ -76,6 +79,7 @@ def main() -> None:
                 lot,
                 given.out,
                 n_workers=given.workers,
+                dask=given.dask,
                 anew=given.anew,
                 releases=given.releases,
                 log=given.log,
@@ -91,6 +95,7 @@ def inspect_lot(
     out: Path,
     *,
     n_workers: int | None = None,
+    dask: str | None = None,
     anew: bool = False,
     releases: Path | None = None,
     log: bool = True,
@@ -99,11 +104,12 @@ def inspect_lot(
     """Write the verdict on each part to `out`, exactly once; what is there is not judged again.
 
     With `log` it stands in the verdict log, too.
-    `n_workers` are as many as there are cores, or as KNURL_PROCESSES says. Raises InspectionError,
-    where another lot or another champion was begun with, too.
+    `dask` is the address of a Dask scheduler, whose workers judge then; where neither it nor
+    `n_workers` is given, DASK_SCHEDULER_ADDRESS. Local workers are `n_workers`, or as many as there
+    are cores, or as KNURL_PROCESSES says. Raises InspectionError, where another lot or another
+    champion was begun with, too.
     """
     from inspection.storage import locked
-    from inspection.workers import n_processes
     from pipelines.lots.judging import RELEASES, current_release, inspector_of
     from pipelines.lots.verdict_table import Plan, VerdictTable
 
@@ -124,7 +130,7 @@ def inspect_lot(
 
         began_s = time.monotonic()
         shard: list[Row] = []
-        rows = _rows(left, release, n_workers or n_processes(len(left)))
+        rows = _rows(left, release, n_workers, dask)
         if log:
             rows = _logged(rows, left, plan, n_before)
         for judged in rows:
@@ -170,18 +176,41 @@ def _logged(
 
 
 def _rows(
-    parts: "Sequence[LotPart]", release: "Release", n_workers: int
+    parts: "Sequence[LotPart]",
+    release: "Release",
+    n_workers: int | None,
+    dask: str | None,
 ) -> "Iterator[Judged]":
-    from functools import partial
-
     from tqdm import tqdm
 
-    from inspection.workers import Lost, in_workers
-    from pipelines.lots.judging import Judged, judge, lost
+    from inspection.workers import Lost
+    from pipelines.lots.judging import Judged, lost
 
-    found = in_workers(partial(judge, release=release), parts, n_workers=n_workers)
+    found = _found(parts, release, n_workers, dask)
     for one in tqdm(found, total=len(parts), desc="inspect", unit="part", disable=None):
         yield Judged(lost(one.item, release)) if isinstance(one, Lost) else one
+
+
+def _found(
+    parts: "Sequence[LotPart]",
+    release: "Release",
+    n_workers: int | None,
+    dask: str | None,
+) -> "Iterator[Judged | Lost[LotPart]]":
+    """The verdicts in order, by a cluster where there is one to ask, else by local processes."""
+    from functools import partial
+
+    from inspection.workers import in_workers, n_processes
+    from pipelines.lots.cluster import address_of
+    from pipelines.lots.judging import judge
+
+    address = address_of(dask, n_workers)
+    if parts and address:
+        from pipelines.lots.cluster_judging import judged_in_cluster
+
+        return judged_in_cluster(parts, release, address)
+    n_local = n_workers or n_processes(len(parts))
+    return in_workers(partial(judge, release=release), parts, n_workers=n_local)
 
 
 def _lock_of(out: Path) -> Path:
@@ -202,7 +231,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--root", type=Path, help="where a table's paths begin (the table's folder)"
     )
-    parser.add_argument("--workers", type=_positive, metavar="N", help="(the cores)")
+    judges = parser.add_mutually_exclusive_group()
+    judges.add_argument(
+        "--workers", type=_positive, metavar="N", help="of this machine (the cores)"
+    )
+    judges.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="of a Dask scheduler, whose workers judge (DASK_SCHEDULER_ADDRESS)",
+    )
     parser.add_argument(
         "--anew", action="store_true", help="drop what an earlier run has judged"
     )

@@ -25,10 +25,14 @@ def inspect_lot(
     part_column: str = TableColumns.part,
     root: str | None = None,
     workers: int | None = None,
+    dask: str | None = None,
     anew: bool = False,
     log: bool = True,
 ) -> dict[str, int]:
-    """Inspect a lot; returns how many parts have each verdict. The same run again goes on."""
+    """Inspect a lot; returns how many parts have each verdict. The same run again goes on.
+
+    `dask` is the address of a Dask scheduler, whose workers judge in place of `workers` here.
+    """
     lot = find_lot(
         frames,
         part_per_file=part_per_file,
@@ -38,7 +42,9 @@ def inspect_lot(
     logger = get_run_logger()
     logger.info("%s", command.described(lot))
 
-    summary = command.inspect_lot(lot, Path(out), n_workers=workers, anew=anew, log=log)
+    summary = command.inspect_lot(
+        lot, Path(out), n_workers=workers, dask=dask, anew=anew, log=log
+    )
     logger.info("%s", summary)
     counts = {name or "refused": n for name, n in sorted(summary.counts.items())}
     create_table_artifact(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.lots.journal import Journal
+from tests.clusters import scheduler
 from tests.lots import make_project
 
 
@@ -20,3 +21,11 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     """An empty journal."""
     with closing(Journal(tmp_path / "j.db")) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Dask scheduler with two workers."""
+    with scheduler(tmp_path_factory.mktemp("dask") / "cluster") as begun:
+        begun.add_workers(2)
+        yield begun.address
