@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from serving import feedback, metrics, page
 from serving.inspections import Asked, Inspections, Serving
+from serving.lanes import MAX_WAITING
 from serving.metrics import Metrics
 from serving.openapi import specification
 from serving.recorder import Recorder, RecorderState
@@ -33,12 +34,13 @@ class Api:
         tokens: Sequence[str],
         recorder: Recorder | None,
         counts: Metrics,
+        max_waiting: int,
     ) -> None:
         self._champion = champion
         self._tokens = tokens
         self._recorder = recorder
         self._counts = counts
-        self._inspections = Inspections(champion, recorder, counts)
+        self._inspections = Inspections(champion, recorder, counts, max_waiting)
 
     async def inspect(self, request: Request) -> Response:
         """The verdict on the views of one part, or on each part of a lot."""
@@ -138,11 +140,15 @@ class Api:
 
 
 def create_app(
-    champion: Serving, *, tokens: Sequence[str] = (), recorder: Recorder | None = None
+    champion: Serving,
+    *,
+    tokens: Sequence[str] = (),
+    recorder: Recorder | None = None,
+    max_waiting: int = MAX_WAITING,
 ) -> ASGIApp:
     """The app that answers every request; without a `recorder` no verdict is logged."""
     counts = Metrics()
-    api = Api(champion, tokens, recorder, counts)
+    api = Api(champion, tokens, recorder, counts, max_waiting)
     routes = [
         Route("/inspect", api.inspect, methods=["POST"]),
         Route("/feedback", api.feedback, methods=["POST"]),

@@ -27,7 +27,12 @@ except InspectionError as error:
 champion = Champion(SETTINGS.releases, SETTINGS.public_key)
 recorder = Recorder(SETTINGS.verdicts, SETTINGS.policy)
 guard_connections()
-app = create_app(champion, tokens=SETTINGS.tokens, recorder=recorder)
+app = create_app(
+    champion,
+    tokens=SETTINGS.tokens,
+    recorder=recorder,
+    max_waiting=SETTINGS.max_waiting,
+)
 
 
 class OurApp:
