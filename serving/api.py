@@ -2,7 +2,6 @@
 
 import hmac
 import time
-import uuid
 from collections.abc import Sequence
 
 from starlette.applications import Starlette
@@ -46,16 +45,16 @@ class Api:
         """The verdict on the views of one part, or on each part of a lot."""
         self._check_token(request)
         began_s = time.monotonic()
-        request_id = uuid.uuid4().hex
         heatmap, lot = _flags(request, "heatmap", "lot")
         self._inspections.check_room()
 
         with self._inspections.memory.share() as take:
             parts = await read_parts(request, take, lot=lot)
-            asked = Asked(request_id, began_s, parts, lot=lot, heatmap=heatmap)
+            asked = Asked(
+                request.state.request_id, began_s, parts, lot=lot, heatmap=heatmap
+            )
             body = await self._inspections.answer(asked, take)
-        headers = {"x-request-id": request_id}
-        return Response(body, media_type="application/json", headers=headers)
+        return Response(body, media_type="application/json")
 
     async def feedback(self, request: Request) -> Response:
         """Log what a person found of an inspected part."""
