@@ -4,9 +4,10 @@
     python -m benchmarks.serving --picture FILE --memory 20000
 
 One run on the loopback device: CPU a request against Starlette + ONNX Runtime with the same models;
-throughput against BentoML with PIL and torch; waiting times at overload. Servers run one after the
-other. With `--memory` only what the service holds while it answers so many requests. What becomes
-of requests while releases change is measured by `benchmarks.promotions`.
+throughput against BentoML with PIL and torch; waiting times at overload, also where hardly a part
+may wait. Servers run one after the other. With `--memory` only what the service holds while it
+answers so many requests. What becomes of requests while releases change is measured by
+`benchmarks.promotions`.
 """
 
 import argparse
@@ -26,8 +27,11 @@ import numpy as np
 
 from benchmarks.apps.servers import Server, bentoml_command, free_port, running
 from inspection.runtime.releases import champion
+from serving.lanes import MAX_WAITING
 
 N_CLIENTS, N_OVERLOAD = 8, 32
+# The shortest queue that still keeps both threads at work: the next part is there when one is done.
+SHORT_QUEUE = 1
 # Longer than the service's own limit for a request, 60 s.
 TIMEOUT_S = 70.0
 BOUNDARY = "knurl"
@@ -125,10 +129,13 @@ def post(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, byte
 
 
 @contextmanager
-def ours(releases: Path, folder: Path) -> Iterator[Server]:
-    """The service."""
+def ours(
+    releases: Path, folder: Path, max_waiting: int = MAX_WAITING
+) -> Iterator[Server]:
+    """The service; beside the parts at work, so many may wait."""
     port = free_port()
     variables = {
+        "KNURL_MAX_WAITING": str(max_waiting),
         "KNURL_RELEASES": str(releases),
         "KNURL_VERDICTS": str(folder / "verdicts"),
         "KNURL_TOKEN": "",
@@ -182,6 +189,12 @@ def measured(picture: bytes, releases: Path, folder: Path, n_requests: int) -> s
         # twice as many, since some are turned away
         over = loaded(server, picture, N_OVERLOAD, 2 * n_requests)
 
+    with ours(releases, folder / "short", SHORT_QUEUE) as server:
+        loaded(server, picture, 1, n_warm_up)
+        alone = loaded(server, picture, 1, n_requests)
+        # four times as many, since most are turned away
+        short = loaded(server, picture, N_OVERLOAD, 4 * n_requests)
+
     with tutorial(releases, folder / "tutorial") as server:
         loaded(server, picture, 1, n_warm_up)
         torch_eight = loaded(server, picture, N_CLIENTS, n_requests)
@@ -190,7 +203,8 @@ def measured(picture: bytes, releases: Path, folder: Path, n_requests: int) -> s
         _cpu_row("1 client", one, bare_one),
         _cpu_row(f"{N_CLIENTS} clients", eight, bare_eight),
         _throughput_row(eight, torch_eight),
-        _overload_row(over, eight),
+        _overload_row(MAX_WAITING, over, eight, f"{N_CLIENTS} clients"),
+        _overload_row(SHORT_QUEUE, short, alone, "one client"),
     ]
     return "\n".join(lines) + "\n"
 
@@ -217,15 +231,15 @@ def _throughput_row(mine: Load, theirs: Load) -> str:
     )
 
 
-def _overload_row(over: Load, usual: Load) -> str:
-    """Waiting times of those that are not turned away, beside those of the usual load."""
+def _overload_row(max_waiting: int, over: Load, usual: Load, name: str) -> str:
+    """Waiting times of those that are not turned away, beside those of a load that is none."""
     p99_ms = over.quantile_ms(0.99)
     ratio = p99_ms / usual.quantile_ms(0.99)
     n_refused = over.statuses[429]
     n_answers = over.statuses.total()
     return (
-        f"p99 of the accepted, {N_OVERLOAD} clients: {p99_ms:.0f} ms, "
-        f"ratio {ratio:.2f} to {N_CLIENTS} clients; "
+        f"p99 of the accepted, {N_OVERLOAD} clients, {max_waiting} may wait: {p99_ms:.0f} ms, "
+        f"ratio {ratio:.2f} to {name}; "
         f"429: {n_refused} of {n_answers}"
     )
 

@@ -123,6 +123,15 @@ def sync(*, by: str) -> str:
     return "synced"
 
 
+def sync_if_moved(*, by: str) -> str:
+    """As `sync`, for who asks again and again; a line that has no champion has nothing to do."""
+    _, _, registry = opened()
+    champion = registry.aliases().get(tracking.CHAMPION)
+    if champion in (None, registry.served()):
+        return "champion already"
+    return sync(by=by)
+
+
 def opened() -> tuple[GateParams, tracking.TrackingParams, Registry]:
     """The gate's params, the store's, and the registry of the line that params.yaml describes."""
     line, params, store = sections.read(

@@ -1,4 +1,7 @@
-"""The flow `watch`: the command, with artifacts and an event for each new alarm."""
+"""The flow `watch`: the command, with artifacts and an event for each new alarm.
+
+It also lets a version serve whose alias somebody has moved in MLflow's own page.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,6 +21,7 @@ from inspection.runtime.pictures import picture_path
 from inspection.runtime.releases import champion
 from inspection.runtime.verdict_log import FILE, LoggedPart, read_parts
 from pipelines import alerts
+from pipelines import promote as promotion
 from pipelines import watch as watching
 from pipelines.champions import RELEASES
 from pipelines.runs.pictures import N_COLUMNS, sheet
@@ -36,9 +40,27 @@ def watch(
     verdicts: str = str(watching.VERDICTS),
     parts_a_day: int = watching.PARTS_A_DAY,
     false_alarms_a_day: float = watching.FALSE_ALARMS_A_DAY,
+    follow_alias: bool = True,
 ) -> list[dict[str, Any]]:
-    """Watch once; returns the alarms that stand. A service that has judged nothing has none."""
-    folder = Path(verdicts)
+    """Watch once; returns the alarms that stand. A service that has judged nothing has none.
+
+    With `follow_alias` the version serves afterwards that MLflow's alias `champion` names, as after
+    `promote --sync`.
+    """
+    rows = _watched(Path(verdicts), parts_a_day, false_alarms_a_day)
+    # afterwards: an alias that cannot be followed fails the run, and hides no alarm
+    if follow_alias and promotion.sync_if_moved(by="watch") == "synced":
+        alerts.tell(
+            "watch: alias 'champion' was moved in MLflow, and its version serves; "
+            "`python -m pipelines.status`"
+        )
+    return rows
+
+
+def _watched(
+    folder: Path, parts_a_day: int, false_alarms_a_day: float
+) -> list[dict[str, Any]]:
+    """The alarms that stand, as rows; people and Prefect are told of the new ones."""
     log = get_run_logger()
     if not (folder / FILE).is_file():
         log.info("%s: no verdict log yet", folder)

@@ -2,7 +2,6 @@
 
 import hmac
 import time
-import uuid
 from collections.abc import Sequence
 
 from starlette.applications import Starlette
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp
 
 from serving import feedback, metrics, page
 from serving.inspections import Asked, Inspections, Serving
+from serving.lanes import MAX_WAITING
 from serving.metrics import Metrics
 from serving.openapi import specification
 from serving.recorder import Recorder, RecorderState
@@ -33,27 +33,28 @@ class Api:
         tokens: Sequence[str],
         recorder: Recorder | None,
         counts: Metrics,
+        max_waiting: int,
     ) -> None:
         self._champion = champion
         self._tokens = tokens
         self._recorder = recorder
         self._counts = counts
-        self._inspections = Inspections(champion, recorder, counts)
+        self._inspections = Inspections(champion, recorder, counts, max_waiting)
 
     async def inspect(self, request: Request) -> Response:
         """The verdict on the views of one part, or on each part of a lot."""
         self._check_token(request)
         began_s = time.monotonic()
-        request_id = uuid.uuid4().hex
         heatmap, lot = _flags(request, "heatmap", "lot")
         self._inspections.check_room()
 
         with self._inspections.memory.share() as take:
             parts = await read_parts(request, take, lot=lot)
-            asked = Asked(request_id, began_s, parts, lot=lot, heatmap=heatmap)
+            asked = Asked(
+                request.state.request_id, began_s, parts, lot=lot, heatmap=heatmap
+            )
             body = await self._inspections.answer(asked, take)
-        headers = {"x-request-id": request_id}
-        return Response(body, media_type="application/json", headers=headers)
+        return Response(body, media_type="application/json")
 
     async def feedback(self, request: Request) -> Response:
         """Log what a person found of an inspected part."""
@@ -143,13 +144,14 @@ def create_app(
     tokens: Sequence[str] = (),
     hosts: Sequence[str] = (),
     recorder: Recorder | None = None,
+    max_waiting: int = MAX_WAITING,
 ) -> ASGIApp:
     """The app that answers every request; without a `recorder` no verdict is logged.
 
     Browsers reach it by an address, a name without a dot, or one of `hosts`; with `tokens` by any.
     """
     counts = Metrics()
-    api = Api(champion, tokens, recorder, counts)
+    api = Api(champion, tokens, recorder, counts, max_waiting)
     routes = [
         Route("/inspect", api.inspect, methods=["POST"]),
         Route("/feedback", api.feedback, methods=["POST"]),

@@ -16,7 +16,7 @@ from serving.answers import (
 from serving.budget import Budget, Take, decoding_bytes
 from serving.champion import ChampionState, Served
 from serving.forms import PartUpload
-from serving.lanes import HEAVY_BYTES, heavy_lane, light_lane
+from serving.lanes import HEAVY_BYTES, MAX_WAITING, heavy_lane, light_lane
 from serving.metrics import Metrics
 from serving.recorder import Recorder, logged_part
 
@@ -53,12 +53,16 @@ class Inspections:
     """Inspects what is asked, within the limits of memory, threads and time."""
 
     def __init__(
-        self, champion: Serving, recorder: Recorder | None, counts: Metrics
+        self,
+        champion: Serving,
+        recorder: Recorder | None,
+        counts: Metrics,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         self._champion = champion
         self._recorder = recorder
         self._counts = counts
-        self._light = light_lane()
+        self._light = light_lane(max_waiting)
         self._heavy = heavy_lane()
         self.memory = Budget()
 

@@ -12,9 +12,9 @@ Result = TypeVar("Result")
 
 # Two cores is the least that a line's computer has; inference runs on one thread each.
 N_LIGHT = 2
-# Eight clients that wait for their answers are never refused, and two more may come; with a longer
-# queue an accepted request would wait more than its own time again.
-MAX_LIGHT = 10
+# Eight clients that wait for their answers are never refused, and two more may come. With a longer
+# queue fewer are refused, and who is accepted last waits longer.
+MAX_WAITING = 8
 # A large frame takes hundreds of megabytes and seconds: one at a time, and one that waits.
 N_HEAVY, MAX_HEAVY = 1, 2
 # 32 megapixels in 8 bits, or 16 in 16: what takes a quarter of a second to decode.
@@ -50,9 +50,9 @@ class Lane:
             self._inside -= 1
 
 
-def light_lane() -> Lane:
-    """The lane of ordinary frames."""
-    return Lane(N_LIGHT, MAX_LIGHT)
+def light_lane(max_waiting: int = MAX_WAITING) -> Lane:
+    """The lane of ordinary frames: those at work, and so many that wait."""
+    return Lane(N_LIGHT, N_LIGHT + max_waiting)
 
 
 def heavy_lane() -> Lane:

@@ -28,7 +28,11 @@ champion = Champion(SETTINGS.releases, SETTINGS.public_key)
 recorder = Recorder(SETTINGS.verdicts, SETTINGS.policy)
 guard_connections()
 app = create_app(
-    champion, tokens=SETTINGS.tokens, hosts=SETTINGS.hosts, recorder=recorder
+    champion,
+    tokens=SETTINGS.tokens,
+    hosts=SETTINGS.hosts,
+    recorder=recorder,
+    max_waiting=SETTINGS.max_waiting,
 )
 
 

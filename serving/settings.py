@@ -8,6 +8,7 @@ KNURL_HOSTS              names under which browsers reach it, by commas; without
 KNURL_VERDICTS           the folder of the verdict log and the pictures (verdicts)
 KNURL_KEEP_PASS_PERCENT  how many of the passed pictures are kept (2); of the others all are
 KNURL_PICTURES_MB        how much room the pictures may take, the oldest leave first (2048)
+KNURL_MAX_WAITING        how many parts may wait beside the two at work; the next gets a 429 (8)
 
 A path that is not absolute starts in the folder above `serving/`, the project's or the Bento's:
 the processes of `bentoml serve` do not all work in the folder in which it was called.
@@ -19,12 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inspection.errors import InspectionError
 from inspection.runtime.recording import (
     KeepingPolicy,
     keeping_policy,
     verdicts_folder,
 )
 from inspection.runtime.signatures import read_public_key
+from serving.lanes import MAX_WAITING
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -41,6 +44,7 @@ class Settings:
     tokens: tuple[str, ...]
     verdicts: Path
     policy: KeepingPolicy
+    max_waiting: int = MAX_WAITING
     public_key: "Ed25519PublicKey | None" = None
     hosts: tuple[str, ...] = ()
 
@@ -57,6 +61,7 @@ def from_environment(variables: Mapping[str, str] = os.environ) -> Settings:
         tokens=_by_commas(variables.get("KNURL_TOKEN", "")),
         verdicts=ROOT / verdicts_folder(variables),
         policy=keeping_policy(variables),
+        max_waiting=_max_waiting(variables),
         public_key=read_public_key(ROOT / public_key) if public_key else None,
         # the names of hosts know no upper case
         hosts=_by_commas(variables.get("KNURL_HOSTS", "").lower()),
@@ -65,3 +70,16 @@ def from_environment(variables: Mapping[str, str] = os.environ) -> Settings:
 
 def _by_commas(text: str) -> tuple[str, ...]:
     return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
+def _max_waiting(variables: Mapping[str, str]) -> int:
+    text = variables.get("KNURL_MAX_WAITING") or str(MAX_WAITING)
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise InspectionError(
+            f"KNURL_MAX_WAITING: got {text!r}; give a number of parts, 0 or more"
+        )
+    return value

@@ -1,8 +1,9 @@
-"""Around every request: security headers on its answer, a count, a line in the access log."""
+"""Around every request: an id and security headers on its answer, a count, a line in the log."""
 
 import json
 import logging
 import time
+import uuid
 from collections.abc import Iterable
 
 from starlette.datastructures import MutableHeaders
@@ -29,6 +30,8 @@ SECURITY_HEADERS = {
 }
 # A path may be as long as the server reads a header, 64 kB; a line of the log is for people.
 MAX_LOGGED_CHARACTERS = 200
+# In the answer's header, in the access log and, of what was inspected, in the verdict log.
+REQUEST_ID = "x-request-id"
 
 
 class Observing:
@@ -46,6 +49,9 @@ class Observing:
             return
 
         began_s = time.monotonic()
+        request_id = uuid.uuid4().hex
+        # where Starlette's requests read it, as request.state.request_id
+        scope.setdefault("state", {})["request_id"] = request_id
         # 499: the client left before there was an answer (nginx's number)
         status = 499
 
@@ -53,7 +59,8 @@ class Observing:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+                headers = {REQUEST_ID: request_id, **SECURITY_HEADERS}
+                MutableHeaders(scope=message).update(headers)
             await send(message)
 
         try:
@@ -72,12 +79,13 @@ def access_line(scope: Scope, status: int, seconds: float) -> str:
     """One line on a request; what the client wrote is quoted, and stays on its line.
 
     >>> scope = {"method": "GET", "path": "/a\\nfake", "client": ("127.0.0.1", 5)}
-    >>> access_line(scope, 404, 0.0012)
-    '127.0.0.1 "GET" "/a\\\\nfake" 404 1.2 ms'
+    >>> access_line(scope | {"state": {"request_id": "4711"}}, 404, 0.0012)
+    '127.0.0.1 "GET" "/a\\\\nfake" 404 1.2 ms 4711'
     """
     client = scope.get("client") or ("-",)
     method, path = (_quoted(scope[key]) for key in ("method", "path"))
-    return f"{client[0]} {method} {path} {status} {1000 * seconds:.1f} ms"
+    request_id = scope["state"]["request_id"]
+    return f"{client[0]} {method} {path} {status} {1000 * seconds:.1f} ms {request_id}"
 
 
 def _quoted(text: str) -> str:

@@ -1,5 +1,6 @@
 """Promotion in a real store: refused, overridden, superseded, synced, rolled back."""
 
+import logging
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from inspection.runtime.releases import champion
 from inspection.runtime.signatures import make_keys, read_public_key
 from inspection.storage import read_json, write_table, write_text
 from pipelines import promote as promotion
-from pipelines import promotion_flows
+from pipelines import promotion_flows, watch_flow
 from pipelines.champions import HISTORY, RELEASES, Registry, usual_path
 from pipelines.evidence import judge
 from pipelines.promote import opened, promote, sync
@@ -368,6 +369,35 @@ def test_an_alias_that_was_moved_in_mlflow_takes_effect_with_the_gates_result(
     assert any(not rule["passed"] for rule in promoted.entries()[-1]["rules"])
     assert "warning: the gate would have refused it" in capsys.readouterr().out
     assert sync(by="Ada") == "champion already"
+
+
+def test_the_watch_follows_an_alias_that_was_moved_in_mlflow(
+    promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(watch_flow.alerts, "tell", told.append)
+    monkeypatch.setattr(watch_flow, "get_run_logger", lambda: logging.getLogger("flow"))
+    project.register(monkeypatch, "b")
+    watch_flow.watch.fn(verdicts="none")
+    assert (promoted.served(), told) == ("1", [])
+
+    promoted.client.set_registered_model_alias(promoted.line, "champion", "2")
+    watch_flow.watch.fn(verdicts="none", follow_alias=False)
+    assert promoted.served() == "1"
+    watch_flow.watch.fn(verdicts="none")
+
+    assert promoted.served() == "2"
+    assert outcomes(promoted)[-1] == "synced"
+    (said,) = told
+    assert "alias 'champion' was moved" in said
+
+
+def test_the_watch_of_a_line_without_a_champion_follows_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.register(monkeypatch, "a")
+
+    assert promotion.sync_if_moved(by="watch") == "champion already"
 
 
 def test_a_card_without_parity_stops_even_the_first_version(

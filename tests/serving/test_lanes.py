@@ -55,15 +55,20 @@ def test_the_lanes_have_their_width(lane: Lane, n_threads: int, n_inside: int) -
     assert (lane._n_threads, lane._n_inside) == (n_threads, n_inside)
 
 
+@pytest.mark.parametrize("max_waiting", [0, 1, 30])
+def test_beside_those_at_work_as_many_wait_as_is_asked_for(max_waiting: int) -> None:
+    assert lanes.light_lane(max_waiting)._n_inside == 2 + max_waiting
+
+
 def test_eight_clients_are_never_refused() -> None:
-    assert lanes.MAX_LIGHT >= 8
+    assert lanes.light_lane()._n_inside >= 8
 
 
 def test_where_too_many_wait_a_request_is_refused_before_its_body_is_read(
     champion: Champion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "MAX_LIGHT", 0)
-    client = TestClient(create_app(champion))
+    monkeypatch.setattr(lanes, "N_LIGHT", 0)
+    client = TestClient(create_app(champion, max_waiting=0))
     response = client.post("/inspect", content=b"no form", headers={"content-type": "text/plain"})
 
     assert (response.status_code, response.json()["error"]["code"]) == (429, "busy")

@@ -13,6 +13,7 @@ DEFAULTS = Settings(
     tokens=(),
     verdicts=ROOT / "verdicts",
     policy=KeepingPolicy(pass_fraction=0.02, max_bytes=2_048_000_000),
+    max_waiting=8,
 )
 NAMES = (
     "KNURL_PUBLIC_KEY",
@@ -22,6 +23,7 @@ NAMES = (
     "KNURL_VERDICTS",
     "KNURL_KEEP_PASS_PERCENT",
     "KNURL_PICTURES_MB",
+    "KNURL_MAX_WAITING",
 )
 
 
@@ -59,11 +61,18 @@ def test_the_share_of_kept_passes_is_a_percentage(percent: str, fraction: float)
         ("KNURL_KEEP_PASS_PERCENT", "nan"),
         ("KNURL_PICTURES_MB", "inf"),
         ("KNURL_PICTURES_MB", "much"),
+        ("KNURL_MAX_WAITING", "-1"),
+        ("KNURL_MAX_WAITING", "1.5"),
     ],
 )
 def test_a_number_that_makes_no_sense_is_refused(name: str, value: str) -> None:
     with pytest.raises(InspectionError, match=f"{name}: got '{value}'"):
         from_environment({name: value})
+
+
+@pytest.mark.parametrize("given", ["0", "1", "30"])
+def test_so_many_parts_may_wait_as_is_said(given: str) -> None:
+    assert from_environment({"KNURL_MAX_WAITING": given}).max_waiting == int(given)
 
 
 def test_a_public_key_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:

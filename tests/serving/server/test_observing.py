@@ -4,6 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from serving.server.observing import MAX_LOGGED_CHARACTERS, SECURITY_HEADERS, access_line
+from tests.bundles import draw_jpeg
 
 PATHS = ["/inspect", "/model", "/readyz", "/elsewhere", "/metrics"]
 
@@ -35,9 +36,29 @@ def test_a_request_is_logged_on_one_line_with_its_status(
     assert '"/a\\r\\n127.0.0.1 \\"GET\\"" 404' in line
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_the_id_of_a_request_stands_in_answer_and_log_also_where_it_is_refused(
+    client: TestClient, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    with caplog.at_level(logging.INFO, logger="knurl.access"):
+        answers = [client.get(path), client.get(path)]
+
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    lines = [record.getMessage() for record in caplog.records if record.name == "knurl.access"]
+    assert len(set(ids)) == 2
+    assert [line.split()[-1] for line in lines] == ids
+
+
+def test_the_id_of_a_verdict_is_that_of_its_request(client: TestClient) -> None:
+    answer = client.post("/inspect", files={"views": ("a.jpg", draw_jpeg())})
+
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
 @pytest.mark.parametrize(("length", "shown"), [(200, 200), (201, 200)])
 def test_a_long_path_is_cut(length: int, shown: int) -> None:
     assert MAX_LOGGED_CHARACTERS == 200
-    line = access_line({"method": "GET", "path": "x" * length}, 404, 0.0)
+    scope = {"method": "GET", "path": "x" * length, "state": {"request_id": "4711"}}
+    line = access_line(scope, 404, 0.0)
 
     assert line.count("x") == shown
