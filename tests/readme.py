@@ -1,4 +1,4 @@
-"""The commands of the README, and who runs each of them."""
+"""The commands of the README and of the pages that it leads to, and who runs each of them."""
 
 import json
 import re
@@ -8,9 +8,16 @@ from typing import Any
 from tests.architecture import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+# The README first, by their paths from the project's root.
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")))
+}
+# What CONTRIBUTING.md shows is for who changes the project.
+TEXT = "\n".join(text for path, text in PAGES.items() if path != "CONTRIBUTING.md")
 COMMANDS = [
     line.removeprefix("$ ").split("  #")[0].strip()
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for block in re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
     for line in block.splitlines()
     if line.startswith("$ ")
 ]
@@ -49,6 +56,12 @@ RUN_BY = {
     "::test_the_command_reads_a_line_its_suspects_and_its_truth",
     "python -m benchmarks.scale log": "tests/benchmarks/test_scale.py"
     "::test_every_query_of_the_pages_is_timed",
+    "python -m benchmarks.scale stages": "tests/benchmarks/test_scale.py"
+    "::test_the_stages_see_every_drawn_view",
+    "python -m benchmarks.scale duplicates": "tests/benchmarks/test_scale.py"
+    "::test_the_search_for_near_duplicates_is_timed_where_it_finds_what_was_drawn",
+    "python -m benchmarks.scale registry": "tests/benchmarks/test_scale.py"
+    "::test_the_registry_is_asked_what_the_commands_ask",
     "make repro": "tests/pipelines/test_dvc_state.py"
     "::test_dvc_goes_on_after_a_power_cut_and_computes_nothing_twice",
     "make sbom": "tests/pipelines/test_supply_chain.py"

@@ -11,8 +11,10 @@ from tests.readme import (
     COMMANDS,
     IN_THE_PROJECT,
     NOT_RUN,
+    PAGES,
     README,
     RUN_BY,
+    TEXT,
     committed,
     numbers,
     runner,
@@ -75,7 +77,29 @@ def test_every_program_of_the_readme_answers_help(module: str) -> None:
 
 @pytest.mark.parametrize("verb", re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE))
 def test_every_verb_of_the_makefile_is_in_the_readme(verb: str) -> None:
-    assert f"make {verb}" in README
+    assert f"make {verb}" in TEXT
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_to_a_file_or_a_heading_leads_there(page: str) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", PAGES[page])
+    inside = [one for one in targets if not re.match(r"https?:", one)]
+    assert [one for one in inside if not leads_there(page, one)] == []
+
+
+def leads_there(page: str, target: str) -> bool:
+    """Whether the file of a link is there, and the heading in it that the link may name."""
+    file, _, heading = target.partition("#")
+    path = (ROOT / page).parent / file if file else ROOT / page
+    if not path.exists():
+        return False
+    return not heading or heading in headings(path.read_text(encoding="utf-8"))
+
+
+def headings(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in found}
 
 
 def test_every_room_is_in_the_tree_of_the_readme() -> None:

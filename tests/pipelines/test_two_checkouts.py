@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -62,7 +61,8 @@ def test_a_flow_on_one_worker_is_at_hand_on_the_other_and_its_champion_serves_th
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         deploy(project)
         with worker(project, "a"), worker(other, "b"):
-            assert run_on("b", promote=True, by="Ada") == "COMPLETED"
+            assert run_on("b") == "COMPLETED"
+            promote(other)
             assert ran.read_text().split() == [str(other)] * 2
             receipt = read_json(other / "receipt.json")
             assert not (project / "receipt.json").exists()
@@ -142,13 +142,19 @@ def worker(checkout: Path, queue: str) -> Iterator[None]:
         begun.wait(timeout=PATIENCE_S)
 
 
-def run_on(queue: str, **parameters: Any) -> str:
+def promote(checkout: Path) -> None:
+    """What the gate lets through; apart from the flow, which would pack a Bento of this toy."""
+    words = (sys.executable, "-m", "pipelines.promote", "--by", "Ada")
+    subprocess.run(words, cwd=checkout, env=environment(), capture_output=True, check=True)
+
+
+def run_on(queue: str) -> str:
     """Run the flow on the worker of a queue, to its end; the state in which it ended."""
     from prefect.deployments import run_deployment
 
     done = run_deployment(
         "retrain/weekly",
-        parameters={"shared": True, **parameters},
+        parameters={"shared": True},
         work_queue_name=queue,
         timeout=PATIENCE_S,
         poll_interval=0.5,
