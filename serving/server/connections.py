@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+from collections.abc import Sequence
 from typing import Any
 
 from uvicorn.config import HTTP_PROTOCOLS
@@ -15,6 +16,11 @@ MAX_CONNECTIONS = 512
 # How many connections are accepted before the first of them is looked at; few enough that a burst
 # does not use up the descriptors before the rules below see it.
 BACKLOG = 128
+# A client that connects to ask does so in the same moment, on a busy machine within a second.
+JUST_COME_S = 1.0
+# Of all places so many are left to those that have just come: 32 of 512, more than cameras that
+# begin at once, and too few for a burst of idle ones to push out clients that work.
+SHARE_JUST_COME = 1 / 16
 
 
 class GuardedProtocol(H11Protocol):
@@ -86,15 +92,28 @@ class GuardedProtocol(H11Protocol):
             if isinstance(one, GuardedProtocol) and one is not self
         ]
         waiting = [one for one in others if one.waits_for_client()]
-        # who has never asked anything goes first, then who has waited longest: a client that works
-        # sends a body, reads an answer and asks again within a second, one that is slow on purpose
-        # does not. Where all are being answered, the new one is one too many.
-        oldest = min(
-            waiting,
-            key=lambda one: (one.cycle is not None, one._since_s),
-            default=self,
+        # where all are being answered, the new one is one too many
+        longest = min(
+            self._dispensable(waiting), key=lambda one: one._since_s, default=self
         )
-        oldest.cut()
+        longest.cut()
+
+    def _dispensable(
+        self, waiting: Sequence["GuardedProtocol"]
+    ) -> Sequence["GuardedProtocol"]:
+        """Of connections that wait for their clients those among which one makes room.
+
+        Who has never asked anything goes before who has: a client that works sends a body, reads
+        an answer and asks again within a second. A few that have just come are about to ask.
+        """
+        silent = [one for one in waiting if one.cycle is None]
+        asked = [one for one in waiting if one.cycle is not None]
+        settled_s = self.loop.time() - JUST_COME_S
+        settled = [one for one in silent if one._since_s < settled_s]
+        if settled:
+            return settled
+        are_few = len(silent) <= max_connections() * SHARE_JUST_COME
+        return asked if are_few and asked else silent
 
     def cut(self) -> None:
         """End the connection at once, whatever is still to be sent to who does not read."""

@@ -138,7 +138,8 @@ def worker(checkout: Path, queue: str) -> Iterator[None]:
     try:
         yield
     finally:
-        begun.terminate()
+        # its runs have ended; told to end, it now and then waits for ever
+        begun.kill()
         begun.wait(timeout=PATIENCE_S)
 
 

@@ -90,7 +90,7 @@ def page(html: str) -> ReportPage:
     return ReportPage(html)
 
 
-def finished(card: Card, table: pd.DataFrame, limit: EscapeLimit) -> Card:
+def finished(card: Card, table: pd.DataFrame, limit: EscapeLimit = LIMIT) -> Card:
     """The card with the metrics and the lineage that the stage adds."""
     metrics: dict[str, Any] = outcomes.test_metrics(table, card, Costs()) | {
         "limit": limit.as_json()

@@ -169,6 +169,28 @@ def test_clients_that_hold_all_places_slowly_make_room_for_a_new_one(
         one.close()
 
 
+def test_a_client_that_has_just_come_is_not_pushed_out_by_the_next_one(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All other places are held by clients that ask again and again."""
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 16)
+    held = [connect(port) for _ in range(15)]
+    for one in held:
+        one.sendall(REQUEST)
+        answer(one)
+    with connect(port) as client:
+        # until the server has taken it in
+        time.sleep(0.2)
+        held.append(connect(port))
+        time.sleep(0.2)
+        client.sendall(REQUEST)
+        assert answer(client).startswith(b"HTTP/1.1 200")
+
+    assert is_closed(held[0], within_s=1)
+    for one in held:
+        one.close()
+
+
 def test_of_slow_clients_the_one_that_has_waited_longest_makes_room(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
