@@ -16,8 +16,9 @@ from inspection.failures import PlainErrors
 from inspection.line import Line
 from inspection.promotion.gate import GateParams, Rule, failures, max_uses
 from inspection.runtime.bundle import CARD
+from inspection.runtime.releases import POINTER
 from inspection.storage import sha256_of, write_json
-from pipelines.champions import Registry, signing_key, usual_path
+from pipelines.champions import RELEASES, Registry, signing_key, usual_path
 from pipelines.evidence import Judgement, judge
 from stages import sections, tracking
 
@@ -124,7 +125,13 @@ def sync(*, by: str) -> str:
 
 
 def sync_if_moved(*, by: str) -> str:
-    """As `sync`, for who asks again and again; a line that has no champion has nothing to do."""
+    """As `sync`, for who asks again and again.
+
+    Where nothing serves yet there is nothing to do: the first champion is promoted by somebody.
+    """
+    if not (RELEASES / POINTER).is_file():
+        return "champion already"
+
     _, _, registry = opened()
     champion = registry.aliases().get(tracking.CHAMPION)
     if champion in (None, registry.served()):

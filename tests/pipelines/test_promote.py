@@ -395,8 +395,10 @@ def test_the_watch_follows_an_alias_that_was_moved_in_mlflow(
 def test_the_watch_of_a_line_without_a_champion_follows_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(project.root / "..")  # where there is no params.yaml either
+    assert promotion.sync_if_moved(by="watch") == "champion already"
+    monkeypatch.chdir(project.root)
     project.register(monkeypatch, "a")
-
     assert promotion.sync_if_moved(by="watch") == "champion already"
 
 
