@@ -1,14 +1,19 @@
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from benchmarks.apps.servers import Server, free_port, running
+from benchmarks.chromium import Browser, browsing
+from benchmarks.dashboard import APP, dashboard_command
 from inspection.boxes import LabelledBox, boxes_cell
 from inspection.curation.box_reviews import BOX_REVIEW_COLUMNS
 from inspection.curation.label_issues import ISSUE_COLUMNS
 from inspection.curation.reviews import REVIEW_COLUMNS
+from tests.architecture import ROOT
 from tests.bundles import FRAME_SIZE_PX, RIVET, ROD, draw_jpeg, make_bundle
 
 PARTS = {  # part: (what is drawn, what the label says, fold)
@@ -31,6 +36,24 @@ def line_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     make_line_folder(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The dashboard's real server in the `folder` of a module."""
+    port = free_port()
+    command = dashboard_command(APP, port)
+    variables = {"PYTHONPATH": str(ROOT)}
+    log = tmp_path_factory.mktemp("log")
+    with running(command, port, log, variables, folder, ready="/_stcore/health") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium, for modules that skip where there is none."""
+    with browsing() as found:
+        yield found
 
 
 def make_line_folder(folder: Path) -> None:

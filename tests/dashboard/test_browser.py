@@ -1,15 +1,13 @@
 """The dashboard as a person sees it: the real server, in a real Chromium."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.apps.servers import Server, free_port, running
-from benchmarks.chromium import CHART_S, Browser, browsing, chromium
-from benchmarks.dashboard import APP, PAGES, WIDTHS_PX, dashboard_command, waits
-from tests.architecture import ROOT
+from benchmarks.apps.servers import Server
+from benchmarks.chromium import CHART_S, Browser, chromium
+from benchmarks.dashboard import PAGES, WIDTHS_PX, waits
 from tests.bundles import FRAME_SIZE_PX
 from tests.dashboard.conftest import make_line_folder
 
@@ -28,22 +26,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("line")
     make_line_folder(found)
     return found
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    port = free_port()
-    variables = {"PYTHONPATH": str(ROOT)}
-    command = dashboard_command(APP, port)
-    log = tmp_path_factory.mktemp("log")
-    with running(command, port, log, variables, folder, ready="/_stcore/health") as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as found:
-        yield found
 
 
 @pytest.mark.parametrize("page", PAGES)

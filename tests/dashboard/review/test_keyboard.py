@@ -3,16 +3,14 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from benchmarks.apps.servers import Server, free_port, running
-from benchmarks.chromium import Browser, browsing, chromium
-from benchmarks.dashboard import APP, dashboard_command
+from benchmarks.apps.servers import Server
+from benchmarks.chromium import Browser, chromium
 from inspection.curation.box_reviews import BOX_REVIEW_COLUMNS
 from inspection.curation.reviews import REVIEW_COLUMNS
 from inspection.runtime.bundle import read_card
@@ -62,22 +60,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(folder / "artifacts/folds/folds.parquet", free.assign(fold="val"))
     make_bundle(folder / "models/bundle")
     return folder
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    port = free_port()
-    command = dashboard_command(APP, port)
-    variables = {"PYTHONPATH": str(ROOT)}
-    log = tmp_path_factory.mktemp("log")
-    with running(command, port, log, variables, folder, ready="/_stcore/health") as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as found:
-        yield found
 
 
 def drawn(part: int) -> str:
