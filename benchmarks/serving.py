@@ -4,7 +4,7 @@
     python -m benchmarks.serving --picture FILE --memory 20000
 
 One run on the loopback device: CPU a request against Starlette + ONNX Runtime with the same models;
-throughput against BentoML with PIL and torch; waiting times at overload, also where hardly a part
+throughput against BentoML with PIL and torch; waiting times at overload, also where no part
 may wait. Servers run one after the other. With `--memory` only what the service holds while it
 answers so many requests. What becomes of requests while releases change is measured by
 `benchmarks.promotions`.

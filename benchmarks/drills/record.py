@@ -6,15 +6,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from benchmarks.drills.whole_pipeline import DATABASE
 from benchmarks.kills import Outcome
 from inspection.errors import InspectionError
 from inspection.runtime.releases import POINTER
 from inspection.storage import read_json
-from pipelines.champions import ENTRY, HISTORY, MOVES, MOVING
+from pipelines.champions import ENTRY, HISTORY, MOVES, MOVING, RELEASES
 from stages.tracking import CHAMPION
-
-DATABASE = Path("mlruns/mlflow.db")
-RELEASES = Path("models/releases")
 
 
 class Record:

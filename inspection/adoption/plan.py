@@ -50,9 +50,8 @@ class Plan:
     pictures: Sequence[Picture]
     boxes: Boxes | None
     marks_places: bool  # whether masks or boxes say where defects are
-    defect_px: (
-        float | None
-    )  # what the smaller of these measure, in the frame, where it is known
+    # what the smaller of these measure, in the frame, where it is known
+    defect_px: float | None
     listing: Listing
 
     @property
