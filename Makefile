@@ -45,12 +45,12 @@ setup: $(READY)  ## make .venv with the pinned, hashed requirements
 
 plant: $(PLANT)  ## what MLflow on Postgres, data in S3, MQTT and Dask need beside: psycopg2, boto3, dvc-s3, paho-mqtt, distributed
 
-# Each worker runs tests in order, so that what a file shares is made once; one that is done helps.
+# A worker runs all tests of a file, so that what they share is made once; long files come first.
 test: $(TESTED)  ## the whole test suite, fast and slow
-	pytest --numprocesses 2 --dist worksteal
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(TESTED)  ## the tests that take seconds
-	pytest -m "not slow and not backbones" --numprocesses 2 --dist worksteal
+	pytest -m "not slow and not backbones" --numprocesses 2 --dist loadfile
 
 backbones: $(TESTED)  ## train, export and check every kind of backbone on drawn squares, some minutes
 	pytest -m backbones --numprocesses 2 tests/inspection/models/test_backbones.py

@@ -33,7 +33,8 @@ from inspection.models.training import quiet_lightning
 from inspection.models.weights import PACKAGED, build_backbone
 from inspection.processes import keep_freed_memory
 from stages import sections
-from stages.fit_anomaly import FitAnomalyParams, part_scores
+from stages.fit_anomaly import part_scores
+from stages.params.fit_anomaly import FitAnomalyParams
 
 GREY_LEVELS = 255
 

@@ -33,12 +33,13 @@ from inspection.runtime.detectors import Thresholds
 from inspection.runtime.verdict import decide
 from inspection.storage import read_json, read_table
 from stages import clean_labels, sections
+from stages.params.clean_labels import Rules
 
 MANIFEST = Path("artifacts/manifest/manifest.parquet")
 LABELS = Path("artifacts/labels")
 TRUTH = Path("samples/truth/truth.json")
 # Every rule holds what is in conflict, as by default.
-RULES = dict.fromkeys(clean_labels.Rules.model_fields, "hold")
+RULES = dict.fromkeys(Rules.model_fields, "hold")
 # Of the cross-validation; the same at every step, so that steps differ by the labels alone.
 N_FOLDS = 5
 # An escape against a good part thrown away. At the 100 of a real line a model as small as this one

@@ -48,7 +48,7 @@ from inspection.storage import array_on_disk, write_json
 from pipelines.champions import Registry
 from pipelines.status import status
 from stages import tracking
-from stages.clean_labels import CleanLabelsParams
+from stages.params.clean_labels import CleanLabelsParams
 
 ROOT = Path(__file__).parents[1]
 MIB = 2**20

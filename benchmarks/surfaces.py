@@ -22,6 +22,7 @@ import torch
 from inspection.curation.folds import NEVER_HELD_OUT
 from inspection.errors import InspectionError
 from inspection.geometry import Image
+from inspection.models.augmentations import AUGMENTATIONS
 from inspection.models.classifier import (
     DefectClassifier,
     load_classifier,
@@ -35,7 +36,8 @@ from inspection.processes import keep_freed_memory
 from inspection.runtime.detectors import log_odds, probabilities_of
 from stages import sections
 from stages.evaluate_cam import PLACED
-from stages.train import TrainParams, mirrors, schedule_of
+from stages.params.train import TrainParams
+from stages.train import schedule_of
 
 # Features of surfaces lie apart: those of the project's crops would be pushed out by them.
 CACHE = Path(".state/surfaces")
@@ -214,7 +216,7 @@ def out_of_fold_auroc(
         model,
         surfaces.images,
         CACHE,
-        mirrored=mirrors(params.augmentation),
+        mirrored=AUGMENTATIONS[params.augmentation].mirrors,
         show_progress=sys.stderr.isatty(),
     )
     schedule = _schedule(params, surfaces, n_steps, trial)

@@ -15,7 +15,7 @@ from torch import nn
 from inspection.curation.folds import NEVER_HELD_OUT
 from inspection.errors import InspectionError
 from inspection.evaluation.part_scores import read_out_of_fold
-from inspection.models.augmentations import build_augmentation
+from inspection.models.augmentations import AUGMENTATIONS, build_augmentation
 from inspection.models.classifier import (
     DefectClassifier,
     EvidenceHead,
@@ -34,7 +34,8 @@ from inspection.models.training import (
 )
 from inspection.processes import keep_freed_memory
 from stages import sections
-from stages.train import FEATURE_CACHE, TrainParams, mirrors, schedule_of
+from stages.params.train import TrainParams
+from stages.train import FEATURE_CACHE, schedule_of
 
 MS_PER_S = 1000
 
@@ -111,7 +112,7 @@ def of_project(
             model,
             seen.images,
             FEATURE_CACHE,
-            mirrored=mirrors(params.augmentation),
+            mirrored=AUGMENTATIONS[params.augmentation].mirrors,
             show_progress=sys.stderr.isatty(),
         )
         rows = np.flatnonzero(seen.index["fold"] == "train")

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-# With these a cell begins a formula in a spreadsheet (OWASP, "CSV Injection") ...
-FORMULA = ("=", "+", "-", "@")
+# With these signs, blanks before them or not, a cell begins a formula in a spreadsheet, and after a
+# semicolon a new cell begins where commas are decimal (OWASP, "CSV Injection") ...
+FORMULA = re.compile(r"""(^|;)([\s"]*)([=+\-@＝＋－＠][^;]*)""")
 # ... unless it is a number, or a single sign.
-HARMLESS = re.compile(r"[=+@-]|[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")
+HARMLESS = re.compile(r"[=+\-@＝＋－＠]|[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")
 RETRY_S = 0.1  # no outcome: how soon a waiting process notices that the lock is free
 
 
@@ -87,12 +88,17 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
     """
     with replacing(path) as temporary:
         if path.suffix == ".csv":
-            plain = table.rename(columns=plain_cell)
-            texts = plain.select_dtypes(["object", "string"]).columns
-            plain[texts] = plain[texts].map(plain_cell)
-            plain.to_csv(temporary, index=False)
+            plain_table(table).to_csv(temporary, index=False)
         else:
             table.to_parquet(temporary, index=False)
+
+
+def plain_table(table: "pd.DataFrame") -> "pd.DataFrame":
+    """A copy whose texts, names of columns among them, are as `plain_cell` has them."""
+    plain = table.rename(columns=plain_cell)
+    texts = plain.select_dtypes(["object", "string"]).columns
+    plain[texts] = plain[texts].map(plain_cell)
+    return plain
 
 
 def plain_cell(value: Any) -> Any:
@@ -101,16 +107,21 @@ def plain_cell(value: Any) -> Any:
     Names of files and classes come from outside. A formula gets an apostrophe in front, control
     characters are written out; what is no text stays as it is.
 
-    >>> plain_cell("=1+1"), plain_cell("-3.5"), plain_cell("a\\x1b[2J")
-    ("'=1+1", '-3.5', 'a\\\\x1b[2J')
+    >>> plain_cell("=1+1"), plain_cell("-3.5"), plain_cell("a\\x1b[2J"), plain_cell("a; =1+1")
+    ("'=1+1", '-3.5', 'a\\\\x1b[2J', "a; '=1+1")
     """
     if not isinstance(value, str):
         return value
     shown = "".join(
         one if unicodedata.category(one) != "Cc" else repr(one)[1:-1] for one in value
     )
-    is_formula = shown.startswith(FORMULA) and not HARMLESS.fullmatch(shown)
-    return f"'{shown}" if is_formula else shown
+    return FORMULA.sub(_as_text, shown)
+
+
+def _as_text(formula: re.Match[str]) -> str:
+    """What FORMULA has found, with an apostrophe where a spreadsheet would compute."""
+    begin, blanks, cell = formula.groups()
+    return formula[0] if HARMLESS.fullmatch(cell.strip()) else f"{begin}{blanks}'{cell}"
 
 
 def read_table(path: Path) -> "pd.DataFrame":

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
-from pydantic import Field
 from tqdm import tqdm
 
 from inspection.curation.folds import HELD_BACK, with_folds
@@ -16,7 +15,6 @@ from inspection.evaluation import metrics as outcomes
 from inspection.evaluation.calibration import calibrate
 from inspection.evaluation.cam_truth import cam_truth
 from inspection.evaluation.classification import confusion_rows
-from inspection.evaluation.costs import Costs
 from inspection.evaluation.doubtful import (
     Evidence,
     claim_if_mended,
@@ -27,7 +25,6 @@ from inspection.evaluation.doubtful import (
 from inspection.evaluation.golden.frames import golden_frames, require_same_crops
 from inspection.evaluation.matched import matched_measures
 from inspection.evaluation.operating_point import (
-    UNUSUAL_RATE,
     operating_point,
     truth_of,
 )
@@ -64,30 +61,10 @@ from stages import program, sections
 from stages.exported import Trained, export_models, load_trained
 from stages.golden import checked_parity
 from stages.lineage import lineage, origin_of
+from stages.params.assemble import AssembleParams
 
 # The locator is small and its maps are coarse: a few frames of each camera tell.
 N_GOLDEN_FRAMES = 16
-
-
-class AssembleParams(sections.Params):
-    """What decisions cost, the escape rate to be claimed, and how far a model may be off."""
-
-    costs: Costs = Costs()
-    """What a wrong verdict costs, in units of one good part thrown away."""
-
-    max_escape_rate: float | None = Field(default=0.01, gt=0, lt=1)
-    """Of defective parts, at most so many may pass; null lets the costs alone decide. Where the
-    data cannot support it, no known defective part passes, and card, summary and report say so."""
-
-    unusual_rate: float = Field(default=UNUSUAL_RATE, gt=0, lt=1)
-    """Of normal parts, about so many may go to review for being more unlike normal parts than the
-    others, whatever the fused score says: it knows the defects that were seen, not the next one."""
-
-    parity_tolerance: float = Field(default=1e-3, gt=0)
-    """How far an exported model's outputs may be off from torch's, in units of the output."""
-
-    golden_crops: int = Field(default=64, ge=1)
-    """Val crops by which exported models are held against torch."""
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import pandas as pd
-from pydantic import Field
 from tqdm import tqdm
 
 from inspection.curation.folds import with_folds
@@ -54,34 +53,10 @@ from inspection.runtime.framing import (
 )
 from inspection.storage import read_table, replacing, write_json, write_table
 from stages import program, sections
+from stages.params.crop import CropParams
 
 # Frames per step of the locator's training: some ten steps an epoch where 200 frames are boxed.
 LOCATOR_BATCH = 16
-
-
-class CropParams(sections.Params):
-    """How regions are found."""
-
-    framing: Literal["located", "boxes"] = "located"
-    """`located` frames every crop as the service will, by the locator, which labelled boxes only
-    train and check. `boxes` prefers a labelled box where there is one: where only some classes
-    have boxes, the framing gives the class away."""
-
-    locator_size_px: tuple[int, int] = (160, 128)
-    """Width and height to which frames are reduced for the locator: a region of a tenth of the
-    frame is still 16 pixels wide."""
-
-    locator_epochs: int = Field(default=30, ge=1, le=1000)
-    """Passes over the frames with a labelled box."""
-
-    locator_max_frames: int = Field(default=400, ge=1)
-    """Frames that the locator is trained on at most, drawn at random."""
-
-    locator_learning_rate: float = Field(default=0.01, gt=0, lt=1)
-    """The highest rate of the locator's one-cycle schedule."""
-
-    seed: int = 0
-    """Of the locator's weights and of the frames that are drawn."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import argparse
 import ast
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -129,10 +130,10 @@ def imported_names(path: Path, root: Path) -> set[str]:
     `from a import b` counts as `a` and as `a.b`, since `b` may be a module.
     """
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _imports(path.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        else:
             origin = _origin(node, path, root)
             found.add(origin)
             found |= {f"{origin}.{alias.name}" for alias in node.names}
@@ -166,18 +167,35 @@ def _reached_from(path: Path, root: Path) -> Iterator[Path]:
 
 def _named_siblings(path: Path) -> Iterator[Path]:
     """Files beside this one that it opens by name: `Path(__file__).with_name("page.html.j2")`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for name in _names_beside(path.read_text(encoding="utf-8")):
+        # the same call also names files that a stage writes, which are not there yet
+        sibling = path.with_name(name)
+        if sibling.is_file():
+            yield sibling
+
+
+# Most files are reached by every stage, so what was read off a source is kept.
+@cache
+def _imports(source: str) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    nodes = ast.walk(ast.parse(source))
+    return tuple(
+        node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)
+    )
+
+
+@cache
+def _names_beside(source: str) -> tuple[str, ...]:
+    """What a source gives to `with_name`, where it is written out."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         if node.func.attr != "with_name" or not node.args:
             continue
         name = node.args[0]
-        if not isinstance(name, ast.Constant):
-            continue
-        # the same call also names files that a stage writes, which are not there yet
-        sibling = path.with_name(str(name.value))
-        if sibling.is_file():
-            yield sibling
+        if isinstance(name, ast.Constant):
+            names.append(str(name.value))
+    return tuple(names)
 
 
 def _origin(node: ast.ImportFrom, path: Path, root: Path) -> str:

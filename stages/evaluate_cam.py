@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import cv2
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from inspection.evaluation.cam_scores import HALF_COVERED, absolute_scale, score
 from inspection.geometry import Floats, Image
@@ -29,6 +28,7 @@ from inspection.processes import keep_freed_memory
 from inspection.runtime.heat import overlay, scaled
 from inspection.storage import write_bytes, write_json, write_table
 from stages import program, sections
+from stages.params.evaluate_cam import EvaluateCamParams
 
 # What a defect's place may be known from: only then is there a truth to point at.
 PLACED = ("mask", "box")
@@ -53,22 +53,6 @@ OUTLINE_RGB = (60, 220, 120)
 
 # By recipe: the heat (N, h, w) of crops.
 Heats = dict[Recipe, Floats]
-
-
-class EvaluateCamParams(sections.Params):
-    """On what the CAM recipes are compared, and how many crops are shown."""
-
-    max_defects: int = Field(default=150, ge=1)
-    """Val crops of defects at most, drawn at random; each recipe is tried on all of them."""
-
-    max_normals: int = Field(default=80, ge=1)
-    """Val crops of normals at most: their heat sets the cold end of the scale."""
-
-    gallery_size: int = Field(default=24, ge=0, le=200)
-    """Crops with heat that the report shows."""
-
-    seed: int = 0
-    """Of what is drawn."""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 from tqdm import tqdm
 
 from inspection.errors import raise_all
@@ -32,41 +31,12 @@ from inspection.models.crops import Crops, drawn, load_crops
 from inspection.parts import labels_of_parts
 from inspection.storage import replacing, write_json, write_table
 from stages import program, sections
+from stages.params.fit_anomaly import MIN_NORMALS, FitAnomalyParams
 
 # Of the heat, 0..1, where nothing marks a defect by which it could be chosen: the middle.
 BOX_THRESHOLD = 0.5
-# A spread needs two, and with two of them one that looks odd is half of what is known.
-MIN_NORMALS = 3
 # The highest of 20 scores is beyond 95 % of new ones in most draws; of fewer it is not.
 FEW_NORMALS = 20
-
-
-class FitAnomalyParams(sections.Params):
-    """How the anomaly model is fitted on normal crops."""
-
-    features: Literal["auto", "filters", "classifier"] = "auto"
-    """What is compared: `filters` (a fixed bank of Gaussian derivatives), the `classifier`'s
-    backbone, or `auto`: the one of the higher AUROC on parts that were not fitted, the filters
-    where these hold no defect of the region."""
-
-    n_features: int = Field(default=60, ge=1, le=2000)
-    """Features at each place. Where there are more channels, as many directions drawn at random;
-    the model grows with the square."""
-
-    shrinkage: float = Field(default=0.1, gt=0)
-    """Ridge on the covariance of features of unit variance; more with few normals."""
-
-    score_fraction: float = Field(default=0.05, gt=0, le=1)
-    """The score is the mean of this share of the hottest places: one speck of dust is not all."""
-
-    max_normals: int = Field(default=400, ge=MIN_NORMALS)
-    """Normal crops that are fitted at most, drawn at random: their features lie in memory."""
-
-    false_reject_rate: float = Field(default=0.05, gt=0, lt=1)
-    """For the evidence that is shown; the verdict's thresholds follow the costs."""
-
-    seed: int = 0
-    """Another one draws other normals, jitters and directions."""
 
 
 @dataclass(frozen=True)

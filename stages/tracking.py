@@ -37,6 +37,10 @@ HOST_TAG, PROCESS_TAG = "knurl.host", "knurl.process"
 # several hosts one makes it.
 CLAIM = "knurl-aliases-are-being-changed"
 CLAIM_POLL_S = 0.5
+# Another one after each start of the machine.
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+# Of /proc/<pid>/stat, counted from the state, the third field: the 22nd (proc_pid_stat(5)).
+START_FIELD = 19
 
 
 class TrackingParams(sections.Params):
@@ -53,7 +57,7 @@ class TrackingParams(sections.Params):
 def address(params: TrackingParams) -> str:
     """The store's URI; the environment overrules params.yaml, and a strange scheme is refused."""
     given = os.environ.get(ADDRESS) or params.store
-    if "://" not in given:
+    if ":" not in given:
         return f"{SQLITE}{Path(given) / 'mlflow.db'}"
     scheme = urlsplit(given).scheme.split("+")[0]
     if scheme not in PORTS and not given.startswith(SQLITE):
@@ -203,9 +207,24 @@ def _number(process: str) -> int:
 def _process(pid: int) -> str:
     """A process by its number and its start, since numbers are given again."""
     try:
-        return f"{pid} {psutil.Process(pid).create_time():.2f}"
-    except psutil.NoSuchProcess:
+        return f"{pid} {_start(pid)}"
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         return "gone"
+
+
+def _start(pid: int) -> str:
+    """When a process began. Where Linux tells it: in ticks since a boot that has a name, for the
+    time of day moves when somebody sets the clock."""
+    if not BOOT.is_file():
+        return f"{psutil.Process(pid).create_time():.2f}"
+    # the second field is the program's name in parentheses, which may hold anything
+    fields = (
+        Path(f"/proc/{pid}/stat")
+        .read_text("utf-8", "replace")
+        .rpartition(")")[2]
+        .split()
+    )
+    return f"{fields[START_FIELD]} {BOOT.read_text('utf-8').strip()}"
 
 
 def _require_database(folder: Path | None) -> None:

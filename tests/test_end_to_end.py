@@ -63,8 +63,10 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(["git", "init", "--quiet"], copy)
     run([*dvc(), "add", "--quiet", "data"], copy)
     run(["git", "add", "."], copy)
-    who = ("-c", "user.name=Knurl", "-c", "user.email=knurl@localhost")
-    run(["git", *who, "commit", "--quiet", "-m", "Forty parts"], copy)
+    # `dvc exp run` asks for it too, where anything has changed since the commit
+    run(["git", "config", "user.name", "Knurl"], copy)
+    run(["git", "config", "user.email", "knurl@localhost"], copy)
+    run(["git", "commit", "--quiet", "-m", "Forty parts"], copy)
     printed = run([sys.executable, "-m", "pipelines.repro"], copy)
     (copy / PRINTED).write_text(printed, encoding="utf-8")
     run([sys.executable, "-m", "pipelines.promote"], copy)

@@ -18,11 +18,11 @@ from dashboard.models.history import dry_run, entries, log_table, rules_table
 from dashboard.pictures import frame_of, jpeg, marked_frame
 from dashboard.places import DATA, RELEASES, content, file_name, stamp
 from dashboard.places import FOLDS as FOLDS_TABLE
-from dashboard.tables import plain
 from dashboard.versions import Version
 from inspection.runtime.bundle import CARD
 from inspection.runtime.verdict import PartVerdict, judge_part
 from inspection.runtime.views import View
+from inspection.storage import plain_table
 
 # Parts that are shown with pictures: more are in the table.
 MAX_SHOWN = 12
@@ -134,7 +134,7 @@ def _offer_verdicts(old: Version, new: Version) -> None:
     if table.empty:
         return
 
-    without_views = plain(table.drop(columns="view"))
+    without_views = plain_table(table.drop(columns="view"))
     st.dataframe(without_views, hide_index=True)
     st.caption(
         "Val may hold parts that the older version was trained on: it is then flattered."
@@ -187,7 +187,7 @@ def _show_log() -> None:
         )
         return
 
-    st.dataframe(plain(log_table(found)), hide_index=True)
+    st.dataframe(plain_table(log_table(found)), hide_index=True)
     last = found[0]
     outcome = last.get("outcome", "")
     with st.expander(f"What the gate found last ({outcome})"):

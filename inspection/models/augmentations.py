@@ -22,6 +22,16 @@ class Augmentation:
     steps: tuple[str, ...]
     centre_fraction: tuple[float, float] = (1.0, 1.0)
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether crops are shown mirrored."""
+        return "flip" in self.steps
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether the whole crop is looked at."""
+        return self.centre_fraction == (1.0, 1.0)
+
 
 # Of the crop's width and height. 550 x 240 of 600 x 250 px leave out the crop's rim, where the
 # neighbouring region looks in and is otherwise taken for evidence.

@@ -206,20 +206,30 @@ def first_component(maps: Floats) -> Floats:
 
     As grad-cam's `get_2d_projection_with_sign_correction`, whose singular value decomposition makes
     a square matrix of all places that it does not need: of 4,096 places that takes seconds a view.
-    Here it is the eigenvector of the covariance (C, C). The sign, which is arbitrary, is that by
-    which the largest value is positive (Chung and Ying 2025, equation 13).
+    Here it is an eigenvector of the covariance of the channels (C, C), or, where there are fewer
+    places, of that of the places (h w, h w), which projects alike. The sign, which is arbitrary, is
+    that by which the largest value is positive (Chung and Ying 2025, equation 13).
     """
     projected = []
     for one in maps:
         places = one.reshape(len(one), -1).astype(np.float64)
         centred = places - places.mean(axis=1, keepdims=True)
-        # in ascending order of the eigenvalues
-        _, directions = np.linalg.eigh(centred @ centred.T)
-        along = directions[:, -1] @ centred
+        along = _along_first(centred)
         if abs(along.min()) > abs(along.max()):
             along = -along
         projected.append(along.reshape(one.shape[1:]))
     return np.asarray(projected, np.float32)
+
+
+def _along_first(centred: Any) -> Any:
+    """Centred values (C, P) projected onto their first principal component, (P,); either sign."""
+    n_channels, n_places = centred.shape
+    # eigenvectors come in ascending order of the eigenvalues
+    if n_channels <= n_places:
+        return np.linalg.eigh(centred @ centred.T)[1][:, -1] @ centred
+    values, directions = np.linalg.eigh(centred.T @ centred)
+    # the singular value times the right singular vector; rounding may leave it a hair below 0
+    return directions[:, -1] * np.sqrt(max(values[-1], 0.0))
 
 
 def grad_cam_classes() -> dict[str, Any]:

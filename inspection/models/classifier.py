@@ -28,9 +28,6 @@ POOL_SHARPNESS = 2.0
 # Share of the crop's own brightness that is taken out for a network that learns from scratch. At 0
 # a drifting light moves every crop; at 1 a part that is too dark all over looks like a sound one.
 BRIGHTNESS_DAMPING = 0.8
-# Channels of the fused features of a network that learns from scratch. A head on a frozen backbone
-# has nothing else to learn with and takes twice as many, see `train.head_dim`.
-HEAD_DIM = 64
 
 # The folder, beside a classifier that has seen val, of one that has not.
 BEFORE_VAL = "before_val"
@@ -69,7 +66,7 @@ class Architecture(Frozen):
     brightness_damping: float = BRIGHTNESS_DAMPING
     centre_fraction: tuple[float, float] = (1.0, 1.0)
     mirror_average: bool = False
-    dim: int = HEAD_DIM
+    dim: int
     groups: int = 1
 
 

@@ -11,13 +11,13 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from io import BytesIO
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from inspection.errors import InspectionError
 from inspection.line import Frozen
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PACKAGED, HUB, NONE = "packaged", "hub", "none"
 
@@ -151,7 +151,7 @@ def load_packaged(backbone: Any, name: str) -> None:
     )
 
 
-def _for_channels(tensor: Tensor, wanted: Tensor) -> Tensor:
+def _for_channels(tensor: "Tensor", wanted: "Tensor") -> "Tensor":
     """The first convolution's weights for grey images: the sum over colours, of which all are
     equal in a grey picture. Any other tensor as it is."""
     if tensor.ndim == 4 and tensor.shape[1] != wanted.shape[1] == 1:
@@ -159,8 +159,10 @@ def _for_channels(tensor: Tensor, wanted: Tensor) -> Tensor:
     return tensor
 
 
-def _read(weights: PackagedWeights) -> list[Tensor]:
+def _read(weights: PackagedWeights) -> "list[Tensor]":
     """The tensors of the file, in its order."""
+    import torch
+
     path = _path_of(weights)
     content = path.read_bytes()
     digest = sha256(content).hexdigest()
@@ -187,7 +189,7 @@ def _path_of(weights: PackagedWeights) -> Path:
     return Path(str(package.locate_file(weights.file)))
 
 
-def _by_timm_names(tensors: list[Tensor], name: str) -> dict[str, Tensor]:
+def _by_timm_names(tensors: "list[Tensor]", name: str) -> "dict[str, Tensor]":
     """The tensors under timm's names: both list the same layers in the same order."""
     import timm
 

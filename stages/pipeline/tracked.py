@@ -7,6 +7,7 @@ Both are read off the source, as the lists of files are: the keys from what the 
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -41,13 +42,19 @@ def keys_of(program: Path) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """The installed distributions of every importable name; to read them all takes a second."""
+    return packages_distributions()
+
+
 def libraries_of(imported: Iterable[str], required: Iterable[str]) -> list[str]:
     """The names in requirements.in of the libraries behind imported names, sorted.
 
     `cv2` is opencv-python-headless. A library that is not named there comes along with one that is.
     """
     by_name = {_folded(name): name for name in required}
-    distributions = packages_distributions()
+    distributions = _distributions()
 
     found = set()
     for package in {name.partition(".")[0] for name in imported}:

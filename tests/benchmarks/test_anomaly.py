@@ -8,7 +8,7 @@ from benchmarks import anomaly
 from benchmarks.anomaly import Result, auroc_of_parts, by_anomalib, by_knurl, padim, told
 from inspection.errors import InspectionError
 from inspection.models.classifier import Architecture, DefectClassifier
-from stages.fit_anomaly import FitAnomalyParams
+from stages.params.fit_anomaly import FitAnomalyParams
 from tests.networks import tiny_classifier
 from tests.squares import CLASSES, draw_crops
 
@@ -21,7 +21,7 @@ JUDGED = draw_crops(4, fold="val", seed=2)
 def classifier() -> DefectClassifier:
     architecture = Architecture(
         backbone="tf_efficientnet_lite0", weights="packaged", classes=CLASSES, size_px=(64, 32),
-        mean=(127.5,), std=(127.5,), brightness_damping=0.0,
+        mean=(127.5,), std=(127.5,), brightness_damping=0.0, dim=64,
     )  # fmt: skip
     return DefectClassifier(architecture, weights="packaged").eval()
 

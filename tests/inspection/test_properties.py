@@ -109,7 +109,9 @@ def test_no_text_becomes_a_formula_or_an_escape_sequence_in_a_csv(text: str) -> 
     shown = plain_cell(text)
 
     assert not re.search(r"[\x00-\x1f\x7f-\x9f]", shown)
-    assert shown[:1] not in "=+-@" or len(shown) < 2 or re.fullmatch(r"[+-]?[\d.,eE+-]+", shown)
+    for cell in map(str.strip, shown.split(";")):
+        begins_a_formula = cell[:1] in tuple("=+-@＝＋－＠")
+        assert not begins_a_formula or re.fullmatch(r"[=+@＝＋－＠-]|[\d.,eE+-]+", cell)
     assert plain_cell(shown) == shown
 
 

@@ -12,6 +12,8 @@ from inspection.errors import InspectionError
 from inspection.storage import (
     array_on_disk,
     locked,
+    plain_cell,
+    plain_table,
     read_json,
     read_table,
     replace_folder,
@@ -141,13 +143,42 @@ def test_a_finished_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> Non
     assert (tmp_path / "new" / "bundle" / "from_incoming").is_file()
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "=", "-"])
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "＝1+1", "=", "-", "＠"]
+)
 def test_a_cell_of_a_csv_begins_no_formula(tmp_path: Path, cell: str) -> None:
     write_table(tmp_path / "a.csv", pd.DataFrame({"path": [cell]}))
     lines = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
     (row,) = list(csv.reader(lines))[1:]
 
     assert row == [cell if len(cell) == 1 else f"'{cell}"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "plain"),
+    [
+        (" =1+1", " '=1+1"),
+        ('"=1+1', "\"'=1+1"),
+        ("a;=1+1", "a;'=1+1"),
+        ("a; -2+3;b", "a; '-2+3;b"),
+        ("dent; -3.5", "dent; -3.5"),
+        ("a=b; c-d", "a=b; c-d"),
+    ],
+)
+def test_a_formula_behind_blanks_or_a_semicolon_is_found(cell: str, plain: str) -> None:
+    """Where commas are decimal, a spreadsheet begins a new cell at each semicolon."""
+    assert plain_cell(cell) == plain
+    assert plain_cell(plain) == plain
+
+
+def test_a_plain_table_is_another_one(tmp_path: Path) -> None:
+    table = pd.DataFrame({"part": ["=1+1", "A-17"], "who": ["a\x1b[2J", None], "n": [-1, 2]})
+    shown = plain_table(table)
+
+    assert list(shown["part"]) == ["'=1+1", "A-17"]
+    assert shown["who"].isna()[1]
+    assert list(shown["n"]) == [-1, 2]
+    assert table["part"][0] == "=1+1"
 
 
 def test_numbers_and_names_stand_in_a_csv_as_they_are(tmp_path: Path) -> None:

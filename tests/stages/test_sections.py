@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -130,9 +132,21 @@ def test_the_first_stage_sees_what_is_wrong_in_any_section(
 @pytest.mark.parametrize("name", sorted({*sections.SECTIONS} - {"gate", "tracking", "line"}))
 def test_a_section_is_checked_by_the_model_that_its_stage_reads_it_with(name: str) -> None:
     module, _, model = sections.MODELS[name].partition(":")
-    source = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+    source = (ROOT / f"stages/{name}.py").read_text(encoding="utf-8")
 
+    assert module == f"stages.params.{name}"
     assert f'sections.section("{name}", {model})' in source
+
+
+def test_all_sections_are_checked_without_the_libraries_of_the_stages() -> None:
+    """They take ten seconds to import, and the first stage waits for them."""
+    code = (
+        "import sys; from stages import sections; sections.check_all();"
+        "print({'torch', 'lightning', 'anomalib', 'mlflow', 'sklearn'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+    assert done.stdout.strip() == "set()", done.stderr
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from inspection.errors import InspectionError
@@ -106,6 +107,16 @@ def test_the_number_of_a_process_that_is_given_again_does_not_keep_a_run_alive()
 
     assert mine == tracking._process(int(mine.split()[0]))
     assert tracking._process(2**22 + 1) == "gone"  # above what Linux gives out
+
+
+def test_a_clock_that_is_set_does_not_end_the_run_of_a_training_that_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel reckons when a process began by the time of day of the boot, which moves."""
+    mine = tracking.owner()[PROCESS_TAG]
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: 1e9)
+
+    assert tracking._process(int(mine.split()[0])) == mine
 
 
 @pytest.mark.parametrize("content", [b"no database" * 400, b"SQLite format 3\0" + bytes(5000)])

@@ -19,7 +19,7 @@ def test_a_folder_is_a_sqlite_store_and_the_environment_overrules_it(
     assert address(TrackingParams(store="runs")) == "http://mlflow:5000"
 
 
-@pytest.mark.parametrize("given", ["htp://mlflow:5000", "file:///runs", "ftp://mlflow"])
+@pytest.mark.parametrize("given", ["htp://mlflow:5000", "file:///runs", "127.0.0.1:5000"])
 def test_an_address_that_mlflow_cannot_use_is_refused(
     given: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from inspection.models.crops import Crops, save_crops
 from inspection.models.epochs import EPOCHS, kept_epochs
 from inspection.workers import PROCESSES
 from stages import train
+from stages.params.train import TrainParams
 from stages.tracking import TrackingParams
 from tests.lines import run_stage
 from tests.networks import TINY, tiny_classifier
@@ -324,6 +325,14 @@ def test_only_a_head_on_a_frozen_backbone_learns_from_windows(
 ) -> None:
     with pytest.raises(InspectionError, match="window_px: only the head on a frozen backbone"):
         run(tmp_path, monkeypatch, squares(), window_px=[16, 16])
+
+
+def test_windows_are_not_learned_from_where_only_the_centre_is_looked_at() -> None:
+    settings = {"freeze_backbone": True, "weights": "packaged", "window_px": (64, 64)}
+    with pytest.raises(ValueError, match="window_px: augmentation 'line_centre' looks at the"):
+        TrainParams(**settings, augmentation="line_centre")
+
+    assert TrainParams(**settings, augmentation="line").window_px == (64, 64)
 
 
 def test_a_mirror_image_that_was_never_shown_is_not_judged_by(

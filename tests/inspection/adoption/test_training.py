@@ -3,8 +3,8 @@ import json
 import pytest
 
 from inspection.adoption.training import ANOMALY, EPOCHS, TRANSFER, epochs_for, steps_of
-from stages.fit_anomaly import FitAnomalyParams
-from stages.train import TrainParams
+from stages.params.fit_anomaly import FitAnomalyParams
+from stages.params.train import TrainParams
 
 
 @pytest.mark.parametrize("n_views", [900, 1344, 2000, 6000])

@@ -127,6 +127,14 @@ def test_the_first_component_is_that_of_grad_cam_with_its_sign_corrected() -> No
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_the_first_component_is_the_same_where_there_are_fewer_places_than_channels() -> None:
+    maps = np.random.default_rng(0).normal(size=(2, 40, 3, 4)).astype(np.float32)
+    expected = get_2d_projection_with_sign_correction(maps)
+
+    np.testing.assert_allclose(first_component(maps), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(first_component(np.ones((2, 40, 3, 4), np.float32)), 0)
+
+
 def test_maps_without_any_difference_have_a_first_component_of_nought() -> None:
     np.testing.assert_array_equal(first_component(np.ones((2, 3, 4, 5), np.float32)), 0)
 
