@@ -25,10 +25,11 @@ from benchmarks.kills import Commands, Outcome, check_champion, table
 from inspection.runtime.bundle import CARD, read_card
 from inspection.runtime.releases import champion
 from inspection.storage import read_json, sha256_of, write_json
+from pipelines.champions import RELEASES
 from stages.sections import read_yaml
 
 ROOT = Path(__file__).parents[1]
-BUNDLE, RELEASES = Path("models/bundle"), Path("models/releases")
+BUNDLE = Path("models/bundle")
 PROMOTE = "python -m pipelines.promote --by faults --override drill"
 ROLLBACK = "python -m pipelines.rollback --by faults --reason drill"
 REGISTRY = ("register", "promote", "rollback")

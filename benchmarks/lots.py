@@ -21,8 +21,10 @@ import psutil
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.workers import in_workers, physical_cores
+from pipelines.champions import RELEASES
+from pipelines.lots.cluster import distributed
 from pipelines.lots.cluster_judging import judged_in_cluster
-from pipelines.lots.judging import RELEASES, Release, current_release, judge
+from pipelines.lots.judging import Release, current_release, judge
 from pipelines.lots.lot import find_lot
 from pipelines.lots.part import LotPart
 
@@ -131,14 +133,9 @@ def dask_speed(
 
     Raises InspectionError where distributed is not installed.
     """
-    try:
-        from distributed import LocalCluster
-    except ImportError as error:
-        raise InspectionError(
-            "--dask: distributed is not installed; `make plant` installs it"
-        ) from error
+    local_cluster = distributed().LocalCluster
 
-    local = LocalCluster(
+    local = local_cluster(
         n_workers=n_workers, threads_per_worker=1, dashboard_address=None
     )
     with memory_of_children() as memory, local as cluster:

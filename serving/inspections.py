@@ -16,7 +16,7 @@ from serving.answers import (
 from serving.budget import Budget, Take, decoding_bytes
 from serving.champion import ChampionState, Served
 from serving.forms import PartUpload
-from serving.lanes import HEAVY_BYTES, MAX_WAITING, heavy_lane, light_lane
+from serving.lanes import HEAVY_BYTES, heavy_lane, light_lane
 from serving.metrics import Metrics
 from serving.recorder import Recorder, logged_part
 
@@ -57,7 +57,7 @@ class Inspections:
         champion: Serving,
         recorder: Recorder | None,
         counts: Metrics,
-        max_waiting: int = MAX_WAITING,
+        max_waiting: int,
     ) -> None:
         self._champion = champion
         self._recorder = recorder

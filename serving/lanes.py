@@ -50,7 +50,7 @@ class Lane:
             self._inside -= 1
 
 
-def light_lane(max_waiting: int = MAX_WAITING) -> Lane:
+def light_lane(max_waiting: int) -> Lane:
     """The lane of ordinary frames: those at work, and so many that wait."""
     return Lane(N_LIGHT, N_LIGHT + max_waiting)
 

@@ -29,9 +29,9 @@ from benchmarks.drills.whole_pipeline import WholePipeline, copied
 from benchmarks.kills import Outcome, check_champion, last_lines, table
 from inspection.errors import InspectionError
 from inspection.runtime.releases import POINTER
+from pipelines.champions import RELEASES
 from pipelines.dvc_process import Dvc
 
-RELEASES = Path("models/releases")
 # What a person who reads it needs: what is wrong, and that nothing is lost.
 SAID = "no space left"
 TRACE = "Traceback"

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -224,19 +225,23 @@ def _error(future: Any, cluster: Cluster) -> BaseException | None:
             raise cluster.gone() from error
 
 
-def _client(address: str) -> Any:
-    """A client of the scheduler. Raises InspectionError."""
+def distributed() -> Any:
+    """The library of Dask's clusters. Raises InspectionError where it is not installed."""
     try:
-        from distributed import Client
+        return import_module("distributed")
     except ImportError as error:
         raise InspectionError(
             "distributed: is not installed, and a Dask cluster wants it; `make plant` installs it"
         ) from error
 
+
+def _client(address: str) -> Any:
+    """A client of the scheduler. Raises InspectionError."""
+    client = distributed().Client
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        return Client(address, timeout=CONNECT_S, set_as_default=False)
+        return client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InspectionError(
             f"{address}: no Dask scheduler answers; start it by {START}, or correct --dask or "

@@ -110,7 +110,8 @@ def inspect_lot(
     champion was begun with, too.
     """
     from inspection.storage import locked
-    from pipelines.lots.judging import RELEASES, current_release, inspector_of
+    from pipelines.champions import RELEASES
+    from pipelines.lots.judging import current_release, inspector_of
     from pipelines.lots.verdict_table import Plan, VerdictTable
 
     table = VerdictTable(out)

@@ -23,9 +23,9 @@ from inspection.runtime.signatures import read_public_key
 from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
 from inspection.runtime.verdict_log import LoggedView
 from inspection.runtime.views import View, ViewOutputs
+from pipelines.champions import RELEASES
 from pipelines.lots.part import Frame, LotPart
 
-RELEASES = Path("models/releases")
 PUBLIC_KEY = "KNURL_PUBLIC_KEY"
 # Bytes of a pixel of the deepest files that are read: three channels of 16 bits. A file that is
 # larger than its frame would be uncompressed holds something else, and is refused unread.

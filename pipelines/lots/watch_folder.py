@@ -144,9 +144,9 @@ def watch(
     tried. Raises InspectionError."""
     from inspection.errors import InspectionError
     from inspection.storage import locked
+    from pipelines.champions import RELEASES
     from pipelines.lots.arrivals import Arrivals
     from pipelines.lots.journal import Journal
-    from pipelines.lots.judging import RELEASES
     from pipelines.lots.lot import params_naming
     from pipelines.lots.record import Record
     from pipelines.lots.sender import Sender

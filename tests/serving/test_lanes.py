@@ -49,7 +49,7 @@ def test_a_place_is_free_again_after_work_that_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lane", "n_threads", "n_inside"), [(lanes.light_lane(), 2, 10), (lanes.heavy_lane(), 1, 2)]
+    ("lane", "n_threads", "n_inside"), [(lanes.light_lane(8), 2, 10), (lanes.heavy_lane(), 1, 2)]
 )
 def test_the_lanes_have_their_width(lane: Lane, n_threads: int, n_inside: int) -> None:
     assert (lane._n_threads, lane._n_inside) == (n_threads, n_inside)
@@ -61,7 +61,7 @@ def test_beside_those_at_work_as_many_wait_as_is_asked_for(max_waiting: int) -> 
 
 
 def test_eight_clients_are_never_refused() -> None:
-    assert lanes.light_lane()._n_inside >= 8
+    assert lanes.light_lane(lanes.MAX_WAITING)._n_inside >= 8
 
 
 def test_where_too_many_wait_a_request_is_refused_before_its_body_is_read(
@@ -76,7 +76,7 @@ def test_where_too_many_wait_a_request_is_refused_before_its_body_is_read(
 
 
 def test_large_frames_do_not_hold_up_small_ones() -> None:
-    light, heavy = lanes.light_lane(), lanes.heavy_lane()
+    light, heavy = lanes.light_lane(8), lanes.heavy_lane()
     ended: list[str] = []
 
     async def run(lane: Lane, name: str, seconds: float) -> None:

@@ -84,9 +84,9 @@ def connect(
     """
     from inspection.errors import InspectionError
     from inspection.storage import locked
+    from pipelines.champions import RELEASES
     from pipelines.lots.champion import Champion
     from pipelines.lots.journal import Journal
-    from pipelines.lots.judging import RELEASES
     from pipelines.lots.mqtt.answering import Answering
     from pipelines.lots.mqtt.broker import Incoming, Publisher, Subscriber
     from pipelines.lots.mqtt.message import Reader
