@@ -44,6 +44,8 @@ RUN_BY = {
     "::test_the_service_survives_every_attack",
     "python -m benchmarks.serving": "tests/benchmarks/test_serving.py"
     "::test_the_whole_comparison_runs",
+    "python -m benchmarks.lamp": "tests/benchmarks/test_lamp.py"
+    "::test_a_dimmer_lamp_is_heard_of_and_the_usual_one_is_not",
     "python -m benchmarks.promotions": "tests/benchmarks/test_promotions.py"
     "::test_nothing_is_dropped_or_mixed_while_two_are_promoted_and_one_is_rolled_back_to",
     "python -m benchmarks.cam": "tests/benchmarks/test_cam.py"
