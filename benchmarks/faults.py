@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.drills.intake import IntakeDrill
+from benchmarks.drills.kills import Commands, Outcome, check_champion, table
 from benchmarks.drills.record import Record
 from benchmarks.drills.whole_pipeline import KillDrill, StageDrill, copied
-from benchmarks.kills import Commands, Outcome, check_champion, table
 from inspection.runtime.bundle import CARD, read_card
 from inspection.runtime.releases import champion
 from inspection.storage import read_json, sha256_of, write_json

@@ -24,7 +24,6 @@ from inspection.dataset.names import nfc
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.images import read_frame
-from inspection.monitoring.watching import Alarm
 from inspection.storage import read_json
 from pipelines.champions import RELEASES
 from pipelines.watch import watched
@@ -52,10 +51,10 @@ class Shot:
 
 @dataclass(frozen=True)
 class Heard:
-    """After how many parts the watch gave its first alarm; None where it gave none."""
+    """After how many parts the watch gave its first alarms, and these; None where it gave none."""
 
     n_parts: int | None
-    alarms: Sequence[Alarm]
+    alarms: Sequence[str]
 
 
 def main() -> None:
@@ -142,7 +141,7 @@ def _watched_while_sent(
 
         alarms = watched(verdicts).alarms
         if alarms:
-            return Heard(number, alarms)
+            return Heard(number, [one.text for one in alarms])
     return Heard(None, ())
 
 
@@ -165,7 +164,7 @@ def told(usual: Heard, dim: Heard, n_parts: int, dimmed_to: float) -> str:
             "no alarm" if heard.n_parts is None else f"an alarm after {heard.n_parts}"
         )
         rows.append(f"{n_parts} normal parts {light}: {alarm}\n")
-        rows += [f"  {one.text}\n" for one in heard.alarms]
+        rows += [f"  {alarm}\n" for alarm in heard.alarms]
     return "".join(rows)
 
 

@@ -23,10 +23,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.drills.kills import Outcome, check_champion, last_lines, table
 from benchmarks.drills.service_log import fill_under_the_log
 from benchmarks.drills.small_disk import SmallDisk, in_own_namespace
 from benchmarks.drills.whole_pipeline import WholePipeline, copied
-from benchmarks.kills import Outcome, check_champion, last_lines, table
 from inspection.errors import InspectionError
 from inspection.runtime.releases import POINTER
 from pipelines.champions import RELEASES

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import pandas as pd
 
-from benchmarks.kills import Commands, Outcome
+from benchmarks.drills.kills import Commands, Outcome
 from inspection.dataset.layouts import FROM_FILES, Layout
 from inspection.images import SUFFIXES, decode
 from inspection.line import Line

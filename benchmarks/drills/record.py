@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from benchmarks.drills.kills import Outcome
 from benchmarks.drills.whole_pipeline import DATABASE
-from benchmarks.kills import Outcome
 from inspection.errors import InspectionError
 from inspection.runtime.releases import POINTER
 from inspection.storage import read_json

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from starlette.testclient import TestClient
 
+from benchmarks.drills.kills import Outcome
 from benchmarks.drills.small_disk import SmallDisk
-from benchmarks.kills import Outcome
 from inspection.errors import InspectionError
 from inspection.runtime.pictures import FOLDER
 from inspection.runtime.recording import KeepingPolicy

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
-from benchmarks.kills import Commands, Outcome, Times
+from benchmarks.drills.kills import Commands, Outcome, Times
 from inspection.runtime.bundle import CARD, read_card
 from stages.sections import read_yaml
 

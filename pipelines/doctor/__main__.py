@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 
-from pipelines.doctor import broker, machine, project, servers, stores
+from pipelines.doctor import broker, cluster, machine, project, servers, stores
 from pipelines.doctor.finding import FAULT, Finding
 
 # Of the columns of states and of subjects: the longest of each.
@@ -31,7 +31,7 @@ def main() -> None:
 
 def checks() -> Iterator[Finding]:
     """All checks, those of this machine first."""
-    for room in (machine, project, servers, stores, broker):
+    for room in (machine, project, servers, stores, broker, cluster):
         yield from room.checks()
 
 

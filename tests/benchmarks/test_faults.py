@@ -6,8 +6,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from benchmarks.drills.intake import IntakeDrill
+from benchmarks.drills.kills import Commands, Outcome, table
 from benchmarks.faults import WATCHED, campaign
-from benchmarks.kills import Commands, Outcome, table
 from stages import sections
 from stages.tracking import TrackingParams
 from tests.architecture import ROOT

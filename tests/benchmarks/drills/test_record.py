@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.drills.kills import Outcome
 from benchmarks.drills.record import Record
-from benchmarks.kills import Outcome
 from inspection.errors import InspectionError
 
 FIRST = json.dumps({"outcome": "promoted", "to": "1"})

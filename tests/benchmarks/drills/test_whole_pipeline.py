@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from benchmarks.drills.kills import Outcome
 from benchmarks.drills.whole_pipeline import WholePipeline
 from benchmarks.faults import of_each_stage, of_the_pipeline
-from benchmarks.kills import Outcome
 from stages.train import FEATURE_CACHE, KEPT_HEADS
 from tests.bundles import make_bundle
 

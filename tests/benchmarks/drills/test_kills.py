@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import kills
-from benchmarks.kills import Commands, Outcome
+from benchmarks.drills import kills
+from benchmarks.drills.kills import Commands, Outcome
 
 # It lives in a session of its own, which the kill of the whole group does not reach.
 LEAVES_A_CHILD = """
