@@ -1,0 +1,46 @@
+"""A good client beside the attacks."""
+
+import threading
+import time
+from collections import Counter
+from functools import partial
+
+import httpx
+
+from benchmarks.apps.servers import Server
+from benchmarks.attacks.answers import HANGS_AFTER_S, status_of
+
+
+class Witness:
+    """A good client, and a look at the server's memory, all the time."""
+
+    def __init__(self, server: Server, picture: bytes) -> None:
+        self._server = server
+        self._picture = picture
+        self._ended = threading.Event()
+        self.slowest_s = 0.0
+        self.peak_mb = 0.0
+        self.statuses: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Send one part after the other; 429 is no answer, and is asked again."""
+        with httpx.Client(base_url=self._server.address, timeout=HANGS_AFTER_S) as http:
+            while not self._ended.is_set():
+                began_s = time.monotonic()
+                files = {"views": ("good.jpg", self._picture)}
+                status = status_of(partial(http.post, "/inspect", files=files))
+                self.statuses[status] += 1
+                if status == "200":
+                    waited_s = time.monotonic() - began_s
+                    self.slowest_s = max(self.slowest_s, waited_s)
+                # at most ten parts a second: a good client is no load
+                self._ended.wait(0.1)
+
+    def watch(self) -> None:
+        """Look at the memory twenty times a second."""
+        while not self._ended.wait(0.05):
+            self.peak_mb = max(self.peak_mb, self._server.memory_mb())
+
+    def end(self) -> None:
+        """Let both threads end."""
+        self._ended.set()
