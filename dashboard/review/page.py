@@ -1,6 +1,6 @@
 """The review desk: a queue of doubtful labels and boxes, decided by keys, written to reviews/."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pandas as pd
@@ -9,56 +9,35 @@ import streamlit as st
 from dashboard import address, errors, loading
 from dashboard.places import (
     BUNDLE,
-    DATA,
-    ISSUES,
-    MANIFEST,
     RAW_MANIFEST,
-    VERDICTS,
     file_name,
-    stamp,
 )
 from dashboard.review import actions, looks
 from dashboard.review.actions import DECIDED, EVERYTHING, TO_DO
 from dashboard.review.box_editor import BoxEditor
 from dashboard.review.boxes import BoxTable
 from dashboard.review.decisions import BOXES, Vote, about
-from dashboard.review.doubts import from_doubts
 from dashboard.review.effects import Effects, effects
 from dashboard.review.journal import Journal, Places
-from dashboard.review.labels import VAGUE, LabelTable
+from dashboard.review.keys import OPEN, show_keys
+from dashboard.review.labels import LabelTable
 from dashboard.review.queue import (
     KINDS,
     SERVICE_REVIEW,
     Item,
-    from_errors,
-    from_issues,
-    from_link,
-    from_log,
-    from_votes,
-    merged,
-    read_issues,
     spoken,
     state,
     waits_for,
 )
 from dashboard.review.tables import read_rows
+from dashboard.review.waiting import waiting_items
 from dashboard.versions import Version
-from inspection.curation.reviews import EXCLUDED
 from inspection.line import Line
 from inspection.runtime.bundle import read_card
-from inspection.runtime.verdict_log import (
-    FILE,
-    read_doubtful,
-    read_feedback,
-)
 from inspection.storage import read_table
 
 PLACES = Places()
 ALL = "all"
-# Of the service's doubtful parts the latest are offered: more than a person looks at in a day.
-MAX_LOGGED = 500
-# Whether boxes are drawn.
-CLOSED, OPEN = "", "open"
 # What Markdown reads as more than a letter, and Streamlit's colours and icons with it.
 READ_BY_MARKDOWN = frozenset("\\`*_{}[]()<>#+!|$~:-")
 
@@ -72,7 +51,7 @@ def main() -> None:
     raw = read_table(RAW_MANIFEST)
     journal = Journal(line, set(raw["image_sha256"]), PLACES)
     votes = actions.by_image(journal.votes())
-    items = _items(line, manifest, votes)
+    items = waiting_items(line, manifest, votes)
 
     with st.sidebar:
         reviewer, chosen = _choice(items, votes)
@@ -89,47 +68,6 @@ def main() -> None:
         of_item = votes.get(item.image_sha256, [])
         _show(item, of_item, journal, version, reviewer)
     _show_effects(raw, manifest, line)
-
-
-def _items(
-    line: Line, manifest: pd.DataFrame, votes: Mapping[str, Sequence[Vote]]
-) -> list[Item]:
-    """Everything that waits for a person, and the view that a link names."""
-    found = list(_of_data(stamp(ISSUES), stamp(MANIFEST), manifest))
-    found += _errors(manifest)
-    found += from_votes(votes, manifest, DATA)
-    found += _of_service(line, manifest)
-
-    # a link may name a view that nobody doubts; it is shown all the same
-    asked = st.session_state.get("item") or st.query_params.get("item", "")
-    waiting = {one.image_sha256 for one in found}
-    if asked not in waiting:
-        found += from_link(asked, manifest, DATA)
-    return merged(found)
-
-
-def _of_service(line: Line, manifest: pd.DataFrame) -> list[Item]:
-    """What the service's log doubts; nothing where it has not run."""
-    if not (VERDICTS / FILE).is_file():
-        return []
-
-    known = dict.fromkeys(manifest["image_sha256"], "")
-    said = read_feedback(VERDICTS)
-    parts = read_doubtful(VERDICTS, line.name, at_most=MAX_LOGGED)
-    return from_log(parts, said, line, known, VERDICTS)
-
-
-def _errors(manifest: pd.DataFrame) -> list[Item]:
-    """Errors and doubts on parts that the assembled bundle's models have not seen, where these
-    have been measured."""
-    card = read_card(BUNDLE)
-    found = loading.evidence_at_hand(card)
-    if found is None:
-        return []
-    return [
-        *from_errors(found, card, manifest, DATA),
-        *from_doubts(found, card, manifest, DATA),
-    ]
 
 
 def _offer_errors() -> None:
@@ -290,7 +228,7 @@ def _show(
     st.markdown(f"{_plain(item.reason)}{held}")
     if votes:
         st.markdown(f"**Said so far:** {_plain(spoken(votes))}")
-    _show_keys(item, journal, version.card.line, reviewer)
+    show_keys(item, journal, version.card.line, reviewer)
 
     outputs, judged = looks.measured(item.path, version)
     editor = None
@@ -307,101 +245,6 @@ def _show(
         )
     looks.show_pictures(item, judged, outputs, version, editor)
     looks.show_alike(item, outputs, version)
-
-
-def _show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
-    """What can be decided, each by a key of its own."""
-    decide = partial(actions.decide, item, journal, reviewer)
-    off = not reviewer
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        _offer_classes(item, line, decide, off=off)
-        st.button(
-            "Vague",
-            shortcut="V",
-            on_click=decide,
-            args=(VAGUE,),
-            disabled=off,
-            help="Nobody can tell from this picture. Another person is asked; two who say "
-            "so leave the view out.",
-        )
-        st.button(
-            "Leave out",
-            shortcut="X",
-            on_click=decide,
-            args=(EXCLUDED,),
-            disabled=off,
-        )
-        st.button(
-            "Undo",
-            shortcut="U",
-            on_click=actions.undo,
-            args=(journal, reviewer),
-            disabled=off,
-        )
-        _show_boxes_key(item)
-    st.text_input(
-        "Note",
-        key="note",
-        placeholder="Note to the next decision (optional)",
-        label_visibility="collapsed",
-    )
-    if problem := st.session_state.pop("problem", ""):
-        st.error(problem)
-    if done := st.session_state.pop("done", ""):
-        st.toast(done)
-
-
-def _offer_classes(
-    item: Item,
-    line: Line,
-    decide: Callable[[str], None],
-    *,
-    off: bool,
-) -> None:
-    """To keep the label, and every other class in place of it."""
-    is_class = item.label in line.classes
-    st.button(
-        f"Keep {item.label}" if is_class else "Keep",
-        shortcut="K",
-        type="primary",
-        on_click=decide,
-        args=(item.label,),
-        disabled=off or not is_class,
-    )
-    for number, name in enumerate(line.classes, start=1):
-        if name == item.label:
-            continue
-        # from the tenth class on there is no key of one digit
-        has_key = number < 10
-        st.button(
-            name,
-            shortcut=str(number) if has_key else None,
-            on_click=decide,
-            args=(name,),
-            disabled=off,
-            key=f"relabel {name}",
-        )
-
-
-def _show_boxes_key(item: Item) -> None:
-    """What opens the boxes to be drawn, and closes them."""
-    address.recall("boxes", (CLOSED, OPEN))
-    is_open = st.session_state["boxes"] == OPEN
-    is_off = bool(item.request_id)
-    why_off = "Boxes of a picture of the service can be drawn once `take_feedback` has taken it."
-
-    def turn() -> None:
-        st.session_state["boxes"] = CLOSED if is_open else OPEN
-
-    st.button(
-        "Close boxes" if is_open else "Draw boxes",
-        shortcut="B",
-        on_click=turn,
-        key="turn boxes",
-        disabled=is_off,
-        help=why_off if is_off else None,
-    )
-    address.note("boxes")
 
 
 def _show_effects(raw: pd.DataFrame, manifest: pd.DataFrame, line: Line) -> None:
@@ -430,18 +273,6 @@ def _lines(found: Effects) -> list[str]:
     for path in found.held:
         lines.append(f"{path}: held")
     return lines
-
-
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _of_data(issues: int, stamp: int, _manifest: pd.DataFrame) -> tuple[Item, ...]:
-    """The suspects and conflicts of the last run; the times of both files are the cache's key."""
-    found = from_issues(_issues(issues), _manifest, DATA)
-    return tuple(found)
-
-
-@st.cache_data(max_entries=1, show_spinner=False)
-def _issues(stamp: int) -> pd.DataFrame:
-    return read_issues(ISSUES)
 
 
 def _plain(text: str) -> str:

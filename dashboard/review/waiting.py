@@ -1,0 +1,80 @@
+"""What waits for a person at the review desk: suspects, errors, votes, and the service's doubts."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import loading
+from dashboard.places import BUNDLE, DATA, ISSUES, MANIFEST, VERDICTS, stamp
+from dashboard.review.decisions import Vote
+from dashboard.review.doubts import from_doubts
+from dashboard.review.queue import (
+    Item,
+    from_errors,
+    from_issues,
+    from_link,
+    from_log,
+    from_votes,
+    merged,
+    read_issues,
+)
+from inspection.line import Line
+from inspection.runtime.bundle import read_card
+from inspection.runtime.verdict_log import FILE, read_doubtful, read_feedback
+
+# Of the service's doubtful parts the latest are offered: more than a person looks at in a day.
+MAX_LOGGED = 500
+
+
+def waiting_items(
+    line: Line, manifest: pd.DataFrame, votes: Mapping[str, Sequence[Vote]]
+) -> list[Item]:
+    """Everything that waits for a person, and the view that a link names."""
+    found = list(_of_data(stamp(ISSUES), stamp(MANIFEST), manifest))
+    found += _errors(manifest)
+    found += from_votes(votes, manifest, DATA)
+    found += _of_service(line, manifest)
+
+    # a link may name a view that nobody doubts; it is shown all the same
+    asked = st.session_state.get("item") or st.query_params.get("item", "")
+    waiting = {one.image_sha256 for one in found}
+    if asked not in waiting:
+        found += from_link(asked, manifest, DATA)
+    return merged(found)
+
+
+def _of_service(line: Line, manifest: pd.DataFrame) -> list[Item]:
+    """What the service's log doubts; nothing where it has not run."""
+    if not (VERDICTS / FILE).is_file():
+        return []
+
+    known = dict.fromkeys(manifest["image_sha256"], "")
+    said = read_feedback(VERDICTS)
+    parts = read_doubtful(VERDICTS, line.name, at_most=MAX_LOGGED)
+    return from_log(parts, said, line, known, VERDICTS)
+
+
+def _errors(manifest: pd.DataFrame) -> list[Item]:
+    """Errors and doubts on parts that the assembled bundle's models have not seen, where these
+    have been measured."""
+    card = read_card(BUNDLE)
+    found = loading.evidence_at_hand(card)
+    if found is None:
+        return []
+    return [
+        *from_errors(found, card, manifest, DATA),
+        *from_doubts(found, card, manifest, DATA),
+    ]
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _of_data(issues: int, stamp: int, _manifest: pd.DataFrame) -> tuple[Item, ...]:
+    """The suspects and conflicts of the last run; the times of both files are the cache's key."""
+    found = from_issues(_issues(issues), _manifest, DATA)
+    return tuple(found)
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def _issues(stamp: int) -> pd.DataFrame:
+    return read_issues(ISSUES)
