@@ -44,7 +44,7 @@ FLAGS = {
     "<part>_<shot> or {camera}_{part}_{label}[_{view}]",
     "masks": "where the mask of an image lies, as in {folder}/{stem}_mask.png, or none",
     "label": "the column of labels in a table, or <file>:<column>",
-    "normal": "what the normal class is called; unlisted: the images that nothing labels",
+    "normal": "the normal class, several by commas, or unlisted: the images that nothing labels",
     "name": "name of the line, ASCII (default: that of the folder)",
 }
 

@@ -164,19 +164,41 @@ def _find_voc(
 def labels_by_boxes(
     photos: Sequence[str], boxes: Boxes, normal: Collection[str]
 ) -> dict[str, str]:
-    """The defect that covers most of each view; without one a normal category, or ''.
-
-    Where some image is listed to have no box, those that no file lists are left out.
-    """
+    """The defect that covers most of each view; without one a normal category, or ''."""
     regions = set(region_categories(boxes, (), len(photos)))
     labels = {}
     for path in photos:
-        is_listed = path in boxes.annotations.sources
-        if is_listed or not boxes.lists_empty:
-            in_view = boxes.annotations.boxes.get(path, ())
-            defects = [box for box in in_view if box.category not in regions]
-            labels[path] = _largest(defects, normal)
+        in_view = boxes.annotations.boxes.get(path, ())
+        defects = [box for box in in_view if box.category not in regions]
+        labels[path] = _largest(defects, normal)
     return labels
+
+
+def unlisted(photos: Sequence[str], boxes: Boxes) -> list[str]:
+    """The images that no file lists, without those that are called as one that is boxed.
+
+    A turned or enlarged copy of a defect, in a folder of its own, is no normal part.
+    """
+    listed = boxes.annotations.sources
+    boxed = {_stem(path) for path, found in boxes.annotations.boxes.items() if found}
+    return [p for p in photos if p not in listed and _stem(p) not in boxed]
+
+
+def among_boxed(paths: Sequence[str], boxes: Boxes) -> list[str]:
+    """Those of some images that lie in a folder most of whose images have a box."""
+    n_boxed = Counter(
+        _folder(path) for path, found in boxes.annotations.boxes.items() if found
+    )
+    n_others = Counter(map(_folder, paths))
+    return [p for p in paths if n_boxed[_folder(p)] > n_others[_folder(p)]]
+
+
+def _stem(path: str) -> str:
+    return nfc(PurePosixPath(path).stem)
+
+
+def _folder(path: str) -> str:
+    return str(PurePosixPath(nfc(path)).parent)
 
 
 def _largest(boxes: Sequence[LabelledBox], normal: Collection[str]) -> str:

@@ -110,8 +110,8 @@ def _shared(images: Iterable[str]) -> int:
 def check_one_product(photos: Sequence[str], masks: Iterable[str]) -> None:
     """Raise InspectionError where several folders each hold a whole data set of their own.
 
-    These are folders beside each other that each hold splits, or a normal class and masks. Cameras
-    and classes (`good/train`) are none.
+    These are folders beside each other that each hold splits, or a normal class and masks, or a
+    normal class of which some are divided into splits. Cameras and classes (`good/train`) are none.
     """
     shared = _shared(photos)
     with_splits: set[str] = set()
@@ -127,14 +127,16 @@ def check_one_product(photos: Sequence[str], masks: Iterable[str]) -> None:
     own = sorted(with_normals & with_masks)
     if len(with_splits) > 1:
         own = sorted(with_splits)
+    elif with_splits and with_splits < with_normals:
+        own = sorted(with_normals)
     are_cameras_or_classes = any(
         CAMERA.fullmatch(top) or means_normal(top) for top in own
     )
     if len(own) > 1 and not are_cameras_or_classes:
         raise InspectionError(
             f"{len(own)} folders each hold a data set of their own (splits, or normal parts and "
-            f"masks): {first_three(own)}; they are several products: adopt one of these folders, "
-            "each in a checkout of its own"
+            f"masks): {first_three(own)}; they are several products, or one packed twice: adopt "
+            "one of these folders, each in a checkout of its own"
         )
 
 

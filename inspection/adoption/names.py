@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from inspection.dataset.names import nfc
+from inspection.dataset.names import moment, nfc
 from inspection.errors import InspectionError
 
 SEPARATORS = "_- .()#+"
@@ -132,6 +132,23 @@ def _filled(shape: Shape, names: Sequence[str]) -> Shape | None:
         values = tuple(value or "" for value in found)
         columns.append(replace(column, values=values))
     return replace(shape, columns=tuple(columns))
+
+
+def start_of_time(stem: str) -> int | None:
+    """Where a date and a time of day begin in a name, year first; None where it holds none.
+
+    >>> start_of_time("IMG_20240101_120000"), start_of_time("cast_def_0_12")
+    (4, None)
+    """
+    for year in re.finditer(r"\d{4}", stem):
+        if moment(stem[year.start() :]) is not None:
+            return year.start()
+    return None
+
+
+def n_timed(stems: Iterable[str]) -> int:
+    """How many names hold a date and a time of day."""
+    return sum(start_of_time(stem) is not None for stem in stems)
 
 
 def without_export(stems: Iterable[str]) -> list[str]:

@@ -1,16 +1,20 @@
 """Which views show one part: as the user says, or by one of four rules, the first that fits."""
 
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from inspection.adoption.folders import CAMERA, folders_of, is_general
 from inspection.adoption.names import (
     EXPORTED,
+    MIN_ALIKE,
     Column,
     Shape,
     compiled,
+    n_timed,
     shape_of,
+    start_of_time,
     without_export,
 )
 from inspection.adoption.proposal import Proposal
@@ -36,6 +40,8 @@ VIEWS_A_PART = (1.3, 30.0)
 # Numbers drawn at random come to about 0.64.
 MIN_RUNS = 8
 MIN_SEPARATION = 0.75
+# A break or a night between two parts says no more than an hour between them.
+PAUSE_S = 3600
 
 
 def part_rule(
@@ -80,11 +86,26 @@ def _found(views: Views, proposal: Proposal) -> PartRule:
 
     shape = shape_of(views.stems)
     rule = _by_key(views, shape) if shape else None
-    rule = rule or _by_folder(views)
-    if shape and not rule:
-        rule = _by_runs(views, shape)
+    rule = rule or _by_folder(views) or _by_runs(views, shape)
+    if rule is not None and _fits_each_class(rule, views):
+        return rule
     single = PartFrom(rule="file")
-    return rule or PartRule(plain_pattern(views), single, "nothing groups the images")
+    return PartRule(plain_pattern(views), single, "nothing groups the images")
+
+
+def _fits_each_class(rule: PartRule, views: Views) -> bool:
+    """Whether hardly an image of any class has a name that the rule cannot read: one in twenty, or
+    a single one. Stage validate sets such images aside."""
+    whole = re.compile(rule.pattern)
+    n_views = Counter(views.labels)
+    n_strange = Counter(
+        label
+        for path, label in zip(views.paths, views.labels, strict=True)
+        if take_apart(path, whole) is None
+    )
+    return all(
+        n <= max(1, (1 - MIN_ALIKE) * n_views[label]) for label, n in n_strange.items()
+    )
 
 
 def _are_copies(views: Views) -> bool:
@@ -101,11 +122,10 @@ def _said(said: str, views: Views, tail: str) -> PartRule:
     if kind != "runs":
         return _by_pattern(said, views, tail)
 
-    shape = shape_of(views.stems)
-    found = _by_runs(views, shape, step or "found") if shape else None
+    found = _by_runs(views, shape_of(views.stems), step or "found")
     if found is None:
         raise InspectionError(
-            f"PART={said}: no token of the names is a number that hardly repeats; "
+            f"PART={said}: no token of the names is a number that hardly repeats, or a time; "
             f"{asks('part', 'file', 'folder', '<part>_<shot>')}"
         )
     return found
@@ -127,8 +147,8 @@ def _by_pattern(said: str, views: Views, tail: str) -> PartRule:
         gap = runs_of(numbers).max_gap
         rule = PartFrom(rule="consecutive", group="number", max_gap=gap)
     else:
-        seconds = [moment(name["time"]) or 0 for name in fitting]
-        gap = runs_of(seconds).max_gap
+        seconds = _seconds(fitting, said)
+        gap = runs_of(seconds, pause=PAUSE_S).max_gap
         rule = PartFrom(rule="consecutive", group="time", max_gap=gap, in_seconds=True)
     return PartRule(regex, rule, f"{evidence}, steps up to {gap} within a part")
 
@@ -143,6 +163,18 @@ def _fitting(whole: re.Pattern[str], views: Views, said: str) -> list[ViewName]:
             f"{PurePosixPath(views.paths[0]).name!r}; write the pattern as the names are built"
         )
     return fitting
+
+
+def _seconds(names: Sequence[ViewName], said: str) -> list[int]:
+    """The times of names that a pattern fits, if most hold one; others are set aside later."""
+    moments = [moment(name["time"]) for name in names]
+    seconds = [one for one in moments if one is not None]
+    if len(seconds) < len(names) / 2:
+        raise InspectionError(
+            f"PART={said}: {names[0]['time']!r} is no date with a time of day; <time> spans both, "
+            "year first, as in IMG_<time>"
+        )
+    return seconds
 
 
 def _by_key(views: Views, shape: Shape) -> PartRule | None:
@@ -232,11 +264,16 @@ def _by_folder(views: Views) -> PartRule | None:
     return PartRule(plain_pattern(views), PartFrom(rule="folder"), evidence)
 
 
-def _by_runs(views: Views, shape: Shape, said: str = "") -> PartRule | None:
-    """Numbers that cluster: shots of one part were numbered close together.
+def _by_runs(views: Views, shape: Shape | None, said: str = "") -> PartRule | None:
+    """Times or numbers that cluster: shots of one part were taken one after the other.
 
-    Where runs are `said`, they need not be clear, and a number there is the largest step.
+    Where runs are `said`, they need not be clear, and a number there is the largest step. Names
+    that hold a time are not grouped by its digits as numbers.
     """
+    if n_timed(views.stems) >= MIN_ALIKE * len(views.stems):
+        return _by_times(views, said)
+    if shape is None:
+        return None
     for i, column in enumerate(shape.columns):
         # numbers that repeat are shots or lots, not a count of images
         numbers = _numbers(column)
@@ -258,6 +295,31 @@ def _by_runs(views: Views, shape: Shape, said: str = "") -> PartRule | None:
         )
         return PartRule(pattern, rule, evidence)
     return None
+
+
+def _by_times(views: Views, said: str) -> PartRule | None:
+    """Times that cluster, where the same stands before all of them."""
+    if views.label_column is not None:
+        return None
+    starts = [(stem, start_of_time(stem)) for stem in views.stems]
+    before = {stem[:start] for stem, start in starts if start is not None}
+    if len(before) > 1:
+        return None
+
+    pattern = f"{re.escape(before.pop())}(?P<time>.+)"
+    moments = [moment(stem[start:]) for stem, start in starts if start is not None]
+    runs = runs_of([one or 0 for one in moments], pause=PAUSE_S)
+    all_are_timed = len(moments) == len(views.stems)
+    if not said and not (all_are_timed and _are_clear(runs, views)):
+        return None
+
+    max_gap = int(said) if said.isdecimal() else runs.max_gap
+    rule = PartFrom(rule="consecutive", group="time", max_gap=max_gap, in_seconds=True)
+    evidence = (
+        f"the times come in {len(set(runs.keys))} runs with pauses up to {max_gap} s within and "
+        f"longer ones between ({runs.separation:.0%} of their spread explained)"
+    )
+    return PartRule(pattern, rule, evidence)
 
 
 def _numbers(column: Column) -> list[int]:

@@ -21,14 +21,17 @@ from inspection.adoption.sections import (
     validate_section,
     with_boxed,
 )
-from inspection.adoption.views import PartRule
+from inspection.adoption.views import MIN_PURITY, PartRule
 from inspection.adoption.words import canonical_names
-from inspection.dataset.names import part_ids, take_apart
+from inspection.dataset.names import names_without_part, part_ids, take_apart
 from inspection.errors import InspectionError
 from inspection.geometry import Box
 from inspection.line import fold_name
 
 NORMAL = "normal"
+# Share of the parts with views of two labels beyond which they are no mistakes of who labelled: as
+# where names are taken for parts that are none (see MIN_PURITY).
+MAX_MIXED = 1 - MIN_PURITY
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Plan:
     part: PartRule
     classes: Mapping[str, Sequence[str]]
     n_parts: Mapping[str, int]
+    n_grouped: int  # parts of all images
+    n_mixed: int  # of these, those with views of two labels
     photos: Sequence[str]
     pictures: Sequence[Picture]
     boxes: Boxes | None
@@ -77,12 +82,14 @@ class Plan:
         """What to do about a part with two labels.
 
         Nothing where each view is labelled by what is marked in it, for a view of a bad part may
-        show nothing; say so and no more where parts are inferred from numbers.
+        show nothing; say so and no more where parts are inferred from numbers, or where so many
+        have two labels that it can be no mistake.
         """
         rule = self.part.part_from.rule
         if self.proposal.by_view and rule != "file":
             return "off"
-        return "report" if rule == "consecutive" else "hold"
+        are_many = self.n_mixed > MAX_MIXED * self.n_grouped
+        return "report" if rule == "consecutive" or are_many else "hold"
 
 
 def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
@@ -92,9 +99,7 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
     is nothing to learn from.
     """
     if not listing.images:
-        raise InspectionError(
-            "no image (JPEG, PNG, BMP, TIFF) in the folder; name the one that holds the images"
-        )
+        raise InspectionError(_no_image(listing))
     check_one_product(listing.photos, listing.masks.files)
     boxes = find_boxes(listing.photos, contents.texts, listing.sizes)
     proposal = recognised(listing, replace(contents, boxes=boxes))
@@ -104,11 +109,12 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
     classes = _classes(proposal)
     normal = next(iter(classes))
     part = part_rule(proposal, photos, classes[normal], listing.answers.part)
-    n_parts = _parts_per_class(photos, part, proposal, classes)
+    found = _classes_of_parts(photos, part, proposal, classes)
+    n_parts = _parts_per_class(found, proposal, classes)
 
     # of one part nothing could be learned and judged
     kept = {one: raw for one, raw in classes.items() if n_parts[one] > 1}
-    _check_enough(normal, kept, n_parts)
+    _check_enough(normal, kept, n_parts, part)
 
     pictures = [one for path, one in listing.sample.items() if path in labels]
     places = _places(proposal, boxes.together)
@@ -133,6 +139,8 @@ def plan(listing: Listing, contents: Contents, *, name: str) -> Plan:
         part=part,
         classes={**classes, **kept},
         n_parts=n_parts,
+        n_grouped=len(found),
+        n_mixed=sum(len(of_part) > 1 for of_part in found.values()),
         photos=photos,
         pictures=pictures,
         boxes=places,
@@ -215,14 +223,13 @@ def _classes(proposal: Proposal) -> dict[str, list[str]]:
     return classes
 
 
-def _parts_per_class(
+def _classes_of_parts(
     photos: Sequence[str],
     part: PartRule,
     proposal: Proposal,
     classes: Mapping[str, Sequence[str]],
-) -> dict[str, int]:
-    """How many parts have a view of each class; where views are labelled by themselves only a part
-    without a defect is normal."""
+) -> dict[str, set[str]]:
+    """Of which classes each part has views."""
     normal = next(iter(classes))
     class_of = {"": normal}
     for one, names in classes.items():
@@ -232,7 +239,17 @@ def _parts_per_class(
     for path, part_id in _parts(photos, part, proposal).items():
         of_view = class_of[proposal.labels[path]]
         found.setdefault(part_id, set()).add(of_view)
+    return found
 
+
+def _parts_per_class(
+    found: Mapping[str, set[str]],
+    proposal: Proposal,
+    classes: Mapping[str, Sequence[str]],
+) -> dict[str, int]:
+    """How many parts have a view of each class; where views are labelled by themselves only a part
+    without a defect is normal."""
+    normal = next(iter(classes))
     counted: Counter[str] = Counter()
     for of_part in found.values():
         defects = of_part - {normal}
@@ -247,21 +264,34 @@ def _parts(photos: Sequence[str], part: PartRule, proposal: Proposal) -> dict[st
 
     pattern = re.compile(part.pattern)
     names = [take_apart(path, pattern) for path in photos]
-    views = [name for name in names if name is not None]
+    fitting = [name for name in names if name is not None]
+    without = {name.path for name in names_without_part(fitting, part.part_from)}
+    views = [name for name in fitting if name.path not in without]
     ids = part_ids(views, part.part_from)
     return {view.path: one for view, one in zip(views, ids, strict=True)}
 
 
+def _no_image(listing: Listing) -> str:
+    if listing.not_read:
+        return f"no image that is read, but {listing.not_read}; convert them to PNG"
+    return "no image (JPEG, PNG, BMP, TIFF) in the folder; name the one that holds the images"
+
+
 def _check_enough(
-    normal: str, kept: Mapping[str, Sequence[str]], n_parts: Mapping[str, int]
+    normal: str,
+    kept: Mapping[str, Sequence[str]],
+    n_parts: Mapping[str, int],
+    part: PartRule,
 ) -> None:
     if normal in kept and len(kept) > 1:
         return
     counted = ", ".join(f"{one} {n}" for one, n in n_parts.items())
+    remedy = "add parts"
+    if part.part_from.rule != "file":
+        remedy += f", or {asks('part', 'file')} if each image is a part of its own"
     raise InspectionError(
         "it takes two parts of the normal class and two of some defect, to learn from one and "
-        f"judge by the other; parts found: {counted} ({normal} is normal); add parts, or "
-        f"{asks('part', 'file')} if each image is a part of its own"
+        f"judge by the other; parts found: {counted} ({normal} is normal); {remedy}"
     )
 
 

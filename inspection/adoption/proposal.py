@@ -1,5 +1,6 @@
 """A form of data set, and what it makes of a folder: a proposal, or what it lacks."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,9 @@ from inspection.adoption.masks import Masks, find_masks
 from inspection.adoption.pictures import Picture, sizes_px
 from inspection.adoption.questions import Answers
 from inspection.adoption.words import Normal
+
+# Images to people, which no library of ours reads, or none without a guess at its grey levels.
+NOT_READ = frozenset({".webp", ".gif", ".heic", ".jp2", ".pgm", ".ppm", ".npy", ".dcm"})
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,13 @@ class Listing:
     def images(self) -> list[str]:
         """The image files, masks among them."""
         return [p for p in self.paths if is_image(p) and p not in self.unread]
+
+    @cached_property
+    def not_read(self) -> str:
+        """How many images of which kind are not read, in words; '' where there are none."""
+        kinds = Counter(suffix(path) for path in self.paths if suffix(path) in NOT_READ)
+        shown = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
+        return f"images of a kind that is not read ({shown})" if shown else ""
 
     @cached_property
     def masks(self) -> Masks:

@@ -10,8 +10,8 @@ class Answers:
     `form` names the form. `part` is `file`, `folder`, `runs`, `runs:<gap>` or a pattern of the
     file name (`<part>_<shot>`). `masks` is where the mask of an image lies
     (`{folder}/{stem}_mask.png`), or `none`. `label` names the column of labels in a table, or
-    `<file>:<column>`. `normal` names the normal class, or is `unlisted`: the images that nothing
-    labels are the normal ones. `name` names the line.
+    `<file>:<column>`. `normal` names the normal class, or several by commas, or is `unlisted`: the
+    images that nothing labels are the normal ones. `name` names the line.
     """
 
     form: str = ""

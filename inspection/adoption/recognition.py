@@ -87,6 +87,8 @@ def _none_fits(lacking: Mapping[str, Lacks], listing: Listing) -> str:
         head = "no form fits this folder; the nearest, and what it lacks to be of it:"
         asked = near or lacking
         lines = [f"  {name}: {lack.what}" for name, lack in asked.items()]
+    if listing.not_read:
+        lines.append(f"{listing.not_read} lie there, too; convert them to PNG")
     table = "any other data set can be turned into a table (README, Your own parts)"
     return "\n".join([head, *lines, table])
 

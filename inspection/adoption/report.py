@@ -1,16 +1,20 @@
 """What adopt says of a plan: what was understood and why, and what to look at."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 import numpy as np
 
+from inspection.adoption.names import n_timed
 from inspection.adoption.pictures import bits_used, sizes_px
 from inspection.adoption.plan import Plan
 from inspection.adoption.proposal import suffix
 from inspection.adoption.questions import asks
 from inspection.adoption.sections import known_names
 from inspection.adoption.training import TRANSFER, steps_of
+from inspection.dataset.names import take_apart
 from inspection.errors import first_three
 from inspection.line import fold_name
 
@@ -22,7 +26,8 @@ MAX_SPREAD = 2.0
 MAX_SHRUNK = 6.0
 # ... that are smaller than this in the crop: about one cell of the finest features.
 MIN_SEEN_PX = 3
-NOT_READ = frozenset({".webp", ".gif", ".heic", ".jp2", ".pgm", ".ppm", ".npy", ".dcm"})
+# What becomes of the views of a part with two labels.
+HELD_OR_NOT = {"hold": "held back until reviewed", "report": "reported", "off": "taken"}
 
 
 def understood(plan: Plan) -> Iterator[str]:
@@ -118,8 +123,10 @@ def warnings(plan: Plan) -> Iterator[str]:
         yield f"{plan.proposal.normal.note}; if not, {asks('normal', '<class>')}"
     yield from _left_out(plan)
     yield from _frames(plan)
+    yield from _strange_names(plan)
     yield from _few_parts(plan)
     yield from _part_rule(plan)
+    yield from _mixed_parts(plan)
     yield from _strange_boxes(plan)
     yield from _unread_json(plan)
 
@@ -133,12 +140,8 @@ def _left_out(plan: Plan) -> Iterator[str]:
             f"{len(listing.unread)} images are of a kind of which none can be read, and left out "
             f"({first_three(sorted(listing.unread))}); convert them to PNG of 8 or 16 bits"
         )
-
-    suffixes = map(suffix, plan.ignored)
-    kinds = Counter(kind for kind in suffixes if kind in NOT_READ)
-    if kinds:
-        shown = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
-        yield f"images of a kind that is not read are left out: {shown}; convert them to PNG"
+    if listing.not_read:
+        yield f"{listing.not_read} are left out; convert them to PNG"
 
 
 def _unlabelled(plan: Plan) -> Iterator[str]:
@@ -209,6 +212,28 @@ def _marked_size(defect_px: float | None) -> str:
     return f" (one in ten of those marked measures {defect_px:.0f} px or less)"
 
 
+def _strange_names(plan: Plan) -> Iterator[str]:
+    if plan.proposal.parts:
+        return
+    whole = re.compile(plan.part.pattern)
+    strange = [path for path in plan.photos if take_apart(path, whole) is None]
+    if strange:
+        yield (
+            f"{len(strange)} images are not called as the others and will be set aside "
+            f"({first_three(sorted(strange))}); rename them, or {asks('part', 'file')} if each "
+            "image is a part of its own"
+        )
+
+
+def _mixed_parts(plan: Plan) -> Iterator[str]:
+    if plan.n_mixed and not plan.proposal.by_view:
+        yield (
+            f"{plan.n_mixed} of {plan.n_grouped} parts have views of two labels, and their views "
+            f"are {HELD_OR_NOT[plan.part_disagreement]} (clean_labels.rules.part_disagreement); "
+            f"{asks('part', '<part>_<shot>', 'file')} if these are no parts"
+        )
+
+
 def _few_parts(plan: Plan) -> Iterator[str]:
     for one, n_parts in plan.n_parts.items():
         if n_parts < 2:
@@ -228,9 +253,12 @@ def _part_rule(plan: Plan) -> Iterator[str]:
         return
     rule = plan.part.part_from.rule
     if rule == "file":
+        choices = ["folder", "runs", "<part>_<shot>"]
+        if n_timed(PurePosixPath(path).stem for path in plan.photos):
+            choices.append("IMG_<time>")
         yield (
             "if one part was shot several times, its shots leak from train to test and every "
-            f"figure is too good: then {asks('part', 'folder', 'runs', '<part>_<shot>')}"
+            f"figure is too good: then {asks('part', *choices)}"
         )
     if rule == "consecutive":
         yield (

@@ -48,18 +48,21 @@ class Normal:
 
 
 def normal_among(names: Iterable[str], said: str = "") -> Normal:
-    """The normal class among class names: the one that is `said`, or those that mean normal.
+    """The normal class among class names: those that are `said`, or those that mean normal.
 
     Of two classes of which one is plainly a defect, the other is the normal one.
 
     >>> sorted(normal_among(["MT_Free", "MT_Crack"]).names)
     ['MT_Free']
+    >>> sorted(normal_among(["UD", "UW", "CD"], "UD, UW").names)
+    ['UD', 'UW']
     >>> normal_among(["housing", "defective"]).note
     "'defective' is a defect, so 'housing', the only other class, is the normal one"
     """
     known = sorted(set(names) - {""})
     if said:
-        return Normal(frozenset(n for n in known if fold_name(n) == fold_name(said)))
+        wanted = {fold_name(one.strip()) for one in said.split(",")}
+        return Normal(frozenset(n for n in known if fold_name(n) in wanted))
 
     meant = list(filter(means_normal, known))
     defects = list(filter(means_defect, known))

@@ -1,20 +1,19 @@
 """What the forms of boxes have in common: the class of a view is that of its boxes."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from inspection.adoption.boxes import labels_by_boxes
+from inspection.adoption.boxes import Boxes, among_boxed, labels_by_boxes, unlisted
 from inspection.adoption.proposal import Contents, Lacks, Listing, Proposal
-from inspection.adoption.questions import asks
+from inspection.adoption.questions import UNLISTED, asks
 from inspection.adoption.words import normal_among
+from inspection.errors import first_three
 
 
 def proposal(
     kind: str, called: str, listing: Listing, contents: Contents
 ) -> Proposal | Lacks:
-    """The labels that the boxes of one kind of annotation file say.
-
-    A view without a box is normal, unless it is missing from files that list such views too.
-    """
+    """The labels that the boxes of one kind of annotation file say; a view without is normal."""
     boxes = contents.boxes.by_kind.get(kind)
     if boxes is None:
         problem = contents.boxes.problems.get(kind, "")
@@ -24,23 +23,21 @@ def proposal(
     normal = normal_among(boxes.categories, listing.answers.normal)
     if normal.note:  # of two boxed categories the other one need not be normal
         normal = normal_among([])
-    labels = labels_by_boxes(listing.photos, boxes, normal.names)
+    alone = unlisted(listing.photos, boxes)
+    good = _good(alone, boxes, listing)
+    read = {*boxes.annotations.sources, *good}
+    photos = [path for path in listing.photos if path in read]
+    labels = labels_by_boxes(photos, boxes, normal.names)
     if "" not in labels.values() and not normal.names & set(labels.values()):
-        shown = ", ".join(boxes.categories[:8])
-        return Lacks(
-            f"every image has a box ({shown}), and none is normal; add normal images, or "
-            f"{asks('normal', '<category>')}",
-            is_near=True,
-        )
+        return Lacks(_none_normal(boxes, alone, called), is_near=True)
 
     settings: dict[str, Any] = {}
     notes: tuple[str, ...] = ()
-    n_alone = sum(path not in boxes.annotations.sources for path in labels)
-    if n_alone:
+    if good:
         settings = {"unlabelled": "normal"}
         notes = (
-            f"{n_alone} images that no {called} file names are taken for normal; if some are only "
-            "not yet marked, remove them, or set validate.unlabelled to quarantine",
+            f"{len(good)} images that no {called} file names are taken for normal; if some are "
+            "only not yet marked, remove them, or set validate.unlabelled to quarantine",
         )
     says = f"the class of a view is that of its boxes ({called})"
     return Proposal(
@@ -53,4 +50,33 @@ def proposal(
         settings=settings,
         boxes=boxes,
         notes=notes,
+    )
+
+
+def _good(alone: Sequence[str], boxes: Boxes, listing: Listing) -> list[str]:
+    """Which of the images that no file lists are normal: all, where that is said.
+
+    Else none where files list images without a box too, and none of those that lie among boxed
+    ones: they may have been forgotten.
+    """
+    if listing.answers.normal == UNLISTED:
+        return list(alone)
+    if boxes.lists_empty:
+        return []
+    doubtful = set(among_boxed(alone, boxes))
+    return [path for path in alone if path not in doubtful]
+
+
+def _none_normal(boxes: Boxes, alone: Sequence[str], called: str) -> str:
+    shown = ", ".join(boxes.categories[:8])
+    if not alone:
+        also = ""
+    else:
+        also = (
+            f"; {len(alone)} images are named by no {called} file ({first_three(sorted(alone))}): "
+            f"{asks('normal', UNLISTED)} if these are the normal ones"
+        )
+    return (
+        f"every image has a box ({shown}), and none is normal; add normal images, or "
+        f"{asks('normal', '<category>')}{also}"
     )

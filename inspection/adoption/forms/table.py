@@ -72,7 +72,9 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
     """One table with a column of images, and one of labels: called so, or the only one of 2 to 40
     values."""
     wanted, _, column = listing.answers.label.rpartition(":")
-    naming = _tables(wanted, listing, contents)
+    naming, unread = _tables(wanted, listing, contents)
+    if not naming and unread:
+        return Lacks(unread[0], is_near=True)
     if not naming:
         return Lacks("there is no table with a column that names images of the folder")
 
@@ -82,30 +84,46 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
     if not ready:
         return lacking[0]
     if len(ready) > 1:
+        # the one that tells most classes is meant more often than a template or a list
+        ready.sort(key=_n_labels, reverse=True)
         choices = [f"{one.path}:{one.columns.get('label', '')}" for one in ready]
         question = f"{len(ready)} tables name images; {asks('label', *choices)}"
         return Lacks(question, is_near=True)
     return _proposal(ready[0], listing, contents)
 
 
-def _tables(wanted: str, listing: Listing, contents: Contents) -> list[Found]:
-    """The tables that name images, of those whose path ends as is `wanted`."""
+def _n_labels(table: Found) -> int:
+    label = table.columns.get("label")
+    return table.n_values(label) if isinstance(label, str) else 0
+
+
+def _tables(
+    wanted: str, listing: Listing, contents: Contents
+) -> tuple[list[Found], list[str]]:
+    """The tables that name images, of those whose path ends as is `wanted`, and why others cannot
+    be read."""
     finder = ImageFinder(listing.images)
     found = []
+    unread = []
     for path, content in sorted(contents.texts.items()):
-        is_table = suffix(path) in TABLES and path.endswith(wanted)
-        table = _found(path, content, finder) if is_table else None
+        if suffix(path) not in TABLES or not path.endswith(wanted):
+            continue
+        try:
+            table = _found(path, content, finder)
+        except InspectionError as error:
+            unread.append(str(error))
+            continue
         if table is not None:
             found.append(table)
-    return found
+    return found, unread
 
 
 def _found(path: str, content: bytes, finder: ImageFinder) -> Found | None:
-    """The table with the first column of which most cells name images; None without one."""
-    try:
-        rows = read_rows(path, content)
-    except InspectionError:
-        return None
+    """The table with the first column of which most cells name images; None without one.
+
+    Raises InspectionError where it cannot be read.
+    """
+    rows = read_rows(path, content)
     tried = rows[:N_ROWS_TRIED]
     if not tried:
         return None
@@ -129,9 +147,12 @@ def _labelled(table: Found, said: str) -> Found | Lacks:
 
     if not columns.keys() & {"label", "boxes"}:
         left, few = _unnamed(table, columns)
-        if len(few) != 1:
+        # of several the one in which something means normal
+        telling = [name for name in few if _tells_normal(table, name)]
+        clear = few if len(few) == 1 else telling
+        if len(clear) != 1:
             return _unclear(table, left, few)
-        columns["label"] = few[0]
+        columns["label"] = clear[0]
 
     if "label" in columns and table.n_values(columns["label"]) < 2:
         alike = f"{table.path}: all of column {columns['label']!r} is alike"
@@ -144,6 +165,10 @@ def _unnamed(table: Found, columns: Mapping[str, Any]) -> tuple[list[str], list[
     left = [name for name in table.names if name not in columns.values()]
     few = [name for name in left if _are_classes(table.n_values(name))]
     return left, few
+
+
+def _tells_normal(table: Found, name: str) -> bool:
+    return bool(normal_among({row.get(name, "") for row in table.rows}).names)
 
 
 def _unclear(table: Found, left: Sequence[str], few: Sequence[str]) -> Lacks:
@@ -240,7 +265,9 @@ def _labels(
 ) -> tuple[Normal, dict[str, str]]:
     """The normal class and the raw label of each image: of several the first defect, by rows."""
     if not columns.label:
-        return _labels_by_boxes(photos, read, "" if said == UNLISTED else said)
+        is_unlisted = said == UNLISTED
+        category = "" if is_unlisted else said
+        return _labels_by_boxes(photos, read, category, with_unlisted=is_unlisted)
 
     if said == UNLISTED:
         normal = Normal(frozenset())
@@ -261,13 +288,14 @@ def _labels(
 
 
 def _labels_by_boxes(
-    photos: Sequence[str], read: Table, said: str
+    photos: Sequence[str], read: Table, said: str, *, with_unlisted: bool
 ) -> tuple[Normal, dict[str, str]]:
     """The same where the table has no column of labels: its boxes say them."""
     boxes = Boxes({}, (), read.annotations)
     normal = normal_among(boxes.categories, said)
     listed = [path for path in photos if path in read.labels]
-    return normal, labels_by_boxes(listed, boxes, normal.names)
+    shown = photos if with_unlisted else listed
+    return normal, labels_by_boxes(shown, boxes, normal.names)
 
 
 def _place(columns: Columns, listing: Listing) -> dict[str, str]:
@@ -297,10 +325,15 @@ def _notes(
         path for path in listing.photos if path not in labels and path not in masks
     ]
     if aside:
+        remedy = "add rows for them"
+        if listing.answers.normal != UNLISTED:
+            remedy += (
+                ", or, if they are the normal ones and lie beside others, "
+                f"{asks('normal', UNLISTED)}"
+            )
         notes.append(
             f"{len(aside)} images that no row of {table.path} names are left out "
-            f"({first_three(aside)}); add rows for them, or, if they are the normal ones and lie "
-            f"beside others, {asks('normal', UNLISTED)}"
+            f"({first_three(aside)}); {remedy}"
         )
     return tuple(notes)
 

@@ -8,9 +8,11 @@ import pytest
 from inspection.adoption.boxes import (
     Boxes,
     FoundBoxes,
+    among_boxed,
     find_boxes,
     labels_by_boxes,
     region_categories,
+    unlisted,
 )
 from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import Annotations
@@ -91,11 +93,19 @@ def test_a_box_that_is_none_covers_nothing() -> None:
     assert labels_by_boxes(["a", "b", "c"], boxes, ())["a"] == "dent"
 
 
-def test_an_image_that_no_file_lists_is_left_out_where_files_list_those_without_boxes() -> None:
-    listed = {"a": [("dent", 10.0)], "b": []}
-    assert labels_by_boxes(["a", "b", "c"], boxed(listed), ()) == {"a": "dent", "b": ""}
-    marked_only = boxed({"a": [("dent", 10)]}, "voc")
-    assert labels_by_boxes(["a", "c"], marked_only, ()) == {"a": "dent", "c": ""}
+def test_a_turned_copy_of_a_defect_is_not_among_the_images_that_no_file_lists() -> None:
+    boxes = boxed({"a/1.png": [("dent", 10)], "a/2.png": []}, "voc")
+    photos = ["a/1.png", "a/2.png", "a/3.png", "turned/1.png", "turned/2.png"]
+    assert unlisted(photos, boxes) == ["a/3.png", "turned/2.png"]
+
+
+@pytest.mark.parametrize(("n_boxed", "are_among"), [(3, True), (2, False)])
+def test_an_image_lies_among_boxed_ones_where_these_are_most_of_its_folder(
+    n_boxed: int, are_among: bool
+) -> None:
+    boxes = boxed({f"a/{n}.png": [("dent", 10.0)] for n in range(n_boxed)}, "voc")
+    alone = ["a/8.png", "a/9.png", "b/1.png"]
+    assert among_boxed(alone, boxes) == (["a/8.png", "a/9.png"] if are_among else [])
 
 
 @pytest.mark.parametrize(("n_views", "is_region"), [(5, True), (4, False)])

@@ -60,3 +60,13 @@ def test_globs_tell_images_from_others(
     images: list[str], others: list[str], globs: list[str]
 ) -> None:
     assert glob_of(images, apart_from=others) == globs
+
+
+def test_one_set_that_is_packed_twice_is_asked_about() -> None:
+    """As the casting set is: pictures, and copies of them in splits."""
+    whole = [f"casting_512/{c}/{n}.jpg" for c in ("ok_front", "def_front") for n in range(3)]
+    split = [f"casting/{s}/{c}/1.jpg" for s in ("train", "test") for c in ("ok_front", "def_front")]
+    with pytest.raises(InspectionError, match=r"'casting', 'casting_512'.* packed twice"):
+        check_one_product([*whole, *split], ())
+    check_one_product(split, ())
+    check_one_product(whole, ())

@@ -131,3 +131,40 @@ def test_a_pattern_without_the_label_is_refused_where_names_say_the_class() -> N
     )
     with pytest.raises(InspectionError, match="write <label> there"):
         part_rule(proposal, list(labels), ["ok"], "<part>_<shot>")
+
+
+def shots(*days: str) -> list[str]:
+    """Bursts of three shots, every five minutes of an hour and across a full minute."""
+    return [
+        f"IMG_{day}_10{at // 60:02}{at % 60:02}.jpg"
+        for day in days
+        for part in range(12)
+        for at in (part * 295 + 58, part * 295 + 60, part * 295 + 62)
+    ]
+
+
+@pytest.mark.parametrize("said", ["", "runs", "IMG_<time>"])
+def test_times_are_no_numbers_so_that_a_minute_and_a_day_divide_nothing(said: str) -> None:
+    found = rule(dict.fromkeys(shots("20240301", "20240302"), "ok"), said).part_from
+    assert (found.rule, found.group, found.in_seconds) == ("consecutive", "time", True)
+    assert 2 <= found.max_gap < 290
+
+
+def test_where_different_names_stand_before_the_time_its_digits_are_no_numbers() -> None:
+    names = [f"{name[:3]}{n % 2}{name[3:]}" for n, name in enumerate(shots("20240301"))]
+    assert name_of_rule(names) == "file"
+
+
+def test_a_time_that_is_not_whole_is_refused_with_what_it_spans() -> None:
+    with pytest.raises(InspectionError, match=r"'100058' is no date .* as in IMG_<time>"):
+        rule(dict.fromkeys(shots("20240301"), "ok"), "IMG_<date>_<time>")
+
+
+@pytest.mark.parametrize(("n_strange", "expected"), [(1, "pattern"), (2, "file")])
+def test_a_rule_that_would_set_aside_the_images_of_a_class_is_none(
+    n_strange: int, expected: str
+) -> None:
+    labels = {f"bad/p{n:02}_{shot}.png": "dent" for n in range(60) for shot in (0, 1)}
+    labels |= {f"good/g{n:02}_{shot}.png": "ok" for n in range(3) for shot in (0, 1)}
+    labels |= {f"good/x.1.y.2.z_{n}.png": "ok" for n in range(n_strange)}
+    assert rule(labels).part_from.rule == expected

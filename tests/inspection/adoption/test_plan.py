@@ -90,3 +90,34 @@ def test_boxes_of_the_part_alone_mark_no_defect() -> None:
     found = planned([*photos, "== classes.txt", "housing", *boxes])
     assert list(found.line["regions"]) == ["housing"]
     assert not found.marks_places
+
+
+def test_where_images_are_of_a_kind_that_is_not_read_each_refusal_says_so() -> None:
+    with pytest.raises(InspectionError, match=r"but images of a kind that is not read \(2 .heic\)"):
+        planned(["ok/1.HEIC", "ng/2.heic"])
+    lines = [*(f"OK/{n}.jpg" for n in range(9)), *(f"NG/{n}.heic" for n in range(9))]
+    with pytest.raises(InspectionError, match=r"\(9 .heic\) lie there, too; convert them"):
+        planned(lines)
+
+
+def test_parts_with_two_labels_are_counted_and_held_only_where_they_are_few() -> None:
+    names = [f"{label}/p{n:02}_{shot}.png" for label in ("good", "bad") for n in range(20)
+             for shot in (0, 1)]  # fmt: skip
+    every = planned(names, part="<part>_<shot>")
+    assert (every.n_grouped, every.n_mixed, every.part_disagreement) == (20, 20, "report")
+    one = [*names[:40], *(path.replace("/p", "/q") for path in names[40:]), "bad/p00_2.png"]
+    found = planned(one, part="<part>_<shot>")
+    assert (found.n_grouped, found.n_mixed, found.part_disagreement) == (40, 1, "hold")
+
+
+def test_part_file_is_no_remedy_where_it_is_the_rule() -> None:
+    few = [*(f"good/{n}.png" for n in range(9)), "bad/1.png"]
+    with pytest.raises(InspectionError) as caught:
+        planned(few, part="file")
+    assert "PART=file" not in str(caught.value)
+
+
+def test_several_classes_may_be_said_to_be_normal() -> None:
+    found = planned([f"{c}/{n}.png" for c in ("UD", "UP", "CD") for n in range(9)], normal="UD,UP")
+    assert found.line["normal"] == "normal"
+    assert found.line["classes"]["normal"]["aliases"] == ["UD", "UP"]

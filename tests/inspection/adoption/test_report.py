@@ -114,7 +114,7 @@ def test_parts_that_may_leak_and_parts_by_numbers_name_the_flag() -> None:
 def test_masks_that_lie_elsewhere_and_kinds_that_are_not_read_are_said() -> None:
     assert said(listed.understood("mvtec_loco_breakfast_box"), "4 of 20 masks do not lie where")
     lines = [f"{c}/{i}.png" for c in ("good", "bad") for i in range(9)] + ["good/x.webp"]
-    assert said(listed.planned(lines), "not read are left out: 1 .webp")
+    assert said(listed.planned(lines), "a kind that is not read (1 .webp) are left out")
 
 
 def test_the_median_frame_is_said() -> None:
@@ -129,3 +129,20 @@ def test_where_nothing_marks_defects_it_is_said_that_heat_is_not_measured(
 ) -> None:
     lines = list(understood(listed.understood(listing)))
     assert any(line.startswith("places: no mask or box") for line in lines) is is_said
+
+
+def test_names_that_a_said_pattern_does_not_fit_are_counted() -> None:
+    lines = [f"{c}/p{n}_{s}.png" for c in ("good", "bad") for n in range(9) for s in (1, 2)]
+    plan = listed.planned([*lines, "good/x.png"], part="<part>_<shot>")
+    assert said(plan, "1 images are not called as the others and will be set aside ('good/x.png')")
+
+
+def test_parts_with_two_labels_are_said() -> None:
+    lines = [f"{c}/p{n}_{s}.png" for c in ("good", "bad") for n in range(9) for s in (1, 2)]
+    plan = listed.planned(lines, part="<part>_<shot>")
+    assert said(plan, "9 of 9 parts have views of two labels, and their views are reported")
+
+
+def test_where_names_hold_times_the_hint_says_how_they_group() -> None:
+    lines = [f"{c}/cam{n % 2}_20240101_1200{n:02}.jpg" for c in ("ok", "ng") for n in range(20)]
+    assert said(listed.planned(lines), "PART=IMG_<time>")

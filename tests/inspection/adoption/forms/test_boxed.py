@@ -22,3 +22,31 @@ def test_a_category_may_be_said_to_be_the_normal_one() -> None:
     found = recognise("yolo", [*PHOTOS, *yolo(BOX, BOX, BOX, BOX)], normal="dent")
     assert isinstance(found, Proposal)
     assert found.normal.names == {"dent"}
+
+
+def test_images_that_no_file_names_among_boxed_ones_may_have_been_forgotten() -> None:
+    found = recognise("yolo", [*PHOTOS, *yolo(BOX, BOX, BOX)])
+    assert isinstance(found, Lacks)
+    assert "1 images are named by no YOLO file ('images/3.png')" in found.what
+    assert "say NORMAL=unlisted" in found.what
+
+    said = recognise("yolo", [*PHOTOS, *yolo(BOX, BOX, BOX)], normal="unlisted")
+    assert isinstance(said, Proposal)
+    assert said.labels["images/3.png"] == ""
+    assert said.settings == {"unlabelled": "normal"}
+
+
+def test_of_files_that_list_images_without_a_box_all_others_are_left_out_unless_said() -> None:
+    lines = [*PHOTOS, *yolo(BOX, "")]
+    found, said = recognise("yolo", lines), recognise("yolo", lines, normal="unlisted")
+    assert isinstance(found, Proposal)
+    assert list(found.labels) == PHOTOS[:2]
+    assert isinstance(said, Proposal)
+    assert list(said.labels.values()) == ["dent", "", "", ""]
+
+
+def test_a_turned_copy_of_a_defect_is_no_normal_part() -> None:
+    copies = [f"turned/{n}.png" for n in range(2)]
+    found = recognise("yolo", [*PHOTOS, *copies, "good/a.png", *yolo(BOX, BOX)])
+    assert isinstance(found, Proposal)
+    assert set(found.labels) == {*PHOTOS[:2], *PHOTOS[2:], "good/a.png"}

@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
+from inspection.adoption.forms.table import recognise as recognise_table
 from inspection.adoption.proposal import Lacks, Proposal
 from inspection.errors import InspectionError
+from tests.inspection.adoption import listed
 from tests.inspection.adoption.listed import planned, recognise, words
 
 PHOTOS = [f"shots/{n}.png" for n in range(6)]
@@ -120,3 +124,40 @@ def test_a_column_of_labels_without_a_usual_name_has_up_to_40_values(
     else:
         with pytest.raises(InspectionError, match="LABEL=<column>"):
             planned(lines)
+
+
+def test_of_several_columns_the_one_in_which_something_means_normal_is_the_label() -> None:
+    lines = [f"{path},{n % 3},{'i.O.' if n % 2 else 'n.i.O.'}" for n, path in enumerate(PHOTOS)]
+    found = recognise("table", [*PHOTOS, *rows("t.csv: Datei,Schicht,Ergebnis", *lines)])
+    assert isinstance(found, Proposal)
+    assert found.columns["label"] == "Ergebnis"
+
+
+def test_of_several_tables_that_of_most_labels_is_named_first() -> None:
+    alike = [f"{path},{n % 2}" for n, path in enumerate(PHOTOS)]
+    more = [f"{path},{n % 3}" for n, path in enumerate(PHOTOS)]
+    lines = [*PHOTOS, *rows("a.csv: image,label", *alike), *rows("b.csv: image,label", *more)]
+    found = recognise("table", lines)
+    assert isinstance(found, Lacks)
+    assert "LABEL=b.csv:label or LABEL=a.csv:label" in found.what
+
+
+def test_a_table_that_cannot_be_read_is_told_and_not_passed_over() -> None:
+    content = b"image,label\n" + b"".join(f"{path},".encode() + b"\xff\x00\n" for path in PHOTOS)
+    listing, contents = listed._read([*PHOTOS, "== t.csv"], {})
+    found = recognise_table(listing, replace(contents, texts={"t.csv": content}))
+    assert isinstance(found, Lacks)
+    assert found.is_near
+    assert "t.csv" in found.what
+
+
+def test_once_it_is_said_that_unlisted_images_are_normal_it_is_not_asked_for() -> None:
+    lines = [f"{path},{n % 2}" for n, path in enumerate(PHOTOS[:4])]
+    found = recognise(
+        "table",
+        [*PHOTOS, "elsewhere/1.png", *rows("t.csv: image,label", *lines)],
+        normal="unlisted",
+    )
+    assert isinstance(found, Proposal)
+    assert "1 images that no row" in found.notes[-1]
+    assert "NORMAL=" not in found.notes[-1]
