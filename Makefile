@@ -127,9 +127,11 @@ audit: $(READY)  ## known vulnerabilities of the requirements (pip-audit; needs 
 	@python -m pipelines.shipping.supply_chain audit
 
 key: $(READY)  ## a pair of keys for signed releases: make key KEY=<file>
+	@test -n "$(KEY)" || { echo "make key KEY=<file>: say where the private key is to lie" >&2; exit 1; }
 	@python -m pipelines.shipping.signing make-key $(KEY)
 
 sign: $(READY)  ## sign a release that lies there already: make sign KEY=<file> [RELEASE=<name>]
+	@test -n "$(KEY)" || { echo "make sign KEY=<file> [RELEASE=<name>]: say where the private key lies" >&2; exit 1; }
 	@python -m pipelines.shipping.signing sign $(KEY) $(if $(RELEASE),--release '$(RELEASE)')
 
 sheet: $(READY) data  ## the contact sheet of the sample line

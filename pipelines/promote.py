@@ -30,7 +30,9 @@ def main() -> None:
     """Parse the command line, promote, and say what happened."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--dry-run", action="store_true", help="print the rules and move nothing"
+        "--dry-run",
+        action="store_true",
+        help="print the rules and move nothing; it reads the test fold, and counts as a use of it",
     )
     parser.add_argument(
         "--sync",

@@ -9,7 +9,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ from pipelines.runs import branch, dvc_pool, records
 from pipelines.runs import shared as shared_state
 from pipelines.runs.overrides import overridden
 from pipelines.shipping.bento import of_champion
+from stages.dependencies import PIPELINE
+from stages.sections import read_yaml
 
 LOCK = RETRAINING
 SERVER_START_S = 180  # a busy machine takes longer than the 20 s that Prefect grants
@@ -167,15 +169,19 @@ def _run(chosen: Sequence[str] | None, *, shared: bool) -> list[dict[str, Any]]:
     return done
 
 
+def _require_known(chosen: Sequence[str], known: Collection[str]) -> None:
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise InspectionError(
+            f"stages: {first_three(unknown)} not in dvc.yaml; it has {', '.join(known)}"
+        )
+
+
 def _chosen(
     needs: Mapping[str, list[str]], chosen: Sequence[str] | None
 ) -> dict[str, list[str]]:
     """The stages to run, in order, and what each waits for."""
-    unknown = [name for name in chosen or [] if name not in needs]
-    if unknown:
-        raise InspectionError(
-            f"stages: {first_three(unknown)} not in dvc.yaml; it has {', '.join(needs)}"
-        )
+    _require_known(chosen or [], needs)
     wanted = set(chosen or needs)
     return {
         stage: [one for one in before if one in wanted]
@@ -265,6 +271,8 @@ def main() -> None:
     parser.add_argument("--promote", action="store_true", help="then ask the gate")
     given = parser.parse_args()
     try:
+        if given.stages:  # before a server is started for them
+            _require_known(given.stages, read_yaml(PIPELINE)["stages"])
         with temporary_settings(
             {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: SERVER_START_S}
         ):

@@ -103,7 +103,7 @@ def main() -> None:
             where = picture.path or "in the data already"
             sys.stdout.write(f"{picture.row[1]:12}  {picture.sha256[:12]}  {where}\n")
         for reason in plan.left:
-            sys.stdout.write(f"left: {reason}\n")
+            sys.stdout.write(f"not taken: {reason}\n")
         if not given.dry_run:
             sys.stdout.write(take(plan) + "\n")
     except InspectionError as error:
@@ -316,8 +316,10 @@ def _reason(
     """Why a picture is not taken; '' where it is."""
     if said.label not in line.classes:
         return f"said to be {said.label!r}, which is no class of the line"
-    if sha256 in reviewed or sha256 in taken:
+    if sha256 in reviewed:
         return "reviewed already"
+    if sha256 in taken:
+        return "the same picture as one above"
     if sha256 not in known and not kept.is_file():
         return "the picture was not kept (KNURL_KEEP_PASS_PERCENT, KNURL_PICTURES_MB)"
     return ""

@@ -5,7 +5,6 @@ somebody accepts it: from then on the new level is the usual one. Exit 1: an ala
 """
 
 import argparse
-import getpass
 import json
 import sys
 from collections.abc import Sequence
@@ -74,11 +73,19 @@ def main() -> None:
     parser.add_argument(
         "--accept", metavar="REASON", help="what is seen from now on is the usual"
     )
-    parser.add_argument("--by", metavar="NAME", default=getpass.getuser())
+    parser.add_argument(
+        "--by", metavar="NAME", help="who accepts it; asked for --accept"
+    )
     given = parser.parse_args()
+    if given.accept and not given.by:
+        parser.error("--accept: say who accepts it with --by NAME")
     try:
         if given.accept:
             accept(given.verdicts, why=given.accept, by=given.by)
+            sys.stdout.write(
+                f"accepted by {given.by}: what is seen from now on is the usual "
+                f"({given.accept})\n"
+            )
             return
         found = watched(
             given.verdicts,

@@ -1,6 +1,7 @@
 """What other costs and another limit on escapes would do, by scores of parts that were not learned.
 
-The thresholds are chosen as stage assemble chooses them, so its own settings give its own card.
+The thresholds are chosen as stage assemble chooses them, so its own settings give its own card, but
+for the hair by which thresholds keep off the scores that assemble has measured on val besides.
 """
 
 from collections.abc import Sequence

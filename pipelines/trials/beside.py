@@ -5,12 +5,12 @@ from typing import Any
 
 from inspection.evaluation.rates import percent
 from inspection.storage import read_json
-from pipelines.trials.trial import design
+from pipelines.trials.trial import bundle_version, design
 
 EVIDENCE = Path("metrics/evidence.json")
 DRILL = Path("metrics/drill.json")
 SEEDS = Path("metrics/seeds.json")
-STALE = " (before parameters, data or code changed: run it again)"
+STALE = " (of another bundle, before parameters, data or code changed: run it again)"
 
 
 def tried_beside() -> str:
@@ -36,7 +36,11 @@ def tried_beside() -> str:
 
 
 def _age(found: dict[str, Any]) -> str:
-    return "" if found["design"] == design() else STALE
+    """That trials may hold no more; '' where nothing has changed, or nothing that makes another
+    bundle."""
+    version = bundle_version()
+    is_of_this_bundle = version is not None and found["beside"] == version
+    return "" if is_of_this_bundle or found["design"] == design() else STALE
 
 
 def _evidence(found: dict[str, Any]) -> str:

@@ -489,3 +489,18 @@ def test_a_file_that_was_edited_here_and_changed_elsewhere_is_not_overwritten(
 
 def dvc(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "dvc", *words, "--quiet"], check=True)
+
+
+def test_stages_that_are_none_are_told_before_a_server_is_started(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pipelines import retrain
+
+    def no_server(*_: Any, **__: Any) -> None:
+        raise AssertionError("a server was started")
+
+    monkeypatch.setattr(retrain, "retrain", no_server)
+    monkeypatch.setattr("sys.argv", ["retrain", "--stages", "dubble"])
+    with pytest.raises(SystemExit, match="1"):
+        retrain.main()
+    assert "stages: 'dubble' not in dvc.yaml; it has double, report" in capsys.readouterr().err

@@ -212,3 +212,13 @@ def test_a_layout_whose_labels_stand_in_files_is_refused(client: TestClient) -> 
 
     with pytest.raises(InspectionError, match=r"validate.layout: coco: labels stand in files"):
         planned()
+
+
+def test_a_picture_that_was_judged_twice_is_taken_once(client: TestClient) -> None:
+    picture = draw_jpeg("dent", seed=80)
+    for part in ("A1", "A2"):
+        judged(client, picture, part=part, label="slide")
+    plan = planned()
+
+    assert len(plan.pictures) == 1
+    assert plan.left == ["1 x the same picture as one above"]

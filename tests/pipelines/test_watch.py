@@ -193,3 +193,19 @@ def test_without_a_log_and_with_impossible_rates_it_says_what_to_do() -> None:
         watched(false_alarms_a_day=2)
     with pytest.raises(InspectionError, match=r"verdicts.db: no verdict log; start the service"):
         watched(Path("elsewhere"))
+
+
+def test_who_accepts_says_so_and_is_told_what_holds_from_now_on(
+    client: TestClient, tmp_path: Path
+) -> None:
+    replay(client, 0, 1, lamp=1.0)
+    command = [sys.executable, "-m", "pipelines.watch", "--accept", "new lamp"]
+    here = {"cwd": tmp_path, "env": {"PYTHONPATH": str(ROOT)}, "text": True}
+    nobody = subprocess.run(command, stderr=subprocess.PIPE, **here)
+    assert nobody.returncode == 2
+    assert "--accept: say who accepts it with --by NAME" in nobody.stderr
+    assert not (VERDICTS / "accepted.jsonl").exists()
+
+    kim = subprocess.run([*command, "--by", "Kim"], stdout=subprocess.PIPE, **here)
+    expected = "accepted by Kim: what is seen from now on is the usual (new lamp)\n"
+    assert (kim.returncode, kim.stdout) == (0, expected)
