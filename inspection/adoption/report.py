@@ -230,7 +230,8 @@ def _mixed_parts(plan: Plan) -> Iterator[str]:
         yield (
             f"{plan.n_mixed} of {plan.n_grouped} parts have views of two labels, and their views "
             f"are {HELD_OR_NOT[plan.part_disagreement]} (clean_labels.rules.part_disagreement); "
-            f"{asks('part', '<part>_<shot>', 'file')} if these are no parts"
+            f"where each folder counts its parts anew, {asks('part', '<folder>/<part>_<shot>')}, "
+            "and PART=file where each image is a part"
         )
 
 

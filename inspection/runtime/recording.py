@@ -13,10 +13,11 @@ from inspection.errors import InspectionError
 from inspection.geometry import Box
 from inspection.runtime.appearance import brightness, focus
 from inspection.runtime.bundle import Card
+from inspection.runtime.defect_boxes import DefectBox
 from inspection.runtime.detectors import CLASSIFIER
 from inspection.runtime.pictures import Pictures
 from inspection.runtime.verdict import PartVerdict, ViewVerdict
-from inspection.runtime.verdict_log import LoggedView, RegionLook, VerdictLog
+from inspection.runtime.verdict_log import LoggedBox, LoggedView, RegionLook, VerdictLog
 from inspection.runtime.views import ViewOutputs
 
 VERDICTS = "verdicts"
@@ -83,6 +84,17 @@ def _logged_view(seen: ViewOutputs, view: ViewVerdict, card: Card) -> LoggedView
         probabilities=view.probabilities,
         regions={region: _look(seen, region) for region in seen.windows},
         embedding=_embedding(seen),
+        boxes=[_box(found) for found in view.boxes],
+        reasons=view.reasons,
+    )
+
+
+def _box(found: DefectBox) -> LoggedBox:
+    return LoggedBox(
+        **found.box.rounded(),
+        region=found.region,
+        found_by=found.found_by,
+        heat=found.heat,
     )
 
 

@@ -13,12 +13,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from inspection.errors import InspectionError
 from inspection.line import Frozen
 from inspection.runtime.detectors import Thresholds
 
 FILE = "verdicts.db"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Another process holds the write lock for the milliseconds of its commit; one that holds it for
 # seconds is stuck, and an answer must not wait for it.
 BUSY_TIMEOUT_S = 1.0
@@ -56,6 +58,25 @@ INDEXES = """
 CREATE INDEX IF NOT EXISTS parts_by_day
     ON parts (line, substr(answered_at, 1, 10), release, verdict);
 """
+# What logs of earlier versions lack, by the version that brought it.
+ADDED = {
+    2: """
+ALTER TABLE views ADD COLUMN boxes TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE views ADD COLUMN reasons TEXT NOT NULL DEFAULT '[]';
+"""
+}
+# The columns of views that hold JSON.
+IN_JSON = frozenset(
+    {
+        "scores",
+        "thresholds",
+        "probabilities",
+        "regions",
+        "embedding",
+        "boxes",
+        "reasons",
+    }
+)
 APPEND_ONLY = ("parts", "views", "feedback", "evictions")
 TRIGGER = """
 CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table}
@@ -74,12 +95,26 @@ class RegionLook(Frozen):
     focus: float
 
 
+class LoggedBox(Frozen):
+    """Where a defect was found, in pixels of the frame; `heat` is its peak, 0..1, and `found_by`
+    the detector."""
+
+    x_px: float
+    y_px: float
+    width_px: float
+    height_px: float
+    region: str
+    found_by: str
+    heat: float
+
+
 class LoggedView(Frozen):
     """One view: its image's hash and size, and all that its verdict rests on.
 
     `scores`, `thresholds` are by score, `probabilities` by class, `regions` by region, one that
     was not found missing. `embedding` is the classifier's logits, then the mean raw heat of each
-    defect; empty where its region was not found.
+    defect; empty where its region was not found. `boxes` and `reasons` are empty in what was logged
+    before they were kept.
     """
 
     name: str
@@ -93,6 +128,8 @@ class LoggedView(Frozen):
     probabilities: dict[str, float]
     regions: dict[str, RegionLook]
     embedding: list[float]
+    boxes: list[LoggedBox] = Field(default_factory=list)
+    reasons: list[str] = Field(default_factory=list)
 
 
 class LoggedPart(Frozen):
@@ -307,7 +344,9 @@ def _opened(path: Path) -> sqlite3.Connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
             _create(connection)
-    if version not in (0, SCHEMA_VERSION):
+        if version < SCHEMA_VERSION:
+            _bring_up(connection, version)
+    if version > SCHEMA_VERSION:
         connection.close()
         raise InspectionError(
             f"{path}: schema version {version}, this software writes {SCHEMA_VERSION}; move the "
@@ -326,6 +365,14 @@ def _create(connection: sqlite3.Connection) -> None:
     ]
     for statement in (*_statements(SCHEMA), *triggers):
         connection.execute(statement)
+
+
+def _bring_up(connection: sqlite3.Connection, version: int) -> None:
+    """Add what a log of this version lacks; what stands in it stays."""
+    for number, added in ADDED.items():
+        if number > version:
+            for statement in _statements(added):
+                connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
@@ -382,8 +429,8 @@ def _parts(
 
 
 def _view(row: sqlite3.Row) -> LoggedView:
-    columns = {key: row[key] for key in LoggedView.model_fields}
-    for key, value in columns.items():
-        if key in {"scores", "thresholds", "probabilities", "regions", "embedding"}:
-            columns[key] = json.loads(value)
+    # a log that no program of this version has opened to write lacks some
+    columns = {key: row[key] for key in row.keys() if key in LoggedView.model_fields}  # noqa: SIM118
+    for key in columns.keys() & IN_JSON:
+        columns[key] = json.loads(columns[key])
     return LoggedView(**columns)

@@ -41,7 +41,10 @@ def test_the_trace_of_a_part_tells_verdicts_and_feedback(
     assert (response.status_code, response.json()) == (201, {"number": 1})
     assert trace["part_id"] == "A/1"
     assert [verdict["request_id"] for verdict in trace["verdicts"]] == [request_id]
-    assert trace["verdicts"][0]["views"][0]["scores"]["classifier"] > 0.9
+    view = trace["verdicts"][0]["views"][0]
+    assert view["scores"]["classifier"] > 0.9
+    assert view["boxes"][0]["found_by"] == "classifier"
+    assert "classifier" in view["reasons"][0]
     (told,) = trace["feedback"]
     assert (told["label"], told["reviewer"], told["note"]) == ("slide", "김", "밀림")
 

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from inspection.runtime.verdict_log import (
     APPEND_ONLY,
     FILE,
     Feedback,
+    LoggedBox,
     LoggedPart,
     LoggedView,
     RegionLook,
@@ -28,6 +30,9 @@ from inspection.runtime.verdict_log import (
 from tests.architecture import ROOT
 
 LIMITS = Thresholds(accept_below=0.3, reject_above=0.9)
+BOX = LoggedBox(
+    x_px=3, y_px=4, width_px=5, height_px=6, region="rod", found_by="classifier", heat=0.9
+)
 LOOK = RegionLook(x_px=1, y_px=2, width_px=30, height_px=20, brightness=99.5, focus=0.25)
 
 
@@ -44,6 +49,8 @@ def logged(request_id: str, part_id: str | None = "A1", *, second: int = 0) -> L
         probabilities={"normal": 0.03, "dent": 0.97},
         regions={"rod": LOOK},
         embedding=[0.5, -1.25],
+        boxes=[BOX],
+        reasons=["fused score 0.97 is above 0.9"],
     )
     return LoggedPart(
         request_id=request_id,
@@ -317,12 +324,31 @@ def test_a_log_of_another_schema_is_not_written(log: VerdictLog, tmp_path: Path)
         VerdictLog(tmp_path)
 
 
-def test_a_log_is_of_schema_version_1_and_waits_for_a_lock_for_a_second(
+def test_a_log_of_before_boxes_is_read_and_goes_on(log: VerdictLog, tmp_path: Path) -> None:
+    log.record(logged("earlier"))
+    log.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection:
+        for column in ("boxes", "reasons"):
+            connection.execute(f"ALTER TABLE views DROP COLUMN {column}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+    view = next(read_parts(tmp_path)).views[0]
+    assert (view.boxes, view.reasons, view.scores) == ([], [], {"classifier": 0.97})
+
+    again = VerdictLog(tmp_path)
+    again.record(logged("later"))
+    again.close()
+    earlier, later = (part.views[0] for part in read_parts(tmp_path))
+    assert (earlier.boxes, later.boxes) == ([], [BOX])
+    VerdictLog(tmp_path).close()
+
+
+def test_a_log_is_of_schema_version_2_and_waits_for_a_lock_for_a_second(
     log: VerdictLog, tmp_path: Path
 ) -> None:
     """A log of the factory is read for years: another number refuses every one that is there."""
     connection = sqlite3.connect(tmp_path / FILE)
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
     connection.close()
 
     (waits_ms,) = log._connection.execute("PRAGMA busy_timeout").fetchone()
