@@ -73,8 +73,8 @@ adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [DRY=1] [REPLACE=1]
 		$(if $(FORM),--form '$(FORM)') $(if $(PART),--part '$(PART)') $(if $(MASKS),--masks '$(MASKS)') \
 		$(if $(LABEL),--label '$(LABEL)') $(if $(NORMAL),--normal '$(NORMAL)') $(if $(NAME),--name '$(NAME)')
 
-serve: $(READY)  ## the inspection service on http://127.0.0.1:3000
-	bentoml serve serving.service:Inspection --host 127.0.0.1 --port 3000
+serve: $(READY)  ## the inspection service on http://127.0.0.1:3000 [PORT=3000]
+	bentoml serve serving.service:Inspection --host 127.0.0.1 --port $(or $(PORT),3000)
 
 bento: $(READY)  ## a Bento of the champion: service, release and pinned requirements, without torch and MLflow
 	@python -m pipelines.shipping.bento
@@ -92,11 +92,11 @@ schedule: $(READY)  ## server, worker and deployments of the flows, until Ctrl-C
 watch: $(READY)  ## what has changed in what the service sees, and what its verdicts were worth
 	@python -m pipelines.watch
 
-dashboard: $(READY)  ## see where the model looks, on http://127.0.0.1:8501
-	python -m streamlit run dashboard/app.py
+dashboard: $(READY)  ## see where the model looks, on http://127.0.0.1:8501 [PORT=8501]
+	python -m streamlit run dashboard/app.py --server.port $(or $(PORT),8501)
 
-registry: $(READY)  ## the MLflow registry, on http://127.0.0.1:5000
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port 5000 \
+registry: $(READY)  ## the MLflow registry, on http://127.0.0.1:5000 [PORT=5000]
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port $(or $(PORT),5000) \
 		--backend-store-uri sqlite:///mlruns/mlflow.db
 
 repro: $(READY)  ## `dvc repro`, a line a stage; what a power cut left cut off is repaired first
