@@ -259,7 +259,10 @@ def test_the_report_has_confusion_curves_gallery_errors_and_data_issues(
 def test_the_readmes_command_works(line: Path, command: str) -> None:
     """As it is written, in a shell, in the finished project: nothing is trained again."""
     metrics = {path: path.read_bytes() for path in (line / "metrics").glob("*.json")}
+    reviews = (line / "reviews/labels.csv").read_bytes()
     said = run(["bash", "-c", command], line)
+    # a command may answer for the person who reviews; the next one finds the line as it was
+    (line / "reviews/labels.csv").write_bytes(reviews)
 
     assert said.strip()
     assert "Running stage" not in said

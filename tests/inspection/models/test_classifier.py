@@ -10,7 +10,6 @@ from safetensors.torch import load, save, save_file
 from inspection.errors import InspectionError
 from inspection.models.cam import ClassifierWithHeat
 from inspection.models.classifier import (
-    Architecture,
     DefectClassifier,
     centre_of,
     load_classifier,
@@ -199,7 +198,3 @@ def test_the_last_three_stages_are_fused_at_the_finest_of_their_resolutions() ->
     with torch.no_grad():
         sizes = [tuple(maps.shape[2:]) for maps in tiny_classifier().stages(CROPS)]
     assert sizes == [(4, 8), (2, 4), (1, 2)]
-
-
-def test_evidence_is_read_from_64_channels_where_nothing_else_is_said() -> None:
-    assert Architecture.model_fields["dim"].default == 64
