@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from inspection.adoption.folders import folders_of
 from inspection.adoption.words import means_normal
 from inspection.boxes import LabelledBox
 from inspection.dataset.annotations import (
@@ -175,22 +176,29 @@ def labels_by_boxes(
 
 
 def unlisted(photos: Sequence[str], boxes: Boxes) -> list[str]:
-    """The images that no file lists, without those that are called as one that is boxed.
+    """The images that no file lists."""
+    return [path for path in photos if path not in boxes.annotations.sources]
 
-    A turned or enlarged copy of a defect, in a folder of its own, is no normal part.
+
+def doubtful(paths: Sequence[str], boxes: Boxes) -> set[str]:
+    """Which of the images that no file lists may show a defect all the same.
+
+    Those in a folder most of whose images have a box, for one may have been forgotten, and those
+    that are called as a boxed one, for they may be turned or enlarged copies of it; none of these
+    in a folder that means normal (`good/`).
     """
-    listed = boxes.annotations.sources
-    boxed = {_stem(path) for path, found in boxes.annotations.boxes.items() if found}
-    return [p for p in photos if p not in listed and _stem(p) not in boxed]
-
-
-def among_boxed(paths: Sequence[str], boxes: Boxes) -> list[str]:
-    """Those of some images that lie in a folder most of whose images have a box."""
-    n_boxed = Counter(
-        _folder(path) for path, found in boxes.annotations.boxes.items() if found
-    )
+    boxed = [path for path, found in boxes.annotations.boxes.items() if found]
+    n_boxed = Counter(map(_folder, boxed))
     n_others = Counter(map(_folder, paths))
-    return [p for p in paths if n_boxed[_folder(p)] > n_others[_folder(p)]]
+    names = set(map(_stem, boxed))
+
+    found = set()
+    for path in paths:
+        is_among_boxed = n_boxed[_folder(path)] > n_others[_folder(path)]
+        lies_among_normal = any(map(means_normal, folders_of(path)))
+        if (is_among_boxed or _stem(path) in names) and not lies_among_normal:
+            found.add(path)
+    return found
 
 
 def _stem(path: str) -> str:

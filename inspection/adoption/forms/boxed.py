@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from inspection.adoption.boxes import Boxes, among_boxed, labels_by_boxes, unlisted
+from inspection.adoption.boxes import Boxes, doubtful, labels_by_boxes, unlisted
 from inspection.adoption.proposal import Contents, Lacks, Listing, Proposal
 from inspection.adoption.questions import UNLISTED, asks
 from inspection.adoption.words import normal_among
@@ -56,27 +56,25 @@ def proposal(
 def _good(alone: Sequence[str], boxes: Boxes, listing: Listing) -> list[str]:
     """Which of the images that no file lists are normal: all, where that is said.
 
-    Else none where files list images without a box too, and none of those that lie among boxed
-    ones: they may have been forgotten.
+    Else none where files list images without a box too, and none that may show a defect.
     """
     if listing.answers.normal == UNLISTED:
         return list(alone)
     if boxes.lists_empty:
         return []
-    doubtful = set(among_boxed(alone, boxes))
-    return [path for path in alone if path not in doubtful]
+    aside = doubtful(alone, boxes)
+    return [path for path in alone if path not in aside]
 
 
 def _none_normal(boxes: Boxes, alone: Sequence[str], called: str) -> str:
     shown = ", ".join(boxes.categories[:8])
     if not alone:
-        also = ""
-    else:
-        also = (
-            f"; {len(alone)} images are named by no {called} file ({first_three(sorted(alone))}): "
-            f"{asks('normal', UNLISTED)} if these are the normal ones"
+        return (
+            f"every image has a box ({shown}), and none is normal; add normal images, or "
+            f"{asks('normal', '<category>')}"
         )
     return (
-        f"every image has a box ({shown}), and none is normal; add normal images, or "
-        f"{asks('normal', '<category>')}{also}"
+        f"every image that a {called} file names has a box ({shown}), and none is normal; "
+        f"{len(alone)} others are named by none ({first_three(sorted(alone))}): "
+        f"{asks('normal', UNLISTED)} if these are the normal ones, else add normal images"
     )

@@ -8,7 +8,7 @@ import pytest
 from inspection.adoption.boxes import (
     Boxes,
     FoundBoxes,
-    among_boxed,
+    doubtful,
     find_boxes,
     labels_by_boxes,
     region_categories,
@@ -93,19 +93,21 @@ def test_a_box_that_is_none_covers_nothing() -> None:
     assert labels_by_boxes(["a", "b", "c"], boxes, ())["a"] == "dent"
 
 
-def test_a_turned_copy_of_a_defect_is_not_among_the_images_that_no_file_lists() -> None:
+def test_a_turned_copy_of_a_defect_may_show_it_and_one_among_normal_parts_does_not() -> None:
     boxes = boxed({"a/1.png": [("dent", 10)], "a/2.png": []}, "voc")
-    photos = ["a/1.png", "a/2.png", "a/3.png", "turned/1.png", "turned/2.png"]
-    assert unlisted(photos, boxes) == ["a/3.png", "turned/2.png"]
+    photos = ["a/1.png", "a/2.png", "turned/1.png", "turned/2.png", "good/1.png"]
+    alone = unlisted(photos, boxes)
+    assert alone == ["turned/1.png", "turned/2.png", "good/1.png"]
+    assert doubtful(alone, boxes) == {"turned/1.png"}
 
 
-@pytest.mark.parametrize(("n_boxed", "are_among"), [(3, True), (2, False)])
-def test_an_image_lies_among_boxed_ones_where_these_are_most_of_its_folder(
-    n_boxed: int, are_among: bool
+@pytest.mark.parametrize(("n_boxed", "are_doubtful"), [(3, True), (2, False)])
+def test_an_image_may_be_forgotten_where_most_of_its_folder_are_boxed(
+    n_boxed: int, are_doubtful: bool
 ) -> None:
     boxes = boxed({f"a/{n}.png": [("dent", 10.0)] for n in range(n_boxed)}, "voc")
-    alone = ["a/8.png", "a/9.png", "b/1.png"]
-    assert among_boxed(alone, boxes) == (["a/8.png", "a/9.png"] if are_among else [])
+    found = doubtful(["a/8.png", "a/9.png", "b/8.png"], boxes)
+    assert found == ({"a/8.png", "a/9.png"} if are_doubtful else set())
 
 
 @pytest.mark.parametrize(("n_views", "is_region"), [(5, True), (4, False)])

@@ -27,7 +27,7 @@ def test_a_category_may_be_said_to_be_the_normal_one() -> None:
 def test_images_that_no_file_names_among_boxed_ones_may_have_been_forgotten() -> None:
     found = recognise("yolo", [*PHOTOS, *yolo(BOX, BOX, BOX)])
     assert isinstance(found, Lacks)
-    assert "1 images are named by no YOLO file ('images/3.png')" in found.what
+    assert "1 others are named by none ('images/3.png')" in found.what
     assert "say NORMAL=unlisted" in found.what
 
     said = recognise("yolo", [*PHOTOS, *yolo(BOX, BOX, BOX)], normal="unlisted")
@@ -47,6 +47,9 @@ def test_of_files_that_list_images_without_a_box_all_others_are_left_out_unless_
 
 def test_a_turned_copy_of_a_defect_is_no_normal_part() -> None:
     copies = [f"turned/{n}.png" for n in range(2)]
-    found = recognise("yolo", [*PHOTOS, *copies, "good/a.png", *yolo(BOX, BOX)])
+    lines = [*PHOTOS, *copies, "good/0.png", *yolo(BOX, BOX)]
+    found, said = recognise("yolo", lines), recognise("yolo", lines, normal="unlisted")
     assert isinstance(found, Proposal)
-    assert set(found.labels) == {*PHOTOS[:2], *PHOTOS[2:], "good/a.png"}
+    assert set(found.labels) == {*PHOTOS, "good/0.png"}
+    assert isinstance(said, Proposal)
+    assert set(said.labels) == {*PHOTOS, "good/0.png", *copies}
