@@ -29,7 +29,6 @@ from dashboard.places import (
     stamp_or_none,
 )
 from dashboard.versions import Version, versions
-from inspection.curation.folds import with_folds
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.detectors import detector_folders
 from inspection.runtime.inspector import Inspector
@@ -113,7 +112,8 @@ def evidence_at_hand(card: Card) -> Evidence | None:
     """Scores of parts that the assembled bundle has not seen; None before val is measured."""
     folders = detector_folders(card.line, classifier=CLASSIFIER, anomaly=ANOMALY)
     # in the order of stage assemble: by it the folds are dealt that judge each part unseen
-    in_order = with_folds(clean_manifest(), folds())
+    fold_of_view = folds()[["view_id", "fold"]]
+    in_order = clean_manifest().merge(fold_of_view, on="view_id", validate="1:1")
     return stored(in_order, card, folders, KEPT, card.version)
 
 
