@@ -23,7 +23,8 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-@pytest.fixture(scope="session")
+# Of a file: to the end of the suite its idle processes would take a fifth of a core.
+@pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Dask scheduler with two workers."""
     with scheduler(tmp_path_factory.mktemp("dask") / "cluster") as begun:
