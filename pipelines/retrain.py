@@ -33,9 +33,9 @@ from pipelines.runs import branch, dvc_pool, records
 from pipelines.runs import shared as shared_state
 from pipelines.runs.overrides import overridden
 from pipelines.shipping.bento import of_champion
-from stages.dependencies import PIPELINE
 from stages.sections import read_yaml
 
+PIPELINE = Path("dvc.yaml")
 LOCK = RETRAINING
 SERVER_START_S = 180  # a busy machine takes longer than the 20 s that Prefect grants
 # what Prefect's RuntimeError says where it took longer even so

@@ -207,13 +207,13 @@ def test_the_table_that_the_readme_makes(
 ) -> None:
     for n in range(2 * N):
         for shot in (1, 2):
-            drawn(folder, f"shots/{'ok' if n < N else 'ng'}{n:03}{shot}.png", 10 * n + shot,
-                  defect=n >= N)  # fmt: skip
+            name = f"shots/{'ok' if n < N else 'ng'}{n % N + 1:03}{shot}.png"
+            drawn(folder, name, 10 * n + shot, defect=n >= N)
     blocks = [block.split("```")[0] for block in README.split("```python\n")[1:]]
     (example,) = [block for block in blocks if "labels.csv" in block]
     monkeypatch.chdir(folder)
     exec(compile(example, "README.md", "exec"), {})
     monkeypatch.chdir(folder.parent / "project")
     table = adopted()
-    assert table.loc["shots/ng0081.png", ["label", "part_id"]].tolist() == ["ng", "008"]
+    assert table.loc["shots/ng0011.png", ["label", "part_id"]].tolist() == ["ng", "ng001"]
     assert table["part_id"].nunique() == 2 * N
