@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from inspection.geometry import CropWindow, Image
 from inspection.images import ImageError
 from inspection.runtime.bundle import Card
-from inspection.runtime.defect_boxes import DefectBox
 from inspection.runtime.detectors import Thresholds
 from inspection.runtime.heat import overlay
 from inspection.runtime.heat_recipes import heat_recipe
 from inspection.runtime.inspector import Inspector
+from inspection.runtime.recording import box_fields
 from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
 from inspection.runtime.views import View, ViewOutputs
 from serving.champion import Served
@@ -192,7 +192,7 @@ def _view(
         },
         probabilities=view.probabilities,
         regions={name: _region(window) for name, window in seen.windows.items()},
-        boxes=[_box(found) for found in view.boxes],
+        boxes=[BoxAnswer(**box_fields(found)) for found in view.boxes],
         reasons=view.reasons,
         heatmaps=heatmaps,
         heat_recipes=None if heatmaps is None else _heat_recipes(heatmaps, card),
@@ -206,15 +206,6 @@ def _region(window: CropWindow) -> RegionAnswer:
         width_px=window.width_px,
         height_px=window.height_px,
         turned=window.turned,
-    )
-
-
-def _box(found: DefectBox) -> BoxAnswer:
-    return BoxAnswer(
-        **found.box.rounded(),
-        region=found.region,
-        found_by=found.found_by,
-        heat=found.heat,
     )
 
 

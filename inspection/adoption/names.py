@@ -146,11 +146,6 @@ def start_of_time(stem: str) -> int | None:
     return None
 
 
-def n_timed(stems: Iterable[str]) -> int:
-    """How many names hold a date and a time of day."""
-    return sum(start_of_time(stem) is not None for stem in stems)
-
-
 def without_export(stems: Iterable[str]) -> list[str]:
     """The stems without what Roboflow puts behind them, the same for all copies but for a hash.
 

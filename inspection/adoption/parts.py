@@ -12,7 +12,6 @@ from inspection.adoption.names import (
     Column,
     Shape,
     compiled,
-    n_timed,
     shape_of,
     start_of_time,
     without_export,
@@ -270,8 +269,10 @@ def _by_runs(views: Views, shape: Shape | None, said: str = "") -> PartRule | No
     Where runs are `said`, they need not be clear, and a number there is the largest step. Names
     that hold a time are not grouped by its digits as numbers.
     """
-    if n_timed(views.stems) >= MIN_ALIKE * len(views.stems):
-        return _by_times(views, said)
+    found = ((stem, start_of_time(stem)) for stem in views.stems)
+    starts = [(stem, start) for stem, start in found if start is not None]
+    if len(starts) >= MIN_ALIKE * len(views.stems):
+        return _by_times(views, starts, said)
     if shape is None:
         return None
     for i, column in enumerate(shape.columns):
@@ -297,17 +298,21 @@ def _by_runs(views: Views, shape: Shape | None, said: str = "") -> PartRule | No
     return None
 
 
-def _by_times(views: Views, said: str) -> PartRule | None:
-    """Times that cluster, where the same stands before all of them."""
+def _by_times(
+    views: Views, starts: Sequence[tuple[str, int]], said: str
+) -> PartRule | None:
+    """Times that cluster, where the same stands before all of them.
+
+    `starts` are the names that hold a time, each with where that begins.
+    """
     if views.label_column is not None:
         return None
-    starts = [(stem, start_of_time(stem)) for stem in views.stems]
-    before = {stem[:start] for stem, start in starts if start is not None}
+    before = {stem[:start] for stem, start in starts}
     if len(before) > 1:
         return None
 
     pattern = f"{re.escape(before.pop())}(?P<time>.+)"
-    moments = [moment(stem[start:]) for stem, start in starts if start is not None]
+    moments = [moment(stem[start:]) for stem, start in starts]
     runs = runs_of([one or 0 for one in moments], pause=PAUSE_S)
     all_are_timed = len(moments) == len(views.stems)
     if not said and not (all_are_timed and _are_clear(runs, views)):

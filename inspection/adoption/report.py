@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from inspection.adoption.names import n_timed
+from inspection.adoption.names import start_of_time
 from inspection.adoption.pictures import bits_used, sizes_px
 from inspection.adoption.plan import Plan
 from inspection.adoption.proposal import suffix
@@ -255,7 +255,8 @@ def _part_rule(plan: Plan) -> Iterator[str]:
     rule = plan.part.part_from.rule
     if rule == "file":
         choices = ["folder", "runs", "<part>_<shot>"]
-        if n_timed(PurePosixPath(path).stem for path in plan.photos):
+        stems = (PurePosixPath(path).stem for path in plan.photos)
+        if any(start_of_time(stem) is not None for stem in stems):
             choices.append("IMG_<time>")
         yield (
             "if one part was shot several times, its shots leak from train to test and every "

@@ -8,6 +8,7 @@ KNURL_PICTURES_MB        how much room the pictures may take, the oldest leave f
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from inspection.errors import InspectionError
 from inspection.geometry import Box
@@ -84,18 +85,19 @@ def _logged_view(seen: ViewOutputs, view: ViewVerdict, card: Card) -> LoggedView
         probabilities=view.probabilities,
         regions={region: _look(seen, region) for region in seen.windows},
         embedding=_embedding(seen),
-        boxes=[_box(found) for found in view.boxes],
+        boxes=[LoggedBox(**box_fields(found)) for found in view.boxes],
         reasons=view.reasons,
     )
 
 
-def _box(found: DefectBox) -> LoggedBox:
-    return LoggedBox(
+def box_fields(found: DefectBox) -> dict[str, Any]:
+    """What answers, log and tables of lots say of a box: the fields of `LoggedBox`."""
+    return {
         **found.box.rounded(),
-        region=found.region,
-        found_by=found.found_by,
-        heat=found.heat,
-    )
+        "region": found.region,
+        "found_by": found.found_by,
+        "heat": found.heat,
+    }
 
 
 def _look(seen: ViewOutputs, region: str) -> RegionLook:

@@ -17,7 +17,7 @@ from inspection.line import Line
 from inspection.runtime.bundle import CARD, Card
 from inspection.runtime.detectors import FUSED
 from inspection.runtime.inspector import Inspector
-from inspection.runtime.recording import logged_views
+from inspection.runtime.recording import box_fields, logged_views
 from inspection.runtime.releases import champion_card
 from inspection.runtime.signatures import read_public_key
 from inspection.runtime.verdict import PartVerdict, ViewVerdict, judge_part
@@ -199,13 +199,7 @@ def _row(
         },
         "worst_view": view.name,
         "boxes": [
-            {
-                "view": one.name,
-                **box.box.rounded(),
-                "region": box.region,
-                "found_by": box.found_by,
-                "heat": box.heat,
-            }
+            {"view": one.name, **box_fields(box)}
             for one in found.views
             for box in one.boxes
         ],

@@ -1,11 +1,12 @@
 """What the trials have shown, in lines that stand below other numbers."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from inspection.evaluation.rates import percent
 from inspection.storage import read_json
-from pipelines.trials.trial import bundle_version, design
+from pipelines.trials.trial import state
 
 EVIDENCE = Path("metrics/evidence.json")
 DRILL = Path("metrics/drill.json")
@@ -15,32 +16,35 @@ STALE = " (of another bundle, before parameters, data or code changed: run it ag
 
 def tried_beside() -> str:
     """A paragraph of what was tried last, and whether it still holds; nothing where nothing was."""
+    if not any(path.is_file() for path in (EVIDENCE, DRILL, SEEDS)):
+        return ""
     lines = []
+    now = state()
     if EVIDENCE.is_file():
         found = read_json(EVIDENCE)
         lines.append(
-            f"make evidence: every part judged unseen, in {found['n_folds']} folds{_age(found)}:"
+            f"make evidence: every part judged unseen, in {found['n_folds']} folds"
+            f"{_age(found, now)}:"
         )
         lines.append(_evidence(found))
     if DRILL.is_file():
         found = read_json(DRILL)
-        lines.append(f"make drill: defects that were never shown{_age(found)}:")
+        lines.append(f"make drill: defects that were never shown{_age(found, now)}:")
         lines.append(_drill(found["classes"]))
     if SEEDS.is_file():
         found = read_json(SEEDS)
         lines.append(
-            f"make seeds: {found['n_seeds']} seeds of the training{_age(found)}:"
+            f"make seeds: {found['n_seeds']} seeds of the training{_age(found, now)}:"
         )
         lines.append(_seeds(found["numbers"]))
-    return "\n".join(["", *lines, ""]) if lines else ""
+    return "\n".join(["", *lines, ""])
 
 
-def _age(found: dict[str, Any]) -> str:
+def _age(found: dict[str, Any], now: Mapping[str, str | None]) -> str:
     """That trials may hold no more; '' where nothing has changed, or nothing that makes another
     bundle."""
-    version = bundle_version()
-    is_of_this_bundle = version is not None and found["beside"] == version
-    return "" if is_of_this_bundle or found["design"] == design() else STALE
+    is_of_this_bundle = now["beside"] is not None and found["beside"] == now["beside"]
+    return "" if is_of_this_bundle or found["design"] == now["design"] else STALE
 
 
 def _evidence(found: dict[str, Any]) -> str:

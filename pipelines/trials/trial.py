@@ -113,12 +113,8 @@ def state() -> dict[str, str | None]:
     `design` is the name of its state, `beside` the version of the bundle that it has besides; None
     where it has none.
     """
-    return {"design": design(), "beside": bundle_version()}
-
-
-def bundle_version() -> str | None:
-    """The version of the bundle that the project has; None before it has one."""
-    return read_card(BUNDLE).version if (BUNDLE / CARD).is_file() else None
+    beside = read_card(BUNDLE).version if (BUNDLE / CARD).is_file() else None
+    return {"design": design(), "beside": beside}
 
 
 def _digest(texts: Sequence[str]) -> str:

@@ -29,7 +29,6 @@ def test_trials_are_stale_once_project_and_bundle_are_others(
     monkeypatch.chdir(tmp_path)
     found = {"n_seeds": 1, "numbers": SEEDS, "design": "d1", "beside": "b1"}
     write_json(Path("metrics/seeds.json"), found)
-    monkeypatch.setattr(beside, "bundle_version", lambda: bundle)
-    monkeypatch.setattr(beside, "design", lambda: design)
+    monkeypatch.setattr(beside, "state", lambda: {"design": design, "beside": bundle})
 
     assert ("run it again" in tried_beside()) is is_stale
