@@ -14,7 +14,7 @@ from dashboard.embedding.atlas import (
 )
 from dashboard.evidence import Evidence, measure, stored
 from dashboard.explorer.altered import CropDetectors
-from dashboard.explorer.views import views_of
+from dashboard.explorer.views import views_in_order, views_of
 from dashboard.places import (
     ANOMALY,
     BUNDLE,
@@ -112,8 +112,7 @@ def evidence_at_hand(card: Card) -> Evidence | None:
     """Scores of parts that the assembled bundle has not seen; None before val is measured."""
     folders = detector_folders(card.line, classifier=CLASSIFIER, anomaly=ANOMALY)
     # in the order of stage assemble: by it the folds are dealt that judge each part unseen
-    fold_of_view = folds()[["view_id", "fold"]]
-    in_order = clean_manifest().merge(fold_of_view, on="view_id", validate="1:1")
+    in_order = _in_order(stamp(MANIFEST), stamp(FOLDS))
     return stored(in_order, card, folders, KEPT, card.version)
 
 
@@ -150,9 +149,12 @@ def _table(path: str, stamp: int) -> pd.DataFrame:
 
 @st.cache_data(max_entries=1, show_spinner=False)
 def _views(manifest: int, folds: int) -> pd.DataFrame:
-    every_view = read_table(MANIFEST)
-    fold_of_view = read_table(FOLDS)
-    return views_of(every_view, fold_of_view)
+    return views_of(read_table(MANIFEST), read_table(FOLDS))
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def _in_order(manifest: int, folds: int) -> pd.DataFrame:
+    return views_in_order(read_table(MANIFEST), read_table(FOLDS))
 
 
 @st.cache_resource(max_entries=MAX_MEASURED, show_spinner=False)

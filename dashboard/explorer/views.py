@@ -60,13 +60,19 @@ class Mistake:
 
 def views_of(manifest: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
     """One row per view that has a fold, in the order of parts and paths."""
+    views = views_in_order(manifest, folds)
+    return views.sort_values(["part_id", "path"], ignore_index=True)
+
+
+def views_in_order(manifest: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
+    """One row per view that has a fold, in the order of the manifest."""
     fold_of_view = folds[["view_id", "fold"]]
     views = manifest.merge(fold_of_view, on="view_id", validate="1:1")
     if views.empty:
         raise InspectionError(
             "folds: no view of the manifest has a fold; run `dvc repro split`"
         )
-    return views.sort_values(["part_id", "path"], ignore_index=True)
+    return views
 
 
 def selected(views: pd.DataFrame, *, fold: str, label: str) -> pd.DataFrame:
