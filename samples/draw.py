@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from inspection.processors import hold_to_avx2
+
 # the file by which a folder is known as drawn by this program
 MARKER = ".drawn-line.json"
 # one of each class
@@ -33,6 +35,7 @@ class LineError(Exception):
 def main(argv: list[str] | None = None) -> int:
     """Command line; exit code 1 and one line for what the user can fix."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    hold_to_avx2()
     args = _parser().parse_args(argv)
     try:
         draw_line(
