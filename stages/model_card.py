@@ -1,11 +1,18 @@
 """The model card: what a reviewer reads of a version in the registry, as Markdown."""
 
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from inspection.evaluation.costs import Costs
 from inspection.evaluation.rates import percent
 from inspection.runtime.bundle import Card
 
 
-def model_card(card: Card) -> str:
-    """The verdict table with bounds, the claim, the limits, and where the pictures are."""
+def model_card(card: Card, run_id: str, folder: str, pictures: Sequence[str]) -> str:
+    """The verdict table with bounds, the claim, the limits, and the pictures.
+
+    What it names lies among the artifacts of run `run_id`, in `folder`; `pictures` are paths there.
+    """
     lineage = card.lineage
     return "\n".join(
         [
@@ -19,6 +26,10 @@ def model_card(card: Card) -> str:
             "",
             _claim(card),
             "",
+            "## Cost and measures",
+            "",
+            *_measures(card),
+            "",
             "## Limits",
             "",
             "- Parts that score like none that was seen go to review; nothing is known of such.",
@@ -30,11 +41,20 @@ def model_card(card: Card) -> str:
             "",
             "## Artifacts",
             "",
-            "`report/index.html` the report, `confusion.csv`, `gallery/` where the model looks, "
-            "`card.json`, `lineage/views.parquet` the fold of every view.",
+            f"In `{folder}` of the run: `report/index.html` the report, `confusion.csv`, "
+            "`gallery/` where the model looks, `card.json`, `params.yaml` of every stage, "
+            "`lineage/views.parquet` the fold of every view.",
+            "",
+            *[_picture(run_id, f"{folder}/{path}") for path in pictures],
             "",
         ]
     )
+
+
+def _picture(run_id: str, path: str) -> str:
+    """An artifact as MLflow's own page serves it, relative to that page."""
+    query = urlencode({"path": path, "run_uuid": run_id})
+    return f"![{path}](get-artifact?{query})"
 
 
 def _verdicts(card: Card) -> list[str]:
@@ -58,6 +78,28 @@ def _claim(card: Card) -> str:
     return f"{limit['sentence']}." if limit else "None was asked for."
 
 
+def _measures(card: Card) -> list[str]:
+    """What the line costs beside sending every part to review, and what tells parts apart."""
+    metrics = card.metrics
+    found = []
+    if "cost" in metrics:
+        found.append(f"- By what errors cost, {metrics['cost']['sentence']}.")
+    if "fused_auroc" in metrics:
+        at_least = metrics["fused_auroc_lower_bound"]
+        found.append(
+            f"- AUROC of the fused score {metrics['fused_auroc']:.3f}, at least {at_least:.3f}."
+        )
+    if "classifier" in metrics:
+        of_classes = metrics["classifier"]
+        n_classes = len(of_classes["classes"])
+        at_least = of_classes["macro_f1_lower_bound"]
+        found.append(
+            f"- Macro-F1 over {n_classes} classes {of_classes['macro_f1']:.3f}, "
+            f"at least {at_least:.3f}."
+        )
+    return found or ["Nothing was measured."]
+
+
 def _evidence(card: Card) -> list[str]:
     limit = card.metrics.get("limit", {})
     return [f"- The {limit['rests_on']}."] if "rests_on" in limit else []
@@ -75,9 +117,10 @@ def _backbone(card: Card) -> list[str]:
 
 
 def _costs(card: Card) -> list[str]:
+    """What was paid for errors when thresholds were set; the card holds measures beside them."""
     shown = [
-        f"{name} {value:g}"
-        for name, value in card.costs.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        f"{name} {card.costs[name]:g}"
+        for name in Costs.model_fields
+        if name in card.costs
     ]
     return [f"- Thresholds follow these costs: {', '.join(shown)}."] if shown else []

@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
+from ruamel.yaml import YAML
 
 from inspection.confusion_svg import confusion_svg
 from inspection.curation.folds import with_folds
@@ -43,6 +44,10 @@ MAX_TAG_CHARACTERS = 5000
 # Hexadecimal digits of a hash: eight in names, which people read; sixteen where MLflow compares.
 SHORT_DIGITS = 8
 DATA_DIGITS = 16
+# Of the value of a parameter, as MLflow 3 takes it.
+MAX_PARAM_CHARACTERS = 6000
+# Pictures of the gallery on the model card: enough to see what heat looks like on this line.
+N_SHOWN = 3
 VIEW_COLUMNS = [
     "view_id",
     "path",
@@ -144,6 +149,7 @@ def _registered(mlflow: Any, paths: Paths, card: Card, digest: str) -> str:
                 input_example=_example(paths),
                 registered_model_name=name,
                 tags=tags,
+                params=_all_params(card),
             )
         mlflow.set_tags(tags | {"mlflow.runName": run_name})
 
@@ -152,8 +158,31 @@ def _registered(mlflow: Any, paths: Paths, card: Card, digest: str) -> str:
     tags |= {"run_id": run.info.run_id, "release": released, "artifacts": place}
     for key, value in tags.items():
         client.set_model_version_tag(name, number, key, value)
-    client.update_model_version(name, number, description=model_card(card))
+    description = model_card(card, run.info.run_id, place, _pictures(paths))
+    client.update_model_version(name, number, description=description)
     return number
+
+
+def _all_params(card: Card) -> dict[str, str]:
+    """The parameters of every stage, flat: `split.cv_folds`. A run of a training has those of
+    `train` alone, and may be the run of several bundles."""
+    sections_of = YAML(typ="safe").load(card.lineage["params"])
+    return {name: text[:MAX_PARAM_CHARACTERS] for name, text in _flat(sections_of)}
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}.")
+        else:
+            yield name, str(value)
+
+
+def _pictures(paths: Paths) -> list[str]:
+    """What the model card shows, by its path among the artifacts."""
+    gallery = sorted(paths.gallery.glob("*.png"))[:N_SHOWN]
+    return ["confusion.svg", *(f"gallery/{path.name}" for path in gallery)]
 
 
 @contextmanager

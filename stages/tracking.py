@@ -26,6 +26,8 @@ from stages import sections
 PATIENCE_S = 60.0
 # A server that is up accepts a connection within a second.
 ANSWER_S = 5.0
+# Of what a server says: enough for a status and the beginning of a page.
+MAX_SAID_CHARACTERS = 200
 ADDRESS = "MLFLOW_TRACKING_URI"
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 SQLITE = "sqlite:///"
@@ -81,13 +83,29 @@ def connect(params: TrackingParams) -> Any:
         holder="another writer of the MLflow store",
         wait_s=PATIENCE_S,
     ):
-        if mlflow.get_experiment_by_name(params.experiment) is None:
+        if not _is_known(mlflow, params):
             mlflow.create_experiment(params.experiment)
         if folder is not None:
             _keep_in_project(folder, params.experiment)
     mlflow.set_experiment(params.experiment)
     _end_runs_of_the_dead(mlflow, params.experiment)
     return mlflow
+
+
+def _is_known(mlflow: Any, params: TrackingParams) -> bool:
+    """Whether the experiment is there; the first question to the store, so that InspectionError
+    says where something else than MLflow answers, or wants a name and a password."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return mlflow.get_experiment_by_name(params.experiment) is not None
+    except MlflowException as error:
+        said = str(error).strip().splitlines()[0][:MAX_SAID_CHARACTERS]
+        raise InspectionError(
+            f"{ADDRESS} or tracking.store: {address(params)} does not answer as MLflow does "
+            f"({said}); correct the address, or set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD where it asks for them"
+        ) from error
 
 
 def reader(params: TrackingParams) -> Any:

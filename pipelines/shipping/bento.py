@@ -125,8 +125,14 @@ def stage(staged: Path, releases: Path, card: str) -> str:
     promote(staged / RELEASES, folder.name)
     if (folder / SIGNATURE).is_file():
         shutil.copy(folder / SIGNATURE, staged / RELEASES / folder.name)
-    write_text(staged / README, card.rstrip() + "\n" + SERVE)
+    write_text(staged / README, _without_pictures(card).rstrip() + "\n" + SERVE)
     return folder.name
+
+
+def _without_pictures(card: str) -> str:
+    """A model card whose pictures MLflow's server alone could show."""
+    lines = card.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("!["))
 
 
 def included() -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from inspection.models.augmentations import AUGMENTATIONS
-from inspection.models.weights import NONE
+from inspection.models.weights import NONE, PACKAGED, PACKAGES
 from stages import sections
 
 
@@ -101,6 +101,15 @@ class TrainParams(sections.Params):
 
     seed: int = 0
     """Another one starts from other weights of the head, and draws crops in another order."""
+
+    @model_validator(mode="after")
+    def _packaged_is_known(self) -> Self:
+        if self.weights == PACKAGED and self.backbone not in PACKAGES:
+            raise ValueError(
+                f"weights: no package has those of {self.backbone!r}, only of "
+                f"{', '.join(PACKAGES)}; set weights to hub, a safetensors file or none"
+            )
+        return self
 
     @model_validator(mode="after")
     def _frozen_has_weights(self) -> Self:

@@ -60,12 +60,18 @@ def test_a_version_traces_back_and_shows_how_it_is_asked(
     assert tags["git_revision"] == LINEAGE["git_revision"]
     assert tags["data_dvc"] == LINEAGE["data"]
     assert tags["params"] == LINEAGE["params"]
+    # a run of a training has those of its own stage, and may be the run of several bundles
+    (logged_model,) = mlflow.search_logged_models(
+        experiment_ids=[mlflow.get_experiment_by_name(project.store.experiment).experiment_id],
+        output_format="list",
+    )
+    assert logged_model.params == {"train.epochs": "3"}
     assert {"sha256_classifier.onnx", "sha256_anomaly.onnx", "sha256_card.json"} <= set(tags)
     assert info.signature.inputs.input_names() == ["part_id", "image"]
     assert info.signature.outputs.input_names() == ["part_id", "verdict", "label", "cause"]
     assert info.saved_input_example_info is not None
     assert [line for line in description.splitlines() if line.startswith("## ")] == [
-        "## Claim", "## Limits", "## Artifacts",
+        "## Claim", "## Cost and measures", "## Limits", "## Artifacts",
     ]  # fmt: skip
     place = tags["artifacts"]
     logged = mlflow.artifacts.load_text

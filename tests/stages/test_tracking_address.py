@@ -1,6 +1,8 @@
 """Which store is meant, and that a wrong address is told in one line."""
 
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -39,3 +41,30 @@ def test_a_server_that_does_not_answer_is_told_and_leaves_no_folder(
         tracking.connect(TrackingParams())
 
     assert list(tmp_path.iterdir()) == []
+
+
+class NotMlflow(BaseHTTPRequestHandler):
+    """A web server that has no such page, as its own page says."""
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+        self.wfile.write(b"<html>\n<h1>no such page</h1>\n</html>")
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing to the terminal."""
+
+
+def test_a_server_that_is_not_mlflow_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = HTTPServer(("127.0.0.1", 0), NotMlflow)
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+    try:
+        with pytest.raises(InspectionError, match="does not answer as MLflow does") as caught:
+            tracking.connect(TrackingParams())
+    finally:
+        server.shutdown()
+        server.server_close()
+
+    assert "404" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1

@@ -327,12 +327,20 @@ def test_only_a_head_on_a_frozen_backbone_learns_from_windows(
         run(tmp_path, monkeypatch, squares(), window_px=[16, 16])
 
 
+def test_packaged_weights_of_a_backbone_that_no_package_has_are_refused_before_anything_runs() -> (
+    None
+):
+    with pytest.raises(ValueError, match="weights: no package has those of 'resnet18', only of"):
+        TrainParams(backbone="resnet18", weights="packaged")
+
+
 def test_evidence_is_read_from_64_channels_where_nothing_else_is_said() -> None:
     assert TrainParams().head_dim == 64
 
 
 def test_windows_are_not_learned_from_where_only_the_centre_is_looked_at() -> None:
-    settings = {"freeze_backbone": True, "weights": "packaged", "window_px": (64, 64)}
+    lite = {"backbone": "tf_efficientnet_lite0", "weights": "packaged"}
+    settings = lite | {"freeze_backbone": True, "window_px": (64, 64)}
     with pytest.raises(ValueError, match="window_px: augmentation 'line_centre' looks at the"):
         TrainParams(**settings, augmentation="line_centre")
 
