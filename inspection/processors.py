@@ -14,8 +14,8 @@ HELD_TO_AVX2 = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V4,AVX512_ICL,AVX512_SPR",
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
-    # MKL's code for AVX2 is another one on processors of AMD than on those of Intel; this one is the
-    # same on both, and takes twice as long for products of matrices, of which few are made here
+    # MKL's code for AVX2 is another one on AMD's processors than on Intel's; this one is the same
+    # on both, and takes twice as long for products of matrices, of which few are made here
     "MKL_CBWR": "COMPATIBLE",
     # OpenBLAS names its code by the first processor that had what it needs: Haswell brought AVX2
     "OPENBLAS_CORETYPE": "Haswell",
