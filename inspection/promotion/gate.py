@@ -121,6 +121,8 @@ def golden_rule(outcomes: pd.DataFrame, golden: pd.DataFrame) -> Rule:
             flipped.append(f"{part_id} is given {verdict!r}")
 
     found = f"{len(golden)} golden parts, {len(flipped)} flipped"
+    if golden.empty:
+        found = "nobody has named a golden part, so none was asked"
     if flipped:
         found += f": {', '.join(flipped[:3])}"
     if unseen:

@@ -229,6 +229,14 @@ def test_a_golden_part_flips_when_it_is_judged_the_other_way(
     assert golden_rule(table(["dent"], [verdict]), golden).passed is passes
 
 
+def test_where_no_golden_part_is_named_the_table_says_that_none_was_asked() -> None:
+    golden = pd.DataFrame({"part_id": [], "expected": []})
+    rule = golden_rule(table(["dent"], ["reject"]), golden)
+
+    assert rule.passed
+    assert rule.found == "nobody has named a golden part, so none was asked"
+
+
 def test_a_golden_part_that_nobody_judged_stops() -> None:
     golden = pd.DataFrame({"part_id": ["7"], "expected": ["caught"]})
     rule = golden_rule(table(["dent"], ["reject"]), golden)
