@@ -131,8 +131,8 @@ def from_votes(
     votes: Mapping[str, Sequence[Vote]], manifest: pd.DataFrame, data: Path
 ) -> list[Item]:
     """The views of which reviewers disagree about the label or the boxes; votes by image."""
-    disputed = [sha256 for sha256, some in votes.items() if state(some) == "disputed"]
-    is_disputed = manifest["image_sha256"].isin(disputed)
+    asked = [sha256 for sha256, some in votes.items() if state(some) == "disputed"]
+    is_disputed = manifest["image_sha256"].isin(asked)
     found = []
     for row in manifest[is_disputed].itertuples():
         of_image = votes[str(row.image_sha256)]
@@ -144,6 +144,17 @@ def from_votes(
             score=NOT_SCORED,
         )
         found.append(item)
+    return found
+
+
+def disputed(items: Sequence[Item], votes: Mapping[str, Sequence[Vote]]) -> list[Item]:
+    """Of these, as what reviewers disagree about, those on whose label they do; votes by image."""
+    found = []
+    for item in items:
+        of_image = votes.get(item.image_sha256, ())
+        if state(of_image) == "disputed":
+            reason = _disagreement(of_image)
+            found.append(replace(item, kind="disagreement", reason=reason))
     return found
 
 
@@ -287,8 +298,8 @@ def _disputed(votes: Sequence[Vote]) -> list[str]:
 
 def _disagreement(votes: Sequence[Vote]) -> str:
     names = {LABEL: "the label", BOXES: "the boxes"}
-    disputed = [names[one] for one in _disputed(votes)]
-    what = " and ".join(disputed)
+    unsettled = [names[one] for one in _disputed(votes)]
+    what = " and ".join(unsettled)
     return f"not settled: {what}"
 
 

@@ -7,10 +7,12 @@ import streamlit as st
 
 from dashboard import loading
 from dashboard.places import BUNDLE, DATA, ISSUES, MANIFEST, VERDICTS, stamp
-from dashboard.review.decisions import Vote
+from dashboard.review.decisions import Decision, Vote
 from dashboard.review.doubts import from_doubts
+from dashboard.review.feedback import of_others
 from dashboard.review.queue import (
     Item,
+    disputed,
     from_errors,
     from_issues,
     from_link,
@@ -28,13 +30,19 @@ MAX_LOGGED = 500
 
 
 def waiting_items(
-    line: Line, manifest: pd.DataFrame, votes: Mapping[str, Sequence[Vote]]
+    line: Line,
+    manifest: pd.DataFrame,
+    votes: Mapping[str, Sequence[Vote]],
+    decisions: Sequence[Decision],
 ) -> list[Item]:
-    """Everything that waits for a person, and the view that a link names."""
+    """Everything that waits for a person, and the view that a link names.
+
+    `votes` are by image, `decisions` the lines of the journal that they come from.
+    """
     found = list(_of_data(stamp(ISSUES), stamp(MANIFEST), manifest))
     found += _errors(manifest)
     found += from_votes(votes, manifest, DATA)
-    found += _of_service(line, manifest)
+    found += _of_service(line, manifest, votes, decisions)
 
     # a link may name a view that nobody doubts; it is shown all the same
     asked = st.session_state.get("item") or st.query_params.get("item", "")
@@ -44,15 +52,25 @@ def waiting_items(
     return merged(found)
 
 
-def _of_service(line: Line, manifest: pd.DataFrame) -> list[Item]:
-    """What the service's log doubts; nothing where it has not run."""
+def _of_service(
+    line: Line,
+    manifest: pd.DataFrame,
+    votes: Mapping[str, Sequence[Vote]],
+    decisions: Sequence[Decision],
+) -> list[Item]:
+    """What the service's log doubts; nothing where it has not run.
+
+    What the desk said itself answers no doubt before the picture is in the data: it can be taken
+    back, and another person may say otherwise.
+    """
     if not (VERDICTS / FILE).is_file():
         return []
 
     known = dict.fromkeys(manifest["image_sha256"], "")
-    said = read_feedback(VERDICTS)
+    said = of_others(read_feedback(VERDICTS), decisions)
     parts = read_doubtful(VERDICTS, line.name, at_most=MAX_LOGGED)
-    return from_log(parts, said, line, known, VERDICTS)
+    found = from_log(parts, said, line, known, VERDICTS)
+    return [*found, *disputed(found, votes)]
 
 
 def _errors(manifest: pd.DataFrame) -> list[Item]:

@@ -277,6 +277,39 @@ def test_a_part_that_the_service_sent_to_review_gets_feedback(desk: AppTest) -> 
     assert read_rows(TABLE) == []
 
 
+def test_undo_withdraws_what_was_said_of_a_picture_of_the_service(desk: AppTest) -> None:
+    log_part("review", draw_jpeg("dent", seed=999), "f" * 64)
+    desk.query_params["kind"] = "service_review"
+    of("Grace", desk)
+    press(desk, "slide")
+    press(desk, "Undo")
+    assert headline(desk) == "Sent to review by the service: judged dent"
+    assert read_feedback(Path("verdicts")) == []
+    press(desk, "Keep dent")
+    (said,) = read_feedback(Path("verdicts"))
+    assert said.label == "dent"
+
+
+def test_two_who_disagree_on_a_picture_of_the_service_are_shown_to_a_third(desk: AppTest) -> None:
+    log_part("review", draw_jpeg("dent", seed=999), "f" * 64)
+    desk.query_params["kind"] = "service_review"
+    of("Grace", desk)
+    press(desk, "slide")
+    desk.text_input(key="reviewer").set_value("Ada").run()
+    desk.segmented_control(key="show").select("everything").run()
+    assert "Grace: slide" in desk.markdown[1].value.replace("\\", "")
+    press(desk, "Keep dent")
+    assert read_feedback(Path("verdicts")) == []
+
+    desk.text_input(key="reviewer").set_value("Kim").run()
+    desk.segmented_control(key="show").select("to decide").run()
+    desk.selectbox(key="kind").select("disagreement").run()
+    assert headline(desk) == "Reviewers disagree: judged dent"
+    press(desk, "slide")
+    (said,) = read_feedback(Path("verdicts"))
+    assert (said.label, said.reviewer) == ("slide", "Grace")
+
+
 def test_feedback_against_a_verdict_asks_for_a_look(desk: AppTest) -> None:
     log_part("pass", draw_jpeg("dent", seed=999), "f" * 64)
     log = VerdictLog(Path("verdicts"))
