@@ -10,6 +10,7 @@ from dashboard.places import BUNDLE, DATA, ISSUES, MANIFEST, VERDICTS, stamp
 from dashboard.review.decisions import Decision, Vote
 from dashboard.review.doubts import from_doubts
 from dashboard.review.feedback import of_others
+from dashboard.review.hardest import from_card
 from dashboard.review.queue import (
     Item,
     disputed,
@@ -74,13 +75,14 @@ def _of_service(
 
 
 def _errors(manifest: pd.DataFrame) -> list[Item]:
-    """Errors and doubts on parts that the assembled bundle's models have not seen, where these
-    have been measured."""
+    """What holds the thresholds, errors and doubts on parts that the assembled bundle's models have
+    not seen, where these have been measured."""
     card = read_card(BUNDLE)
     found = loading.evidence_at_hand(card)
     if found is None:
         return []
     return [
+        *from_card(card, found, manifest, DATA),
         *from_errors(found, card, manifest, DATA),
         *from_doubts(found, card, manifest, DATA),
     ]

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.review import tables
 from inspection.curation.box_reviews import BOX_REVIEW_COLUMNS
 from inspection.curation.reviews import REVIEW_COLUMNS
+from inspection.runtime.bundle import read_card, write_card
 from inspection.runtime.pictures import picture_path
 from inspection.runtime.verdict_log import (
     Feedback,
@@ -262,6 +263,23 @@ def test_errors_on_val_are_measured_once_and_join_the_queue(desk: AppTest) -> No
     desk.selectbox(key="kind").select("escape").run()
     assert headline(desk).startswith("Escapes: labelled dent")
     assert not [one for one in desk.button if one.label.startswith("Look for errors")]
+
+
+def test_what_the_card_names_joins_the_queue(desk: AppTest, line_folder: Path) -> None:
+    """Part 3 is rejected by the thresholds as they are, which rest on it too."""
+    bundle = line_folder / "models/bundle"
+    suspect = {"part_id": "3", "labels": ["slide"], "kind": "escape", "score": 0.1}
+    suspects = [suspect | {"view": "images/3_1.jpg"}]
+    card = read_card(bundle).model_copy(update={"metrics": {"limit": {"suspects": suspects}}})
+    write_card(bundle, card)
+    desk.query_params["kind"] = "escape"
+    of("Grace", desk)
+    press(desk, "Look for errors on val (14 views)")
+    waiting = [image_of(path) for path in ("images/3_1.jpg", "images/6_1.jpg")]
+    assert set(waiting) <= set(desk.session_state["ids"])
+    desk.selectbox(key="item").select(waiting[0]).run()
+    assert headline(desk) == "Escapes: labelled slide"
+    assert "by thresholds set without it: part 3" in desk.markdown[0].value.replace("\\", "")
 
 
 def test_a_part_that_the_service_sent_to_review_gets_feedback(desk: AppTest) -> None:
