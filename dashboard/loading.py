@@ -28,6 +28,8 @@ from dashboard.places import (
     stamp,
     stamp_or_none,
 )
+from dashboard.serving import Shown
+from dashboard.serving import shown as of_evidence
 from dashboard.versions import Version, versions
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.detectors import detector_folders
@@ -52,6 +54,11 @@ def models() -> list[Version]:
     cards += sorted(RELEASES.glob(f"*/{CARD}"))
     stamps = [(str(path), stamp_or_none(path)) for path in cards]
     return _models(tuple(stamps))
+
+
+def shown() -> Shown:
+    """The model whose unseen parts are shown, and a note where another one serves."""
+    return of_evidence(models(), BUNDLE, read_card(BUNDLE))
 
 
 def inspector(folder: Path) -> Inspector:
@@ -109,7 +116,8 @@ def make_atlas(version: Version) -> None:
 
 
 def evidence_at_hand(card: Card) -> Evidence | None:
-    """Scores of parts that the assembled bundle has not seen; None before val is measured."""
+    """Scores of parts that a model has not seen, by the card of `shown`; None before val is
+    measured."""
     folders = detector_folders(card.line, classifier=CLASSIFIER, anomaly=ANOMALY)
     # in the order of stage assemble: by it the folds are dealt that judge each part unseen
     in_order = _in_order(stamp(MANIFEST), stamp(FOLDS))

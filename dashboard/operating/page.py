@@ -35,11 +35,11 @@ from dashboard.operating.trials import (
     evidence_table,
 )
 from dashboard.palette import class_colours, legend
-from dashboard.places import BUNDLE, SPLIT, VERDICTS, stamp
+from dashboard.places import SPLIT, VERDICTS, stamp
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.evaluation.rates import parts_needed, percent
-from inspection.runtime.bundle import CARD, Card, read_card
+from inspection.runtime.bundle import CARD, Card
 from inspection.runtime.detectors import FUSED, log_odds
 from inspection.runtime.verdict import VERDICTS as PART_VERDICTS
 from inspection.runtime.verdict_log import FILE, daily_verdicts
@@ -90,17 +90,20 @@ PRINTED = """<style>@media print {
 def main() -> None:
     """Draw the page."""
     st.html(PRINTED)
-    card = read_card(BUNDLE)
+    shown = loading.shown()
+    card = shown.card
     st.header(f"Line report: {card.line.name}")
+    if shown.note:
+        st.markdown(shown.note)
     evidence = loading.evidence_at_hand(card)
     if evidence is None:
         _offer_measuring(card)
         return
 
     costs, limit = _sliders(card)
-    card_written = stamp(BUNDLE / CARD)
+    card_file = shown.folder / CARD
     found = _operation(
-        card_written,
+        (str(card_file), stamp(card_file)),
         costs.model_dump_json(),
         limit,
         evidence,
@@ -391,13 +394,13 @@ def _show_findings() -> None:
 
 @st.cache_data(max_entries=MAX_POINTS, show_spinner="Choosing thresholds")
 def _operation(
-    stamp: int,
+    stamps: tuple[str, int],
     costs: str,
     limit: float | None,
     _evidence: Evidence,
     _card: Card,
 ) -> Operation:
-    """The operating point; the card's time, costs and limit are the cache's key."""
+    """The operating point; the card's place and time, costs and limit are the cache's key."""
     parsed = Costs.model_validate_json(costs)
     return operation(_evidence, _card, parsed, limit)
 

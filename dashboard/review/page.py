@@ -8,7 +8,6 @@ import streamlit as st
 
 from dashboard import address, errors, loading
 from dashboard.places import (
-    BUNDLE,
     RAW_MANIFEST,
     VERDICTS,
     file_name,
@@ -34,7 +33,6 @@ from dashboard.review.tables import read_rows
 from dashboard.review.waiting import waiting_items
 from dashboard.versions import Version
 from inspection.line import Line
-from inspection.runtime.bundle import read_card
 from inspection.storage import read_table
 
 PLACES = Places()
@@ -60,6 +58,8 @@ def main() -> None:
         reviewer, chosen = _choice(items, votes)
         _offer_errors()
     _progress(items, votes, reviewer)
+    if note := loading.shown().note:
+        st.caption(note)
     if not reviewer:
         st.info(
             "Say who decides: your name stands beside every decision. Field *Reviewer*, left."
@@ -78,8 +78,7 @@ def main() -> None:
 
 def _offer_errors() -> None:
     """Where there are no scores out of fold: measure val by the assembled bundle, once."""
-    card = read_card(BUNDLE)
-    if loading.evidence_at_hand(card) is not None:
+    if loading.evidence_at_hand(loading.shown().card) is not None:
         return
 
     is_val = loading.views()["fold"] == "val"

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import loading
-from dashboard.places import BUNDLE, DATA, ISSUES, MANIFEST, VERDICTS, stamp
+from dashboard.places import DATA, ISSUES, MANIFEST, VERDICTS, stamp
 from dashboard.review.decisions import Decision, Vote
 from dashboard.review.doubts import from_doubts
 from dashboard.review.feedback import of_others
@@ -23,7 +23,6 @@ from dashboard.review.queue import (
     read_issues,
 )
 from inspection.line import Line
-from inspection.runtime.bundle import read_card
 from inspection.runtime.verdict_log import FILE, read_doubtful, read_feedback
 
 # Of the service's doubtful parts the latest are offered: more than a person looks at in a day.
@@ -75,9 +74,9 @@ def _of_service(
 
 
 def _errors(manifest: pd.DataFrame) -> list[Item]:
-    """What holds the thresholds, errors and doubts on parts that the assembled bundle's models have
+    """What holds the thresholds, errors and doubts on parts that the model of `loading.shown` has
     not seen, where these have been measured."""
-    card = read_card(BUNDLE)
+    card = loading.shown().card
     found = loading.evidence_at_hand(card)
     if found is None:
         return []

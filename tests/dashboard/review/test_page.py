@@ -9,6 +9,7 @@ from inspection.curation.box_reviews import BOX_REVIEW_COLUMNS
 from inspection.curation.reviews import REVIEW_COLUMNS
 from inspection.runtime.bundle import read_card, write_card
 from inspection.runtime.pictures import picture_path
+from inspection.runtime.releases import promote, release
 from inspection.runtime.verdict_log import (
     Feedback,
     LoggedPart,
@@ -16,7 +17,7 @@ from inspection.runtime.verdict_log import (
     VerdictLog,
     read_feedback,
 )
-from tests.bundles import draw_jpeg
+from tests.bundles import draw_jpeg, make_bundle
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -280,6 +281,20 @@ def test_what_the_card_names_joins_the_queue(desk: AppTest, line_folder: Path) -
     desk.selectbox(key="item").select(waiting[0]).run()
     assert headline(desk) == "Escapes: labelled slide"
     assert "by thresholds set without it: part 3" in desk.markdown[0].value.replace("\\", "")
+
+
+def test_where_another_version_serves_the_desk_says_whose_errors_it_asks_about(
+    desk: AppTest, line_folder: Path
+) -> None:
+    releases, bundle = line_folder / "models/releases", line_folder / "models/bundle"
+    release(bundle, releases, "test-line-1")
+    promote(releases, "test-line-1")
+    of("Grace", desk)
+    assert not [one for one in desk.caption if "serves" in one.value]
+    make_bundle(bundle, version="newer")
+    desk.run()
+    (said,) = [one.value for one in desk.caption if "serves" in one.value]
+    assert said.startswith("test-line-1 serves (bundle test-1).")
 
 
 def test_a_part_that_the_service_sent_to_review_gets_feedback(desk: AppTest) -> None:
