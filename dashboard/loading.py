@@ -23,11 +23,13 @@ from dashboard.places import (
     FOLDS,
     KEPT,
     MANIFEST,
+    RECEIPT,
     RELEASES,
     content,
     stamp,
     stamp_or_none,
 )
+from dashboard.registered import SEEN, registered
 from dashboard.serving import Shown
 from dashboard.serving import shown as of_evidence
 from dashboard.versions import Version, versions
@@ -49,8 +51,8 @@ THREADS = 2  # no outcome: it only decides how fast a model measures
 
 def models() -> list[Version]:
     """The models at hand, the champion first. Raises InspectionError where there is none."""
-    # the pointer too: a promotion changes no card, but which version is the champion
-    cards = [BUNDLE / CARD, RELEASES / POINTER]
+    # the pointer and the aliases too: a promotion changes no card, but which version is what
+    cards = [BUNDLE / CARD, RELEASES / POINTER, RELEASES / SEEN, RECEIPT]
     cards += sorted(RELEASES.glob(f"*/{CARD}"))
     stamps = [(str(path), stamp_or_none(path)) for path in cards]
     return _models(tuple(stamps))
@@ -137,7 +139,7 @@ def measure_val() -> None:
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _models(stamps: tuple[tuple[str, int], ...]) -> list[Version]:
-    return versions(RELEASES, BUNDLE)
+    return versions(RELEASES, BUNDLE, registered(RELEASES, RECEIPT))
 
 
 @st.cache_resource(max_entries=MAX_INSPECTORS, show_spinner="Loading the model")

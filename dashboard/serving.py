@@ -22,7 +22,7 @@ class Shown:
 
 def shown(found: Sequence[Version], bundle: Path, assembled: Card) -> Shown:
     """The champion where it is the model that was assembled last, else what was assembled last."""
-    champion = next((one for one in found if one.role == CHAMPION), None)
+    champion = next((one for one in found if CHAMPION in one.roles), None)
     if champion is None:
         return Shown(bundle, assembled)
     if champion.card.version == assembled.version:

@@ -16,8 +16,9 @@ from dashboard.models.changes import (
 )
 from dashboard.models.history import dry_run, entries, log_table, rules_table
 from dashboard.pictures import frame_of, jpeg, marked_frame
-from dashboard.places import DATA, RELEASES, content, file_name, stamp
+from dashboard.places import DATA, RECEIPT, RELEASES, content, file_name, stamp
 from dashboard.places import FOLDS as FOLDS_TABLE
+from dashboard.registered import not_here, not_here_sentence, registered
 from dashboard.versions import Version
 from inspection.runtime.bundle import CARD
 from inspection.runtime.verdict import PartVerdict, judge_part
@@ -72,6 +73,10 @@ def _show_versions(found: list[Version]) -> None:
     st.caption(
         "Test fold by part, read once per version; rates with one-sided 95 % bounds."
     )
+    here = {one.card_sha256 for one in found}
+    elsewhere = not_here(registered(RELEASES, RECEIPT), here)
+    if sentence := not_here_sentence(elsewhere):
+        st.caption(sentence)
 
 
 def _compare(found: list[Version]) -> None:
