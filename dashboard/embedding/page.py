@@ -31,11 +31,12 @@ from dashboard.palette import PALETTE, class_colours
 from dashboard.pictures import crop_and_heat, heat_scale, jpeg
 from dashboard.places import SHORTCUTS, SPLIT, file_name
 from dashboard.review.actions import EVERYTHING
+from dashboard.tables import show_table
 from dashboard.versions import Version
 from inspection.line import Line
 from inspection.runtime.detectors import CLASSIFIER
 from inspection.runtime.verdict import VERDICTS, ViewVerdict, judge_part
-from inspection.storage import plain_table, read_json, read_table
+from inspection.storage import read_json, read_table
 
 WITHOUT_TEST, WITH_TEST = "without the test fold", "all views"
 # The chart reports a brush, or the view that was clicked, under these names.
@@ -366,9 +367,9 @@ def _show_table(chosen: pd.DataFrame, links: dict[str, str]) -> None:
         FOLD: chosen[FOLD],
         "view": chosen["path"].map(file_name),
     }
-    table = plain_table(pd.DataFrame(columns))
+    table = pd.DataFrame(columns)
     opens = st.column_config.LinkColumn("look", display_text="open")
-    st.dataframe(table, hide_index=True, column_config={"look": opens})
+    show_table(table, column_config={"look": opens})
     if HELD in set(chosen[FOLD]):
         st.caption(
             "Views that are held open at the review desk, all others in the explorer."

@@ -31,6 +31,7 @@ from dashboard.review.queue import (
 )
 from dashboard.review.tables import read_rows
 from dashboard.review.waiting import waiting_items
+from dashboard.tables import show_table
 from dashboard.versions import Version
 from inspection.line import Line
 from inspection.storage import read_table
@@ -261,7 +262,7 @@ def _show_effects(raw: pd.DataFrame, manifest: pd.DataFrame, line: Line) -> None
         if not found:
             return
 
-        st.dataframe(found.counts, hide_index=True, width="content")
+        show_table(found.counts, width="content")
         st.text("\n".join(_lines(found)))
 
 
