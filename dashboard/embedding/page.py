@@ -17,6 +17,8 @@ from dashboard.embedding.plane import (
     FOLD,
     HELD,
     LABEL,
+    QUARTERS,
+    TIME,
     VERDICT,
     Area,
     Plane,
@@ -216,6 +218,7 @@ def _scale(values: pd.Series, colour: str, line: Line) -> tuple[list[str], list[
     usual: dict[str, Iterable[str]] = {
         LABEL: line.classes,
         VERDICT: VERDICTS,
+        TIME: QUARTERS,
         FOLD: (*FOLDS, HELD),
     }
     occurring = set(values)
@@ -233,7 +236,8 @@ def _scale(values: pd.Series, colour: str, line: Line) -> tuple[list[str], list[
 
 
 def _title(colour: str) -> str:
-    return "verdict on the part" if colour == VERDICT else colour
+    titles = {VERDICT: "verdict on the part", TIME: "time, by the order of the parts"}
+    return titles.get(colour, colour)
 
 
 def _show_agreement(atlas: Atlas, points: pd.DataFrame, colour: str) -> None:
