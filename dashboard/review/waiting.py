@@ -8,13 +8,10 @@ import streamlit as st
 from dashboard import loading
 from dashboard.places import DATA, ISSUES, MANIFEST, VERDICTS, stamp
 from dashboard.review.decisions import Decision, Vote
-from dashboard.review.doubts import from_doubts
 from dashboard.review.feedback import of_others
-from dashboard.review.hardest import from_card
 from dashboard.review.queue import (
     Item,
     disputed,
-    from_errors,
     from_issues,
     from_link,
     from_log,
@@ -22,6 +19,7 @@ from dashboard.review.queue import (
     merged,
     read_issues,
 )
+from dashboard.review.unseen import from_unseen
 from inspection.line import Line
 from inspection.runtime.verdict_log import FILE, read_doubtful, read_feedback
 
@@ -80,11 +78,7 @@ def _errors(manifest: pd.DataFrame) -> list[Item]:
     found = loading.evidence_at_hand(card)
     if found is None:
         return []
-    return [
-        *from_card(card, found, manifest, DATA),
-        *from_errors(found, card, manifest, DATA),
-        *from_doubts(found, card, manifest, DATA),
-    ]
+    return from_unseen(found, card, manifest, DATA)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
