@@ -58,13 +58,12 @@ def _hardest(card: Card, evidence: Evidence) -> Iterator[Named]:
         if part_id not in evidence.parts:
             continue
         passed = percent(part["good_passed_without"])
-        labels = part["labels"]
         yield Named(
             view=evidence.deciding_view(part_id, card),
-            labels=labels,
+            labels=part["labels"],
             kind=HARDEST,
-            reason=f"part {part_id}, labelled {', '.join(labels)}, holds the threshold: without "
-            f"it and those that look more normal {passed} of the good parts would pass, now {now}",
+            reason=f"without this part, and those that look more normal, {passed} of the good "
+            f"parts would pass, now {now}",
             beyond=beyond(HARDEST, score, card),
         )
 
@@ -72,12 +71,11 @@ def _hardest(card: Card, evidence: Evidence) -> Iterator[Named]:
 def _judged_unseen(card: Card) -> Iterator[Named]:
     """The parts that are judged against their label by what was decided without them."""
     for part in card.metrics.get("limit", {}).get("suspects", ()):
-        kind, labels = part["kind"], part["labels"]
+        kind = part["kind"]
         yield Named(
             view=part["view"],
-            labels=labels,
+            labels=part["labels"],
             kind=kind,
-            reason=f"{kind} by thresholds set without it: part {part['part_id']}, "
-            f"labelled {', '.join(labels)}",
+            reason=f"{kind} by thresholds set without this part",
             beyond=beyond(kind, part["score"], card),
         )
