@@ -29,8 +29,8 @@ from dashboard.places import (
     KEPT,
     MANIFEST,
 )
-from dashboard.review.doubts import from_doubts
-from dashboard.review.queue import Item, from_errors, from_issues, merged, read_issues
+from dashboard.review.queue import Item, from_issues, merged, read_issues
+from dashboard.review.unseen import from_unseen
 from inspection.curation.reviews import REVIEW_COLUMNS
 from inspection.runtime.bundle import read_card
 from inspection.runtime.detectors import detector_folders
@@ -110,8 +110,7 @@ def of_the_desk() -> list[Item]:
     folders = detector_folders(card.line, classifier=CLASSIFIER, anomaly=ANOMALY)
     evidence = stored(views, card, folders, KEPT, card.version)
     if evidence is not None:
-        found += from_errors(evidence, card, manifest, DATA)
-        found += from_doubts(evidence, card, manifest, DATA)
+        found += from_unseen(evidence, card, manifest, DATA)
     return merged(found)
 
 

@@ -5,7 +5,8 @@ some of them a small model is fitted anew, out of fold, as stage clean_labels ha
 against the truth says what the corrections were worth: a proper score, which a few labels move.
 The expected cost per part stands beside it, by thresholds that rest on the labels as they stand: it
 is what the line is after, but it changes by whole parts, so its shares are coarse. Run it from the
-root of a project whose stages have run up to clean_labels.
+root of a project whose stages have run up to clean_labels; with --trained up to assemble, for the
+desk then asks first about what holds the thresholds and about errors on unseen parts.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from benchmarks.label_issues import composed, spoiled
+from benchmarks.label_issues import composed, of_the_desk, spoiled
 from dashboard.review.queue import from_issues, merged, read_issues
 from inspection.curation.label_rules import conflicts, with_holds
 from inspection.curation.reviews import REVIEW_COLUMNS, read_reviews, with_reviews
@@ -186,13 +187,16 @@ def main() -> None:
     parser.add_argument("--truth", type=Path, default=TRUTH)
     parser.add_argument("--draws", type=int, default=5, help="of the random orders")
     parser.add_argument("--splits", type=int, default=3, help="into folds, averaged")
+    parser.add_argument(
+        "--trained", action="store_true", help="in the order once the line is trained"
+    )
     parser.add_argument("--escape-cost", type=float, default=ESCAPE_COST)
     given = parser.parse_args()
 
     costs = Costs(escape_cost=given.escape_cost)
     bench, wrong = prepared(given.data, given.truth, costs, range(given.splits))
 
-    desk = _order_of_desk(given.data)
+    desk = _order_of_desk(given.data, is_trained=given.trained)
     # what the desk does not show is looked at last, in the order of the files
     listed = set(desk)
     images = bench.raw["image_sha256"]
@@ -201,8 +205,11 @@ def main() -> None:
     sys.stdout.write(text)
 
 
-def _order_of_desk(data: Path) -> list[str]:
+def _order_of_desk(data: Path, *, is_trained: bool) -> list[str]:
     """The images that the review desk shows, in its order."""
+    if is_trained:
+        return [item.image_sha256 for item in of_the_desk()]
+
     issues = read_issues(LABELS / "issues.csv")
     clean = read_table(LABELS / "manifest.parquet")
     items = merged(from_issues(issues, clean, data))

@@ -64,6 +64,12 @@ class Evidence:
         scores = self.scores(settings)
         return decide(scores[:, columns], list(limits.values()))
 
+    def fused_scores(self, settings: Settings) -> dict[str, float]:
+        """The fused score of each part, 0..1; NaN where one of its views has none."""
+        column = score_names(settings.line).index(FUSED)
+        fused = self.scores(settings)[:, column]
+        return dict(zip(self.parts, map(float, fused), strict=True))
+
     def deciding_view(self, part_id: str, settings: Settings) -> str:
         """The path of the view of the highest fused score; those that lack a region come last."""
 

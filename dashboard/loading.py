@@ -23,11 +23,15 @@ from dashboard.places import (
     FOLDS,
     KEPT,
     MANIFEST,
+    RECEIPT,
     RELEASES,
     content,
     stamp,
     stamp_or_none,
 )
+from dashboard.registered import SEEN, registered
+from dashboard.serving import Shown
+from dashboard.serving import shown as of_evidence
 from dashboard.versions import Version, versions
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.detectors import detector_folders
@@ -47,11 +51,16 @@ THREADS = 2  # no outcome: it only decides how fast a model measures
 
 def models() -> list[Version]:
     """The models at hand, the champion first. Raises InspectionError where there is none."""
-    # the pointer too: a promotion changes no card, but which version is the champion
-    cards = [BUNDLE / CARD, RELEASES / POINTER]
+    # the pointer and the aliases too: a promotion changes no card, but which version is what
+    cards = [BUNDLE / CARD, RELEASES / POINTER, RELEASES / SEEN, RECEIPT]
     cards += sorted(RELEASES.glob(f"*/{CARD}"))
     stamps = [(str(path), stamp_or_none(path)) for path in cards]
     return _models(tuple(stamps))
+
+
+def shown() -> Shown:
+    """The model whose unseen parts are shown, and a note where another one serves."""
+    return of_evidence(models(), BUNDLE, read_card(BUNDLE))
 
 
 def inspector(folder: Path) -> Inspector:
@@ -109,7 +118,8 @@ def make_atlas(version: Version) -> None:
 
 
 def evidence_at_hand(card: Card) -> Evidence | None:
-    """Scores of parts that the assembled bundle has not seen; None before val is measured."""
+    """Scores of parts that a model has not seen, by the card of `shown`; None before val is
+    measured."""
     folders = detector_folders(card.line, classifier=CLASSIFIER, anomaly=ANOMALY)
     # in the order of stage assemble: by it the folds are dealt that judge each part unseen
     in_order = _in_order(stamp(MANIFEST), stamp(FOLDS))
@@ -129,7 +139,7 @@ def measure_val() -> None:
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _models(stamps: tuple[tuple[str, int], ...]) -> list[Version]:
-    return versions(RELEASES, BUNDLE)
+    return versions(RELEASES, BUNDLE, registered(RELEASES, RECEIPT))
 
 
 @st.cache_resource(max_entries=MAX_INSPECTORS, show_spinner="Loading the model")

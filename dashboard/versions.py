@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dashboard.registered import CHALLENGER, PREVIOUS, Registered, roles_of
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.releases import POINTER, champion
@@ -14,59 +15,75 @@ CHAMPION, ASSEMBLED = "champion", "assembled last"
 
 @dataclass(frozen=True)
 class Version:
-    """A model that can be looked at. `name` is what the URL says, `role` what it is to the line."""
+    """A model that can be looked at. `name` is what the URL says, `roles` what it is to the line.
+
+    `card_sha256` names it in the registry.
+    """
 
     name: str
-    role: str
+    roles: tuple[str, ...]
     folder: Path
     card: Card
+    card_sha256: str
+
+    @property
+    def role(self) -> str:
+        """The roles in words; '' for a release that has none."""
+        return ", ".join(self.roles)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.role})" if self.role else self.name
 
 
-def versions(releases: Path, bundle: Path) -> list[Version]:
-    """The champion first, then the bundle where it is another model, then the other releases.
+def versions(
+    releases: Path, bundle: Path, registered: Sequence[Registered] = ()
+) -> list[Version]:
+    """The champion first, then the challenger, the bundle that was assembled last, the previous
+    champion, and the other releases.
 
     The newest release comes first. Raises InspectionError where there is no model at all.
     """
     assembled = _digest(bundle)
-    found, digests = _releases(releases, assembled)
-    if assembled and assembled not in digests:
+    found = _releases(releases, assembled, registered)
+    if assembled and assembled not in {one.card_sha256 for one in found}:
         card = read_card(bundle)
-        found.append(Version(card.version, ASSEMBLED, bundle, card))
+        roles = (*roles_of(registered, assembled), ASSEMBLED)
+        found.append(Version(card.version, roles, bundle, card, assembled))
     if not found:
         raise InspectionError(
             f"{bundle / CARD}: not found; run `dvc repro` to make a model, then "
             "`python -m pipelines.promote` to let it serve"
         )
 
-    order = {CHAMPION: 0, ASSEMBLED: 1}
-    return sorted(found, key=lambda one: order.get(one.role, len(order)))
+    order = (CHAMPION, CHALLENGER, ASSEMBLED, PREVIOUS)
+
+    def place(one: Version) -> int:
+        return min(map(order.index, one.roles), default=len(order))
+
+    return sorted(found, key=place)
 
 
-def _releases(releases: Path, assembled: str) -> tuple[list[Version], set[str]]:
-    """The releases, the newest first, and the hashes of their cards.
-
-    `assembled` is the hash of the bundle's card.
-    """
+def _releases(
+    releases: Path, assembled: str, registered: Sequence[Registered]
+) -> list[Version]:
+    """The releases, the newest first. `assembled` is the hash of the bundle's card."""
     cards = list(releases.glob(f"[!.]*/{CARD}"))
     cards.sort(key=lambda card: card.stat().st_mtime_ns, reverse=True)
 
     serving = _serving(releases)
     found: list[Version] = []
-    digests: set[str] = set()
     for path in cards:
         folder = path.parent
         digest = sha256_of(path)
-        digests.add(digest)
-        role = ""
+        roles = roles_of(registered, digest)
         if digest == assembled:
-            role = ASSEMBLED
+            roles = (*roles, ASSEMBLED)
+        # what serves is the champion, whatever else it is
         if folder == serving:
-            role = CHAMPION
-        found.append(Version(folder.name, role, folder, read_card(folder)))
-    return found, digests
+            roles = (CHAMPION,)
+        version = Version(folder.name, roles, folder, read_card(folder), digest)
+        found.append(version)
+    return found
 
 
 def _digest(folder: Path) -> str:
@@ -78,7 +95,7 @@ def _digest(folder: Path) -> str:
 def named(found: Sequence[Version], name: str) -> Version:
     """The version of this name or role; the first of all where there is none such."""
     for one in found:
-        if name in (one.name, one.role):
+        if name in (one.name, *one.roles):
             return one
     return found[0]
 

@@ -18,7 +18,7 @@ from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD, verified
 from inspection.runtime.releases import POINTER, promote, replace_broken
 from inspection.runtime.signatures import SIGNATURE, read_private_key
-from inspection.storage import locked, read_json, sha256_of, write_text
+from inspection.storage import locked, read_json, sha256_of, write_json, write_text
 from stages.tracking import CARD_TAG, CHAMPION, PREVIOUS
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 RELEASES = Path("models/releases")
 HISTORY = "history.jsonl"
+# What the registry held when it was asked last: the dashboard reads this and not MLflow.
+SEEN = "registry.json"
+# The newest versions stand there, as many as a person goes through, and those that bear an alias.
+N_SEEN = 20
 FETCH_LOCK = ".fetch.lock"
 # How long one waits for another process that fetches a release: 60 MB over a slow line.
 FETCH_PATIENCE_S = 600.0
@@ -101,6 +105,22 @@ class Registry:
         versions = self.client.search_model_versions(f"name = '{self.line}'")
         return any(one.tags.get(CARD_TAG) == card_sha256 for one in versions)
 
+    def has(self, number: str) -> bool:
+        """Whether there is a version of this number."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.get_model_version(self.line, number)
+        except MlflowException as error:
+            # the second where it is no number at all
+            if error.error_code not in (
+                "RESOURCE_DOES_NOT_EXIST",
+                "INVALID_PARAMETER_VALUE",
+            ):
+                raise
+            return False
+        return True
+
     def released(self, number: str) -> Path:
         """The whole release of a version, fetched from the registry where it is not there.
 
@@ -171,6 +191,32 @@ class Registry:
         self._take_effect(entry)
         return str(entry["to"])
 
+    def note_versions(self) -> None:
+        """Write beside the releases which versions there are and which aliases they bear."""
+        aliases = self.aliases()
+        if not aliases:
+            return
+
+        newest = self.client.search_model_versions(
+            f"name = '{self.line}'",
+            max_results=N_SEEN,
+            order_by=["version_number DESC"],
+        )
+        tags = {str(one.version): dict(one.tags) for one in newest}
+        for number in aliases.values():
+            tags.setdefault(number, self.tags(number))
+
+        versions = [
+            {
+                "number": number,
+                "release": of_version.get("release", ""),
+                "card_sha256": of_version.get(CARD_TAG, ""),
+                "aliases": [name for name, at in aliases.items() if at == number],
+            }
+            for number, of_version in tags.items()
+        ]
+        write_json(self.releases / SEEN, {"line": self.line, "versions": versions})
+
     def _take_effect(self, entry: dict[str, Any]) -> None:
         """The tags, the aliases, the signature, then the pointer; twice is as once."""
         number, previous = entry["to"], entry["from"]
@@ -190,6 +236,7 @@ class Registry:
             signature = (folder / SIGNATURE).read_text(encoding="ascii")
             self.tag(number, **{SIGNATURE_TAG: signature.strip()})
         self.client.delete_registered_model_tag(self.line, MOVING)
+        self.note_versions()
 
     def entries(self) -> list[dict[str, Any]]:
         """What happened, oldest first."""
@@ -204,6 +251,7 @@ class Registry:
         text = json.dumps(entry, ensure_ascii=False, sort_keys=True)
         self.client.set_registered_model_tag(self.line, self._next_entry(), text)
         self._note(text)
+        self.note_versions()
         return entry
 
     def _note(self, text: str, *, torn: bool = False) -> None:

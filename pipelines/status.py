@@ -1,4 +1,7 @@
-"""Print which version serves, which challenges, and what was moved when, by whom and why."""
+"""Print which version serves, which challenges, and what was moved when, by whom and why.
+
+`--fetch VERSION` brings the release of a version out of the registry, for the dashboard to show.
+"""
 
 import argparse
 import signal
@@ -14,15 +17,30 @@ N_ENTRIES = 20  # fits a screen; all stand in models/releases/history.jsonl
 
 
 def main() -> None:
-    """Write the aliases and the latest entries to stdout."""
+    """Write the aliases and the latest entries to stdout, or fetch a version."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fetch", default="", metavar="VERSION", help="by its number")
+    given = parser.parse_args()
     try:
         _, _, registry = opened()
-        sys.stdout.write(status(registry))
+        said = fetched(registry, given.fetch) if given.fetch else status(registry)
+        # the dashboard reads what is seen here
+        registry.note_versions()
+        sys.stdout.write(said)
     except InspectionError as error:
         sys.stderr.write(f"status: failed\n{error}\n")
         raise SystemExit(1) from error
+
+
+def fetched(registry: Registry, number: str) -> str:
+    """Bring the release of a version, where it is not there; returns where it lies, in a line."""
+    if not registry.has(number):
+        raise InspectionError(
+            f"--fetch: {registry.line} has no version {number!r} in this registry; see "
+            "`make registry`"
+        )
+    return f"version {number} lies in {registry.released(number)}\n"
 
 
 def status(registry: Registry) -> str:

@@ -1,5 +1,6 @@
 """The laws of the rooms, held against the source and dvc.yaml."""
 
+import ast
 import shlex
 import subprocess
 import sys
@@ -124,6 +125,19 @@ def test_no_folder_holds_more_modules_than_a_reader_can_overlook() -> None:
 def test_a_module_of_the_domain_has_tests_by_its_name(path: Path) -> None:
     if path.name != "__init__.py":
         assert (ROOT / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}")).is_file()
+
+
+# What Streamlit shows with a button that downloads it as CSV.
+TABLES = {"dataframe", "data_editor"}
+
+
+@pytest.mark.parametrize("path", sources("dashboard"), ids=name_of)
+def test_a_page_shows_tables_by_show_table_alone(path: Path) -> None:
+    """It leaves no formula in what people download."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    named = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    allowed = {"dataframe"} if path == ROOT / "dashboard/tables.py" else set()
+    assert named & TABLES == allowed
 
 
 @pytest.mark.parametrize("path", sources("inspection"), ids=name_of)

@@ -17,6 +17,8 @@ from dashboard.embedding.plane import (
     FOLD,
     HELD,
     LABEL,
+    QUARTERS,
+    TIME,
     VERDICT,
     Area,
     Plane,
@@ -31,11 +33,12 @@ from dashboard.palette import PALETTE, class_colours
 from dashboard.pictures import crop_and_heat, heat_scale, jpeg
 from dashboard.places import SHORTCUTS, SPLIT, file_name
 from dashboard.review.actions import EVERYTHING
+from dashboard.tables import show_table
 from dashboard.versions import Version
 from inspection.line import Line
 from inspection.runtime.detectors import CLASSIFIER
 from inspection.runtime.verdict import VERDICTS, ViewVerdict, judge_part
-from inspection.storage import plain_table, read_json, read_table
+from inspection.storage import read_json, read_table
 
 WITHOUT_TEST, WITH_TEST = "without the test fold", "all views"
 # The chart reports a brush, or the view that was clicked, under these names.
@@ -215,6 +218,7 @@ def _scale(values: pd.Series, colour: str, line: Line) -> tuple[list[str], list[
     usual: dict[str, Iterable[str]] = {
         LABEL: line.classes,
         VERDICT: VERDICTS,
+        TIME: QUARTERS,
         FOLD: (*FOLDS, HELD),
     }
     occurring = set(values)
@@ -232,7 +236,8 @@ def _scale(values: pd.Series, colour: str, line: Line) -> tuple[list[str], list[
 
 
 def _title(colour: str) -> str:
-    return "verdict on the part" if colour == VERDICT else colour
+    titles = {VERDICT: "verdict on the part", TIME: "time, by the order of the parts"}
+    return titles.get(colour, colour)
 
 
 def _show_agreement(atlas: Atlas, points: pd.DataFrame, colour: str) -> None:
@@ -366,9 +371,9 @@ def _show_table(chosen: pd.DataFrame, links: dict[str, str]) -> None:
         FOLD: chosen[FOLD],
         "view": chosen["path"].map(file_name),
     }
-    table = plain_table(pd.DataFrame(columns))
+    table = pd.DataFrame(columns)
     opens = st.column_config.LinkColumn("look", display_text="open")
-    st.dataframe(table, hide_index=True, column_config={"look": opens})
+    show_table(table, column_config={"look": opens})
     if HELD in set(chosen[FOLD]):
         st.caption(
             "Views that are held open at the review desk, all others in the explorer."

@@ -11,9 +11,14 @@ import pandas as pd
 from dashboard.embedding.atlas import Atlas, spreads
 from inspection.errors import InspectionError
 from inspection.geometry import Floats
+from inspection.texts import natural_order
 
 LABEL, VERDICT, CAMERA, FOLD = "label", "verdict", "camera", "fold"
-COLOURED_BY = (LABEL, VERDICT, CAMERA, FOLD)
+# No column of the manifest holds the time: as for the shortcut audit, the numbers of the parts
+# stand for it.
+TIME = "time"
+COLOURED_BY = (LABEL, VERDICT, CAMERA, TIME, FOLD)
+QUARTERS = ("first quarter", "second quarter", "third quarter", "last quarter")
 # What a view is called that waits for a decision about its label, and so has no fold.
 HELD = "held"
 NO_CAMERA = "not named"
@@ -106,7 +111,8 @@ def points_of(
 ) -> pd.DataFrame:
     """One row per view of the manifest that the atlas holds, with its place `x`, `y`.
 
-    Beside the manifest's columns stand `verdict` (on its part) and `fold` (`held` without one).
+    Beside the manifest's columns stand `verdict` (on its part), `time` (which quarter of the
+    manifest's parts its part is in, by their order) and `fold` (`held` without one).
     """
     found = pd.DataFrame({"image_sha256": atlas.images})
     found[VERDICT] = atlas.verdicts
@@ -117,7 +123,9 @@ def points_of(
     found = found.drop_duplicates("image_sha256")
 
     fold_of_view = folds[["view_id", FOLD]]
-    views = manifest.merge(found, on="image_sha256", how="inner")
+    times = quarters(manifest["part_id"].tolist())
+    timed = manifest.assign(**{TIME: times})
+    views = timed.merge(found, on="image_sha256", how="inner")
     views = views.merge(fold_of_view, on="view_id", how="left")
     views[FOLD] = views[FOLD].fillna(HELD)
 
@@ -126,6 +134,17 @@ def points_of(
     cameras = views[CAMERA].fillna("")
     views[CAMERA] = cameras.replace("", NO_CAMERA)
     return views.sort_values(["part_id", "path"], ignore_index=True)
+
+
+def quarters(part_ids: Sequence[str]) -> list[str]:
+    """In which quarter of the parts each lies, in the order of the numbers in their names.
+
+    >>> quarters(["9", "10", "9", "11", "12"])
+    ['first quarter', 'second quarter', 'first quarter', 'third quarter', 'last quarter']
+    """
+    places = natural_order(part_ids)
+    n_parts = max(places, default=0) + 1
+    return [QUARTERS[len(QUARTERS) * place // n_parts] for place in places]
 
 
 def agreement(embeddings: Floats, points: pd.DataFrame, column: str) -> Any:

@@ -73,8 +73,12 @@ class Shown:
 
 
 def recipes_of(table: Path) -> list[Recipe]:
-    """The recipes of stage evaluate_cam, the best first; none where it has not run."""
-    if not table.is_file():
+    """The recipes of stage evaluate_cam, the best first.
+
+    None where it has not run, nor where no defect is placed, by which it could judge any.
+    """
+    # a table of no rows has no columns either, which pandas refuses to read
+    if not table.is_file() or not table.read_text(encoding="utf-8").strip():
         return []
 
     found = []

@@ -29,6 +29,7 @@ from dashboard.pictures import (
 from dashboard.places import DATA, content, file_name, stamp, stamp_or_none
 from dashboard.places import FOLDS as FOLDS_TABLE
 from dashboard.review.actions import EVERYTHING
+from dashboard.tables import show_table
 from dashboard.versions import Version, named
 from inspection.errors import InspectionError
 from inspection.parts import part_label
@@ -289,10 +290,10 @@ def _choose_kinds() -> tuple[str, ...]:
 
 
 def _show_scores(view: ViewVerdict, card: Card) -> None:
-    st.dataframe(score_table(view, card), hide_index=True, placeholder="-")
+    show_table(score_table(view, card), placeholder="-")
     if view.probabilities:
         one_row = pd.DataFrame([view.probabilities])
-        st.dataframe(one_row, hide_index=True)
+        show_table(one_row)
     for reason in view.reasons:
         st.write(reason)
 

@@ -10,8 +10,10 @@ from inspection.boxes import boxes_of, defect_boxes, parse_boxes
 from inspection.errors import InspectionError
 from inspection.evaluation.cam_scores import EDGE_FRACTION
 from inspection.geometry import Box
+from inspection.line import Region
 from inspection.runtime.bundle import Card
 from inspection.runtime.detectors import BEYOND, CLASSIFIER, FUSED
+from inspection.runtime.framing import inside_outline
 from inspection.runtime.heat import GRID_PX
 from inspection.runtime.verdict import PartVerdict, ViewVerdict
 
@@ -25,7 +27,8 @@ ONLY: Mapping[str, Sequence[str]] = {
     "only errors": ("escape", "overkill", "wrong defect"),
     "only right for the wrong reason": ("wrong reason",),
 }
-# Crop pixels by which the hottest place may miss a labelled box: the grid that heat lies on.
+# Crop pixels by which the hottest place may miss a labelled box or the part's outline: the grid
+# that heat lies on.
 MISS_PX = GRID_PX
 
 
@@ -34,7 +37,8 @@ class Mistake:
     """A part on which label and verdict disagree, or agree for the wrong reason.
 
     `kind` is one of KINDS. The reason is wrong where the classifier's heat in the deciding view
-    peaks off every box of a labelled defect, or, where none is boxed, on the edge of the crop.
+    peaks off every box of a labelled defect, or, where none is boxed, on the edge of the crop, or
+    outside of the part's outline.
 
     `suspicion` is the highest fused score among the views, 0..1.
     """
@@ -154,8 +158,9 @@ def mistakes(
 def looks_elsewhere(verdict: PartVerdict, card: Card, boxes: Mapping[str, str]) -> bool:
     """Whether the classifier's heat in the deciding view peaks where the defect cannot be.
 
-    That is off every labelled box; where no defect is boxed, on the edge of the crop, if the
-    verdict names a defect that shows there. Only where the view is held back and its region found.
+    That is off every labelled box; where no defect is boxed, on the edge of the crop or outside of
+    the region's outline, if the verdict names a defect that shows there. Only where the view is
+    held back and its region found.
     """
     if verdict.verdict == "pass":
         return False
@@ -169,13 +174,15 @@ def looks_elsewhere(verdict: PartVerdict, card: Card, boxes: Mapping[str, str]) 
 
     labelled = parse_boxes(boxes.get(view.name, "[]"))
     defects = defect_boxes(labelled, card.line)
-    classes_shown = card.line.regions[region].shows
+    of_line = card.line.regions[region]
+    classes_shown = of_line.shows
     places = boxes_of(defects, classes_shown)
     x, y = hottest_place_px(heat, window.size_px)
     if not places:
         is_warm = heat.max() > 0
         is_named = view.label in classes_shown
-        return is_warm and is_named and _on_edge(x, y, window.size_px)
+        is_off = _on_edge(x, y, window.size_px) or _off_outline(x, y, of_line)
+        return is_warm and is_named and is_off
 
     places_in_crop = [window.to_crop(place) for place in places]
     return not any(_holds(place, x, y) for place in places_in_crop)
@@ -188,6 +195,14 @@ def _holds(box: Box, x: float, y: float) -> bool:
     in_width = left <= x <= right
     in_height = top <= y <= bottom
     return in_width and in_height
+
+
+def _off_outline(x: float, y: float, region: Region) -> bool:
+    """Whether a place (crop pixels) misses the part by more than the grid, by its outline."""
+    inside = inside_outline(region)
+    left, top = max(int(x) - MISS_PX, 0), max(int(y) - MISS_PX, 0)
+    right, bottom = int(x) + MISS_PX + 1, int(y) + MISS_PX + 1
+    return not inside[top:bottom, left:right].any()
 
 
 def _on_edge(x: float, y: float, size_px: Sequence[int]) -> bool:

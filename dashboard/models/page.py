@@ -16,13 +16,14 @@ from dashboard.models.changes import (
 )
 from dashboard.models.history import dry_run, entries, log_table, rules_table
 from dashboard.pictures import frame_of, jpeg, marked_frame
-from dashboard.places import DATA, RELEASES, content, file_name, stamp
+from dashboard.places import DATA, RECEIPT, RELEASES, content, file_name, stamp
 from dashboard.places import FOLDS as FOLDS_TABLE
+from dashboard.registered import not_here, not_here_sentence, registered
+from dashboard.tables import show_table
 from dashboard.versions import Version
 from inspection.runtime.bundle import CARD
 from inspection.runtime.verdict import PartVerdict, judge_part
 from inspection.runtime.views import View
-from inspection.storage import plain_table
 
 # Parts that are shown with pictures: more are in the table.
 MAX_SHOWN = 12
@@ -72,6 +73,10 @@ def _show_versions(found: list[Version]) -> None:
     st.caption(
         "Test fold by part, read once per version; rates with one-sided 95 % bounds."
     )
+    here = {one.card_sha256 for one in found}
+    elsewhere = not_here(registered(RELEASES, RECEIPT), here)
+    if sentence := not_here_sentence(elsewhere):
+        st.caption(sentence)
 
 
 def _compare(found: list[Version]) -> None:
@@ -104,9 +109,8 @@ def _show_whole(table: pd.DataFrame) -> None:
     names = str(table.columns[0])
     # the first column is measured by its first rows alone, and longer names come later
     as_wide = {names: st.column_config.Column(width=NAME_PX)}
-    st.dataframe(
+    show_table(
         table,
-        hide_index=True,
         height="content",
         width="content",
         column_config=as_wide,
@@ -134,8 +138,7 @@ def _offer_verdicts(old: Version, new: Version) -> None:
     if table.empty:
         return
 
-    without_views = plain_table(table.drop(columns="view"))
-    st.dataframe(without_views, hide_index=True)
+    show_table(table.drop(columns="view"))
     st.caption(
         "Val may hold parts that the older version was trained on: it is then flattered."
     )
@@ -187,12 +190,12 @@ def _show_log() -> None:
         )
         return
 
-    st.dataframe(plain_table(log_table(found)), hide_index=True)
+    show_table(log_table(found))
     last = found[0]
     outcome = last.get("outcome", "")
     with st.expander(f"What the gate found last ({outcome})"):
         rules = rules_table(last)
-        st.dataframe(rules, hide_index=True, height="content")
+        show_table(rules, height="content")
 
 
 def _offer_gate() -> None:

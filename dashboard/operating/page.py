@@ -9,13 +9,7 @@ import streamlit as st
 
 from dashboard import address, errors, loading
 from dashboard.evidence import Evidence
-from dashboard.operating.findings import (
-    drift,
-    rates,
-    running,
-    sentences,
-    watched_sentence,
-)
+from dashboard.operating.findings import sentences
 from dashboard.operating.points import (
     Operation,
     by_class,
@@ -26,6 +20,7 @@ from dashboard.operating.points import (
     score_rows,
     threshold_table,
 )
+from dashboard.operating.running import show_running
 from dashboard.operating.trials import (
     AUROC,
     NEVER_SHOWN,
@@ -35,20 +30,18 @@ from dashboard.operating.trials import (
     evidence_table,
 )
 from dashboard.palette import class_colours, legend
-from dashboard.places import BUNDLE, SPLIT, VERDICTS, stamp
+from dashboard.places import SPLIT, stamp
+from dashboard.tables import show_table
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.evaluation.rates import parts_needed, percent
-from inspection.runtime.bundle import CARD, Card, read_card
+from inspection.runtime.bundle import CARD, Card
 from inspection.runtime.detectors import FUSED, log_odds
 from inspection.runtime.verdict import VERDICTS as PART_VERDICTS
-from inspection.runtime.verdict_log import FILE, daily_verdicts
 from inspection.storage import read_json
 
 LABELS = Path("metrics/clean_labels.json")
 EVIDENCE, DRILL = Path("metrics/evidence.json"), Path("metrics/drill.json")
-# Written by `make watch` beside the service's log.
-WATCHED = VERDICTS / "watched.json"
 OFF = "no limit"
 # Steps of the sliders; the card's own values are put among them.
 ESCAPE_COSTS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -75,8 +68,6 @@ DECIMALS = 3
 MAX_POINTS = 64
 # What a claim takes is said for 0, 1 and 2 escapes among the parts.
 N_CLAIMS = 3
-# A quarter of a year of the service's verdicts: more days make no table that a person reads.
-N_DAYS = 90
 # On paper: no sidebar, no buttons, and shrunk so that it fits a page.
 PRINTED = """<style>@media print {
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stSlider"], button
@@ -90,17 +81,20 @@ PRINTED = """<style>@media print {
 def main() -> None:
     """Draw the page."""
     st.html(PRINTED)
-    card = read_card(BUNDLE)
+    shown = loading.shown()
+    card = shown.card
     st.header(f"Line report: {card.line.name}")
+    if shown.note:
+        st.markdown(shown.note)
     evidence = loading.evidence_at_hand(card)
     if evidence is None:
         _offer_measuring(card)
         return
 
     costs, limit = _sliders(card)
-    card_written = stamp(BUNDLE / CARD)
+    card_file = shown.folder / CARD
     found = _operation(
-        card_written,
+        (str(card_file), stamp(card_file)),
         costs.model_dump_json(),
         limit,
         evidence,
@@ -108,7 +102,7 @@ def main() -> None:
     )
     _show_operation(found, evidence, card, costs)
     _show_scores(found, evidence)
-    _show_running(card)
+    show_running(card)
     _show_trials(card)
     _show_findings()
 
@@ -205,12 +199,12 @@ def _show_operation(
 
     labels = [evidence.labels[part_id] for part_id in evidence.parts]
     classes = by_class(labels, found.verdicts, card.line)
-    st.dataframe(classes, hide_index=True, height="content")
+    show_table(classes, height="content")
     _show_limit(found.point.limit)
 
-    st.dataframe(cost_table(found.report), hide_index=True, width="content")
+    show_table(cost_table(found.report), width="content")
     thresholds = threshold_table(found.settings, card)
-    st.dataframe(thresholds, hide_index=True, width="content", placeholder=ABSENT)
+    show_table(thresholds, width="content", placeholder=ABSENT)
     for advice in found.report.advice:
         st.markdown(f"Would help: {advice}.")
 
@@ -270,7 +264,7 @@ def _show_scores(found: Operation, evidence: Evidence) -> None:
     )
     st.markdown("Of parts with this fused score, so many are defective:")
     table = reliability(rows, found.settings.line.normal).rename(columns=RELIABILITY)
-    st.dataframe(table.round(DECIMALS), hide_index=True, height="content")
+    show_table(table.round(DECIMALS), height="content")
     st.caption(
         "A score that means what it says has its mean between *at least* and *at most*, one-sided "
         "95 % bounds of the share."
@@ -310,43 +304,6 @@ def _histogram(
     return (bars + rules).properties(height=CHART_PX)
 
 
-def _show_running(card: Card) -> None:
-    st.subheader("The service, day by day")
-    if not (VERDICTS / FILE).is_file():
-        st.info("Nothing is logged yet: `make serve` writes `verdicts/`.")
-        return
-
-    counts = daily_verdicts(VERDICTS, card.line.name, n_days=N_DAYS)
-    st.dataframe(running(counts), hide_index=True)
-    st.caption(f"The last {N_DAYS} days up to the last part.")
-    _show_watched()
-
-
-def _show_watched() -> None:
-    """Running rates and drift, as the watch has found them."""
-    st.markdown("**Running rates and drift**")
-    if not WATCHED.is_file():
-        st.info(
-            "Nobody has looked yet: `make watch` holds what the service sees against what it saw "
-            "before, and its verdicts against what people said of the parts."
-        )
-        return
-
-    found = read_json(WATCHED)
-    st.markdown(watched_sentence(found))
-    st.dataframe(rates(found), hide_index=True)
-    if found["alarms"]:
-        st.dataframe(drift(found), hide_index=True)
-        st.caption(
-            "Where the change is meant, `python -m pipelines.watch --accept REASON` makes the new "
-            "level the usual one."
-        )
-    st.caption(
-        "Rates hold where the checked parts of a verdict were drawn without looking; *at most* is "
-        "a one-sided 95 % bound. `make watch` looks anew."
-    )
-
-
 def _show_trials(card: Card) -> None:
     """What the line did with parts and defects that were held back, where that was tried."""
     st.subheader("Parts and defects never seen")
@@ -356,7 +313,7 @@ def _show_trials(card: Card) -> None:
         found = read_json(EVIDENCE)
         st.markdown(evidence_sentence(found))
         table = evidence_table(found, card.line.normal)
-        st.dataframe(table, hide_index=True, height="content", placeholder=ABSENT)
+        show_table(table, height="content", placeholder=ABSENT)
         _note_age(found, card, "make evidence")
     if DRILL.is_file():
         found = read_json(DRILL)
@@ -364,12 +321,11 @@ def _show_trials(card: Card) -> None:
         table = drill_table(found, card.line)
         scores = [name for name in table if str(name).startswith(AUROC)]
         verdicts = table.drop(columns=scores)
-        st.dataframe(verdicts, hide_index=True, height="content")
+        show_table(verdicts, height="content")
         st.markdown("How well each score tells them from the normal parts, as AUROC:")
         aurocs = table[[NEVER_SHOWN, *scores]]
-        st.dataframe(
+        show_table(
             aurocs.rename(columns=lambda name: str(name).removeprefix(AUROC)),
-            hide_index=True,
             height="content",
             placeholder=ABSENT,
         )
@@ -391,13 +347,13 @@ def _show_findings() -> None:
 
 @st.cache_data(max_entries=MAX_POINTS, show_spinner="Choosing thresholds")
 def _operation(
-    stamp: int,
+    stamps: tuple[str, int],
     costs: str,
     limit: float | None,
     _evidence: Evidence,
     _card: Card,
 ) -> Operation:
-    """The operating point; the card's time, costs and limit are the cache's key."""
+    """The operating point; the card's place and time, costs and limit are the cache's key."""
     parsed = Costs.model_validate_json(costs)
     return operation(_evidence, _card, parsed, limit)
 

@@ -6,6 +6,7 @@ from dashboard import errors, loading
 from dashboard.explorer.page import COLUMNS, choose_version, headline
 from dashboard.explorer.views import score_table
 from dashboard.pictures import crop_and_heat, frame_of, heat_scale, jpeg, marked_frame
+from dashboard.tables import show_table
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import Card
 from inspection.runtime.heat_recipes import heat_recipe
@@ -59,7 +60,7 @@ def _show_view(view: View, seen: ViewOutputs, judged: ViewVerdict, card: Card) -
     left.caption("Boxes: :orange[found defect], :gray[crops]")
     with right:
         _show_heat(seen, judged, card)
-    st.dataframe(score_table(judged, card), hide_index=True, placeholder="-")
+    show_table(score_table(judged, card), placeholder="-")
 
 
 def _show_heat(seen: ViewOutputs, judged: ViewVerdict, card: Card) -> None:

@@ -8,13 +8,10 @@ from dashboard.places import VERDICTS, file_name
 from dashboard.review.box_editor import begin_key, drafts
 from dashboard.review.decisions import Vote
 from dashboard.review.draft import Draft
+from dashboard.review.feedback import settle
 from dashboard.review.journal import Journal
-from dashboard.review.labels import VAGUE
 from dashboard.review.queue import Item, waits_for
-from inspection.curation.reviews import EXCLUDED
 from inspection.errors import InspectionError
-from inspection.runtime.pictures import now
-from inspection.runtime.verdict_log import Feedback, VerdictLog
 
 TO_DO, DECIDED, EVERYTHING = "to decide", "decided", "everything"
 
@@ -38,11 +35,9 @@ def save_boxes(item: Item, journal: Journal, reviewer: str, draft: Draft) -> Non
 def decide(item: Item, journal: Journal, reviewer: str, answer: str) -> None:
     """Write what is said of a label; the next view follows where nothing else is asked of it."""
     note = st.session_state.get("note", "")
-    is_class = answer not in (VAGUE, EXCLUDED)
     try:
-        if item.request_id and is_class:
-            _give_feedback(item, answer, reviewer, note)
-        journal.decide(item.image_sha256, answer, reviewer, note)
+        journal.decide(item.image_sha256, answer, reviewer, note, item.request_id)
+        settle(journal, VERDICTS)
     except InspectionError as error:
         st.session_state["problem"] = str(error)
         return
@@ -58,6 +53,7 @@ def undo(journal: Journal, reviewer: str) -> None:
     """Take the reviewer's last decision back, and show the view that it was about."""
     try:
         sha256 = journal.undo(reviewer)
+        settle(journal, VERDICTS)
     except InspectionError as error:
         st.session_state["problem"] = str(error)
         return
@@ -103,20 +99,3 @@ def _is_asked(journal: Journal, sha256: str, reviewer: str) -> bool:
     """Whether an image still waits for this reviewer."""
     votes = by_image(journal.votes())
     return waits_for(reviewer, votes.get(sha256, []))
-
-
-def _give_feedback(item: Item, answer: str, reviewer: str, note: str) -> None:
-    """The answer about a picture that is not in the data: `take_feedback` brings both there."""
-    log = VerdictLog(VERDICTS)
-    feedback = Feedback(
-        given_at=now(),
-        request_id=item.request_id,
-        part_id=None,
-        label=answer,
-        reviewer=reviewer,
-        note=note,
-    )
-    try:
-        log.add_feedback(feedback)
-    finally:
-        log.close()

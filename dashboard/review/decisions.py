@@ -18,6 +18,7 @@ class Decision:
 
     `answer` about LABEL is a class, EXCLUDED or VAGUE; about BOXES it is a cell of the manifest,
     as `boxes_cell` writes it. It is empty where the line `undoes` another, by its number.
+    `request_id` names the verdict that was decided about, where the picture is the service's.
     """
 
     number: int
@@ -28,10 +29,15 @@ class Decision:
     note: str
     undoes: int | None = None
     about: str = LABEL
+    request_id: str = ""
 
     def line(self) -> str:
         """The line of the journal, without its end."""
-        return json.dumps(self.__dict__, ensure_ascii=False)
+        fields = dict(self.__dict__)
+        if not self.request_id:
+            # most lines are about the data, and stay as they have always been
+            del fields["request_id"]
+        return json.dumps(fields, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -90,17 +96,22 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def standing(lines: Sequence[Decision]) -> list[Vote]:
+    """What each reviewer says of each image, by what it is about."""
+    return [vote_of(one) for one in standing_decisions(lines)]
+
+
+def standing_decisions(lines: Sequence[Decision]) -> list[Decision]:
     """The last decision of each reviewer on each image, by what it is about, if not taken back."""
     undone = {one.undoes for one in lines if one.undoes is not None}
-    votes: dict[tuple[str, str, str], Vote] = {}
+    found: dict[tuple[str, str, str], Decision] = {}
     for one in lines:
         # rows by hand have no number yet, but 0
         is_undone = one.number != 0 and one.number in undone
         if one.undoes is not None or is_undone:
             continue
         key = (one.image_sha256, one.about, one.reviewer.casefold())
-        votes[key] = vote_of(one)
-    return list(votes.values())
+        found[key] = one
+    return list(found.values())
 
 
 def last_of(lines: Sequence[Decision], reviewer: str) -> Decision | None:

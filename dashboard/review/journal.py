@@ -51,8 +51,8 @@ class Journal:
 
     def __init__(self, line: Line, known: Collection[str], places: Places) -> None:
         """`known` are the hashes of the images in the data: the tables hold no others."""
+        self.known = frozenset(known)
         self._line = line
-        self._known = frozenset(known)
         self._places = places
         self._tables: dict[Path, Table] = {
             places.labels: LabelTable(line),
@@ -64,17 +64,34 @@ class Journal:
         lines = read_journal(self._places.journal)
         return standing([*lines, *self._by_hand(lines)])
 
+    def decisions(self) -> list[Decision]:
+        """The lines of the journal, oldest first."""
+        return read_journal(self._places.journal)
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Nobody else decides within."""
+        return locked(self._places.lock, HOLDER, WAIT_S)
+
     def decide(
-        self, image_sha256: str, answer: str, reviewer: str, note: str = ""
+        self,
+        image_sha256: str,
+        answer: str,
+        reviewer: str,
+        note: str = "",
+        request_id: str = "",
     ) -> None:
-        """Add a decision about a label; on the disk when this returns. Raises InspectionError."""
+        """Add a decision about a label; on the disk when this returns. Raises InspectionError.
+
+        `request_id` names the verdict where the picture is the service's.
+        """
         if answer not in (*self._line.classes, EXCLUDED, VAGUE):
             classes = ", ".join(self._line.classes)
             raise InspectionError(
                 f"answer: {answer!r} is none; use one of {classes}, "
                 f"{EXCLUDED} or {VAGUE}"
             )
-        self._write(Vote(image_sha256, answer, _name(reviewer), _note(note)))
+        vote = Vote(image_sha256, answer, _name(reviewer), _note(note))
+        self._write(vote, request_id)
 
     def draw(
         self,
@@ -95,13 +112,17 @@ class Journal:
         self._write(Vote(image_sha256, drawn, _name(reviewer), _note(note), BOXES))
 
     def undo(self, reviewer: str) -> str:
-        """Take back the reviewer's last decision; the image that it was about, '' without one."""
+        """Take back the reviewer's last decision; the image that it was about, '' without one.
+
+        Raises InspectionError where what was decided is in the data already.
+        """
         name = _name(reviewer)
-        with self._locked():
+        with self.locked():
             lines = read_journal(self._places.journal)
             last = last_of(lines, name)
             if last is None:
                 return ""
+            self._require_not_taken(last)
             taken = Vote(last.image_sha256, "", name, "", last.about)
             self._append(lines, [_decision(taken, undoes=last.number)])
             self._save_tables()
@@ -109,11 +130,11 @@ class Journal:
 
     def sync(self) -> None:
         """Make the tables as the journal has them, where a killed process left them behind."""
-        with self._locked():
+        with self.locked():
             self._save_tables()
 
-    def _write(self, new: Vote) -> None:
-        with self._locked():
+    def _write(self, new: Vote, request_id: str = "") -> None:
+        with self.locked():
             lines = read_journal(self._places.journal)
             # what stands in a table of this image comes first: the new word is the last one
             subject = (new.image_sha256, new.about)
@@ -121,11 +142,21 @@ class Journal:
             for one in self._by_hand(lines):
                 if (one.image_sha256, one.about) == subject:
                     earlier.append(one)
-            self._append(lines, [*earlier, _decision(new)])
+            decision = replace(_decision(new), request_id=request_id)
+            self._append(lines, [*earlier, decision])
             self._save_tables()
 
-    def _locked(self) -> AbstractContextManager[None]:
-        return locked(self._places.lock, HOLDER, WAIT_S)
+    def _require_not_taken(self, last: Decision) -> None:
+        """Refuse to take back what `take_feedback` has made of a picture since the last run."""
+        if not last.request_id or last.image_sha256 in self.known:
+            return
+        rows = read_rows(self._places.labels, LabelTable.columns)
+        if any(row[0] == last.image_sha256 for row in rows):
+            raise InspectionError(
+                f"undo: the picture is in the data since ({self._places.labels} has its row); "
+                "run `dvc repro` and decide anew, or take all of the last step back by "
+                "`python -m pipelines.take_feedback --undo`"
+            )
 
     def _append(self, lines: Sequence[Decision], new: Sequence[Decision]) -> None:
         """Add decisions with one write, numbered, and wait until they are on the disk."""
@@ -164,7 +195,7 @@ class Journal:
         lines = read_journal(self._places.journal)
         for path, table in self._tables.items():
             rows: list[Row] = read_rows(path, table.columns)
-            wanted = wanted_rows(lines, rows, self._known, table)
+            wanted = wanted_rows(lines, rows, self.known, table)
             if wanted != rows:
                 write_text(path, text_of(wanted, table.columns))
 

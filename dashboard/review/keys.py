@@ -39,13 +39,7 @@ def show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
             args=(EXCLUDED,),
             disabled=off,
         )
-        st.button(
-            "Undo",
-            shortcut="U",
-            on_click=actions.undo,
-            args=(journal, reviewer),
-            disabled=off,
-        )
+        offer_undo(journal, reviewer)
         _show_boxes_key(item)
     st.text_input(
         "Note",
@@ -53,6 +47,22 @@ def show_keys(item: Item, journal: Journal, line: Line, reviewer: str) -> None:
         placeholder="Note to the next decision (optional)",
         label_visibility="collapsed",
     )
+    show_outcome()
+
+
+def offer_undo(journal: Journal, reviewer: str) -> None:
+    """What takes the reviewer's last decision back."""
+    st.button(
+        "Undo",
+        shortcut="U",
+        on_click=actions.undo,
+        args=(journal, reviewer),
+        disabled=not reviewer,
+    )
+
+
+def show_outcome() -> None:
+    """What became of the key that was pressed last."""
     if problem := st.session_state.pop("problem", ""):
         st.error(problem)
     if done := st.session_state.pop("done", ""):

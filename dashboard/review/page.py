@@ -8,8 +8,8 @@ import streamlit as st
 
 from dashboard import address, errors, loading
 from dashboard.places import (
-    BUNDLE,
     RAW_MANIFEST,
+    VERDICTS,
     file_name,
 )
 from dashboard.review import actions, looks
@@ -18,12 +18,12 @@ from dashboard.review.box_editor import BoxEditor
 from dashboard.review.boxes import BoxTable
 from dashboard.review.decisions import BOXES, Vote, about
 from dashboard.review.effects import Effects, effects
+from dashboard.review.feedback import settle
 from dashboard.review.journal import Journal, Places
-from dashboard.review.keys import OPEN, show_keys
+from dashboard.review.keys import OPEN, offer_undo, show_keys, show_outcome
 from dashboard.review.labels import LabelTable
 from dashboard.review.queue import (
     KINDS,
-    SERVICE_REVIEW,
     Item,
     spoken,
     state,
@@ -31,9 +31,9 @@ from dashboard.review.queue import (
 )
 from dashboard.review.tables import read_rows
 from dashboard.review.waiting import waiting_items
+from dashboard.tables import show_table
 from dashboard.versions import Version
 from inspection.line import Line
-from inspection.runtime.bundle import read_card
 from inspection.storage import read_table
 
 PLACES = Places()
@@ -50,19 +50,26 @@ def main() -> None:
     manifest = loading.clean_manifest()
     raw = read_table(RAW_MANIFEST)
     journal = Journal(line, set(raw["image_sha256"]), PLACES)
+    # a process killed between the journal and the log has left the log behind
+    settle(journal, VERDICTS)
     votes = actions.by_image(journal.votes())
-    items = waiting_items(line, manifest, votes)
+    items = waiting_items(line, manifest, votes, journal.decisions())
 
     with st.sidebar:
         reviewer, chosen = _choice(items, votes)
         _offer_errors()
     _progress(items, votes, reviewer)
+    if note := loading.shown().note:
+        st.caption(note)
     if not reviewer:
         st.info(
             "Say who decides: your name stands beside every decision. Field *Reviewer*, left."
         )
     if not chosen:
         _nothing_left(items)
+        # the last decision of a list can be taken back like all before it
+        offer_undo(journal, reviewer)
+        show_outcome()
     else:
         item = _current(chosen)
         of_item = votes.get(item.image_sha256, [])
@@ -72,8 +79,7 @@ def main() -> None:
 
 def _offer_errors() -> None:
     """Where there are no scores out of fold: measure val by the assembled bundle, once."""
-    card = read_card(BUNDLE)
-    if loading.evidence_at_hand(card) is not None:
+    if loading.evidence_at_hand(loading.shown().card) is not None:
         return
 
     is_val = loading.views()["fold"] == "val"
@@ -222,8 +228,9 @@ def _show(
     is_suggested = item.suggested not in ("", item.label)
     against = f", {item.suggested}?" if is_suggested else ""
     held = " · held until decided" if item.held else ""
-    # of what the service sent to review nobody has said anything yet
-    said = "judged" if item.kind == SERVICE_REVIEW else "labelled"
+    # what the service sent to review has no label, but what it was judged to be
+    is_judged = bool(item.request_id) and item.kind != "feedback"
+    said = "judged" if is_judged else "labelled"
     st.subheader(f"{KINDS[item.kind]}: {said} {item.label}{against}")
     st.markdown(f"{_plain(item.reason)}{held}")
     if votes:
@@ -255,7 +262,7 @@ def _show_effects(raw: pd.DataFrame, manifest: pd.DataFrame, line: Line) -> None
         if not found:
             return
 
-        st.dataframe(found.counts, hide_index=True, width="content")
+        show_table(found.counts, width="content")
         st.text("\n".join(_lines(found)))
 
 

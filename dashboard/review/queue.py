@@ -16,20 +16,24 @@ from inspection.boxes import parse_boxes
 from inspection.curation.reviews import EXCLUDED
 from inspection.line import Line
 from inspection.runtime.bundle import Settings
+from inspection.runtime.detectors import FUSED
 from inspection.runtime.pictures import picture_path
 from inspection.runtime.verdict_log import Feedback, LoggedPart, LoggedView
 
 # A label that something else is likelier than.
 SUSPECT = "suspect"
+# A defective part that keeps normal ones from passing.
+HARDEST = "hardest"
 # What the service judged, and nobody has said anything of.
 SERVICE_REVIEW = "service_review"
 # Kinds in the order of what an answer moves: what reviewers disagree on waits for a third person
 # alone, and may be in no other list any more (a label that is settled takes its view off the
-# suspects, and its boxes may be disputed); an error on an unseen part moves a threshold; a view in
-# conflict is held and returns to training; a suspect is one label among many; what the service saw
-# enters with the next lot of feedback.
+# suspects, and its boxes may be disputed); what holds a threshold moves it furthest, and an error
+# on an unseen part moves it; a view in conflict is held and returns to training; a suspect is one
+# label among many; what the service saw enters with the next lot of feedback.
 KINDS = {
     "disagreement": "Reviewers disagree",
+    HARDEST: "Holds the threshold",
     "escape": "Escapes",
     "overkill": "Overkill",
     "box_conflict": "Box against label",
@@ -49,6 +53,8 @@ NOT_SCORED = 0.5
 class Item:
     """A view to decide about, and why. `score` 0..1 is how likely its label is wrong.
 
+    `beyond` says how far the fused score of its part lies on the wrong side of the threshold that
+    its label should not cross, where that is what is asked about: less than 0 on the right side.
     `suggested` is the class that speaks against the label, '' without one. `request_id` names the
     service's verdict where the picture is not in the data; its answer becomes feedback.
     """
@@ -64,6 +70,7 @@ class Item:
     boxes: str = "[]"
     held: bool = False
     request_id: str = ""
+    beyond: float | None = None
 
 
 def read_issues(file: Path) -> pd.DataFrame:
@@ -106,6 +113,7 @@ def from_errors(
     normal = settings.line.normal
     found = []
     verdicts = evidence.verdicts(settings)
+    fused = evidence.fused_scores(settings)
     for part_id, verdict in zip(evidence.parts, verdicts, strict=True):
         label = evidence.labels[part_id]
         kind = _error(label, verdict, normal)
@@ -123,16 +131,29 @@ def from_errors(
             reason=f"{kind} {evidence.where}: part {part_id}, labelled {label}, is {what}",
             score=NOT_SCORED,
         )
-        found.append(item)
+        crossed = beyond(kind, fused[part_id], settings)
+        found.append(replace(item, beyond=crossed))
     return found
+
+
+def beyond(kind: str, fused: float, settings: Settings) -> float:
+    """How far a fused score lies past the threshold that is in question, 0..1.
+
+    Of a good part that is the one above which it is rejected, of a defective part the one below
+    which it passes.
+    """
+    limits = settings.thresholds[FUSED]
+    if kind == "overkill":
+        return fused - limits.reject_above
+    return limits.accept_below - fused
 
 
 def from_votes(
     votes: Mapping[str, Sequence[Vote]], manifest: pd.DataFrame, data: Path
 ) -> list[Item]:
     """The views of which reviewers disagree about the label or the boxes; votes by image."""
-    disputed = [sha256 for sha256, some in votes.items() if state(some) == "disputed"]
-    is_disputed = manifest["image_sha256"].isin(disputed)
+    asked = [sha256 for sha256, some in votes.items() if state(some) == "disputed"]
+    is_disputed = manifest["image_sha256"].isin(asked)
     found = []
     for row in manifest[is_disputed].itertuples():
         of_image = votes[str(row.image_sha256)]
@@ -144,6 +165,17 @@ def from_votes(
             score=NOT_SCORED,
         )
         found.append(item)
+    return found
+
+
+def disputed(items: Sequence[Item], votes: Mapping[str, Sequence[Vote]]) -> list[Item]:
+    """Of these, as what reviewers disagree about, those on whose label they do; votes by image."""
+    found = []
+    for item in items:
+        of_image = votes.get(item.image_sha256, ())
+        if state(of_image) == "disputed":
+            reason = _disagreement(of_image)
+            found.append(replace(item, kind="disagreement", reason=reason))
     return found
 
 
@@ -222,12 +254,17 @@ def _deciding_view(part: LoggedPart) -> LoggedView | None:
 
 
 def merged(items: Iterable[Item]) -> list[Item]:
-    """One item per image: of the kind that moves most, with all its reasons; in that order."""
+    """One item per image: of the kind that moves most, with all its reasons; in that order.
+
+    Of one kind the part comes first whose score lies furthest beyond its threshold: if its label is
+    wrong, the threshold has most room without it. Where no threshold is in question, the most
+    suspicious label comes first.
+    """
     order = list(KINDS)
 
     def rank(one: Item) -> tuple[int, float]:
-        # of one kind the most suspicious label first
-        return order.index(one.kind), -one.score
+        first = one.score if one.beyond is None else one.beyond
+        return order.index(one.kind), -first
 
     by_image: dict[str, Item] = {}
     for item in sorted(items, key=rank):
@@ -287,8 +324,8 @@ def _disputed(votes: Sequence[Vote]) -> list[str]:
 
 def _disagreement(votes: Sequence[Vote]) -> str:
     names = {LABEL: "the label", BOXES: "the boxes"}
-    disputed = [names[one] for one in _disputed(votes)]
-    what = " and ".join(disputed)
+    unsettled = [names[one] for one in _disputed(votes)]
+    what = " and ".join(unsettled)
     return f"not settled: {what}"
 
 

@@ -6,12 +6,12 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import loading
-from dashboard.places import BUNDLE, DATA, ISSUES, MANIFEST, VERDICTS, stamp
-from dashboard.review.decisions import Vote
-from dashboard.review.doubts import from_doubts
+from dashboard.places import DATA, ISSUES, MANIFEST, VERDICTS, stamp
+from dashboard.review.decisions import Decision, Vote
+from dashboard.review.feedback import of_others
 from dashboard.review.queue import (
     Item,
-    from_errors,
+    disputed,
     from_issues,
     from_link,
     from_log,
@@ -19,8 +19,8 @@ from dashboard.review.queue import (
     merged,
     read_issues,
 )
+from dashboard.review.unseen import from_unseen
 from inspection.line import Line
-from inspection.runtime.bundle import read_card
 from inspection.runtime.verdict_log import FILE, read_doubtful, read_feedback
 
 # Of the service's doubtful parts the latest are offered: more than a person looks at in a day.
@@ -28,13 +28,19 @@ MAX_LOGGED = 500
 
 
 def waiting_items(
-    line: Line, manifest: pd.DataFrame, votes: Mapping[str, Sequence[Vote]]
+    line: Line,
+    manifest: pd.DataFrame,
+    votes: Mapping[str, Sequence[Vote]],
+    decisions: Sequence[Decision],
 ) -> list[Item]:
-    """Everything that waits for a person, and the view that a link names."""
+    """Everything that waits for a person, and the view that a link names.
+
+    `votes` are by image, `decisions` the lines of the journal that they come from.
+    """
     found = list(_of_data(stamp(ISSUES), stamp(MANIFEST), manifest))
     found += _errors(manifest)
     found += from_votes(votes, manifest, DATA)
-    found += _of_service(line, manifest)
+    found += _of_service(line, manifest, votes, decisions)
 
     # a link may name a view that nobody doubts; it is shown all the same
     asked = st.session_state.get("item") or st.query_params.get("item", "")
@@ -44,28 +50,35 @@ def waiting_items(
     return merged(found)
 
 
-def _of_service(line: Line, manifest: pd.DataFrame) -> list[Item]:
-    """What the service's log doubts; nothing where it has not run."""
+def _of_service(
+    line: Line,
+    manifest: pd.DataFrame,
+    votes: Mapping[str, Sequence[Vote]],
+    decisions: Sequence[Decision],
+) -> list[Item]:
+    """What the service's log doubts; nothing where it has not run.
+
+    What the desk said itself answers no doubt before the picture is in the data: it can be taken
+    back, and another person may say otherwise.
+    """
     if not (VERDICTS / FILE).is_file():
         return []
 
     known = dict.fromkeys(manifest["image_sha256"], "")
-    said = read_feedback(VERDICTS)
+    said = of_others(read_feedback(VERDICTS), decisions)
     parts = read_doubtful(VERDICTS, line.name, at_most=MAX_LOGGED)
-    return from_log(parts, said, line, known, VERDICTS)
+    found = from_log(parts, said, line, known, VERDICTS)
+    return [*found, *disputed(found, votes)]
 
 
 def _errors(manifest: pd.DataFrame) -> list[Item]:
-    """Errors and doubts on parts that the assembled bundle's models have not seen, where these
-    have been measured."""
-    card = read_card(BUNDLE)
+    """What holds the thresholds, errors and doubts on parts that the model of `loading.shown` has
+    not seen, where these have been measured."""
+    card = loading.shown().card
     found = loading.evidence_at_hand(card)
     if found is None:
         return []
-    return [
-        *from_errors(found, card, manifest, DATA),
-        *from_doubts(found, card, manifest, DATA),
-    ]
+    return from_unseen(found, card, manifest, DATA)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

@@ -17,6 +17,7 @@ from dashboard.study.tables import (
     sentences,
     share_table,
 )
+from dashboard.tables import show_table
 from inspection.runtime.bundle import CARD, read_card
 from inspection.storage import read_json
 
@@ -47,7 +48,7 @@ def main() -> None:
     _show_changes(found)
     # two tables: one of all columns is wider than a page of 1024 px
     for table in (share_table(found), class_table(found)):
-        st.dataframe(table, hide_index=True, height="content")
+        show_table(table, height="content")
     st.caption(
         "macro-F1 by part, with its one-sided 95 % bound. Shares of heat are means over views; "
         "each end of an interval holds with 95 % confidence, by drawing parts anew."

@@ -8,7 +8,7 @@ is that in which they were added; times are only told, for a clock may be set ba
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from inspection.line import Frozen
 from inspection.runtime.detectors import Thresholds
 
 FILE = "verdicts.db"
+# No class is called so, and `POST /feedback` refuses it.
+WITHDRAWN = ""
 SCHEMA_VERSION = 2
 # Another process holds the write lock for the milliseconds of its commit; one that holds it for
 # seconds is stuck, and an answer must not wait for it.
@@ -151,7 +153,10 @@ class LoggedPart(Frozen):
 
 
 class Feedback(Frozen):
-    """What a part really was, said by a person; for one request, or for all of a part."""
+    """What a part really was, said by a person; for one request, or for all of a part.
+
+    With the label WITHDRAWN it takes back what this reviewer said of the same at the same time.
+    """
 
     given_at: str
     request_id: str | None
@@ -221,7 +226,7 @@ class VerdictLog:
             return list(_parts(self._connection, "part_id = ?", [part_id]))
 
     def feedback_on(self, part_id: str) -> list[Feedback]:
-        """What people said of a part or of one of its requests, oldest first."""
+        """What people said of a part or of one of its requests and stands, oldest first."""
         query = (
             "SELECT given_at, request_id, part_id, label, reviewer, note FROM feedback WHERE "
             "part_id = ?1 OR request_id IN (SELECT request_id FROM parts WHERE part_id = ?1) "
@@ -229,7 +234,7 @@ class VerdictLog:
         )
         with self._lock:
             rows = self._connection.execute(query, [part_id]).fetchall()
-        return [Feedback(**dict(row)) for row in rows]
+        return _standing(rows)
 
     def kept(self) -> list[tuple[str, int]]:
         """Hash and size of each picture that is kept, oldest first."""
@@ -323,13 +328,26 @@ def last_request(folder: Path) -> str:
 
 
 def read_feedback(folder: Path, *, since: str = "") -> list[Feedback]:
-    """What people said from a time on (ISO 8601, UTC), in the order in which they said it."""
+    """What people said from a time on (ISO 8601, UTC) and have not taken back, in the order in
+    which they said it."""
     query = (
         "SELECT given_at, request_id, part_id, label, reviewer, note FROM feedback "
         "WHERE given_at >= ? ORDER BY number"
     )
     with closing(_read_only(folder)) as connection:
-        return [Feedback(**dict(row)) for row in connection.execute(query, [since])]
+        return _standing(connection.execute(query, [since]))
+
+
+def _standing(rows: Iterable[sqlite3.Row]) -> list[Feedback]:
+    """The words that were not taken back; what is said again after that stands again."""
+    words: dict[tuple[str, str | None, str | None, str], Feedback] = {}
+    for row in rows:
+        word = Feedback(**dict(row))
+        key = (word.given_at, word.request_id, word.part_id, word.reviewer)
+        words.pop(key, None)
+        if word.label != WITHDRAWN:
+            words[key] = word
+    return list(words.values())
 
 
 def _opened(path: Path) -> sqlite3.Connection:

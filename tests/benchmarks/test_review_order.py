@@ -10,7 +10,9 @@ from ruamel.yaml import YAML
 from benchmarks.review_order import Bench, looks_for, main, report, share_of_gain
 from inspection.curation.label_issues import ISSUE_COLUMNS
 from inspection.evaluation.costs import Costs
+from inspection.evaluation.part_scores import OUT_OF_FOLD
 from inspection.storage import write_table
+from tests.bundles import make_bundle
 from tests.labelled_views import LINE, views
 from tests.pictures import SIZE_PX, part, put
 
@@ -108,3 +110,23 @@ def test_the_command_reads_a_line_its_suspects_and_its_truth(
     by_desk = capsys.readouterr().out.splitlines()[3]
     # the suspect is the first look, and one of the two wrong labels
     assert by_desk.split()[6:10] == ["1", "of", "2", "1"]
+
+    train(clean)
+    monkeypatch.setattr(sys, "argv", ["review_order", *words, "--trained"])
+    main()
+    by_desk = capsys.readouterr().out.splitlines()[3]
+    # the ten good parts that are rejected for certain come before the two that are misnamed
+    assert by_desk.split()[6:10] == ["1", "of", "2", "11"]
+
+
+def train(clean: pd.DataFrame) -> None:
+    """A bundle and scores out of fold: every part is a slide, the first two a little less so."""
+    make_bundle(Path("models/bundle"))
+    rows = clean[["view_id", "path", "part_id"]]
+    write_table(Path("artifacts/folds/folds.parquet"), rows[["view_id"]].assign(fold="train"))
+    is_first = rows["part_id"].isin(["p0", "p1"])
+    # log-odds against normal that the fused score tells apart: it ends at one in a million
+    slide = np.where(is_first, 4.0, 6.0)
+    values = {"value_0": 0.0, "value_1": -9.0, "value_2": slide}
+    write_table(Path("artifacts/classifier") / OUT_OF_FOLD, rows.assign(**values))
+    write_table(Path("artifacts/anomaly/rivet") / OUT_OF_FOLD, rows.assign(value_0=-9.0))

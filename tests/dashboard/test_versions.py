@@ -2,9 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.registered import Registered
 from dashboard.versions import named, versions
 from inspection.errors import InspectionError
+from inspection.runtime.bundle import CARD
 from inspection.runtime.releases import promote, release
+from inspection.storage import sha256_of
 from tests.bundles import make_bundle
 
 
@@ -47,6 +50,26 @@ def test_a_release_of_the_bundle_is_named_as_the_one_assembled_last(
     promote(releases, "line-1")
     found = versions(releases, bundle)
     assert [str(one) for one in found] == ["line-1 (champion)", "line-2 (assembled last)"]
+
+
+def test_challenger_and_previous_are_named_as_the_registry_has_them(
+    folders: tuple[Path, Path],
+) -> None:
+    releases, bundle = folders
+    registered = []
+    for number, alias in ((1, "previous"), (2, "champion"), (3, "challenger")):
+        make_bundle(bundle, version=f"v{number}")
+        card = sha256_of(bundle / CARD)
+        registered.append(Registered(str(number), f"line-{number}", card, (alias,)))
+        if number < 3:
+            release(bundle, releases, f"line-{number}")
+    promote(releases, "line-2")
+    found = versions(releases, bundle, registered)
+    assert [str(one) for one in found] == [
+        "line-2 (champion)", "v3 (challenger, assembled last)", "line-1 (previous)",
+    ]  # fmt: skip
+    assert named(found, "challenger").name == "v3"
+    assert named(found, "previous").name == "line-1"
 
 
 def test_without_a_champion_the_bundle_leads(folders: tuple[Path, Path]) -> None:

@@ -19,6 +19,8 @@ import pytest
 from ruamel.yaml import YAML
 from starlette.testclient import TestClient
 
+from dashboard.registered import registered
+from dashboard.versions import versions
 from inspection.errors import InspectionError
 from inspection.runtime import bundle
 from inspection.runtime.bundle import CARD, verified
@@ -31,7 +33,8 @@ from pipelines.champions import HISTORY, RELEASES, Registry, usual_path
 from pipelines.evidence import judge
 from pipelines.promote import opened, promote, sync
 from pipelines.rollback import rollback
-from pipelines.status import status
+from pipelines.status import fetched, status
+from pipelines.status import main as status_command
 from serving.api import create_app
 from serving.champion import Champion
 from stages import tracking
@@ -165,6 +168,45 @@ def test_an_equal_challenger_is_promoted_and_rollback_brings_the_old_one_back(
     assert promote(by="Ada") == "refused"
     assert "by Grace: overkill on Monday" in promoted.tags("2")["gate_reason"]
     assert "rolled back" in status(promoted)
+
+
+def test_the_dashboard_knows_challenger_and_previous_and_what_is_in_the_registry_alone(
+    promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three versions the first served before, the second serves, the third challenges."""
+    project.register(monkeypatch, "b")
+    assert promote(by="Ada") == "promoted"
+    project.register(monkeypatch, "c")
+    seen = registered(RELEASES, project.root / "receipt.json")
+    assert [(one.number, one.aliases) for one in seen] == [
+        ("3", ("challenger",)), ("2", ("champion",)), ("1", ("previous",)),
+    ]  # fmt: skip
+
+    monkeypatch.setattr("sys.argv", ["status"])
+    status_command()
+    seen = registered(RELEASES, Path("no receipt"))
+    assert [(one.number, one.aliases) for one in seen] == [
+        ("3", ("challenger",)), ("2", ("champion",)), ("1", ("previous",)),
+    ]  # fmt: skip
+    roles = {one.name: one.role for one in versions(RELEASES, project.root / "bundle", seen)}
+    names = [promoted.tags(number)["release"] for number in "12"]
+    assert [roles[name] for name in names] == ["previous", "champion"]
+    assert "challenger, assembled last" in roles.values()
+
+
+def test_a_version_that_is_in_the_registry_alone_is_fetched_by_its_number(
+    promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.register(monkeypatch, "b")
+    folder = RELEASES / promoted.tags("2")["release"]
+    assert not folder.exists()
+    monkeypatch.setattr("sys.argv", ["status", "--fetch", "2"])
+    status_command()
+    assert verified(folder).version == "b"
+
+    for number in ("3", "b"):
+        with pytest.raises(InspectionError, match=f"has no version '{number}'"):
+            fetched(promoted, number)
 
 
 def test_under_load_promotion_and_rollback_serve_within_ten_seconds_and_nothing_fails(

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from inspection.errors import InspectionError
 from inspection.runtime.pictures import picture_path
+from inspection.runtime.verdict_log import WITHDRAWN, Feedback, VerdictLog
 from pipelines.take_feedback import DATA, MANIFEST, REVIEWS, TAKEN, planned, take, undo
 from serving.api import create_app
 from serving.champion import Champion
@@ -132,11 +133,33 @@ def test_the_last_word_counts_also_where_the_clock_was_set_back(
     monkeypatch.setattr("serving.feedback.now", lambda: "2026-11-25T12:00:00.000+00:00")
     digest = judged(client, content, part="A_17", label="slide")
     monkeypatch.setattr("serving.feedback.now", lambda: "2026-11-25T11:00:00.000+00:00")
-    (verdict,) = client.get("/parts/A_17").json()["verdicts"]
-    words = {"request_id": verdict["request_id"], "label": "dent", "reviewer": "Kim"}
+    words = {"request_id": request_of(client, "A_17"), "label": "dent", "reviewer": "Kim"}
     client.post("/feedback", json=words).raise_for_status()
 
     assert [one.row[:2] for one in planned().pictures] == [(digest, "dent")]
+
+
+def test_what_was_withdrawn_is_not_taken(client: TestClient) -> None:
+    """As the review desk withdraws: the same word without a label. What was said before counts."""
+    digest = judged(client, draw_jpeg("dent", seed=77), part="A_17", label="slide")
+    said = Feedback(
+        given_at="2026-11-25T12:00:00.000+00:00",
+        request_id=request_of(client, "A_17"),
+        part_id=None,
+        label="dent",
+        reviewer="Grace",
+    )
+    log = VerdictLog(VERDICTS)
+    log.add_feedback(said)
+    assert [one.row[:2] for one in planned().pictures] == [(digest, "dent")]
+    log.add_feedback(said.model_copy(update={"label": WITHDRAWN}))
+    log.close()
+    assert [one.row[:2] for one in planned().pictures] == [(digest, "slide")]
+
+
+def request_of(client: TestClient, part: str) -> str:
+    (verdict,) = client.get(f"/parts/{part}").json()["verdicts"]
+    return str(verdict["request_id"])
 
 
 def test_a_reviewer_whose_name_is_a_formula_is_text_in_the_reviews(client: TestClient) -> None:

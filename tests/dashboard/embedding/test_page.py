@@ -115,6 +115,15 @@ def test_neighbours_by_what_colours_the_points_are_told(page: AppTest) -> None:
     assert "whether the camera also tells the class" in captions(page)
 
 
+def test_points_are_coloured_by_time_and_neighbours_are_told_by_it(page: AppTest) -> None:
+    """Parts 1 and 2 are the first quarter of nine, 3 to 5 the second; nine is of test."""
+    run(page, colour="time")
+    measure(page)
+    assert page.segmented_control(key="colour").value == "time"
+    assert "has the same time, by the order of the parts for" in captions(page)
+    assert page.query_params["colour"] in ("time", ["time"])
+
+
 def test_what_the_shortcut_audit_says_of_clusters_is_told(
     page: AppTest, line_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from dashboard.embedding.atlas import Atlas
-from dashboard.embedding.plane import Area, agreement, plane, points_of
+from dashboard.embedding.plane import QUARTERS, Area, agreement, plane, points_of, quarters
 from inspection.errors import InspectionError
 
 
@@ -42,11 +42,21 @@ def test_a_point_has_the_verdict_and_the_fold_of_its_view_or_is_held() -> None:
     folds = pd.DataFrame({"view_id": ["v1"], "fold": ["val"]})
     atlas = Atlas(["b", "a"], np.zeros((2, 1), np.float32), ["reject", "pass"])
     found = points_of(atlas, np.array([[1, 2], [3, 4]], np.float32), manifest, folds)
-    columns = ["view_id", "number", "x", "y", "verdict", "fold", "camera"]
+    columns = ["view_id", "number", "x", "y", "verdict", "fold", "camera", "time"]
     assert found[columns].to_numpy().tolist() == [
-        ["v2", 0, 1, 2, "reject", "held", "not named"],
-        ["v1", 1, 3, 4, "pass", "val", "left"],
+        ["v2", 0, 1, 2, "reject", "held", "not named", "first quarter"],
+        ["v1", 1, 3, 4, "pass", "val", "left", "third quarter"],
     ]
+
+
+def test_the_time_of_a_part_is_the_quarter_that_its_number_lies_in() -> None:
+    """Eight parts, two in each quarter, of which the tenth and eleventh come after the ninth."""
+    part_ids = ["11", "2", "3", "10", "4", "9", "1", "5", "1"]
+    order = dict(zip(part_ids, quarters(part_ids), strict=True))
+    assert [order[part_id] for part_id in ("1", "2", "3", "4", "5", "9", "10", "11")] == [
+        one for one in QUARTERS for _ in range(2)
+    ]
+    assert quarters([]) == []
 
 
 def test_neighbours_are_counted_among_other_parts_only() -> None:

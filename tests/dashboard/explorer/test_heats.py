@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -44,6 +45,13 @@ def test_the_recipes_are_those_that_the_stage_tried(tmp_path: Path) -> None:
     )
     (recipe,) = recipes_of(tmp_path / "table.csv")
     assert (recipe.name, recipe.cold, recipe.hot) == ("layercam on stage2", 0, 2)
+
+
+def test_a_line_without_marks_has_no_recipes(tmp_path: Path) -> None:
+    """As stage evaluate_cam writes a table to which no placed defect has given a row."""
+    nothing = pd.DataFrame([])
+    nothing.to_csv(tmp_path / "table.csv", index=False)
+    assert recipes_of(tmp_path / "table.csv") == []
 
 
 def test_each_class_has_the_heat_of_its_own_map_on_the_cards_scale(card: Card) -> None:

@@ -169,6 +169,17 @@ def test_the_recipes_of_the_last_run_stand_beside_its_model_alone(
     assert "gradcam on stage2" not in app.selectbox(key="heat").options
 
 
+def test_a_line_whose_defects_nobody_has_placed_is_shown_by_the_deployed_heat(
+    app: AppTest, line_folder: Path
+) -> None:
+    table = line_folder / "artifacts/cam/table.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("\n")
+    app.run()
+    headline(app)
+    assert app.selectbox(key="heat").options == ["test-1, as deployed"]
+
+
 def test_the_champion_judges_unless_another_version_is_chosen(
     app: AppTest, line_folder: Path
 ) -> None:

@@ -144,6 +144,29 @@ def test_without_a_labelled_box_the_reason_is_wrong_on_the_edge_of_the_crop(
     assert looks_elsewhere(verdict, card, {}) is elsewhere
 
 
+@pytest.mark.parametrize(("column", "elsewhere"), [(4, True), (8, True), (9, False), (10, False)])
+def test_without_a_labelled_box_the_reason_is_wrong_off_the_outline_of_the_part(
+    card: Card, column: int, elsewhere: bool
+) -> None:
+    """The part is the right half of the crop, from pixel 80 on; heat may miss it by 4 pixels."""
+    right_half = ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0))
+    rod = card.line.regions["rod"].model_copy(update={"outline": right_half})
+    line = card.line.model_copy(update={"regions": {**card.line.regions, "rod": rod}})
+    heat = np.zeros((10, 20), np.float32)
+    heat[5, column] = 1  # the middle of its cell: 8 pixels a column, and 4
+    view = replace(
+        part_verdict("reject", "dent", 1.0).views[0],
+        windows={"rod": CropWindow(50, 40, 160, 80, (160, 80), turned=False)},
+        heat={"classifier": heat},
+    )
+    verdict = PartVerdict("reject", "dent", "", "a", [view])
+    assert looks_elsewhere(verdict, card.model_copy(update={"line": line}), {}) is elsewhere
+    assert not looks_elsewhere(verdict, card, {})
+    # a labelled box says where the defect is, wherever the outline ends
+    box = boxes_cell([LabelledBox("dent", Box(50 + 8 * column, 70, 8, 30), "drawn")])
+    assert not looks_elsewhere(verdict, card.model_copy(update={"line": line}), {"a": box})
+
+
 def test_a_good_part_that_is_held_back_is_right_for_no_reason(card: Card) -> None:
     heat = np.zeros((10, 20), np.float32)
     heat[0, 8] = 1

@@ -6,6 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from inspection.runtime.bundle import write_card
 from inspection.runtime.releases import promote, release
+from inspection.storage import write_json
 from tests.bundles import changed_thresholds, make_bundle
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -35,6 +36,20 @@ def test_with_one_version_it_says_how_a_second_one_is_made(page: AppTest) -> Non
     assert not page.exception
     assert "run `dvc repro`" in page.info[0].value
     assert "pipelines.promote" in page.info[1].value
+
+
+def test_what_is_in_the_registry_alone_is_named_with_the_command_that_fetches_it(
+    page: AppTest, line_folder: Path
+) -> None:
+    versions = [
+        {"number": "7", "release": "test-line-7", "card_sha256": "f00", "aliases": ["previous"]}
+    ]
+    write_json(line_folder / "models/releases/registry.json", {"versions": versions})
+    page.run()
+    assert not page.exception
+    (said,) = [one.value for one in page.caption if "In the registry" in one.value]
+    assert "7 (test-line-7, previous)" in said
+    assert "python -m pipelines.status --fetch 7" in said
 
 
 def test_parts_whose_verdict_changed_are_shown(page: AppTest, line_folder: Path) -> None:

@@ -6,10 +6,12 @@ from streamlit.testing.v1 import AppTest
 
 from inspection.monitoring.outcomes import Checked
 from inspection.monitoring.watching import Alarm
-from inspection.runtime.bundle import read_card
+from inspection.runtime.bundle import read_card, write_card
+from inspection.runtime.releases import promote, release
 from inspection.runtime.verdict import VERDICTS as PART_VERDICTS
 from inspection.runtime.verdict_log import VerdictLog
 from pipelines.watch import Watched, keep
+from tests.bundles import make_bundle
 from tests.dashboard.operating.test_trials import evidence
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -50,6 +52,37 @@ def test_val_is_measured_once_and_its_verdicts_are_counted(page: AppTest) -> Non
     assert sum(int(found[f"{verdict}, of 7"]) for verdict in ("pass", "review", "reject")) == 7
     assert not [one for one in page.button if one.label.startswith("Measure val")]
     assert "reviewing every part 0.300" in page.markdown[0].value
+
+
+def test_where_another_version_serves_one_sentence_says_which_is_shown(
+    page: AppTest, line_folder: Path
+) -> None:
+    releases, bundle = line_folder / "models/releases", line_folder / "models/bundle"
+    release(bundle, releases, "test-line-1")
+    promote(releases, "test-line-1")
+    measured(page)
+    assert not [one for one in page.markdown if "serves" in one.value]
+
+    make_bundle(bundle, version="newer")
+    page.run()
+    (said,) = [one.value for one in page.markdown if "serves" in one.value]
+    assert said.startswith("test-line-1 serves (bundle test-1).")
+    assert "are shown of bundle newer, which was assembled last" in said
+
+
+def test_the_card_of_the_champion_is_shown_where_it_is_the_model_of_the_scores(
+    page: AppTest, line_folder: Path
+) -> None:
+    """The same model, assembled at other costs: those of the card that serves are the first."""
+    releases, bundle = line_folder / "models/releases", line_folder / "models/bundle"
+    card = read_card(bundle)
+    serving = card.model_copy(update={"costs": {**card.costs, "escape_cost": 42.0}})
+    write_card(bundle, serving)
+    release(bundle, releases, "test-line-1")
+    promote(releases, "test-line-1")
+    write_card(bundle, card)
+    measured(page)
+    assert page.select_slider(key="escape").value == "42"
 
 
 def test_a_slider_shows_at_once_what_would_happen_and_stands_in_the_address(

@@ -7,7 +7,9 @@ from streamlit.testing.v1 import AppTest
 from dashboard.review import tables
 from inspection.curation.box_reviews import BOX_REVIEW_COLUMNS
 from inspection.curation.reviews import REVIEW_COLUMNS
+from inspection.runtime.bundle import read_card, write_card
 from inspection.runtime.pictures import picture_path
+from inspection.runtime.releases import promote, release
 from inspection.runtime.verdict_log import (
     Feedback,
     LoggedPart,
@@ -15,7 +17,7 @@ from inspection.runtime.verdict_log import (
     VerdictLog,
     read_feedback,
 )
-from tests.bundles import draw_jpeg
+from tests.bundles import draw_jpeg, make_bundle
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -264,6 +266,37 @@ def test_errors_on_val_are_measured_once_and_join_the_queue(desk: AppTest) -> No
     assert not [one for one in desk.button if one.label.startswith("Look for errors")]
 
 
+def test_what_the_card_names_joins_the_queue(desk: AppTest, line_folder: Path) -> None:
+    """Part 3 is rejected by the thresholds as they are, which rest on it too."""
+    bundle = line_folder / "models/bundle"
+    suspect = {"part_id": "3", "labels": ["slide"], "kind": "escape", "score": 0.1}
+    suspects = [suspect | {"view": "images/3_1.jpg"}]
+    card = read_card(bundle).model_copy(update={"metrics": {"limit": {"suspects": suspects}}})
+    write_card(bundle, card)
+    desk.query_params["kind"] = "escape"
+    of("Grace", desk)
+    press(desk, "Look for errors on val (14 views)")
+    waiting = [image_of(path) for path in ("images/3_1.jpg", "images/6_1.jpg")]
+    assert set(waiting) <= set(desk.session_state["ids"])
+    desk.selectbox(key="item").select(waiting[0]).run()
+    assert headline(desk) == "Escapes: labelled slide"
+    assert "escape by thresholds set without this part" in desk.markdown[0].value
+
+
+def test_where_another_version_serves_the_desk_says_whose_errors_it_asks_about(
+    desk: AppTest, line_folder: Path
+) -> None:
+    releases, bundle = line_folder / "models/releases", line_folder / "models/bundle"
+    release(bundle, releases, "test-line-1")
+    promote(releases, "test-line-1")
+    of("Grace", desk)
+    assert not [one for one in desk.caption if "serves" in one.value]
+    make_bundle(bundle, version="newer")
+    desk.run()
+    (said,) = [one.value for one in desk.caption if "serves" in one.value]
+    assert said.startswith("test-line-1 serves (bundle test-1).")
+
+
 def test_a_part_that_the_service_sent_to_review_gets_feedback(desk: AppTest) -> None:
     log_part("review", draw_jpeg("dent", seed=999), "f" * 64)
     desk.query_params["kind"] = "service_review"
@@ -275,6 +308,39 @@ def test_a_part_that_the_service_sent_to_review_gets_feedback(desk: AppTest) -> 
     (said,) = read_feedback(Path("verdicts"))
     assert (said.request_id, said.label, said.reviewer) == ("r1", "slide", "Grace")
     assert read_rows(TABLE) == []
+
+
+def test_undo_withdraws_what_was_said_of_a_picture_of_the_service(desk: AppTest) -> None:
+    log_part("review", draw_jpeg("dent", seed=999), "f" * 64)
+    desk.query_params["kind"] = "service_review"
+    of("Grace", desk)
+    press(desk, "slide")
+    press(desk, "Undo")
+    assert headline(desk) == "Sent to review by the service: judged dent"
+    assert read_feedback(Path("verdicts")) == []
+    press(desk, "Keep dent")
+    (said,) = read_feedback(Path("verdicts"))
+    assert said.label == "dent"
+
+
+def test_two_who_disagree_on_a_picture_of_the_service_are_shown_to_a_third(desk: AppTest) -> None:
+    log_part("review", draw_jpeg("dent", seed=999), "f" * 64)
+    desk.query_params["kind"] = "service_review"
+    of("Grace", desk)
+    press(desk, "slide")
+    desk.text_input(key="reviewer").set_value("Ada").run()
+    desk.segmented_control(key="show").select("everything").run()
+    assert "Grace: slide" in desk.markdown[1].value.replace("\\", "")
+    press(desk, "Keep dent")
+    assert read_feedback(Path("verdicts")) == []
+
+    desk.text_input(key="reviewer").set_value("Kim").run()
+    desk.segmented_control(key="show").select("to decide").run()
+    desk.selectbox(key="kind").select("disagreement").run()
+    assert headline(desk) == "Reviewers disagree: judged dent"
+    press(desk, "slide")
+    (said,) = read_feedback(Path("verdicts"))
+    assert (said.label, said.reviewer) == ("slide", "Grace")
 
 
 def test_feedback_against_a_verdict_asks_for_a_look(desk: AppTest) -> None:

@@ -14,6 +14,7 @@ from inspection.runtime.detectors import Thresholds
 from inspection.runtime.verdict_log import (
     APPEND_ONLY,
     FILE,
+    WITHDRAWN,
     Feedback,
     LoggedBox,
     LoggedPart,
@@ -215,6 +216,21 @@ def test_feedback_on_a_part_or_on_a_request_belongs_to_the_part(
     assert numbers == [1, 2]
     assert log.feedback_on("A1") == [said(part_id="A1"), said(request_id="r1")]
     assert read_feedback(tmp_path) == log.feedback_on("A1")
+
+
+def test_a_word_that_is_withdrawn_does_not_stand_until_it_is_said_again(
+    log: VerdictLog, tmp_path: Path
+) -> None:
+    """Only the word of this reviewer, time and request; the rows stay, as rows do."""
+    log.record(logged("r1"))
+    word = said(request_id="r1")
+    other = word.model_copy(update={"reviewer": "Ada"})
+    log.add_feedback(word)
+    log.add_feedback(other)
+    log.add_feedback(word.model_copy(update={"label": WITHDRAWN}))
+    assert read_feedback(tmp_path) == log.feedback_on("A1") == [other]
+    assert log.add_feedback(word) == 4
+    assert read_feedback(tmp_path) == [other, word]
 
 
 @pytest.mark.parametrize("of", [{"part_id": "A2"}, {"request_id": "A1"}, {"part_id": ""}])
