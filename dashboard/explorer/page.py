@@ -293,6 +293,7 @@ def _show_scores(view: ViewVerdict, card: Card) -> None:
     if view.probabilities:
         one_row = pd.DataFrame([view.probabilities])
         st.dataframe(one_row, hide_index=True)
+        st.caption("The probability of each class, by the classifier.")
     for reason in view.reasons:
         st.write(reason)
 

@@ -77,11 +77,18 @@ MAX_POINTS = 64
 N_CLAIMS = 3
 # A quarter of a year of the service's verdicts: more days make no table that a person reads.
 N_DAYS = 90
-# On paper: no sidebar, no buttons, and shrunk so that it fits a page.
+# On paper: no sidebar, no buttons, and two columns of text of 6 points, so that it fits a page.
+# What is drawn keeps the width that it has on the screen, unless it is told to shrink.
 PRINTED = """<style>@media print {
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stSlider"], button
     { display: none !important; }
-  [data-testid="stMainBlockContainer"] { padding: 0 !important; zoom: 0.45; }
+  [data-testid="stMainBlockContainer"] { padding: 0 !important; zoom: 0.55; }
+  [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"]
+    { display: block; columns: 2; column-gap: 2rem; }
+  [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] > *
+    { break-inside: avoid; margin-bottom: 0.7rem; }
+  [data-testid="stElementContainer"]:has(h2, h3) { break-after: avoid; }
+  [data-testid="stVegaLiteChart"] svg { max-width: 100%; height: auto; }
   @page { size: A4; margin: 10mm; }
 }</style>"""
 
@@ -205,7 +212,11 @@ def _show_operation(
 
     labels = [evidence.labels[part_id] for part_id in evidence.parts]
     classes = by_class(labels, found.verdicts, card.line)
-    st.dataframe(classes, hide_index=True, height="content")
+    st.dataframe(classes, hide_index=True, width="content", height="content")
+    st.caption(
+        "An error is an escape of a defect, or overkill of a normal part; *at most*: its one-sided "
+        "95 % bound."
+    )
     _show_limit(found.point.limit)
 
     st.dataframe(cost_table(found.report), hide_index=True, width="content")
@@ -270,7 +281,9 @@ def _show_scores(found: Operation, evidence: Evidence) -> None:
     )
     st.markdown("Of parts with this fused score, so many are defective:")
     table = reliability(rows, found.settings.line.normal).rename(columns=RELIABILITY)
-    st.dataframe(table.round(DECIMALS), hide_index=True, height="content")
+    st.dataframe(
+        table.round(DECIMALS), hide_index=True, width="content", height="content"
+    )
     st.caption(
         "A score that means what it says has its mean between *at least* and *at most*, one-sided "
         "95 % bounds of the share."
@@ -317,7 +330,7 @@ def _show_running(card: Card) -> None:
         return
 
     counts = daily_verdicts(VERDICTS, card.line.name, n_days=N_DAYS)
-    st.dataframe(running(counts), hide_index=True)
+    st.dataframe(running(counts), hide_index=True, width="content")
     st.caption(f"The last {N_DAYS} days up to the last part.")
     _show_watched()
 
@@ -334,9 +347,9 @@ def _show_watched() -> None:
 
     found = read_json(WATCHED)
     st.markdown(watched_sentence(found))
-    st.dataframe(rates(found), hide_index=True)
+    st.dataframe(rates(found), hide_index=True, width="content")
     if found["alarms"]:
-        st.dataframe(drift(found), hide_index=True)
+        st.dataframe(drift(found), hide_index=True, width="content")
         st.caption(
             "Where the change is meant, `python -m pipelines.watch --accept REASON` makes the new "
             "level the usual one."
@@ -356,7 +369,13 @@ def _show_trials(card: Card) -> None:
         found = read_json(EVIDENCE)
         st.markdown(evidence_sentence(found))
         table = evidence_table(found, card.line.normal)
-        st.dataframe(table, hide_index=True, height="content", placeholder=ABSENT)
+        st.dataframe(
+            table,
+            hide_index=True,
+            width="content",
+            height="content",
+            placeholder=ABSENT,
+        )
         _note_age(found, card, "make evidence")
     if DRILL.is_file():
         found = read_json(DRILL)
@@ -364,12 +383,13 @@ def _show_trials(card: Card) -> None:
         table = drill_table(found, card.line)
         scores = [name for name in table if str(name).startswith(AUROC)]
         verdicts = table.drop(columns=scores)
-        st.dataframe(verdicts, hide_index=True, height="content")
+        st.dataframe(verdicts, hide_index=True, width="content", height="content")
         st.markdown("How well each score tells them from the normal parts, as AUROC:")
         aurocs = table[[NEVER_SHOWN, *scores]]
         st.dataframe(
             aurocs.rename(columns=lambda name: str(name).removeprefix(AUROC)),
             hide_index=True,
+            width="content",
             height="content",
             placeholder=ABSENT,
         )
