@@ -146,6 +146,10 @@ def _offer_verdicts(old: Version, new: Version) -> None:
     with st.container(horizontal=True):
         for row in shown.to_dict("records"):
             _show_part(row, boxes, before, after, new)
+    st.caption(
+        "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect] and "
+        f":gray[crops] by {new.name}"
+    )
 
 
 def _verdicts_on_val(version: Version) -> dict[str, PartVerdict]:
