@@ -5,6 +5,7 @@ The protocol: https://chromedevtools.github.io/devtools-protocol/.
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -28,6 +29,8 @@ SETTLE_WITHIN_S = 60.0
 CHART_S = 0.5
 # A screenshot of a whole page stops here: what is longer is a table that nobody scrolls through.
 MAX_HEIGHT_PX = 6000
+# What begins a sheet of a PDF as Chromium writes it; /Pages is the list of them.
+SHEET_OF_PDF = re.compile(rb"/Type\s*/Page\b")
 
 # True when Streamlit has run its script to the end, nothing that it will replace is left, and
 # every picture is there.
@@ -82,6 +85,9 @@ class Browser:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._n_calls = 0
+        # The addresses that were asked for since the last page was opened, in their order.
+        self.requests: list[str] = []
+        self.call("Network.enable")
 
     def call(self, method: str, **given: Any) -> dict[str, Any]:
         """The result of a command of the protocol; what Chromium refuses is a RuntimeError."""
@@ -91,7 +97,8 @@ class Browser:
         while True:
             answer = json.loads(self._connection.recv())
             if answer.get("id") != self._n_calls:
-                continue  # an event
+                self._take_event(answer)
+                continue
             if "error" in answer:
                 raise RuntimeError(f"{method}: {answer['error']}")
             result: dict[str, Any] = answer["result"]
@@ -121,10 +128,16 @@ class Browser:
 
     def open(self, address: str) -> float:
         """Go to a page of the dashboard; the seconds until it had settled."""
+        self.go(address)
+        return float(self.value(PAINT)) / 1000
+
+    def go(self, address: str) -> None:
+        """Go to any page, and wait until it is there; its scripts may still be at work."""
         self.call("Page.navigate", url="about:blank")
+        self.requests.clear()
         self.call("Page.navigate", url=address)
         self.wait(f"location.href.startsWith({json.dumps(address.split('?')[0])})")
-        return float(self.value(PAINT)) / 1000
+        self.wait("document.readyState === 'complete'")
 
     def wait(self, expression: str = SETTLED) -> None:
         """Wait until an expression holds, by default until the page has settled."""
@@ -174,6 +187,35 @@ class Browser:
             self._mouse("mouseMoved", end, button="left")
         self._mouse("mouseReleased", end, button="left", clickCount=1)
 
+    def choose_files(self, selector: str, *paths: Path) -> None:
+        """Choose files in the first such field, as a person does in the dialog that it opens."""
+        element = f"document.querySelector({json.dumps(selector)})"
+        found = self.call("Runtime.evaluate", expression=element)["result"]
+        files = [str(path) for path in paths]
+        self.call("DOM.setFileInputFiles", files=files, objectId=found["objectId"])
+
+    def drop_files(self, selector: str, *paths: Path) -> None:
+        """Drag files from elsewhere over the middle of the first such element, and drop them."""
+        left, top, width, height = self.box(selector)
+        files = [str(path) for path in paths]
+        # 1: they may be copied
+        data = {"items": [], "files": files, "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.call(
+                "Input.dispatchDragEvent",
+                type=kind,
+                x=left + width / 2,
+                y=top + height / 2,
+                data=data,
+            )
+
+    def print_pdf(self, path: Path) -> int:
+        """The page as it comes out of a printer, on the paper that it asks for; its sheets."""
+        printed = self.call("Page.printToPDF", preferCSSPageSize=True)
+        content = base64.b64decode(printed["data"])
+        path.write_bytes(content)
+        return len(SHEET_OF_PDF.findall(content))
+
     def screenshot(self, path: Path, width_px: int) -> None:
         """The whole page at this width of the window, as PNG."""
         main = "document.querySelector('[data-testid=stMain]').scrollHeight"
@@ -185,6 +227,14 @@ class Browser:
         shot = self.call("Page.captureScreenshot", format="png")
         path.write_bytes(base64.b64decode(shot["data"]))
         self.resize(width_px, 900)
+
+    def _take_event(self, event: dict[str, Any]) -> None:
+        """Note what the page asks for; other events tell nothing that anybody here asks."""
+        given = event.get("params", {})
+        if event.get("method") == "Network.requestWillBeSent":
+            self.requests.append(given["request"]["url"])
+        elif event.get("method") == "Network.webSocketCreated":
+            self.requests.append(given["url"])
 
     def _mouse(self, kind: str, place: tuple[float, float], **more: Any) -> None:
         x, y = place

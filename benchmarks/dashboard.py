@@ -1,12 +1,14 @@
 """How long a person waits for the dashboard, in headless Chromium: first paint, and a next view.
 
-Run it from the root of a project whose stages have run.
+With `--views 2000` that many views are looked at instead, one after the other, and what the server
+holds meanwhile is printed. Run it from the root of a project whose stages have run.
 """
 
 import argparse
+import itertools
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,8 @@ APP = Path(__file__).parents[1] / "dashboard/app.py"
 NEXT_PART = "ArrowRight"
 PAGES = ("", "own", "review", "map", "report", "models", "study")
 WIDTHS_PX = (1440, 1024)
+FOLDS = ("train", "val", "test")
+VIEW = "new URLSearchParams(location.search).get('view')"
 MS_PER_S = 1000
 
 
@@ -50,10 +54,36 @@ class Waits:
         )
 
 
+@dataclass(frozen=True)
+class Looks:
+    """Views looked at one after the other, each with its heat, and the server's memory meanwhile.
+
+    `memory_mb` is what it holds after the first view, in the middle and at the end, `change_s` the
+    seconds to each next view.
+    """
+
+    views: list[str]
+    change_s: list[float]
+    memory_mb: tuple[float, float, float]
+
+    def __str__(self) -> str:
+        start_mb, middle_mb, end_mb = self.memory_mb
+        n_distinct = len(set(self.views))
+        return (
+            f"views         {len(self.views)}, {n_distinct} of them distinct\n"
+            f"next view     {_milliseconds(self.change_s)}\n"
+            f"memory        {start_mb:.0f} MB of the server after the first view, {middle_mb:.0f} "
+            f"MB in the middle, {end_mb:.0f} MB at the end"
+        )
+
+
 def main() -> None:
     """Start the dashboard and a browser, and print what a person waits."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--changes", type=int, default=40, help="of the part")
+    parser.add_argument(
+        "--views", type=int, help="look at so many views, and print the memory"
+    )
     parser.add_argument(
         "--shots", type=Path, help="folder for screenshots of all pages"
     )
@@ -65,7 +95,11 @@ def main() -> None:
             running(command, port, Path(folder), {}, ready="/_stcore/health") as server,
             browsing() as browser,
         ):
-            sys.stdout.write(f"{waits(browser, server, given.changes)}\n")
+            if given.views:
+                found: Waits | Looks = looks(browser, server, given.views)
+            else:
+                found = waits(browser, server, given.changes)
+            sys.stdout.write(f"{found}\n")
             if given.shots:
                 shoot(browser, server, given.shots)
 
@@ -97,6 +131,43 @@ def waits(
             if browser.is_enabled(button):
                 view_s.append(browser.change_s(key))
     return Waits(cold_s, warm_s, view_s, part_s, (memory_mb[0], server.memory_mb()))
+
+
+def looks(browser: Browser, server: Server, n_views: int) -> Looks:
+    """Look at every view of every part by keys, fold after fold, until there were `n_views`.
+
+    After the last fold it begins again.
+    """
+    views: list[str] = []
+    change_s, memory_mb = [], []
+    middle = 1 + n_views // 2
+    for waited_s in _walk(browser, server):
+        views.append(browser.value(VIEW))
+        if waited_s is not None:
+            change_s.append(waited_s)
+        if len(views) in (1, middle):
+            memory_mb.append(server.memory_mb())
+        if len(views) == n_views:
+            break
+    return Looks(views, change_s, (memory_mb[0], memory_mb[-1], server.memory_mb()))
+
+
+def _walk(browser: Browser, server: Server) -> Iterator[float | None]:
+    """View after view of every fold, without an end; the seconds to each, None for the first of a
+    fold, which is opened by its address."""
+    for fold in itertools.cycle(FOLDS):
+        browser.open(f"{server.address}/?fold={fold}")
+        yield None
+        while True:
+            # the view that decides is shown first, wherever it stands among those of its part
+            is_last = not browser.is_enabled("Down")
+            while browser.is_enabled("Up"):
+                yield browser.change_s("ArrowUp")
+            while browser.is_enabled("Down") and not is_last:
+                yield browser.change_s("ArrowDown")
+            if not browser.is_enabled("Next"):
+                break
+            yield browser.change_s(NEXT_PART)
 
 
 def shoot(browser: Browser, server: Server, folder: Path) -> None:

@@ -294,6 +294,7 @@ def _show_scores(view: ViewVerdict, card: Card) -> None:
     if view.probabilities:
         one_row = pd.DataFrame([view.probabilities])
         show_table(one_row)
+        st.caption("The probability of each class, by the classifier.")
     for reason in view.reasons:
         st.write(reason)
 

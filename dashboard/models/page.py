@@ -29,6 +29,8 @@ from inspection.runtime.views import View
 MAX_SHOWN = 12
 # no outcome: how wide a picture, and the field of a name, are on the page
 PICTURE_PX, NAME_PX = 260, 260
+# no outcome: the same for the names of what is measured, beside which three versions fit at 1024 px
+MEASURED_PX = 165
 # no outcome: as much of a hash as tells two apart, and fits a column
 REVISION_DIGITS = 8
 # no outcome: verdicts of a model on val that are no longer kept are judged anew
@@ -69,7 +71,7 @@ def _show_versions(found: list[Version]) -> None:
     table = pd.DataFrame(rows).set_index("version").T
     texts = table.map(_short)
     # names as a column: that of an index is cut, however wide the page
-    _show_whole(texts.reset_index(names="of the version"))
+    _show_whole(texts.reset_index(names="of the version"), MEASURED_PX)
     st.caption(
         "Test fold by part, read once per version; rates with one-sided 95 % bounds."
     )
@@ -104,11 +106,11 @@ def _compare(found: list[Version]) -> None:
     _offer_verdicts(old, new)
 
 
-def _show_whole(table: pd.DataFrame) -> None:
-    """A table without its index, and without a bar to scroll it by."""
+def _show_whole(table: pd.DataFrame, names_px: int = NAME_PX) -> None:
+    """A table without its index, and without a bar to scroll it down; its names stay in sight."""
     names = str(table.columns[0])
     # the first column is measured by its first rows alone, and longer names come later
-    as_wide = {names: st.column_config.Column(width=NAME_PX)}
+    as_wide = {names: st.column_config.Column(width=names_px, pinned=True)}
     show_table(
         table,
         height="content",
@@ -147,6 +149,10 @@ def _offer_verdicts(old: Version, new: Version) -> None:
     with st.container(horizontal=True):
         for row in shown.to_dict("records"):
             _show_part(row, boxes, before, after, new)
+    st.caption(
+        "Boxes: :green[labelled defect], :blue[labelled region], :orange[found defect] and "
+        f":gray[crops] by {new.name}"
+    )
 
 
 def _verdicts_on_val(version: Version) -> dict[str, PartVerdict]:

@@ -68,11 +68,18 @@ DECIMALS = 3
 MAX_POINTS = 64
 # What a claim takes is said for 0, 1 and 2 escapes among the parts.
 N_CLAIMS = 3
-# On paper: no sidebar, no buttons, and shrunk so that it fits a page.
+# On paper: no sidebar, no buttons, and two columns of text of 6 points, so that it fits a page.
+# What is drawn keeps the width that it has on the screen, unless it is told to shrink.
 PRINTED = """<style>@media print {
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stSlider"], button
     { display: none !important; }
-  [data-testid="stMainBlockContainer"] { padding: 0 !important; zoom: 0.45; }
+  [data-testid="stMainBlockContainer"] { padding: 0 !important; zoom: 0.55; }
+  [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"]
+    { display: block; columns: 2; column-gap: 2rem; }
+  [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] > *
+    { break-inside: avoid; margin-bottom: 0.7rem; }
+  [data-testid="stElementContainer"]:has(h2, h3) { break-after: avoid; }
+  [data-testid="stVegaLiteChart"] svg { max-width: 100%; height: auto; }
   @page { size: A4; margin: 10mm; }
 }</style>"""
 
@@ -199,7 +206,11 @@ def _show_operation(
 
     labels = [evidence.labels[part_id] for part_id in evidence.parts]
     classes = by_class(labels, found.verdicts, card.line)
-    show_table(classes, height="content")
+    show_table(classes, width="content", height="content")
+    st.caption(
+        "An error is an escape of a defect, or overkill of a normal part; *at most*: its one-sided "
+        "95 % bound."
+    )
     _show_limit(found.point.limit)
 
     show_table(cost_table(found.report), width="content")
@@ -264,7 +275,7 @@ def _show_scores(found: Operation, evidence: Evidence) -> None:
     )
     st.markdown("Of parts with this fused score, so many are defective:")
     table = reliability(rows, found.settings.line.normal).rename(columns=RELIABILITY)
-    show_table(table.round(DECIMALS), height="content")
+    show_table(table.round(DECIMALS), width="content", height="content")
     st.caption(
         "A score that means what it says has its mean between *at least* and *at most*, one-sided "
         "95 % bounds of the share."
@@ -313,7 +324,7 @@ def _show_trials(card: Card) -> None:
         found = read_json(EVIDENCE)
         st.markdown(evidence_sentence(found))
         table = evidence_table(found, card.line.normal)
-        show_table(table, height="content", placeholder=ABSENT)
+        show_table(table, width="content", height="content", placeholder=ABSENT)
         _note_age(found, card, "make evidence")
     if DRILL.is_file():
         found = read_json(DRILL)
@@ -321,11 +332,12 @@ def _show_trials(card: Card) -> None:
         table = drill_table(found, card.line)
         scores = [name for name in table if str(name).startswith(AUROC)]
         verdicts = table.drop(columns=scores)
-        show_table(verdicts, height="content")
+        show_table(verdicts, width="content", height="content")
         st.markdown("How well each score tells them from the normal parts, as AUROC:")
         aurocs = table[[NEVER_SHOWN, *scores]]
         show_table(
             aurocs.rename(columns=lambda name: str(name).removeprefix(AUROC)),
+            width="content",
             height="content",
             placeholder=ABSENT,
         )

@@ -23,7 +23,7 @@ def show_running(card: Card) -> None:
         return
 
     counts = daily_verdicts(VERDICTS, card.line.name, n_days=N_DAYS)
-    show_table(running(counts))
+    show_table(running(counts), width="content")
     st.caption(f"The last {N_DAYS} days up to the last part.")
     _show_watched()
 
@@ -40,9 +40,9 @@ def _show_watched() -> None:
 
     found = read_json(WATCHED)
     st.markdown(watched_sentence(found))
-    show_table(rates(found))
+    show_table(rates(found), width="content")
     if found["alarms"]:
-        show_table(drift(found))
+        show_table(drift(found), width="content")
         st.caption(
             "Where the change is meant, `python -m pipelines.watch --accept REASON` makes the new "
             "level the usual one."

@@ -170,7 +170,7 @@ class BoxEditor:
         left.selectbox(
             f"Box (of {len(names)})",
             [NONE, *names],
-            format_func=lambda number: names.get(number, "none chosen"),
+            format_func=lambda number: names.get(number, "none"),
             key="box",
             on_change=lambda: self._choose(st.session_state["box"]),
         )

@@ -58,11 +58,8 @@ def show_pictures(
         if editor is not None:
             editor.show_fields()
         _show_crops(judged, outputs, version.card)
-        st.image(
-            heat_scale(),
-            caption="heat 0 (as normal parts) to 1",
-            width=STRIP_PX,
-        )
+        # no width: at 1024 px the column is narrower than a picture of a strip
+        st.image(heat_scale(), caption="heat 0 (as normal parts) to 1")
 
 
 def _show_frame(

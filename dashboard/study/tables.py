@@ -25,8 +25,8 @@ def class_table(found: Mapping[str, Any]) -> pd.DataFrame:
             MACRO_F1: _number(one["macro_f1"]),
             "at least": _number(one["macro_f1_lower_bound"]),
             "of parts": one["n_parts"],
-            "heat of views": one["n_views"],
-            "heat of parts": one["n_parts_with_heat"],
+            "views with heat": one["n_views"],
+            "parts with heat": one["n_parts_with_heat"],
         }
         rows.append(row)
     return pd.DataFrame(rows)

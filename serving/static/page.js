@@ -114,26 +114,37 @@ function showView() {
 
 function scoreBar(view, detector) {
   const score = view.scores[detector];
-  const { accept_below: accept, reject_above: reject } = view.thresholds[detector];
+  // what decides by the fused score alone has no thresholds of its own
+  const { accept_below: accept, reject_above: reject } = view.thresholds[detector] ?? {};
+  const marks = [accept, reject].filter((one) => Math.abs(one) < 1e6);
   // the scale ends a little beyond what is on it
-  const end = 1.15 * Math.max(score, reject < 1e6 ? reject : accept, 1e-9);
+  const end = 1.15 * Math.max(score, ...marks, 1e-9);
   const percent = (value) => `${Math.min(100, Math.max(0, (100 * value) / end))}%`;
 
   const whole = element("div", "", "score");
   const head = element("div", "", "head");
-  const limits = `pass below ${accept.toPrecision(3)}, reject above ${reject.toPrecision(3)}`;
+  const limits = limitsInWords(accept, reject);
   head.append(element("span", `${detector} ${score.toFixed(3)}`), element("span", limits, "muted"));
   const bar = element("div", "", "bar");
-  const fill = element("div", "", `fill ${view.verdicts[detector]}`);
+  const fill = element("div", "", `fill ${view.verdicts[detector] ?? ""}`);
   fill.style.width = percent(score);
   bar.append(fill);
-  for (const limit of [accept, reject].filter((one) => one > 0 && one < end)) {
+  for (const limit of marks.filter((one) => one > 0)) {
     const mark = element("div", "", "limit");
     mark.style.left = percent(limit);
     bar.append(mark);
   }
   whole.append(head, bar);
   return whole;
+}
+
+// A limit that no score reaches never decides, and is not named.
+function limitsInWords(accept, reject) {
+  if (accept === undefined) return "decides nothing alone";
+  const said = [];
+  if (Math.abs(accept) < 1e6) said.push(`pass below ${accept.toPrecision(3)}`);
+  if (Math.abs(reject) < 1e6) said.push(`reject above ${reject.toPrecision(3)}`);
+  return said.join(", ");
 }
 
 function showBoxes(boxes) {
@@ -181,7 +192,8 @@ function draw(view) {
   if (byId("show-boxes").checked) {
     context.lineWidth = 2 * thin;
     for (const box of view.boxes) {
-      context.strokeStyle = COLOURS[view.verdicts[box.found_by]];
+      // what decides by the fused score alone has no verdict of its own
+      context.strokeStyle = COLOURS[view.verdicts[box.found_by] ?? view.verdict];
       context.strokeRect(box.x_px, box.y_px, box.width_px, box.height_px);
     }
   }

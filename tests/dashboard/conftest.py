@@ -1,4 +1,5 @@
 import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ def line_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The dashboard's real server in the `folder` of a module."""
+    """The dashboard's real server in the `folder` of a module, set up as in the project's."""
+    shutil.copytree(ROOT / ".streamlit", folder / ".streamlit")
     port = free_port()
     command = dashboard_command(APP, port)
     variables = {"PYTHONPATH": str(ROOT)}

@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.apps.servers import Server
 from benchmarks.chromium import CHART_S, Browser, chromium
-from benchmarks.dashboard import PAGES, WIDTHS_PX, waits
+from benchmarks.dashboard import PAGES, WIDTHS_PX, looks, waits
+from tests.browser_checks import cut, foreign
 from tests.bundles import FRAME_SIZE_PX
 from tests.dashboard.conftest import make_line_folder
 
@@ -19,6 +20,17 @@ pytestmark = [
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
 # How a page shows that something went wrong.
 ERRORS = "document.querySelectorAll('[data-testid=stException], [data-testid=stAlertContentError]')"
+TEXT = "document.querySelector('[data-testid=stMain]').innerText"
+# What each page says of how it is filled, after the first `dvc repro`.
+EMPTY = {
+    "": "the classifier",
+    "own": "Drop one or more pictures",
+    "review": "Find them (embeds every view once)",
+    "map": "Measure all views",
+    "report": "Measure val (14 views)",
+    "models": "python -m pipelines.promote",
+    "study": "make study",
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +41,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_settles_without_an_error_and_fits_its_window(
+def test_every_page_settles_without_an_error_and_says_how_it_is_filled(
     browser: Browser, server: Server, page: str, tmp_path: Path
 ) -> None:
     browser.open(f"{server.address}/{page}")
+    assert EMPTY[page] in browser.value(TEXT)
+    assert browser.value(f"{ERRORS}.length") == 0
     for width_px in WIDTHS_PX:
         shot = tmp_path / f"{page}-{width_px}.png"
         browser.screenshot(shot, width_px)
         assert shot.read_bytes().startswith(b"\x89PNG")
-        assert browser.value(f"{ERRORS}.length") == 0
-        assert not browser.value("document.documentElement.scrollWidth > innerWidth")
+        assert cut(browser) == []
+    assert browser.requests
+    assert foreign(browser) == []
 
 
 def test_arrows_go_through_views_and_parts_and_every_wait_is_measured(
@@ -51,6 +66,17 @@ def test_arrows_go_through_views_and_parts_and_every_wait_is_measured(
     assert "part=3" in browser.value("location.search")
     assert "other view" in str(found)
     assert "(n = 3)" in str(found)
+
+
+def test_views_are_looked_at_one_after_the_other_through_all_folds(
+    browser: Browser, server: Server
+) -> None:
+    """Both views of the one part of train, and those of the first part of val."""
+    found = looks(browser, server, 4)
+    assert sorted(found.views) == [f"images/{name}.jpg" for name in ("1_1", "1_2", "8_1", "8_2")]
+    assert len(found.change_s) == 2
+    assert min(found.memory_mb) > 0
+    assert "4, 4 of them distinct" in str(found)
 
 
 def test_a_box_dragged_over_the_map_chooses_views_and_a_link_restores_it(

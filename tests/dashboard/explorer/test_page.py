@@ -9,7 +9,7 @@ from inspection.models.epochs import epoch_file
 from inspection.runtime.bundle import read_card, write_card
 from inspection.runtime.detectors import HeatScale
 from inspection.runtime.releases import promote, release
-from inspection.storage import write_bytes, write_json
+from inspection.storage import write_bytes, write_json, write_text
 from tests.bundles import changed_detector, changed_thresholds, draw_jpeg, make_bundle
 from tests.networks import tiny_classifier
 
@@ -25,6 +25,26 @@ def app(line_folder: Path) -> AppTest:
     st.cache_data.clear()
     st.cache_resource.clear()
     return AppTest.from_file(str(APP), default_timeout=60)
+
+
+def write_recipes(folder: Path) -> None:
+    """The table that stage evaluate_cam leaves, of one recipe."""
+    text = "method,layer,cold,hot,score\ngradcam,stage2,0,1,0.5\n"
+    write_text(folder / "artifacts/cam/table.csv", text)
+
+
+def keep_epochs(folder: Path) -> None:
+    """Two epochs of the last training, which are nothing like each other, and their recipe."""
+    classifier = folder / "artifacts/classifier"
+    card = read_card(folder / "models/bundle")
+    size_px = card.line.regions["rod"].size_px
+    classes = tuple(card.classifier.classes)
+    save_classifier(tiny_classifier(classes=classes, size_px=size_px), classifier)
+    for number in (7, 8):
+        model = tiny_classifier(seed=number, classes=classes, size_px=size_px)
+        write_bytes(epoch_file(classifier, number), weights_of_epoch(model.head))
+    recipe = {"method": "gradcam", "layer": "fused", "cold": 0.0, "hot": 1.0}
+    write_json(folder / "artifacts/cam/recipe.json", recipe)
 
 
 def headline(app: AppTest) -> str:
@@ -157,9 +177,7 @@ def test_the_buttons_end_with_the_views_of_a_part(app: AppTest) -> None:
 def test_the_recipes_of_the_last_run_stand_beside_its_model_alone(
     app: AppTest, line_folder: Path
 ) -> None:
-    table = line_folder / "artifacts/cam/table.csv"
-    table.parent.mkdir(parents=True)
-    table.write_text("method,layer,cold,hot,score\ngradcam,stage2,0,1,0.5\n")
+    write_recipes(line_folder)
     app.run()
     assert app.selectbox(key="heat").options == ["test-1, as deployed", "gradcam on stage2"]
     make_bundle(line_folder / "other", version="other")
@@ -313,16 +331,8 @@ def test_a_bundle_that_changes_is_loaded_anew(app: AppTest, line_folder: Path) -
 
 @pytest.fixture
 def with_epochs(line_folder: Path) -> Path:
-    """A line whose last training kept two epochs that are nothing like each other."""
-    classifier = line_folder / "artifacts/classifier"
-    size_px = read_card(line_folder / "models/bundle").line.regions["rod"].size_px
-    classes = tuple(read_card(line_folder / "models/bundle").classifier.classes)
-    save_classifier(tiny_classifier(classes=classes, size_px=size_px), classifier)
-    for number in (7, 8):
-        model = tiny_classifier(seed=number, classes=classes, size_px=size_px)
-        write_bytes(epoch_file(classifier, number), weights_of_epoch(model.head))
-    recipe = {"method": "gradcam", "layer": "fused", "cold": 0.0, "hot": 1.0}
-    write_json(line_folder / "artifacts/cam/recipe.json", recipe)
+    """A line whose last training kept two epochs."""
+    keep_epochs(line_folder)
     return line_folder
 
 

@@ -12,7 +12,7 @@ from inspection.runtime.verdict import VERDICTS as PART_VERDICTS
 from inspection.runtime.verdict_log import VerdictLog
 from pipelines.watch import Watched, keep
 from tests.bundles import make_bundle
-from tests.dashboard.operating.test_trials import evidence
+from tests.dashboard.operating.test_trials import drill, evidence
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -115,9 +115,7 @@ def test_what_was_tried_with_unseen_parts_and_defects_is_shown_and_whether_it_st
     measured(page)
     assert any("Not tried yet" in one.value for one in page.caption)
 
-    one = {"n_parts": 4, "pass": 1, "review": 3, "reject": 0, "escape_upper_bound": 0.75}
-    drill = {"beside": "older", "classes": {"dent": one | {"auroc": {"fused": 0.8}}}}
-    (line_folder / "metrics/drill.json").write_text(json.dumps(drill))
+    (line_folder / "metrics/drill.json").write_text(json.dumps(drill()))
     found = evidence() | {"beside": read_card(line_folder / "models/bundle").version}
     (line_folder / "metrics/evidence.json").write_text(json.dumps(found))
     page.run()

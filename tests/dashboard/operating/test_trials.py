@@ -22,6 +22,13 @@ def evidence() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def drill() -> dict[str, Any]:
+    """What metrics/drill.json holds of one class, tried beside an older bundle."""
+    one = {"n_parts": 4, "pass": 1, "review": 3, "reject": 0, "escape_upper_bound": 0.751}
+    auroc = {"fused": 0.8, "anomaly": None}
+    return {"beside": "older", "classes": {"dent": one | {"auroc": auroc}}}
+
+
 def test_the_errors_of_each_class_stand_with_their_bounds() -> None:
     table = evidence_table(evidence(), "normal").set_index("class")
     assert list(table["error"]) == ["overkill", "escapes"]
@@ -37,9 +44,7 @@ def test_the_sentence_says_how_far_the_folds_lie_apart() -> None:
 
 
 def test_a_class_that_was_never_shown_has_a_row_with_its_scores() -> None:
-    one = {"n_parts": 4, "pass": 1, "review": 3, "reject": 0, "escape_upper_bound": 0.751}
-    shown = {"dent": one | {"auroc": {"fused": 0.8, "anomaly": None}}}
-    row = drill_table({"classes": shown}, sample_line()).iloc[0]
+    row = drill_table(drill(), sample_line()).iloc[0]
     assert (row["never shown"], row["pass"], row["review"]) == ("dent", 1, 3)
     assert (row["escapes at most"], row["AUROC fused"]) == ("75.1 %", 0.8)
 

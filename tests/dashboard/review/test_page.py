@@ -155,7 +155,7 @@ def test_a_box_is_drawn_by_four_numbers_and_saved(desk: AppTest) -> None:
     of("Grace", desk)
     press(desk, "Draw boxes")
     assert desk.query_params["boxes"] in ("open", ["open"])
-    assert desk.selectbox(key="box").options == ["none chosen", "1: rod", "2: rivet"]
+    assert desk.selectbox(key="box").options == ["none", "1: rod", "2: rivet"]
     assert desk.number_input(key="x_px").disabled
 
     press(desk, "New box")
