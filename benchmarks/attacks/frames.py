@@ -24,6 +24,15 @@ class Frames:
         self._sender = sender
         self._picture = picture
         self._random = random.Random(0)
+        # drawn before the attacks: Pillow's encoder would stop the good client's thread too
+        self._colour = [
+            png(*BIG_COLOUR_PX, colour=2),
+            png(*COLOUR_PX, colour=2),
+            png(*COLOUR_PX, colour=6),
+            png(5100, 5100, colour=2, bits=16),
+            jpeg(7600, 7600, mode="RGB", progressive=True, subsampling=0),
+            jpeg(6600, 6600, mode="CMYK", progressive=True),
+        ]
 
     def large_frames(self, seen: Counter[str]) -> None:
         """Two frames of 64 megapixels in 16 bits at once, twice."""
@@ -45,14 +54,7 @@ class Frames:
 
     def colour_frames(self, seen: Counter[str]) -> None:
         """Four each of colour that is too large, as large as can be, with alpha, and in 16 bits."""
-        for content in (
-            png(*BIG_COLOUR_PX, colour=2),
-            png(*COLOUR_PX, colour=2),
-            png(*COLOUR_PX, colour=6),
-            png(5100, 5100, colour=2, bits=16),
-            jpeg(7600, 7600, mode="RGB", progressive=True, subsampling=0),
-            jpeg(6600, 6600, mode="CMYK", progressive=True),
-        ):
+        for content in self._colour:
             self._sender.at_once([[content]] * 4, seen)
 
     def many_scans(self, seen: Counter[str]) -> None:
