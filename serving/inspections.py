@@ -13,12 +13,13 @@ from serving.answers import (
     inspect,
     part_answer,
 )
-from serving.budget import Budget, Take, decoding_bytes
+from serving.budget import MAX_REQUEST_BYTES, Budget, Take, Work, work_of
 from serving.champion import ChampionState, Served
 from serving.forms import PartUpload
-from serving.lanes import HEAVY_BYTES, heavy_lane, light_lane
+from serving.lanes import HEAVY_MS, heavy_lane, light_lane
 from serving.metrics import Metrics
 from serving.recorder import Recorder, logged_part
+from serving.uploads import COPIES
 
 # Twice the time for the upload: what a client waits that sends slowly, and large frames.
 TIMEOUT_S = 60.0
@@ -74,26 +75,29 @@ class Inspections:
         """The answer as JSON. Raises RefusedError; `take` is told of the memory for decoding."""
 
         def if_light() -> bytes | None:
-            served, n_bytes = self._measured(asked)
-            if n_bytes > HEAVY_BYTES:
+            served, work = self._measured(asked)
+            if work.time_ms > HEAVY_MS:
                 return None
-            take(n_bytes)
+            take(work.n_bytes)
             return self._answered(served, asked)
 
         def whatever() -> bytes:
-            served, n_bytes = self._measured(asked)
-            take(n_bytes)
+            served, work = self._measured(asked)
+            take(work.n_bytes)
             return self._answered(served, asked)
 
         body = await self._light.run(if_light)
         return body if body is not None else await self._heavy.run(whatever)
 
-    def _measured(self, asked: Asked) -> tuple[Served, int]:
+    def _measured(self, asked: Asked) -> tuple[Served, Work]:
         # one release from the first view to the answer, whatever is promoted meanwhile
         served = self._champion.current()
         views = [view for part in asked.parts for view in part.views]
         line = served.inspector.card.line
-        return served, decoding_bytes(views, line, self.memory.n_bytes)
+        # its body was charged when it came in
+        body = COPIES * sum(len(view.content) for view in views)
+        limit = min(MAX_REQUEST_BYTES, self.memory.n_bytes) - body
+        return served, work_of(views, line, limit)
 
     def _answered(self, served: Served, asked: Asked) -> bytes:
         # a lot is answered, logged and counted as a whole, or refused as a whole

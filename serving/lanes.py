@@ -1,4 +1,4 @@
-"""Who waits for whom: large frames wait for each other, and never hold up small ones."""
+"""Who waits for whom: long work waits for other long work, and never holds up what is short."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,10 +15,13 @@ N_LIGHT = 2
 # Eight clients that wait for their answers are never refused, and two more may come. With a longer
 # queue fewer are refused, and who is accepted last waits longer.
 MAX_WAITING = 8
-# A large frame takes hundreds of megabytes and seconds: one at a time, and one that waits.
-N_HEAVY, MAX_HEAVY = 1, 2
-# 32 megapixels in 8 bits, or 16 in 16: what takes a quarter of a second to decode.
-HEAVY_BYTES = 96 * 2**20
+# What is long takes seconds and hundreds of megabytes: one at a time, and three that wait, the last
+# of which has its answer within the minute that a request has.
+N_HEAVY, MAX_HEAVY = 1, 4
+# What a whole request may take on one core in the light lane: who comes last into a full one waits
+# for five others a core, so 1.5 s, and is to wait 2 s at most. Six views of 2464 x 2056 px in
+# JPEG take so much (25 ms each of the models), or three in PNG of 16 bits.
+HEAVY_MS = 300.0
 
 
 class Lane:
@@ -51,10 +54,10 @@ class Lane:
 
 
 def light_lane(max_waiting: int) -> Lane:
-    """The lane of ordinary frames: those at work, and so many that wait."""
+    """The lane of ordinary parts: those at work, and so many that wait."""
     return Lane(N_LIGHT, N_LIGHT + max_waiting)
 
 
 def heavy_lane() -> Lane:
-    """The lane of frames that take more than HEAVY_BYTES to decode."""
+    """The lane of requests that take more than HEAVY_MS."""
     return Lane(N_HEAVY, MAX_HEAVY)

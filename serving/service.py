@@ -19,6 +19,7 @@ from serving.recorder import Recorder
 from serving.server import logs
 from serving.server.connections import BACKLOG, guard_connections
 from serving.server.manager import close_control_ports
+from serving.server.memory import give_back_at_once
 
 try:
     SETTINGS = settings.from_environment()
@@ -27,6 +28,7 @@ except InspectionError as error:
 champion = Champion(SETTINGS.releases, SETTINGS.public_key)
 recorder = Recorder(SETTINGS.verdicts, SETTINGS.policy)
 guard_connections()
+give_back_at_once()
 app = create_app(
     champion,
     tokens=SETTINGS.tokens,

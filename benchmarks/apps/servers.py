@@ -27,6 +27,7 @@ class Server:
     address: str
     port: int
     pid: int
+    log: Path
 
     def processes(self) -> list[psutil.Process]:
         """Its processes: the one that was started, and what that has started."""
@@ -41,6 +42,15 @@ class Server:
     def memory_mb(self) -> float:
         """The memory that the largest of them holds, in megabytes."""
         return max(process.memory_info().rss for process in self.processes()) / 1e6
+
+    def peak_mb(self) -> float:
+        """The most that one of them has held, in megabytes, as the kernel keeps it (VmHWM)."""
+        return max(_peak_mb(process.pid) for process in self.processes())
+
+    def forget_peak(self) -> None:
+        """Let the peak begin anew from what they hold now (proc(5), clear_refs)."""
+        for process in self.processes():
+            Path(f"/proc/{process.pid}/clear_refs").write_text("5", encoding="ascii")
 
 
 def bentoml_command(service: str, port: int) -> list[str]:
@@ -77,7 +87,8 @@ def running(
             stderr=log,
             start_new_session=True,
         )
-    server = Server(f"http://127.0.0.1:{port}", port, process.pid)
+    log_path = folder / "log"
+    server = Server(f"http://127.0.0.1:{port}", port, process.pid, log_path)
     try:
         _wait(f"{server.address}{ready}", process, folder / "log")
         yield server
@@ -85,6 +96,13 @@ def running(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=STOP_WITHIN_S)
+
+
+def _peak_mb(pid: int) -> float:
+    """VmHWM is in KiB (proc(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    (peak,) = [line.split()[1] for line in lines if line.startswith("VmHWM")]
+    return int(peak) * 1024 / 1e6
 
 
 def _wait(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

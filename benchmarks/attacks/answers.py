@@ -6,6 +6,8 @@ import httpx
 
 # Ends the status of an answer that a good client got meanwhile, where it is neither 200 nor 429.
 GOOD = " (good)"
+# Begins the status of what is no answer, and breaks a promise.
+BROKEN = "broken"
 # Longer than the service's own limit for a request, 60 s.
 HANGS_AFTER_S = 70.0
 

@@ -1,30 +1,27 @@
-"""The attacks."""
+"""Attacks by connections and by what is not quite HTTP."""
 
-import random
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 
-import cv2
 import httpx
-import numpy as np
+import psutil
 
-from benchmarks.apps.servers import Server
-from benchmarks.attacks.answers import GOOD, HANGS_AFTER_S, status_of
+from benchmarks.attacks.answers import BROKEN, GOOD, HANGS_AFTER_S, status_of
+from benchmarks.attacks.sending import Sender
 
-# So many of each that all attacks together take some two minutes.
-N_MUTATED, N_PATHS, N_METHODS = 600, 1000, 300
+# So many of each that all attacks together take some three minutes.
+N_PATHS, N_METHODS = 1000, 300
 # More than the 1,024 descriptors that a process may usually hold.
 N_IDLE = 1100
 # Good clients that come while all connections are held.
 N_NEW = 10
-# Clients at once: where their number is the attack, and where the pictures are.
-N_AT_ONCE, N_CLIENTS = 64, 6
-# 64 and 16 megapixels.
-BIG_PX, LARGE_PX = (8000, 8000), (4000, 4000)
+# What begins a line of its own in a log that does not escape it, and an escape of terminals.
+FORGED, ESCAPE = "forged", "\x1b"
+# The page is some kilobytes; with a label for each path it was 3.8 MB.
+MAX_METRICS_BYTES = 64 * 2**10
 # Requests that are not quite HTTP: no protocol, no host, no end, two lengths, too much of it.
 HOST = b"host: a\r\n"
 PROBES = [
@@ -34,9 +31,6 @@ PROBES = [
     b"GET / HTTP/1.1\r\n\r\n",
     b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
     b"GET / HTTP/1.1\r\n" + HOST + b"a: " + b"b" * 100_000 + b"\r\n\r\n",
-    b"POST /inspect HTTP/1.1\r\n"
-    + HOST
-    + b"content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     b"POST /inspect HTTP/1.1\r\n" + HOST + b"content-length: -1\r\n\r\n",
     b"POST /inspect HTTP/1.1\r\n"
     + HOST
@@ -48,48 +42,39 @@ PROBES = [
     b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n",
 ]
 
+# What a proxy and we might cut differently (RFC 9112, 6.3).
+TWO_LENGTHS = (
+    b"POST /inspect HTTP/1.1\r\n"
+    + HOST
+    + b"content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+)
+
 
 class Attacker:
-    """Sends what nobody should, to one server."""
+    """Sends what nobody should, to one server; what shows of it is looked at too."""
 
-    def __init__(self, server: Server, picture: bytes) -> None:
-        self._server = server
-        self._picture = picture
-        self._random = random.Random(0)
-        self._http = httpx.Client(base_url=server.address, timeout=HANGS_AFTER_S)
-
-    def large_frames(self, seen: Counter[str]) -> None:
-        """Two frames of 64 megapixels in 16 bits at once, twice."""
-        frame = np.zeros(BIG_PX, np.uint16)
-        frame[::64] = 30_000
-        content = _png(frame)
-        for _ in range(2):
-            self._at_once([[content]] * 2, seen)
-
-    def many_large_views(self, seen: Counter[str]) -> None:
-        """Two requests of 16 views of 16 megapixels."""
-        frame = np.zeros(LARGE_PX, np.uint16)
-        views = [_png(frame)] * 16
-        self._at_once([views] * 2, seen)
-
-    def mutated_pictures(self, seen: Counter[str]) -> None:
-        """Pictures with some of their bytes changed, or cut off."""
-        broken = [[self._mutated()] for _ in range(N_MUTATED)]
-        self._at_once(broken, seen, n_clients=N_CLIENTS)
-
-    def overload(self, seen: Counter[str]) -> None:
-        """Many clients at once."""
-        n_parts = 4 * N_AT_ONCE
-        self._at_once([[self._picture]] * n_parts, seen)
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._http = sender.http
 
     def unknown_paths(self, seen: Counter[str]) -> None:
-        """Paths and methods that are none, with control characters in them."""
+        """Paths and methods that are none, with control characters in them.
+
+        Neither the page of metrics grows by them, nor is a line of the log forged.
+        """
         for number in range(N_PATHS):
-            path = f"/{number}%0d%0a%1b[2K"
-            self._note(seen, partial(self._http.get, path))
+            path = f"/{number}%0d%0a{FORGED}%1b[2K"
+            self._sender.note(seen, partial(self._http.get, path))
         for number in range(N_METHODS):
             method = f"M{number}"
-            self._note(seen, partial(self._http.request, method, "/x"))
+            self._sender.note(seen, partial(self._http.request, method, "/x"))
+
+        n_bytes = len(self._http.get("/metrics").content)
+        if n_bytes > MAX_METRICS_BYTES:
+            seen[f"{BROKEN}: metrics of {n_bytes} bytes"] += 1
+        n_forged = n_forged_lines(self._sender.server.log.read_bytes())
+        if n_forged:
+            seen[f"{BROKEN}: forged line in the log"] += n_forged
 
     def endless_body(self, seen: Counter[str]) -> None:
         """300 megabytes that nobody has announced."""
@@ -106,12 +91,20 @@ class Attacker:
             content=body(),
             headers=kind,
         )
-        self._note(seen, ask)
+        self._sender.note(seen, ask)
 
     def protocol(self, seen: Counter[str]) -> None:
-        """Requests that are not quite HTTP."""
+        """Requests that are not quite HTTP; one of two lengths is refused."""
         for probe in PROBES:
-            seen[self._raw(probe)] += 1
+            seen[self._sender.raw(probe)] += 1
+        status = self._sender.raw(TWO_LENGTHS)
+        seen[status if status == "400" else f"{BROKEN}: {status} to two lengths"] += 1
+
+    def ports(self, seen: Counter[str]) -> None:
+        """What listens: of all its processes the service alone, on the loopback device."""
+        own = ("127.0.0.1", self._sender.server.port)
+        for address in listening(self._sender.server.processes()):
+            seen["own" if address == own else f"{BROKEN}: {address} is open"] += 1
 
     def idle_connections(self, seen: Counter[str]) -> None:
         """More connections than there are descriptors, each with half a header."""
@@ -129,9 +122,9 @@ class Attacker:
 
     def _hold(self, sent: bytes, seen: Counter[str]) -> None:
         """Open N_IDLE connections and keep them; meanwhile good clients come for the first time."""
-        held = []
+        held: list[socket.socket] = []
         for _ in range(N_IDLE):
-            one = self._connected()
+            one = self._sender.connected()
             # the server may have cut it already
             with suppress(OSError):
                 one.sendall(sent)
@@ -139,7 +132,7 @@ class Attacker:
 
         # each by a connection of its own
         ask = partial(
-            httpx.get, f"{self._server.address}/healthz", timeout=HANGS_AFTER_S
+            httpx.get, f"{self._sender.server.address}/healthz", timeout=HANGS_AFTER_S
         )
         for _ in range(N_NEW):
             status = status_of(ask)
@@ -147,63 +140,19 @@ class Attacker:
         for one in held:
             one.close()
 
-    def _connected(self) -> socket.socket:
-        address = ("127.0.0.1", self._server.port)
-        return socket.create_connection(address, HANGS_AFTER_S)
 
-    def _at_once(
-        self,
-        parts: list[list[bytes]],
-        seen: Counter[str],
-        *,
-        n_clients: int = N_AT_ONCE,
-    ) -> None:
-        """Send parts by so many clients, and count the answers by status."""
-        with ThreadPoolExecutor(n_clients) as clients:
-            for status in clients.map(self._inspect, parts):
-                seen[status] += 1
-
-    def _inspect(self, views: list[bytes]) -> str:
-        files = []
-        for number, content in enumerate(views):
-            file = (f"{number}", content)
-            files.append(("views", file))
-        return status_of(partial(self._http.post, "/inspect", files=files))
-
-    def _note(self, seen: Counter[str], ask: Callable[[], httpx.Response]) -> None:
-        status = status_of(ask)
-        seen[status] += 1
-
-    def _mutated(self) -> bytes:
-        """The picture with up to twenty bytes changed, every other time cut off too."""
-        broken = bytearray(self._picture)
-        n = len(broken)
-        for _ in range(self._random.randint(1, 20)):
-            value = self._random.randrange(256)
-            place = self._random.randrange(n)
-            broken[place] = value
-
-        cut_off = self._random.randrange(n)
-        n_kept = self._random.choice([n, cut_off])
-        return bytes(broken[:n_kept])
-
-    def _raw(self, probe: bytes) -> str:
-        """The status of the answer to what may be no HTTP: its tenth to twelfth byte."""
-        with self._connected() as connection:
-            try:
-                connection.sendall(probe)
-                answer = connection.recv(4096)
-            except TimeoutError:
-                return "hung"
-            except OSError:
-                return "closed"
-        if not answer:
-            return "closed"
-        # after `HTTP/1.1 `
-        status = answer[9:12]
-        return status.decode("ascii", "replace")
+def n_forged_lines(log: bytes) -> int:
+    """How many lines of a log a client has written, or has given an escape sequence."""
+    # as a terminal and a collector of logs see lines
+    lines = log.decode("utf-8", "replace").splitlines()
+    return sum(line.startswith(FORGED) or ESCAPE in line for line in lines)
 
 
-def _png(frame: np.ndarray) -> bytes:
-    _, encoded = cv2.imencode(".png", frame)
-    return encoded.tobytes()
+def listening(processes: list[psutil.Process]) -> set[tuple[str, int]]:
+    """The addresses at which processes listen, as the kernel has them."""
+    return {
+        (one.laddr.ip, one.laddr.port)
+        for process in processes
+        for one in process.net_connections(kind="inet")
+        if one.status == psutil.CONN_LISTEN
+    }

@@ -12,14 +12,13 @@ from benchmarks.attacks.answers import HANGS_AFTER_S, status_of
 
 
 class Witness:
-    """A good client, and a look at the server's memory, all the time."""
+    """A good client that sends part after part."""
 
     def __init__(self, server: Server, picture: bytes) -> None:
         self._server = server
         self._picture = picture
         self._ended = threading.Event()
         self.slowest_s = 0.0
-        self.peak_mb = 0.0
         self.statuses: Counter[str] = Counter()
 
     def run(self) -> None:
@@ -36,11 +35,6 @@ class Witness:
                 # at most ten parts a second: a good client is no load
                 self._ended.wait(0.1)
 
-    def watch(self) -> None:
-        """Look at the memory twenty times a second."""
-        while not self._ended.wait(0.05):
-            self.peak_mb = max(self.peak_mb, self._server.memory_mb())
-
     def end(self) -> None:
-        """Let both threads end."""
+        """Let it end."""
         self._ended.set()

@@ -49,7 +49,7 @@ def test_a_place_is_free_again_after_work_that_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lane", "n_threads", "n_inside"), [(lanes.light_lane(8), 2, 10), (lanes.heavy_lane(), 1, 2)]
+    ("lane", "n_threads", "n_inside"), [(lanes.light_lane(8), 2, 10), (lanes.heavy_lane(), 1, 4)]
 )
 def test_the_lanes_have_their_width(lane: Lane, n_threads: int, n_inside: int) -> None:
     assert (lane._n_threads, lane._n_inside) == (n_threads, n_inside)
@@ -58,6 +58,12 @@ def test_the_lanes_have_their_width(lane: Lane, n_threads: int, n_inside: int) -
 @pytest.mark.parametrize("max_waiting", [0, 1, 30])
 def test_beside_those_at_work_as_many_wait_as_is_asked_for(max_waiting: int) -> None:
     assert lanes.light_lane(max_waiting)._n_inside == 2 + max_waiting
+
+
+def test_who_comes_last_into_a_full_light_lane_waits_two_seconds_at_most() -> None:
+    n_before_each = (lanes.N_LIGHT + lanes.MAX_WAITING) / lanes.N_LIGHT
+
+    assert n_before_each * lanes.HEAVY_MS == 1500
 
 
 def test_eight_clients_are_never_refused() -> None:

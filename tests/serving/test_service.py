@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from benchmarks.attacks.attacker import TWO_LENGTHS
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import champion
 from inspection.runtime.views import View
@@ -152,6 +153,14 @@ def test_the_managers_control_sockets_lie_in_a_folder_of_its_user(server: Server
 
     (folder,) = paths
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_two_lengths_are_refused_on_the_wire(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+        connection.sendall(TWO_LENGTHS)
+        answer = connection.makefile("rb").read()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 def test_an_upload_of_300_mb_is_refused_and_the_client_reads_why(address: str) -> None:
