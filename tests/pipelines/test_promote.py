@@ -1,5 +1,6 @@
 """Promotion in a real store: refused, overridden, superseded, synced, rolled back."""
 
+import json
 import logging
 import shutil
 import subprocess
@@ -240,31 +241,97 @@ def test_what_is_promoted_and_rolled_back_to_is_signed_where_a_key_is_named(
 
 
 @pytest.mark.parametrize(
-    "cut_off_at",
-    ["set_registered_model_alias", "set_model_version_tag", "delete_registered_model_tag"],
+    ("cut_off_at", "call"),
+    [
+        ("set_registered_model_alias", 1),
+        ("set_model_version_tag", 2),  # the first one writes the entry
+        ("delete_registered_model_tag", 1),
+    ],
 )
 def test_a_rollback_that_is_cut_off_is_finished_once_by_the_next_command(
-    promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch, cut_off_at: str
+    promoted: Registry,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    cut_off_at: str,
+    call: int,
 ) -> None:
     first = champion(RELEASES)
     project.register(monkeypatch, "b")
     assert promote(by="Ada") == "promoted"
-
-    with monkeypatch.context() as patch:
-        patch.setattr(promoted.mlflow.MlflowClient, cut_off_at, _killed)
-        with pytest.raises(KeyboardInterrupt):
-            rollback(reason="overkill", by="Grace")
+    roll_back_killed(promoted, monkeypatch, cut_off_at, call)
 
     assert "run it again to go back" in rollback(reason="overkill", by="Grace")
     assert promoted.aliases() == {"challenger": "2", "champion": "1", "previous": "2"}
     assert champion(RELEASES) == first
     assert promoted.tags("2")["rolled_back"] == "by Grace: overkill"
     assert outcomes(promoted) == ["promoted", "promoted", "rolled back"]
-    assert len((RELEASES / HISTORY).read_text().splitlines()) == 3
+    assert written() == promoted.entries()
 
 
-def _killed(*_: object) -> None:
-    raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("cut_off_at", "call"),
+    [
+        ("set_model_version_tag", 1),
+        ("set_registered_model_tag", 2),  # the first one says that a move is under way
+    ],
+)
+def test_a_rollback_that_is_cut_off_before_its_entry_has_not_begun(
+    promoted: Registry,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    cut_off_at: str,
+    call: int,
+) -> None:
+    project.register(monkeypatch, "b")
+    assert promote(by="Ada") == "promoted"
+    roll_back_killed(promoted, monkeypatch, cut_off_at, call)
+    assert outcomes(promoted) == ["promoted", "promoted"]
+
+    assert rollback(reason="", by="Ada") == "version 1 is the champion again; before: 2"
+    assert [entry["who"] for entry in promoted.entries()] == ["Ada", "Ada", "Ada"]
+    assert written() == promoted.entries()
+
+
+def roll_back_killed(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, method: str, call: int
+) -> None:
+    """Roll back in the name of Grace, killed at so many calls of a method of MLflow's client."""
+    client = registry.mlflow.MlflowClient
+    really, called = getattr(client, method), []
+
+    def killed(*given: object) -> None:
+        called.append(given)
+        if len(called) == call:
+            raise KeyboardInterrupt
+        really(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, method, killed)
+        with pytest.raises(KeyboardInterrupt):
+            rollback(reason="overkill", by="Grace")
+
+
+def written() -> list[dict[str, Any]]:
+    """The entries that the history holds."""
+    return [json.loads(line) for line in (RELEASES / HISTORY).read_text().splitlines()]
+
+
+def test_an_entry_is_kept_whole_and_in_brief_and_those_of_older_software_are_read(
+    promoted: Registry,
+) -> None:
+    (first,) = promoted.entries()
+    tag = json.loads(promoted.client.get_registered_model(promoted.line).tags["entry-000001"])
+    assert tag == {key: value for key, value in first.items() if key != "rules"}
+    assert first["rules"]
+
+    older = {"from": None, "outcome": "refused", "rules": [{"passed": False}], "to": "1"}
+    text = json.dumps(older | {"when": "2026-01-01", "who": "Ada", "why": "parity"})
+    promoted.client.set_registered_model_tag(promoted.line, "entry-000002", text)
+    assert promoted.entries() == [first, json.loads(text)]
+    assert "1 of 1 rules stop  parity" in status(promoted)
+
+    assert promote(dry_run=True, by="Ada") == "champion already"
+    assert promoted.promoted() == "1"
 
 
 def test_without_a_previous_champion_there_is_nothing_to_go_back_to(promoted: Registry) -> None:
