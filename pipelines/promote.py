@@ -20,6 +20,7 @@ from inspection.runtime.releases import POINTER
 from inspection.storage import sha256_of, write_json
 from pipelines.champions import RELEASES, Registry, signing_key, usual_path
 from pipelines.evidence import Judgement, judge
+from pipelines.runs.store import connected
 from stages import sections, tracking
 
 NEEDS = "run `dvc repro`; after a clone or `dvc exp apply`: `make promote`"
@@ -149,7 +150,7 @@ def opened() -> tuple[GateParams, tracking.TrackingParams, Registry]:
         sections.section("tracking", tracking.TrackingParams),
     )
     key = signing_key()
-    registry = Registry(tracking.connect(store), line.name, signing_key=key)
+    registry = Registry(connected(store), line.name, signing_key=key)
     return params, store, registry
 
 

@@ -8,6 +8,7 @@ from inspection.errors import InspectionError
 from pipelines import alerts
 from pipelines import promote as gate
 from pipelines import rollback as back
+from pipelines.runs import known_errors
 from pipelines.shipping.bento import of_champion
 
 
@@ -30,6 +31,7 @@ def promote(
     `override`, a reason, promotes in spite of the gate. `sync` lets the version serve that MLflow's
     alias `champion` names, and records what the gate says. `bento` packs what then serves.
     """
+    known_errors.quiet()
     outcome = gate.promote_or_sync(
         by=by, dry_run=dry_run, override=override, follow_alias=sync
     )
@@ -52,4 +54,5 @@ def promote(
 )
 def rollback(by: str, reason: str) -> str:
     """Let the previous champion serve again."""
+    known_errors.quiet()
     return back.rollback(reason=reason, by=by)

@@ -24,6 +24,7 @@ from pipelines import alerts
 from pipelines import promote as promotion
 from pipelines import watch as watching
 from pipelines.champions import RELEASES
+from pipelines.runs import known_errors
 from pipelines.runs.pictures import N_COLUMNS, sheet
 
 ALARM = "knurl.alarm"
@@ -47,6 +48,7 @@ def watch(
     With `follow_alias` the version serves afterwards that MLflow's alias `champion` names, as after
     `promote --sync`.
     """
+    known_errors.quiet()
     rows = _watched(Path(verdicts), parts_a_day, false_alarms_a_day)
     # afterwards: an alias that cannot be followed fails the run, and hides no alarm
     if follow_alias and promotion.sync_if_moved(by="watch") == "synced":

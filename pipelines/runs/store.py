@@ -1,0 +1,40 @@
+"""The MLflow store that a command or flow writes to, or one line that says why there is none."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from inspection.errors import InspectionError
+from stages import sections, tracking
+
+# Of what MLflow says, in characters: it repeats the page that a web server has sent.
+MAX_REASON = 200
+
+
+def connected(params: tracking.TrackingParams) -> Any:
+    """As `tracking.connect`. Raises InspectionError where a server answers that is no MLflow."""
+    tracking.require_reachable(params)
+    from mlflow.exceptions import MlflowException
+
+    address = tracking.address(params)
+    try:
+        return tracking.connect(params)
+    except MlflowException as error:
+        if not address.startswith("http"):
+            raise  # of a database: MLflow says what to do
+        host = urlsplit(address).netloc.rpartition("@")[2]  # without name and password
+        reason = str(error).splitlines()[0][:MAX_REASON]
+        raise InspectionError(
+            f"{tracking.ADDRESS} or tracking.store: {host} answers, and not as an MLflow server "
+            f"does ({reason}); correct the address, or, where it asks who you are, set "
+            "MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        ) from error
+
+
+def require_server() -> None:
+    """Where the store is a server, raise InspectionError unless it is an MLflow.
+
+    For those who would otherwise be told after hours of training.
+    """
+    params = sections.read(sections.section("tracking", tracking.TrackingParams))
+    if tracking.address(params).startswith("http"):
+        connected(params)
