@@ -1,7 +1,5 @@
 """The flows `promote` and `rollback`: the commands, with their parameters in Prefect's page."""
 
-import sys
-
 from prefect import flow
 
 from inspection.errors import InspectionError
@@ -9,7 +7,7 @@ from pipelines import alerts
 from pipelines import promote as gate
 from pipelines import rollback as back
 from pipelines.runs import known_errors
-from pipelines.shipping.bento import of_champion
+from pipelines.shipping.bento import of_what_serves
 
 
 @flow(
@@ -35,13 +33,12 @@ def promote(
     outcome = gate.promote_or_sync(
         by=by, dry_run=dry_run, override=override, follow_alias=sync
     )
-    if outcome in ("refused", "superseded"):
+    if outcome in gate.STAYS:
         raise InspectionError(
             f"promote: the challenger is {outcome}; see `python -m pipelines.status`"
         )
-    if bento and not dry_run:
-        # when it serves already: a Bento that cannot be built keeps no part waiting
-        sys.stdout.write(of_champion() + "\n")
+    if bento and outcome in gate.SERVES:
+        gate.say(of_what_serves())
     return outcome
 
 
@@ -52,7 +49,10 @@ def promote(
     persist_result=False,
     result_serializer="json",
 )
-def rollback(by: str, reason: str) -> str:
-    """Let the previous champion serve again."""
+def rollback(by: str, reason: str, bento: bool = True) -> str:
+    """Let the previous champion serve again; `bento` packs it."""
     known_errors.quiet()
-    return back.rollback(reason=reason, by=by)
+    said = back.rollback(reason=reason, by=by)
+    if bento:
+        gate.say(of_what_serves())
+    return said

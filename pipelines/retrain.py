@@ -31,7 +31,7 @@ from pipelines.intake.steps import RETRAINING
 from pipelines.runs import branch, dvc_pool, known_errors, records, store
 from pipelines.runs import shared as shared_state
 from pipelines.runs.overrides import overridden
-from pipelines.shipping.bento import of_champion
+from pipelines.shipping.bento import of_what_serves
 from stages.sections import read_yaml
 
 PIPELINE = Path("dvc.yaml")
@@ -234,12 +234,12 @@ def _commit(message: str) -> str | None:
 def _promoted(by: str) -> str:
     """What became of the challenger; a refusal is told to people, and is no failure of the run."""
     outcome = gate.promote(by=by)
-    if outcome in ("refused", "superseded"):
+    if outcome in gate.STAYS:
         alerts.tell(
             f"retrain: the challenger is {outcome}; `python -m pipelines.status`"
         )
     else:
-        get_run_logger().info("%s", of_champion())
+        get_run_logger().info("%s", of_what_serves())
     return outcome
 
 

@@ -4,6 +4,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from inspection.errors import InspectionError
+from inspection.line import Line
+from inspection.promotion.gate import GateParams
+from pipelines.champions import Registry, signing_key
 from stages import sections, tracking
 
 # Of what MLflow says, in characters: it repeats the page that a web server has sent.
@@ -28,6 +31,18 @@ def connected(params: tracking.TrackingParams) -> Any:
             f"does ({reason}); correct the address, or, where it asks who you are, set "
             "MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         ) from error
+
+
+def opened() -> tuple[GateParams, tracking.TrackingParams, Registry]:
+    """The gate's params, the store's, and the registry of the line that params.yaml describes."""
+    line, params, store = sections.read(
+        sections.section("line", Line),
+        sections.section("gate", GateParams),
+        sections.section("tracking", tracking.TrackingParams),
+    )
+    key = signing_key()
+    registry = Registry(connected(store), line.name, signing_key=key)
+    return params, store, registry
 
 
 def require_server() -> None:

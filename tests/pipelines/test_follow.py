@@ -19,8 +19,9 @@ from inspection.errors import InspectionError
 from inspection.runtime.releases import POINTER, champion
 from inspection.runtime.signatures import make_keys, read_public_key
 from pipelines.doctor import servers
-from pipelines.promote import opened, promote
+from pipelines.promote import promote
 from pipelines.rollback import rollback
+from pipelines.runs.store import opened
 from pipelines.shipping.follow import brought, follow
 from serving.api import create_app
 from serving.champion import Champion

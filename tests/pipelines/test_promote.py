@@ -28,10 +28,12 @@ from inspection.runtime.signatures import make_keys, read_public_key
 from inspection.storage import read_json, write_table, write_text
 from pipelines import promote as promotion
 from pipelines import promotion_flows, watch_flow
+from pipelines import rollback as back
 from pipelines.champions import HISTORY, RELEASES, Registry, usual_path
 from pipelines.evidence import judge
-from pipelines.promote import opened, promote, sync
+from pipelines.promote import promote, sync
 from pipelines.rollback import rollback
+from pipelines.runs.store import opened
 from pipelines.status import status
 from serving.api import create_app
 from serving.champion import Champion
@@ -451,7 +453,7 @@ def test_the_watch_follows_an_alias_that_was_moved_in_mlflow(
     promoted.client.set_registered_model_alias(promoted.line, "champion", "2")
     watch_flow.watch.fn(verdicts="none", follow_alias=False)
     assert promoted.served() == "1"
-    watch_flow.watch.fn(verdicts="none")
+    watch_flow.watch.fn(verdicts="none", bento=False)
 
     assert promoted.served() == "2"
     assert outcomes(promoted)[-1] == "synced"
@@ -558,17 +560,58 @@ def test_a_line_without_a_version_says_what_to_do(
         promote(by="Ada")
 
 
-def test_the_flow_packs_what_it_has_promoted_with_its_card(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+def test_every_move_packs_what_then_serves_with_its_card(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("serving", "inspection", "bentofile.yaml", "LICENSE"):
         (project.root / name).symlink_to(ROOT / name)
     monkeypatch.setenv("BENTOML_HOME", "bentos-of-a-test")
+    monkeypatch.setattr(watch_flow, "get_run_logger", lambda: logging.getLogger("flow"))
+
     project.register(monkeypatch, "a")
+    monkeypatch.setattr("sys.argv", ["promote", "--by", "Ada"])
+    promotion.main()
+    first = packed(project, "a")
+    assert f"to serve it, anywhere: bentoml serve {first}\n" in capsys.readouterr().out
 
+    project.register(monkeypatch, "b")
     assert promotion_flows.promote.fn(by="Ada") == "promoted"
+    packed(project, "b")
+    monkeypatch.setattr("sys.argv", ["rollback", "--by", "Ada"])
+    back.main()
+    assert packed(project, "a") == first
+    promotion_flows.rollback.fn(by="Ada", reason="")
+    packed(project, "b")
 
-    (readme,) = project.root.glob("bentos-of-a-test/bentos/knurl/*/README.md")
-    assert readme.read_text().startswith(f"# {project.line.name}, bundle a\n")
-    packed = champion(readme.parent / "src" / RELEASES)
-    assert (packed / CARD).read_bytes() == (champion(RELEASES) / CARD).read_bytes()
+    registry = opened()[2]
+    registry.client.set_registered_model_alias(registry.line, "champion", "1")
+    watch_flow.watch.fn(verdicts="none")
+    packed(project, "a")
+
+
+def packed(project: Project, bundle_version: str) -> Path:
+    """The latest Bento, which is of what serves, a bundle of this version; its folder."""
+    bentos = project.root / "bentos-of-a-test/bentos/knurl"
+    folder = bentos / (bentos / "latest").read_text()
+    title = f"# {project.line.name}, bundle {bundle_version}\n"
+    assert (folder / "README.md").read_text().startswith(title)
+    card = champion(folder / "src" / RELEASES) / CARD
+    assert card.read_bytes() == (champion(RELEASES) / CARD).read_bytes()
+    return folder
+
+
+@pytest.mark.parametrize("words", [[], ["--no-bento"]])
+def test_a_bento_that_cannot_be_packed_is_told_and_the_move_stands(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    words: list[str],
+) -> None:
+    project.register(monkeypatch, "a")  # in a project without a bentofile.yaml
+    monkeypatch.setattr("sys.argv", ["promote", *words])
+    promotion.main()
+
+    assert opened()[2].served() == "1"
+    told = [one for one in caplog.messages if one.startswith("bento: none was packed")]
+    assert len(told) == len(words) ^ 1
+    assert all("bentofile.yaml" in one and one.endswith("`make bento`") for one in told)
