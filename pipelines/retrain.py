@@ -164,7 +164,7 @@ def _run(chosen: Sequence[str] | None, *, shared: bool) -> list[dict[str, Any]]:
     for stage in failed:
         states[stage].result()
 
-    records.publish_results()
+    records.publish_results(states.keys())
     get_run_logger().info("dvc push: %s", push())
     # after the data: whoever sees the branch finds all that it names
     if shared and made:

@@ -1,7 +1,8 @@
 """The MLflow store that a command or flow writes to, or one line that says why there is none."""
 
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from inspection.errors import InspectionError
 from inspection.line import Line
@@ -53,3 +54,31 @@ def require_server() -> None:
     params = sections.read(sections.section("tracking", tracking.TrackingParams))
     if tracking.address(params).startswith("http"):
         connected(params)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Addresses on an MLflow server, of a version and of the report that was kept with it."""
+
+    version: str
+    report: str
+
+
+def pages(model: str, number: str) -> Pages | None:
+    """The pages of a version; None where the store is no server, which has none."""
+    params = sections.read(sections.section("tracking", tracking.TrackingParams))
+    address = urlsplit(tracking.address(params))
+    if not address.scheme.startswith("http"):
+        return None
+
+    client = connected(params).MlflowClient()
+    tags = client.get_model_version(model, number).tags
+    run = client.get_run(tags["run_id"]).info
+    place = f"experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{tags['artifacts']}"
+    # without a name and a password
+    host = address._replace(netloc=address.netloc.rpartition("@")[2])
+    root = host.geturl().rstrip("/")
+    return Pages(
+        version=f"{root}/#/models/{quote(model)}/versions/{number}",
+        report=f"{root}/#/{place}/report/index.html",
+    )
