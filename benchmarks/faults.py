@@ -30,8 +30,8 @@ from stages.sections import read_yaml
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = Path("models/bundle")
-PROMOTE = "python -m pipelines.promote --by faults --override drill"
-ROLLBACK = "python -m pipelines.rollback --by faults --reason drill"
+PROMOTE = "python -m pipelines.promote --by faults --override drill --no-bento"
+ROLLBACK = "python -m pipelines.rollback --by faults --reason drill --no-bento"
 REGISTRY = ("register", "promote", "rollback")
 INTAKE = ("take_feedback", "inbox")
 # Folders in which the commands write what counts, for a first write is to be noticed.
@@ -95,7 +95,7 @@ class Campaign:
             self._commands.repeated(ROLLBACK, outcome)
         else:
             # it may have been cut off after the pointer: what is left to do is done by any command
-            self._commands.run("python -m pipelines.promote --sync")
+            self._commands.run("python -m pipelines.promote --sync --no-bento")
         self._check_serves(before, outcome)
         self._record.check(n_moves + 1, outcome)
 

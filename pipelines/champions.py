@@ -1,9 +1,10 @@
 """The champion of a line: an alias in MLflow says which version it is, a pointer lets it serve.
 
-The alias is the truth. It is moved under `tracking.changing_aliases` and read again there, and each
-move or refusal is an entry that nobody changes: a tag of the registered model, and a line in
-`history.jsonl` beside the releases. The entry of a move is written ahead of it, so that a move that
-was cut off is finished by the next one.
+The alias is the truth. It is moved under `tracking.changing_aliases` and read again there. Each
+move or refusal is an entry that nobody changes: a line in `history.jsonl` beside the releases, a
+tag of the version with all of it, and in brief one of the registered model, of which MLflow keeps
+little. The entry of a move is written ahead of it, so that a move that was cut off is finished by
+the next one.
 """
 
 import json
@@ -34,6 +35,9 @@ FETCH_LOCK = ".fetch.lock"
 # How long one waits for another process that fetches a release: 60 MB over a slow line.
 FETCH_PATIENCE_S = 600.0
 ENTRY = "entry-"
+# Of an entry in brief: MLflow keeps 5,000 characters of a registered model's tag, which PostgreSQL
+# insists on, and JSON may write a character as six. Two texts are free: who, and why.
+MAX_BRIEF_TEXT = 300
 # Names the entry of a move that is under way.
 MOVING = "moving"
 # The outcomes of entries after which another version is the champion.
@@ -147,7 +151,8 @@ class Registry:
 
     def promoted(self) -> str | None:
         """The version that the last promotion, rollback or sync made the champion, if any."""
-        moves = [entry for entry in self.entries() if entry.get("outcome") in MOVES]
+        briefs = _briefs(self._model_tags()).values()
+        moves = [entry for entry in briefs if entry.get("outcome") in MOVES]
         return str(moves[-1]["to"]) if moves else None
 
     def served(self) -> str | None:
@@ -178,11 +183,13 @@ class Registry:
         tags = self._model_tags()
         if MOVING not in tags:
             return None
-        text = tags.get(tags[MOVING])
-        if text is None:  # cut off before the entry: nothing was moved
+        name = tags[MOVING]
+        if name not in tags:  # cut off before the entry: nothing was moved
             self.client.delete_registered_model_tag(self.line, MOVING)
             return None
 
+        brief = tags[name]
+        text = self.tags(json.loads(brief)["to"]).get(name, brief)
         entry: dict[str, Any] = json.loads(text)
         history = self.releases / HISTORY
         written = history.read_text(encoding="utf-8") if history.is_file() else ""
@@ -239,17 +246,26 @@ class Registry:
         self.note_versions()
 
     def entries(self) -> list[dict[str, Any]]:
-        """What happened, oldest first."""
-        tags = self._model_tags()
-        return [
-            json.loads(tags[name]) for name in sorted(tags) if name.startswith(ENTRY)
-        ]
+        """What happened, oldest first; in brief where the version was deleted that has the rest."""
+        versions = self.client.search_model_versions(f"name = '{self.line}'")
+        tags = {str(version.version): version.tags for version in versions}
+        found = []
+        for name, brief in _briefs(self._model_tags()).items():
+            whole = tags.get(str(brief["to"]), {}).get(name)
+            found.append(json.loads(whole) if whole else brief)
+        return found
 
     def append(self, **entry: Any) -> dict[str, Any]:
-        """Add an entry, with the time. The caller holds `tracking.changing_aliases`."""
+        """Add an entry, with the time. The caller holds `tracking.changing_aliases`.
+
+        It counts once the registered model has it: all of it is written to the version before.
+        """
         entry = {"when": datetime.now(UTC).isoformat(timespec="seconds")} | entry
-        text = json.dumps(entry, ensure_ascii=False, sort_keys=True)
-        self.client.set_registered_model_tag(self.line, self._next_entry(), text)
+        text, name = _as_text(entry), self._next_entry()
+        self.tag(entry["to"], **{name: text})
+        self.client.set_registered_model_tag(
+            self.line, name, _as_text(_in_brief(entry))
+        )
         self._note(text)
         self.note_versions()
         return entry
@@ -261,7 +277,7 @@ class Registry:
             file.write(("\n" if torn else "") + text + "\n")
 
     def _next_entry(self) -> str:
-        return f"{ENTRY}{len(self.entries()) + 1:06d}"
+        return f"{ENTRY}{len(_briefs(self._model_tags())) + 1:06d}"
 
     def _model_tags(self) -> dict[str, str]:
         from mlflow.exceptions import MlflowException
@@ -310,6 +326,28 @@ class Registry:
             ) from error
         finally:
             shutil.rmtree(into, ignore_errors=True)
+
+
+def _briefs(tags: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The entries among a registered model's tags by their names, oldest first.
+
+    Those of older software have everything.
+    """
+    names = sorted(name for name in tags if name.startswith(ENTRY))
+    return {name: json.loads(tags[name]) for name in names}
+
+
+def _in_brief(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry without its rules, and with the beginning of what people have written."""
+    return {
+        key: value[:MAX_BRIEF_TEXT] if isinstance(value, str) else value
+        for key, value in entry.items()
+        if key != "rules"
+    }
+
+
+def _as_text(entry: Mapping[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False, sort_keys=True)
 
 
 def _is_whole(folder: Path, tags: dict[str, str]) -> bool:

@@ -7,9 +7,7 @@ or half a file, and the next DVC stops at it.
 import json
 from pathlib import Path
 
-from inspection.errors import InspectionError
 from inspection.storage import write_bytes
-from stages.sections import read_yaml
 
 RWLOCK = Path(".dvc/tmp/rwlock")
 LOCKED = Path("dvc.lock")
@@ -44,7 +42,20 @@ def _is_json(path: Path) -> bool:
 
 
 def _is_lock(path: Path) -> bool:
-    try:
-        return "schema" in read_yaml(path)
-    except InspectionError:
+    """Whether its lines are whole and DVC takes them for a lock file.
+
+    One that was cut off between two lines may be that, too. It then lacks stages or digests, and
+    DVC looks those stages up in its run cache. Within a line, DVC stops at half a word.
+    """
+    # imported late: for the second that it takes
+    from dvc.exceptions import DvcException
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from dvc.utils.strictyaml import load
+
+    if not path.read_bytes().endswith(b"\n"):
         return False
+    try:
+        load(str(path), COMPILED_LOCKFILE_SCHEMA)
+    except DvcException:
+        return False
+    return True

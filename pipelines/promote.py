@@ -13,17 +13,21 @@ from typing import Any
 
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
-from inspection.line import Line
 from inspection.promotion.gate import GateParams, Rule, failures, max_uses
 from inspection.runtime.bundle import CARD
 from inspection.runtime.releases import POINTER
 from inspection.storage import sha256_of, write_json
-from pipelines.champions import RELEASES, Registry, signing_key, usual_path
+from pipelines.champions import RELEASES, Registry, usual_path
 from pipelines.evidence import Judgement, judge
-from stages import sections, tracking
+from pipelines.runs.store import opened
+from pipelines.shipping import bento
+from stages import tracking
 
 NEEDS = "run `dvc repro`; after a clone or `dvc exp apply`: `make promote`"
 BUNDLE = Path("models/bundle")
+# What becomes of a challenger: it serves, now or already; or something else goes on serving.
+SERVES = ("promoted", "overridden", "synced", "champion already")
+STAYS = ("refused", "superseded")
 
 
 def main() -> None:
@@ -45,6 +49,9 @@ def main() -> None:
     parser.add_argument(
         "--by", metavar="NAME", help="who decides; asked for --override"
     )
+    parser.add_argument(
+        "--no-bento", action="store_true", help="pack no Bento of what then serves"
+    )
     given = parser.parse_args()
     if given.override and not given.by:
         parser.error("--override: say who decides with --by NAME")
@@ -56,7 +63,9 @@ def main() -> None:
             override=given.override or "",
             follow_alias=given.sync,
         )
-    if outcome in ("refused", "superseded"):
+        if outcome in SERVES and not given.no_bento:
+            say(bento.of_what_serves())
+    if outcome in STAYS:
         raise SystemExit(1)
 
 
@@ -81,16 +90,16 @@ def promote(*, dry_run: bool = False, override: str = "", by: str) -> str:
     params, store, registry = opened()
     if resumed(store, registry):
         return "champion already"
-    _say(unregistered(registry))
+    say(unregistered(registry))
     before = registry.aliases()
     challenger, champion = _contenders(before)
     if challenger == champion and registry.served() == champion:
-        _say(f"version {champion} is the champion already; nothing to do")
+        say(f"version {champion} is the champion already; nothing to do")
         return "champion already"
 
     rival = champion if champion != challenger else None
     judgement = judge(registry, challenger, rival, params)
-    _say(table(judgement.rules))
+    say(table(judgement.rules))
     with tracking.changing_aliases(store):
         return _decided(
             registry, judgement, challenger, champion, dry_run, override, by, params
@@ -109,20 +118,20 @@ def sync(*, by: str) -> str:
             "`python -m pipelines.promote`"
         )
     if champion == served:
-        _say(f"version {champion} serves already; nothing to do")
+        say(f"version {champion} serves already; nothing to do")
         return "champion already"
 
     judgement = judge(registry, champion, served, params)
-    _say(table(judgement.rules))
+    say(table(judgement.rules))
     with tracking.changing_aliases(store):
         if registry.aliases().get(tracking.CHAMPION) != champion:
             return _superseded(registry, judgement, champion, served, by)
         _keep_usual(registry, champion, judgement)
         what = _entry("synced", judgement, champion, served, by, "alias was moved")
         registry.move(champion, previous=served, **what)
-    _say(f"version {champion} serves, as its alias says")
+    say(f"version {champion} serves, as its alias says")
     if not judgement.passed:
-        _say(f"warning: the gate would have refused it: {failures(judgement.rules)}")
+        say(f"warning: the gate would have refused it: {failures(judgement.rules)}")
     return "synced"
 
 
@@ -141,18 +150,6 @@ def sync_if_moved(*, by: str) -> str:
     return sync(by=by)
 
 
-def opened() -> tuple[GateParams, tracking.TrackingParams, Registry]:
-    """The gate's params, the store's, and the registry of the line that params.yaml describes."""
-    line, params, store = sections.read(
-        sections.section("line", Line),
-        sections.section("gate", GateParams),
-        sections.section("tracking", tracking.TrackingParams),
-    )
-    key = signing_key()
-    registry = Registry(tracking.connect(store), line.name, signing_key=key)
-    return params, store, registry
-
-
 def resumed(store: tracking.TrackingParams, registry: Registry) -> str | None:
     """Finish a move that was cut off, and say so; returns its version, None where there was none.
 
@@ -161,7 +158,7 @@ def resumed(store: tracking.TrackingParams, registry: Registry) -> str | None:
     with tracking.changing_aliases(store):
         number = registry.finish_interrupted()
     if number is not None:
-        _say(f"version {number} is the champion: a move that was cut off is finished")
+        say(f"version {number} is the champion: a move that was cut off is finished")
     return number
 
 
@@ -204,7 +201,7 @@ def _decided(
     params: GateParams,
 ) -> str:
     """Move the alias or not, under the lock, by what the registry says now."""
-    _say(_uses(registry, judgement, params))
+    say(_uses(registry, judgement, params))
     if dry_run:
         registry.append(**_entry("dry run", judgement, challenger, champion, by, ""))
         return "dry run"
@@ -217,14 +214,14 @@ def _decided(
         registry.append(
             **_entry("refused", judgement, challenger, champion, by, stopped)
         )
-        _say(f"version {challenger} is refused: {stopped}")
+        say(f"version {challenger} is refused: {stopped}")
         return "refused"
 
     outcome = "overridden" if stopped else "promoted"
     _keep_usual(registry, challenger, judgement)
     what = _entry(outcome, judgement, challenger, champion, by, override)
     registry.move(challenger, previous=champion, **what)
-    _say(f"version {challenger} is the champion ({outcome}); before: {champion or '-'}")
+    say(f"version {challenger} is the champion ({outcome}); before: {champion or '-'}")
     return outcome
 
 
@@ -244,7 +241,7 @@ def _superseded(
     now = registry.aliases().get(tracking.CHAMPION)
     reason = f"version {now} became champion meanwhile"
     registry.append(**_entry("superseded", judgement, challenger, champion, by, reason))
-    _say(f"version {challenger}: superseded, {reason}; run it again to compare anew")
+    say(f"version {challenger}: superseded, {reason}; run it again to compare anew")
     return "superseded"
 
 
@@ -280,7 +277,7 @@ def _entry(
     }
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """Print a line; nothing where there is nothing to say."""
     if text:
         sys.stdout.write(text + "\n")

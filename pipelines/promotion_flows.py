@@ -1,14 +1,13 @@
 """The flows `promote` and `rollback`: the commands, with their parameters in Prefect's page."""
 
-import sys
-
 from prefect import flow
 
 from inspection.errors import InspectionError
 from pipelines import alerts
 from pipelines import promote as gate
 from pipelines import rollback as back
-from pipelines.shipping.bento import of_champion
+from pipelines.runs import known_errors
+from pipelines.shipping.bento import of_what_serves
 
 
 @flow(
@@ -30,16 +29,16 @@ def promote(
     `override`, a reason, promotes in spite of the gate. `sync` lets the version serve that MLflow's
     alias `champion` names, and records what the gate says. `bento` packs what then serves.
     """
+    known_errors.quiet()
     outcome = gate.promote_or_sync(
         by=by, dry_run=dry_run, override=override, follow_alias=sync
     )
-    if outcome in ("refused", "superseded"):
+    if outcome in gate.STAYS:
         raise InspectionError(
             f"promote: the challenger is {outcome}; see `python -m pipelines.status`"
         )
-    if bento and not dry_run:
-        # when it serves already: a Bento that cannot be built keeps no part waiting
-        sys.stdout.write(of_champion() + "\n")
+    if bento and outcome in gate.SERVES:
+        gate.say(of_what_serves())
     return outcome
 
 
@@ -50,6 +49,10 @@ def promote(
     persist_result=False,
     result_serializer="json",
 )
-def rollback(by: str, reason: str) -> str:
-    """Let the previous champion serve again."""
-    return back.rollback(reason=reason, by=by)
+def rollback(by: str, reason: str, bento: bool = True) -> str:
+    """Let the previous champion serve again; `bento` packs it."""
+    known_errors.quiet()
+    said = back.rollback(reason=reason, by=by)
+    if bento:
+        gate.say(of_what_serves())
+    return said

@@ -5,7 +5,6 @@
 
 import argparse
 import getpass
-import logging
 import subprocess
 import sys
 import time
@@ -29,10 +28,10 @@ from pipelines import alerts
 from pipelines import promote as gate
 from pipelines.dvc_process import PassingError
 from pipelines.intake.steps import RETRAINING
-from pipelines.runs import branch, dvc_pool, records
+from pipelines.runs import branch, dvc_pool, known_errors, records, store
 from pipelines.runs import shared as shared_state
 from pipelines.runs.overrides import overridden
-from pipelines.shipping.bento import of_champion
+from pipelines.shipping.bento import of_what_serves
 from stages.sections import read_yaml
 
 PIPELINE = Path("dvc.yaml")
@@ -46,6 +45,8 @@ MAX_SIDE_BY_SIDE = 2
 RETRY_DELAY_S = 10
 TASK_RUNNER: Any = ThreadPoolTaskRunner(max_workers=MAX_SIDE_BY_SIDE)
 FAILED, SKIPPED = "failed", "not begun"
+# The stages that write to the MLflow store.
+TRACKED = {"train", "register"}
 
 
 def can_pass(task: Any, run: Any, state: State[Any]) -> bool:
@@ -132,7 +133,7 @@ def retrain(
     a DVC remote: what others have pushed is taken before, and the branch is pushed afterwards. Two
     runs in one checkout never overlap.
     """
-    _quiet_known_errors()
+    known_errors.quiet()
     with locked(LOCK, holder="flow retrain"):
         if shared:
             get_run_logger().info("shared: at commit %s", take())
@@ -148,6 +149,8 @@ def _run(chosen: Sequence[str] | None, *, shared: bool) -> list[dict[str, Any]]:
     try:
         with dvc_pool.lent(get_run_logger().info) as dvc:
             needs = _chosen(dvc.needs, chosen)
+        if TRACKED & needs.keys():
+            store.require_server()
         states = _states(needs)
     finally:
         dvc_pool.end_idle()
@@ -161,7 +164,7 @@ def _run(chosen: Sequence[str] | None, *, shared: bool) -> list[dict[str, Any]]:
     for stage in failed:
         states[stage].result()
 
-    records.publish_results()
+    records.publish_results(states.keys())
     get_run_logger().info("dvc push: %s", push())
     # after the data: whoever sees the branch finds all that it names
     if shared and made:
@@ -231,29 +234,13 @@ def _commit(message: str) -> str | None:
 def _promoted(by: str) -> str:
     """What became of the challenger; a refusal is told to people, and is no failure of the run."""
     outcome = gate.promote(by=by)
-    if outcome in ("refused", "superseded"):
+    if outcome in gate.STAYS:
         alerts.tell(
             f"retrain: the challenger is {outcome}; `python -m pipelines.status`"
         )
     else:
-        get_run_logger().info("%s", of_champion())
+        get_run_logger().info("%s", of_what_serves())
     return outcome
-
-
-class _WithoutTraceback(logging.Filter):
-    """Errors that the user can mend are logged as their message alone."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], InspectionError):
-            record.exc_info = None
-        return True
-
-
-def _quiet_known_errors() -> None:
-    for name in ("prefect.flow_runs", "prefect.task_runs"):
-        logger = logging.getLogger(name)
-        if not any(isinstance(f, _WithoutTraceback) for f in logger.filters):
-            logger.addFilter(_WithoutTraceback())
 
 
 def main() -> None:

@@ -2,12 +2,13 @@
 
 import argparse
 import getpass
-import sys
 
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.runtime.inspector import Inspector
-from pipelines.promote import opened, resumed
+from pipelines.promote import resumed, say
+from pipelines.runs.store import opened
+from pipelines.shipping import bento
 from stages import tracking
 
 
@@ -16,10 +17,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reason", default="", help="why, for the record")
     parser.add_argument("--by", metavar="NAME", default=getpass.getuser())
+    parser.add_argument(
+        "--no-bento", action="store_true", help="pack no Bento of what then serves"
+    )
     given = parser.parse_args()
     with PlainErrors("rollback"):
-        said = rollback(reason=given.reason, by=given.by)
-    sys.stdout.write(said + "\n")
+        say(rollback(reason=given.reason, by=given.by))
+        if not given.no_bento:
+            say(bento.of_what_serves())
 
 
 def rollback(*, reason: str, by: str) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from inspection.errors import InspectionError
 from pipelines.champions import Registry
-from pipelines.promote import opened, unregistered
+from pipelines.promote import unregistered
+from pipelines.runs.store import opened
 from stages import tracking
 
 N_ENTRIES = 20  # fits a screen; all stand in models/releases/history.jsonl

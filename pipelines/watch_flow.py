@@ -24,7 +24,9 @@ from pipelines import alerts
 from pipelines import promote as promotion
 from pipelines import watch as watching
 from pipelines.champions import RELEASES
+from pipelines.runs import known_errors
 from pipelines.runs.pictures import N_COLUMNS, sheet
+from pipelines.shipping.bento import of_what_serves
 
 ALARM = "knurl.alarm"
 
@@ -41,12 +43,14 @@ def watch(
     parts_a_day: int = watching.PARTS_A_DAY,
     false_alarms_a_day: float = watching.FALSE_ALARMS_A_DAY,
     follow_alias: bool = True,
+    bento: bool = True,
 ) -> list[dict[str, Any]]:
     """Watch once; returns the alarms that stand. A service that has judged nothing has none.
 
     With `follow_alias` the version serves afterwards that MLflow's alias `champion` names, as after
-    `promote --sync`.
+    `promote --sync`; `bento` packs it.
     """
+    known_errors.quiet()
     rows = _watched(Path(verdicts), parts_a_day, false_alarms_a_day)
     # afterwards: an alias that cannot be followed fails the run, and hides no alarm
     if follow_alias and promotion.sync_if_moved(by="watch") == "synced":
@@ -54,6 +58,8 @@ def watch(
             "watch: alias 'champion' was moved in MLflow, and its version serves; "
             "`python -m pipelines.status`"
         )
+        if bento:
+            get_run_logger().info("%s", of_what_serves())
     return rows
 
 

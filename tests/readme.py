@@ -87,13 +87,13 @@ RUN_BY = {
     "make promote": "tests/test_end_to_end.py"
     "::test_a_clone_that_has_pulled_serves_the_same_card_after_one_command",
     "make bento": "tests/pipelines/test_promote.py"
-    "::test_the_flow_packs_what_it_has_promoted_with_its_card",
+    "::test_every_move_packs_what_then_serves_with_its_card",
     "python -m pipelines.runs.pool docker": "tests/pipelines/test_pools.py"
     "::test_a_run_in_docker_gets_the_image_and_the_checkout",
     "KNURL_PROJECT=$PWD prefect": "tests/pipelines/test_pools.py"
     "::test_both_work_where_the_checkout_is_mounted",
     "bentoml build": "tests/pipelines/test_bento.py"
-    "::test_it_is_small_and_its_readme_is_the_model_card",
+    "::test_bentoml_alone_packs_the_project_as_it_is_committed",
     "make registry": "tests/test_end_to_end.py::test_the_registry_opens",
     "make adopt": "tests/pipelines/test_adopt.py"
     "::test_the_real_dvc_tracks_the_data_and_brings_the_old_back",

@@ -11,10 +11,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +202,47 @@ def _web_server(words: list[str], health: str, environment: Mapping[str, str]) -
 
             _wait(answers, is_alive, log)
             yield
+
+
+@contextmanager
+def answering(
+    body: str | dict[str, str],
+    *,
+    status: int = 200,
+    seconds_ahead: float = 0.0,
+    token: str | None = None,
+) -> Iterator[str]:
+    """The address of a real server whose clock goes ahead of ours.
+
+    It has one answer, or one by path and 404 for all others; 401 without the header `token`.
+    """
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = body.get(self.path) if isinstance(body, dict) else body
+            allowed = token is None or self.headers.get("Authorization") == token
+            self.send_response(401 if not allowed else status if found is not None else 404)
+            self.end_headers()
+            self.wfile.write((found or "").encode())
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string((timestamp or time.time()) + seconds_ahead)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    httpd = ThreadingHTTPServer((HOST, 0), Answer)
+    thread = threading.Thread(target=httpd.serve_forever)
+    thread.start()
+    try:
+        yield f"http://{HOST}:{httpd.server_port}"
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+        thread.join()
 
 
 @contextmanager

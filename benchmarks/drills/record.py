@@ -16,7 +16,7 @@ from stages.tracking import CHAMPION
 
 
 class Record:
-    """Who moved the champion, twice: as tags of the model in the registry, as lines of a file."""
+    """Who moved the champion, twice: as tags in the registry, as lines of a file."""
 
     def __init__(self, project: Path) -> None:
         self._database = project / DATABASE
@@ -44,7 +44,10 @@ class Record:
 
     def _entries(self) -> list[str]:
         found = self._asked(
-            "SELECT value FROM registered_model_tags WHERE key LIKE ? ORDER BY key",
+            "SELECT COALESCE(whole.value, brief.value) FROM registered_model_tags AS brief "
+            "LEFT JOIN model_version_tags AS whole ON whole.name = brief.name "
+            "AND whole.key = brief.key AND whole.version = json_extract(brief.value, '$.to') + 0 "
+            "WHERE brief.key LIKE ? ORDER BY brief.key",
             f"{ENTRY}%",
         )
         return [str(value) for (value,) in found]

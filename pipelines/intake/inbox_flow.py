@@ -10,6 +10,7 @@ from inspection.errors import first_three
 from pipelines import alerts
 from pipelines.intake import inbox as intake
 from pipelines.retrain import retrain
+from pipelines.runs import known_errors
 
 
 @flow(
@@ -30,6 +31,7 @@ def inbox(
     Once `retrain_after` files wait that no run has trained on, every stage is brought up to date;
     None leaves that to others. With `promote` the gate is asked then, in the name of `by`.
     """
+    known_errors.quiet()
     found, said = intake.take_new(Path(folder), wait_s=intake.PATIENCE_S)
     get_run_logger().info("%s%s", intake.text_of(found), said)
     if found.refused:

@@ -8,6 +8,7 @@ from prefect.artifacts import create_table_artifact
 from pipelines import alerts
 from pipelines.lots import inspect_lot as command
 from pipelines.lots.lot import TableColumns, find_lot
+from pipelines.runs import known_errors
 
 
 @flow(
@@ -33,6 +34,7 @@ def inspect_lot(
 
     `dask` is the address of a Dask scheduler, whose workers judge in place of `workers` here.
     """
+    known_errors.quiet()
     lot = find_lot(
         frames,
         part_per_file=part_per_file,

@@ -1,1 +1,1 @@
-"""What a run of a flow stands on: DVC processes, overrides, the branch, the artifacts."""
+"""What a run of a flow stands on: DVC processes, overrides, the branch, artifacts, the store."""

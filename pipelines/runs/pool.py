@@ -4,12 +4,11 @@
     python -m pipelines.runs.pool kubernetes
 
 Pools of these two names are of that type. Of the others runs are processes beside the worker, and
-are marked: for `make schedule`, while no worker runs. A killed worker leaves its runs as running
-for ever, and they would block those that come after them.
+are marked, and people are told: for `make schedule`, while no worker runs. A killed worker leaves
+its runs as running for ever, and they would block those that come after them.
 """
 
 import argparse
-import sys
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -28,6 +27,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
+from pipelines import alerts
+
 # The types of Prefect's that run containers; a pool of such a name is of that type.
 IN_CONTAINERS = ("docker", "kubernetes")
 # Where the checkout lies in a container: Dockerfile and prefect.yaml say so, too.
@@ -36,16 +37,14 @@ AT_WORK = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
 def main() -> None:
-    """Make the pool, mark the runs, and name each of these in a line."""
+    """Make the pool, and mark the runs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("pool", help="name of the work pool")
     pool = parser.parse_args().pool
     make(pool)
-    if pool in IN_CONTAINERS:
-        # these runs end without us, and there may be a worker that knows of them
-        return
-    for name in mark(pool):
-        sys.stdout.write(f"run {name}: marked as crashed, nobody works at it\n")
+    # runs in containers end without us, and there may be a worker that knows of them
+    if pool not in IN_CONTAINERS:
+        mark(pool)
 
 
 def make(pool: str) -> None:
@@ -87,8 +86,11 @@ def _mount(template: dict[str, Any]) -> None:
     container["volumeMounts"] = [{"name": "project", "mountPath": MOUNTED}]
 
 
-def mark(pool: str) -> list[str]:
-    """Mark the runs of a pool that are at work by their state; returns their names."""
+def mark(pool: str) -> None:
+    """Mark the runs of a pool that are at work by their state as crashed, and tell people of each.
+
+    The flow's own hooks, which would do that, have ended with the worker.
+    """
     at_work = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=AT_WORK))
     )
@@ -98,7 +100,10 @@ def mark(pool: str) -> list[str]:
         runs = client.read_flow_runs(flow_run_filter=at_work, work_pool_filter=of_pool)
         for run in runs:
             client.set_flow_run_state(run.id, ended, force=True)
-    return [run.name for run in runs]
+        flows = [client.read_flow(run.flow_id) for run in runs]
+    # afterwards: a receiver that is away keeps no run from being marked
+    for flow, run in zip(flows, runs, strict=True):
+        alerts.run_failed(flow, run, ended)
 
 
 if __name__ == "__main__":

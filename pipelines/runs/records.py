@@ -1,7 +1,7 @@
 """What a run of `retrain` shows in Prefect's page: stages, verdicts, pictures, links."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from prefect.artifacts import (
 
 from inspection.runtime.bundle import CARD, read_card
 from inspection.storage import read_json
+from pipelines.runs import store
 from pipelines.runs.pictures import confusion_picture, gallery_picture
 from pipelines.summary import summary
 
@@ -31,21 +32,28 @@ def publish_stages(done: Sequence[dict[str, Any]]) -> None:
     create_table_artifact(rows, key="retrain-stages", description="What each stage did")
 
 
-def publish_results() -> None:
-    """What came out; only of a run that has ended well: others would show the run before."""
-    if TEST_METRICS.is_file():
+def publish_results(stages: Collection[str]) -> None:
+    """What came out of these stages, which the run has brought up to date.
+
+    Only of a run that has ended well: what others left would be shown as this run's.
+    """
+    if "assemble" in stages and TEST_METRICS.is_file():
         rows = list(flat(read_json(TEST_METRICS)))
         create_table_artifact(
             rows, key="retrain-metrics", description=f"From {TEST_METRICS}"
         )
-    if CONFUSION.is_file():
+    if "assemble" in stages and CONFUSION.is_file():
         _publish_confusion(confusion(pd.read_csv(CONFUSION)))
-    if (GALLERY / "index.json").is_file():
+    if "evaluate_cam" in stages and (GALLERY / "index.json").is_file():
         _publish_gallery()
-    if (BUNDLE / CARD).is_file():
-        text = f"```text\n{summary(read_card(BUNDLE)).strip()}\n```\n\n{_links()}"
+
+    texts = []
+    if "assemble" in stages and (BUNDLE / CARD).is_file():
+        texts.append(f"```text\n{summary(read_card(BUNDLE)).strip()}\n```")
+    texts += filter(None, [links(stages)])
+    if texts:
         create_markdown_artifact(
-            text,
+            "\n\n".join(texts),
             key="retrain-verdicts",
             description="Test fold by part, bounds one-sided 95 %",
         )
@@ -108,12 +116,24 @@ def _publish_gallery() -> None:
         )
 
 
-def _links() -> str:
-    lines = [f"- report: `{REPORT}`"] if REPORT.is_file() else []
-    if RECEIPT.is_file():
-        receipt = read_json(RECEIPT)
-        lines.append(
-            f"- registry: model `{receipt['model']}`, version {receipt['version']} "
-            "(`make registry`)"
-        )
-    return "\n".join(lines)
+def links(stages: Collection[str]) -> str:
+    """Where the version and the report of these stages are, Markdown; '' where there is none.
+
+    A registry of one's own has no page until `make registry`: there the places are named.
+    """
+    lines = []
+    if "report" in stages and REPORT.is_file():
+        lines.append(f"- report: `{REPORT}`")
+    if "register" not in stages or not RECEIPT.is_file():
+        return "\n".join(lines)
+
+    receipt = read_json(RECEIPT)
+    name, number = receipt["model"], receipt["version"]
+    pages = store.pages(name, number)
+    if pages is None:
+        version = f"model `{name}`, version {number} (`make registry`)"
+        return "\n".join([*lines, f"- registry: {version}"])
+    return (
+        f"- report: [of version {number}]({pages.report})\n"
+        f"- registry: [model {name}, version {number}]({pages.version})"
+    )

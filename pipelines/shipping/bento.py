@@ -22,8 +22,9 @@ from inspection.failures import PlainErrors
 from inspection.runtime.releases import champion, promote, release
 from inspection.runtime.signatures import SIGNATURE
 from inspection.storage import locked, write_bytes, write_text
+from pipelines import alerts
 from pipelines.champions import RELEASES
-from pipelines.promote import opened
+from pipelines.runs.store import opened
 from stages.sections import read_yaml
 
 BENTOFILE = Path("bentofile.yaml")
@@ -76,6 +77,22 @@ def of_champion() -> str:
         f"{tag_of(built)}: {megabytes(built):.1f} MB, in {built}\n"
         f"to serve it, anywhere: bentoml serve {built}"
     )
+
+
+def of_what_serves() -> str:
+    """As `of_champion`, for who has moved the champion: where it fails people are told.
+
+    The move stands then, and so it serves; '' is returned.
+    """
+    try:
+        return of_champion()
+    except (InspectionError, OSError, subprocess.SubprocessError) as error:
+        lines = str(error).splitlines()
+        reason = ": ".join(dict.fromkeys([lines[0], lines[-1]]))
+        alerts.tell(
+            f"bento: none was packed of what serves ({reason}); to fix: `make bento`"
+        )
+        return ""
 
 
 def build(releases: Path, card: str, variables: Mapping[str, str] = os.environ) -> Path:

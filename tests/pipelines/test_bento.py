@@ -225,6 +225,30 @@ def test_it_serves_in_a_bare_environment_with_the_verdicts_of_the_project(
     assert not (built / "src/verdicts").exists()
 
 
+@pytest.mark.slow
+def test_bentoml_alone_packs_the_project_as_it_is_committed(releases: Path, tmp_path: Path) -> None:
+    """With what git does not have beside it: both releases, and a folder that is in no Bento."""
+    project, home = tmp_path / "project", tmp_path / "home"
+    project.mkdir()
+    archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, capture_output=True, check=True)
+    subprocess.run(["tar", "-x"], cwd=project, input=archive.stdout, check=True)
+    shutil.copytree(releases, project / "models/releases")
+    write_bytes(project / "data/1.jpg", b"a picture")
+
+    environment = os.environ | {"BENTOML_HOME": str(home), "PYTHONPATH": ""}
+    command = [sys.executable, "-m", "bentoml", "build", "--output", "tag"]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    (source,) = home.glob("bentos/knurl/*/src")
+    assert champion(source / "models/releases").name == "line-2"
+    held = names_in(source)
+    assert closure(ROOT / "serving/service.py") <= held
+    rooms = {name.split("/")[0] for name in held}
+    assert rooms == {"LICENSE", "bentofile.yaml", "inspection", "models", "serving"}
+    assert (source / "models/releases/line-1/card.json").is_file()
+
+
 def test_a_bento_that_is_too_large_is_said_to_be(
     releases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

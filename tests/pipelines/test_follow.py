@@ -19,8 +19,9 @@ from inspection.errors import InspectionError
 from inspection.runtime.releases import POINTER, champion
 from inspection.runtime.signatures import make_keys, read_public_key
 from pipelines.doctor import servers
-from pipelines.promote import opened, promote
+from pipelines.promote import promote
 from pipelines.rollback import rollback
+from pipelines.runs.store import opened
 from pipelines.shipping.follow import brought, follow
 from serving.api import create_app
 from serving.champion import Champion
@@ -145,6 +146,22 @@ def test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else(
     with pytest.raises(InspectionError, match="whole neither there nor in the registry"):
         brought(LINE, STORE, tmp_path / "fourth")
     assert champion(there, read_public_key(public)).name == first
+
+
+def test_a_move_of_any_length_is_kept_whole(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL holds the tags of a registered model to 5,000 characters, sqlite does not."""
+    Project(tmp_path, STORE, "long-line").register(monkeypatch, "a")
+    # each character takes six in JSON
+    who, why = "\x01" * 6000, "\x02" * 6000
+    assert promote(override=why, by=who) == "promoted"
+    registry = opened()[2]
+
+    (entry,) = registry.entries()
+    assert (entry["who"], entry["why"]) == (who, why)
+    assert {"parity", "latency"} <= {rule["name"] for rule in entry["rules"]}
+    assert (registry.served(), registry.promoted()) == ("1", "1")
 
 
 def test_the_doctor_finds_nothing_amiss_and_strangers_names_are_refused(address: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from stages.sections import read_yaml
 from tests.architecture import ROOT
+from tests.webhooks import receiving
 
 pytestmark = [
     pytest.mark.slow,
@@ -127,3 +128,37 @@ def test_make_schedule_deploys_what_its_own_pool_runs(monkeypatch: pytest.Monkey
 
     assert _deployments() == ["weekly", "hourly", "half-past", "by-hand"]
     assert all_names - set(_deployments()) == {"docker", "kubernetes"}
+
+
+def test_runs_that_nobody_works_at_are_marked_as_crashed_and_people_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As they stand after a SIGKILL of worker and run: at work by their state, with no process."""
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.states import Completed, Running, State
+
+    from pipelines.runs import pool
+
+    ended = flow(name="ended")(lambda: None)
+    pool.make("of-a-test")
+    with get_client(sync_client=True) as client:
+
+        def run(state: State) -> Any:
+            deployed = client.create_deployment(
+                client.create_flow(ended), "by-hand", work_pool_name="of-a-test"
+            )
+            begun = client.create_flow_run_from_deployment(deployed)
+            client.set_flow_run_state(begun.id, state, force=True)
+            return begun
+
+        at_work, done = run(Running()), run(Completed())
+        with receiving() as received:
+            monkeypatch.setenv("KNURL_WEBHOOK", received.url)
+            pool.mark("of-a-test")
+            pool.mark("of-a-test")
+        states = [client.read_flow_run(one.id).state.name for one in (at_work, done)]
+
+    text = f"ended/{at_work.name}: Crashed: the worker ended before the run did"
+    assert states == ["Crashed", "Completed"]
+    assert [json.loads(body) for body in received.bodies] == [{"text": text}]

@@ -1,5 +1,6 @@
 """Promotion in a real store: refused, overridden, superseded, synced, rolled back."""
 
+import json
 import logging
 import shutil
 import subprocess
@@ -29,10 +30,12 @@ from inspection.runtime.signatures import make_keys, read_public_key
 from inspection.storage import read_json, write_table, write_text
 from pipelines import promote as promotion
 from pipelines import promotion_flows, watch_flow
+from pipelines import rollback as back
 from pipelines.champions import HISTORY, RELEASES, Registry, usual_path
 from pipelines.evidence import judge
-from pipelines.promote import opened, promote, sync
+from pipelines.promote import promote, sync
 from pipelines.rollback import rollback
+from pipelines.runs.store import opened
 from pipelines.status import fetched, status
 from pipelines.status import main as status_command
 from serving.api import create_app
@@ -282,31 +285,97 @@ def test_what_is_promoted_and_rolled_back_to_is_signed_where_a_key_is_named(
 
 
 @pytest.mark.parametrize(
-    "cut_off_at",
-    ["set_registered_model_alias", "set_model_version_tag", "delete_registered_model_tag"],
+    ("cut_off_at", "call"),
+    [
+        ("set_registered_model_alias", 1),
+        ("set_model_version_tag", 2),  # the first one writes the entry
+        ("delete_registered_model_tag", 1),
+    ],
 )
 def test_a_rollback_that_is_cut_off_is_finished_once_by_the_next_command(
-    promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch, cut_off_at: str
+    promoted: Registry,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    cut_off_at: str,
+    call: int,
 ) -> None:
     first = champion(RELEASES)
     project.register(monkeypatch, "b")
     assert promote(by="Ada") == "promoted"
-
-    with monkeypatch.context() as patch:
-        patch.setattr(promoted.mlflow.MlflowClient, cut_off_at, _killed)
-        with pytest.raises(KeyboardInterrupt):
-            rollback(reason="overkill", by="Grace")
+    roll_back_killed(promoted, monkeypatch, cut_off_at, call)
 
     assert "run it again to go back" in rollback(reason="overkill", by="Grace")
     assert promoted.aliases() == {"challenger": "2", "champion": "1", "previous": "2"}
     assert champion(RELEASES) == first
     assert promoted.tags("2")["rolled_back"] == "by Grace: overkill"
     assert outcomes(promoted) == ["promoted", "promoted", "rolled back"]
-    assert len((RELEASES / HISTORY).read_text().splitlines()) == 3
+    assert written() == promoted.entries()
 
 
-def _killed(*_: object) -> None:
-    raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("cut_off_at", "call"),
+    [
+        ("set_model_version_tag", 1),
+        ("set_registered_model_tag", 2),  # the first one says that a move is under way
+    ],
+)
+def test_a_rollback_that_is_cut_off_before_its_entry_has_not_begun(
+    promoted: Registry,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    cut_off_at: str,
+    call: int,
+) -> None:
+    project.register(monkeypatch, "b")
+    assert promote(by="Ada") == "promoted"
+    roll_back_killed(promoted, monkeypatch, cut_off_at, call)
+    assert outcomes(promoted) == ["promoted", "promoted"]
+
+    assert rollback(reason="", by="Ada") == "version 1 is the champion again; before: 2"
+    assert [entry["who"] for entry in promoted.entries()] == ["Ada", "Ada", "Ada"]
+    assert written() == promoted.entries()
+
+
+def roll_back_killed(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, method: str, call: int
+) -> None:
+    """Roll back in the name of Grace, killed at so many calls of a method of MLflow's client."""
+    client = registry.mlflow.MlflowClient
+    really, called = getattr(client, method), []
+
+    def killed(*given: object) -> None:
+        called.append(given)
+        if len(called) == call:
+            raise KeyboardInterrupt
+        really(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, method, killed)
+        with pytest.raises(KeyboardInterrupt):
+            rollback(reason="overkill", by="Grace")
+
+
+def written() -> list[dict[str, Any]]:
+    """The entries that the history holds."""
+    return [json.loads(line) for line in (RELEASES / HISTORY).read_text().splitlines()]
+
+
+def test_an_entry_is_kept_whole_and_in_brief_and_those_of_older_software_are_read(
+    promoted: Registry,
+) -> None:
+    (first,) = promoted.entries()
+    tag = json.loads(promoted.client.get_registered_model(promoted.line).tags["entry-000001"])
+    assert tag == {key: value for key, value in first.items() if key != "rules"}
+    assert first["rules"]
+
+    older = {"from": None, "outcome": "refused", "rules": [{"passed": False}], "to": "1"}
+    text = json.dumps(older | {"when": "2026-01-01", "who": "Ada", "why": "parity"})
+    promoted.client.set_registered_model_tag(promoted.line, "entry-000002", text)
+    assert promoted.entries() == [first, json.loads(text)]
+    assert "1 of 1 rules stop  parity" in status(promoted)
+
+    assert promote(dry_run=True, by="Ada") == "champion already"
+    assert promoted.promoted() == "1"
 
 
 def test_without_a_previous_champion_there_is_nothing_to_go_back_to(promoted: Registry) -> None:
@@ -426,7 +495,7 @@ def test_the_watch_follows_an_alias_that_was_moved_in_mlflow(
     promoted.client.set_registered_model_alias(promoted.line, "champion", "2")
     watch_flow.watch.fn(verdicts="none", follow_alias=False)
     assert promoted.served() == "1"
-    watch_flow.watch.fn(verdicts="none")
+    watch_flow.watch.fn(verdicts="none", bento=False)
 
     assert promoted.served() == "2"
     assert outcomes(promoted)[-1] == "synced"
@@ -533,17 +602,58 @@ def test_a_line_without_a_version_says_what_to_do(
         promote(by="Ada")
 
 
-def test_the_flow_packs_what_it_has_promoted_with_its_card(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+def test_every_move_packs_what_then_serves_with_its_card(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("serving", "inspection", "bentofile.yaml", "LICENSE"):
         (project.root / name).symlink_to(ROOT / name)
     monkeypatch.setenv("BENTOML_HOME", "bentos-of-a-test")
+    monkeypatch.setattr(watch_flow, "get_run_logger", lambda: logging.getLogger("flow"))
+
     project.register(monkeypatch, "a")
+    monkeypatch.setattr("sys.argv", ["promote", "--by", "Ada"])
+    promotion.main()
+    first = packed(project, "a")
+    assert f"to serve it, anywhere: bentoml serve {first}\n" in capsys.readouterr().out
 
+    project.register(monkeypatch, "b")
     assert promotion_flows.promote.fn(by="Ada") == "promoted"
+    packed(project, "b")
+    monkeypatch.setattr("sys.argv", ["rollback", "--by", "Ada"])
+    back.main()
+    assert packed(project, "a") == first
+    promotion_flows.rollback.fn(by="Ada", reason="")
+    packed(project, "b")
 
-    (readme,) = project.root.glob("bentos-of-a-test/bentos/knurl/*/README.md")
-    assert readme.read_text().startswith(f"# {project.line.name}, bundle a\n")
-    packed = champion(readme.parent / "src" / RELEASES)
-    assert (packed / CARD).read_bytes() == (champion(RELEASES) / CARD).read_bytes()
+    registry = opened()[2]
+    registry.client.set_registered_model_alias(registry.line, "champion", "1")
+    watch_flow.watch.fn(verdicts="none")
+    packed(project, "a")
+
+
+def packed(project: Project, bundle_version: str) -> Path:
+    """The latest Bento, which is of what serves, a bundle of this version; its folder."""
+    bentos = project.root / "bentos-of-a-test/bentos/knurl"
+    folder = bentos / (bentos / "latest").read_text()
+    title = f"# {project.line.name}, bundle {bundle_version}\n"
+    assert (folder / "README.md").read_text().startswith(title)
+    card = champion(folder / "src" / RELEASES) / CARD
+    assert card.read_bytes() == (champion(RELEASES) / CARD).read_bytes()
+    return folder
+
+
+@pytest.mark.parametrize("words", [[], ["--no-bento"]])
+def test_a_bento_that_cannot_be_packed_is_told_and_the_move_stands(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    words: list[str],
+) -> None:
+    project.register(monkeypatch, "a")  # in a project without a bentofile.yaml
+    monkeypatch.setattr("sys.argv", ["promote", *words])
+    promotion.main()
+
+    assert opened()[2].served() == "1"
+    told = [one for one in caplog.messages if one.startswith("bento: none was packed")]
+    assert len(told) == len(words) ^ 1
+    assert all("bentofile.yaml" in one and one.endswith("`make bento`") for one in told)

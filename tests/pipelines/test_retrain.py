@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from inspection.errors import InspectionError
 from inspection.storage import locked, write_json, write_text
 from tests.pipelines.conftest import change, make_fail
+from tests.servers import answering
 
 pytestmark = [
     pytest.mark.slow,
@@ -65,9 +66,10 @@ def test_a_run_brings_every_stage_up_to_date_and_publishes_what_it_did(
 ) -> None:
     from pipelines.retrain import retrain
 
+    change(project, "  double:", "  assemble:")
     write_json(project / "metrics/assemble.json", {"test": {"escapes": 0, "bound": 0.05512}})
-    assert outcomes(retrain()) == [("double", "ran"), ("report", "ran")]
-    assert outcomes(retrain()) == [("double", "up to date"), ("report", "up to date")]
+    assert outcomes(retrain()) == [("assemble", "ran"), ("report", "ran")]
+    assert outcomes(retrain()) == [("assemble", "up to date"), ("report", "up to date")]
     assert (project / "report.txt").read_text() == "7\n7\n"
     assert len(artifacts["retrain-stages"]) == 2
     assert '"test.bound"' in str(artifacts["retrain-metrics"][0])
@@ -79,6 +81,8 @@ def test_confusion_and_gallery_are_published_as_pictures_that_need_no_server(
 ) -> None:
     from pipelines.retrain import retrain
 
+    change(project, "  double:", "  assemble:")
+    change(project, "  report:", "  evaluate_cam:")
     leave_pictures(project)
     retrain()
 
@@ -187,6 +191,22 @@ def test_only_the_stages_that_are_named_run_and_one_that_is_not_there_is_one_lin
     assert not (project / "report.txt").exists()
     with pytest.raises(InspectionError, match=r"stages: 'dubble' not in dvc.yaml; it has double"):
         retrain(stages=["dubble"])
+
+
+def test_a_registry_that_is_none_is_told_before_anything_is_trained(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from pipelines.retrain import retrain
+
+    change(project, "  double:", "  train:")
+    (project / "params.yaml").write_text("tracking: {store: mlruns}\n")
+    with answering("<html>", status=404) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with pytest.raises(InspectionError, match="not as an MLflow server does"):
+            retrain()
+
+    assert not (project / "double.txt").exists()
+    assert "Traceback" not in caplog.text
 
 
 def test_the_results_are_committed_on_a_branch_that_can_be_merged(project: Path) -> None:

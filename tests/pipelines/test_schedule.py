@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.pipelines.conftest import change
+from tests.webhooks import Received, receiving
 
 pytestmark = pytest.mark.slow
 
@@ -83,6 +85,14 @@ class Scheduled:
 
 
 @pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
+    """Where people are told of runs that have failed."""
+    with receiving() as received:
+        monkeypatch.setenv("KNURL_WEBHOOK", received.url)
+        yield received
+
+
+@pytest.fixture
 def scheduled(project: Path, tmp_path: Path) -> Iterator[Scheduled]:
     """`make schedule` in the project of two stages, every deployment each minute, a clean HOME."""
     text = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
@@ -132,8 +142,8 @@ def check_pages_of_other_sites(api: str) -> None:
         assert "access-control-allow-origin" not in answer.headers
 
 
-def test_the_runs_of_a_killed_worker_are_marked_as_crashed_and_the_next_one_begins(
-    project: Path, scheduled: Scheduled
+def test_the_runs_of_a_killed_worker_are_marked_as_crashed_and_told_and_the_next_one_begins(
+    project: Path, webhook: Received, scheduled: Scheduled
 ) -> None:
     waits = "test -f go || { touch begun; sleep 600; }; cat in.txt in.txt > double.txt"
     change(project, "cat in.txt in.txt > double.txt", waits)
@@ -144,7 +154,10 @@ def test_the_runs_of_a_killed_worker_are_marked_as_crashed_and_the_next_one_begi
 
     (project / "go").touch()
     scheduled.worker().kill()
-    scheduled.wait_for_run("CRASHED", "retrain", PATIENCE_S)
+    crashed = scheduled.wait_for_run("CRASHED", "retrain", PATIENCE_S)
+    told = f"retrain/{crashed['name']}: Crashed: "
+    texts = [json.loads(body)["text"] for body in webhook.bodies]
+    assert [one for one in texts if one.startswith(told)], texts
     scheduled.wait_for_run("COMPLETED", "retrain", PATIENCE_S)
 
 

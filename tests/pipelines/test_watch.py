@@ -2,13 +2,16 @@
 
 import base64
 import io
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import simplejpeg
@@ -26,16 +29,20 @@ from inspection.runtime.views import View
 from inspection.storage import read_json, write_json
 from pipelines.champions import RELEASES, usual_path
 from pipelines.watch import accept, tell_new, text_of, watched
-from pipelines.watch_flow import before_and_after
+from pipelines.watch_flow import ALARM, before_and_after, watch
 from serving.api import create_app
 from serving.champion import Champion
 from serving.recorder import KeepingPolicy, Recorder
 from tests.bundles import draw_part, make_bundle
+from tests.waiting import wait_until
+from tests.webhooks import receiving
 
 ROOT = Path(__file__).parents[2]
 VERDICTS = Path("verdicts")
 POLICY = KeepingPolicy(pass_fraction=1.0, max_bytes=10**8)
 N_PARTS = 300
+# Prefect sends its events by and by.
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -143,6 +150,62 @@ def rows_of(address: str | None) -> tuple[float, float]:
     half = len(pixels) // 2
     # drawn parts are 320 x 256 pixels: of a place of 224 x 224 they fill the upper 179
     return pixels[20:190].mean(), pixels[half + 20 : half + 190].mean()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.filterwarnings("default")  # Prefect's own
+def test_a_run_of_the_flow_shows_alarms_with_pictures_and_tells_of_new_ones_once(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(usual_path(RELEASES, "1"), {"Ch00": usual_looks(n_parts=30)})
+    replay(client, 0, 50, lamp=0.7)
+    with receiving() as received:
+        monkeypatch.setenv("KNURL_WEBHOOK", received.url)
+        rows = watch(follow_alias=False)
+        assert watch(follow_alias=False) == rows
+
+    measures = {row["measure"] for row in rows}
+    assert {f"brightness of {name}, by the test parts" for name in ("rod", "rivet")} <= measures
+    texts = [json.loads(body)["text"] for body in received.bodies]
+    assert len(texts) == len(measures) == len(rows)
+    assert all(text.startswith("watch: ") and "camera Ch00" in text for text in texts)
+
+    rates, alarms = published("watch-rates"), published("watch-alarms")
+    assert (len(rates), len(alarms)) == (2, 2)  # by each run
+    assert {row["measure"] for row in json.loads(alarms[-1])} == measures
+    pictures = published("watch-pictures")
+    assert len(pictures) == len(rows)  # of the first run
+    # pictures under the wrong lamp only, whose parts are drawn with a grey of 120
+    for address in pictures:
+        content = base64.b64decode(address.partition(";base64,")[2])
+        with Image.open(io.BytesIO(content)) as picture:
+            below = np.asarray(picture.convert("L"), float)[-220:-60, 20:180]
+        assert below.mean() < 100
+
+    wait_until(lambda: len(events()) == len(rows), PATIENCE_S)
+    assert {event["payload"]["measure"] for event in events()} == measures
+    assert {event["resource"]["prefect.resource.id"] for event in events()} == {"knurl.camera.Ch00"}
+
+
+def published(key: str) -> list[str]:
+    """What Prefect's server holds under a key, the oldest first."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=wanted)
+    return [str(one.data) for one in sorted(found, key=lambda one: one.created)]
+
+
+def events() -> list[dict[str, Any]]:
+    """The alarms among the events that Prefect's server has received."""
+    from prefect.settings import PREFECT_API_URL
+
+    wanted = {"filter": {"event": {"name": [ALARM]}}}
+    answer = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=wanted)
+    return list(answer.raise_for_status().json()["events"])
 
 
 def test_without_kept_pictures_an_alarm_shows_none(client: TestClient) -> None:

@@ -1,6 +1,7 @@
 import json
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,17 @@ def test_a_record_that_agrees_with_what_serves_has_lost_nothing(tmp_path: Path) 
     write_record(tmp_path, tags=tags, lines=[FIRST, REFUSED])
 
     assert Record(tmp_path).n_moves == 1
+    assert lost(tmp_path, 1) == Counter()
+
+
+def test_the_history_is_held_against_all_of_an_entry_which_its_version_has(tmp_path: Path) -> None:
+    whole = json.dumps({"outcome": "promoted", "to": "1", "rules": []})
+    write_record(tmp_path, tags={"entry-000001": FIRST}, lines=[whole])
+    assert lost(tmp_path, 1) == {"registry and history tell different things": 1}
+
+    with closing(sqlite3.connect(tmp_path / "mlruns/mlflow.db")) as database, database:
+        row = ("entry-000001", whole, 1, "rods")
+        database.execute("INSERT INTO model_version_tags VALUES (?, ?, ?, ?)", row)
     assert lost(tmp_path, 1) == Counter()
 
 

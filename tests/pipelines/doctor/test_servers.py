@@ -1,8 +1,5 @@
 import shutil
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,47 +9,7 @@ from ruamel.yaml import YAML
 from pipelines.doctor import servers
 from pipelines.doctor.__main__ import has_fault, told
 from pipelines.doctor.finding import Finding
-from tests.servers import BUCKET, object_store
-
-
-@contextmanager
-def server(
-    body: str | dict[str, str],
-    *,
-    status: int = 200,
-    seconds_ahead: float = 0.0,
-    token: str | None = None,
-) -> Iterator[str]:
-    """The address of a real server whose clock goes ahead of ours.
-
-    It has one answer, or one by path and 404 for all others; 401 without the header `token`.
-    """
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = body.get(self.path) if isinstance(body, dict) else body
-            allowed = token is None or self.headers.get("Authorization") == token
-            self.send_response(401 if not allowed else status if found is not None else 404)
-            self.end_headers()
-            self.wfile.write((found or "").encode())
-
-        def date_time_string(self, timestamp: float | None = None) -> str:
-            import time
-
-            return super().date_time_string((timestamp or time.time()) + seconds_ahead)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=httpd.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{httpd.server_port}"
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
+from tests.servers import BUCKET, answering, object_store
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +28,7 @@ def states(findings: Iterator[Finding]) -> list[tuple[str, str]]:
 
 def test_a_server_of_this_version_and_time_is_well() -> None:
     told = {"/admin/version": f'"{version("prefect")}"', "/work_pools/line": '{"status": "READY"}'}
-    with server(told) as address:
+    with answering(told) as address:
         found = states(servers.prefect({"PREFECT_API_URL": address}))
     assert found == [("ok", "Prefect"), ("ok", "clock"), ("ok", "work pool")]
 
@@ -86,7 +43,7 @@ def test_a_server_of_this_version_and_time_is_well() -> None:
 def test_a_pool_that_nobody_works_for_is_a_warning(
     pool: dict[str, str], told: str, remedy: str
 ) -> None:
-    with server({"/admin/version": version("prefect"), **pool}) as address:
+    with answering({"/admin/version": version("prefect"), **pool}) as address:
         *_, found = servers.prefect({"PREFECT_API_URL": address})
     assert (found.state, found.subject) == ("warning", "work pool")
     assert told in found.text
@@ -107,7 +64,7 @@ def test_artifacts_should_go_through_the_server(
     answers = {"/version": version("mlflow")}
     if body is not None:
         answers["/api/2.0/mlflow/experiments/get-by-name?experiment_name=knurl"] = body
-    with server(answers) as address:
+    with answering(answers) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         *_, found = servers.mlflow()
     assert (found.state, found.subject) == (state, "artifacts")
@@ -116,7 +73,7 @@ def test_artifacts_should_go_through_the_server(
 
 def test_a_server_is_shown_the_token_that_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"/version": version("mlflow"), "/admin/version": version("prefect")}
-    with server(answers, token="Bearer secret") as address:
+    with answering(answers, token="Bearer secret") as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         api = {"PREFECT_API_URL": address}
         assert states(servers.mlflow()) == [("fault", "MLflow")]
@@ -130,7 +87,7 @@ def test_a_server_is_shown_the_token_that_it_asks_for(monkeypatch: pytest.Monkey
 def test_a_server_of_another_version_and_another_time_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with server("0.1", seconds_ahead=3600) as address:
+    with answering("0.1", seconds_ahead=3600) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         found = list(servers.mlflow())
     assert states(iter(found)) == [
@@ -147,15 +104,15 @@ def test_a_server_that_is_away_or_refuses_is_a_fault(monkeypatch: pytest.MonkeyP
     ]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     assert states(servers.mlflow()) == [("fault", "MLflow")]
-    with server("who are you?", status=401) as address:
+    with answering("who are you?", status=401) as address:
         found = servers.prefect({"PREFECT_API_URL": address})
         assert states(found) == [("fault", "Prefect")]
 
 
 def test_a_service_that_is_not_ready_is_a_fault_and_none_a_warning() -> None:
-    with server("no champion", status=503) as address:
+    with answering("no champion", status=503) as address:
         assert servers.service(address).state == "fault"
-    with server("ready") as address:
+    with answering("ready") as address:
         assert servers.service(address).state == "ok"
     assert servers.service("http://127.0.0.1:9").state == "warning"
 
