@@ -3,12 +3,15 @@
 The search tries every method on every layer. Here one forward and one backward pass through the
 head serve all of them; the loop makes a map at a time, by grad-cam's own call, through the whole
 network. Both see the same views of val by the classifier of the last run, without the mirror image
-that it may be averaged with. Run it from the root of a project whose stages have run.
+that it may be averaged with. The search is timed with the backbone that it compiles, and with the
+scores that stage evaluate_cam gives to each recipe. Run it from the root of a project whose stages
+have run.
 """
 
 import argparse
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +21,11 @@ import torch
 from tqdm import tqdm
 
 from inspection.errors import InspectionError
-from inspection.geometry import Image
+from inspection.evaluation.cam_scores import score
+from inspection.geometry import Floats, Image
 from inspection.models.cam import (
     METHODS,
+    Recipe,
     as_tensor,
     grad_cam_classes,
     layer_names,
@@ -53,20 +58,23 @@ def main() -> None:
     keep_freed_memory()
     try:
         model = as_it_is(load_classifier_before_val(given.classifier))
-        crops, classes = defective(given.crops, model, given.views)
+        crops, classes, targets = defective(given.crops, model, given.views)
     except InspectionError as error:
         raise SystemExit(f"cam: {error}") from error
 
     n_recipes = len(METHODS) * len(layer_names(model))
-    stages_of = compiled(model, "stages", model.architecture.size_px)
-    searched_s = seconds_of(raw_cams(model, crops, classes, BATCH, stages_of=stages_of))
+    start = time.perf_counter()
+    heats = searched(model, crops, classes)
+    searched_s = time.perf_counter() - start
+    scored(heats, targets)
+    with_scores_s = time.perf_counter() - start
     n_looped = min(given.looped, len(crops))
     looped_s = seconds_of(looped(model, crops[:n_looped], classes[:n_looped]))
 
     a_view_s, looped_a_view_s = searched_s / len(crops), looped_s / n_looped
     sys.stdout.write(
         f"{n_recipes} recipes on {len(crops)} views: {searched_s:.0f} s, "
-        f"{1000 * a_view_s:.0f} ms a view\n"
+        f"{1000 * a_view_s:.0f} ms a view; {with_scores_s:.0f} s with their scores\n"
         f"a loop over grad-cam: {1000 * looped_a_view_s:.0f} ms a view ({n_looped} views), "
         f"{looped_a_view_s / a_view_s:.1f} times as long; {torch.get_num_threads()} threads\n"
     )
@@ -78,10 +86,30 @@ def as_it_is(model: DefectClassifier) -> DefectClassifier:
     return model
 
 
+def searched(
+    model: DefectClassifier, crops: Image, classes: Sequence[int]
+) -> dict[Recipe, Floats]:
+    """The heat (N, h, w) of all crops by each recipe, by a backbone that is compiled for it."""
+    stages_of = compiled(model, "stages", model.architecture.size_px)
+    batches: dict[Recipe, list[Floats]] = defaultdict(list)
+    maps = raw_cams(model, crops, classes, BATCH, stages_of=stages_of)
+    for recipe, heat in tqdm(maps, disable=None, desc="maps"):
+        batches[recipe].append(heat)
+    return {recipe: np.concatenate(parts) for recipe, parts in batches.items()}
+
+
+def scored(heats: dict[Recipe, Floats], targets: Image) -> None:
+    """Score each recipe as the stage does. As many heatmaps as there are stand for normal crops,
+    whose peaks set the cold end of the scale: which ones changes no time.
+    """
+    for of_recipe in heats.values():
+        score(of_recipe, targets, of_recipe.max(axis=(1, 2)))
+
+
 def defective(
     folder: Path, model: DefectClassifier, n_views: int
-) -> tuple[Image, list[int]]:
-    """Crops (N, H, W, C) of defective views of val, and the numbers of their classes.
+) -> tuple[Image, list[int], Image]:
+    """Crops (N, H, W, C) of defective views of val, their classes' numbers, and their targets.
 
     They are shown again where there are fewer than asked for: that changes no time.
     """
@@ -94,7 +122,8 @@ def defective(
 
     chosen = np.resize(rows, n_views)
     labels = val.index["label"].to_numpy()[chosen]
-    return np.asarray(val.images)[chosen], [classes.index(name) for name in labels]
+    numbers = [classes.index(name) for name in labels]
+    return np.asarray(val.images)[chosen], numbers, np.asarray(val.targets)[chosen]
 
 
 def looped(
