@@ -26,8 +26,8 @@ from stages import sections
 PATIENCE_S = 60.0
 # A server that is up accepts a connection within a second.
 ANSWER_S = 5.0
-# Of what a server says: enough for a status and the beginning of a page.
-MAX_SAID_CHARACTERS = 200
+# Of what MLflow says, in characters: it repeats the page that a web server has sent.
+MAX_REASON = 200
 ADDRESS = "MLFLOW_TRACKING_URI"
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 SQLITE = "sqlite:///"
@@ -94,17 +94,21 @@ def connect(params: TrackingParams) -> Any:
 
 def _is_known(mlflow: Any, params: TrackingParams) -> bool:
     """Whether the experiment is there; the first question to the store, so that InspectionError
-    says where something else than MLflow answers, or wants a name and a password."""
+    says where something else than MLflow answers, or asks who it is."""
     from mlflow.exceptions import MlflowException
 
     try:
         return mlflow.get_experiment_by_name(params.experiment) is not None
     except MlflowException as error:
-        said = str(error).strip().splitlines()[0][:MAX_SAID_CHARACTERS]
+        uri = address(params)
+        if not uri.startswith("http"):
+            raise  # of a database: MLflow says what to do
+        host = urlsplit(uri).netloc.rpartition("@")[2]  # without name and password
+        reason = str(error).splitlines()[0][:MAX_REASON]
         raise InspectionError(
-            f"{ADDRESS} or tracking.store: {address(params)} does not answer as MLflow does "
-            f"({said}); correct the address, or set MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD where it asks for them"
+            f"{ADDRESS} or tracking.store: {host} answers, and not as an MLflow server does "
+            f"({reason}); correct the address, or, where it asks who you are, set "
+            "MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         ) from error
 
 

@@ -1,37 +1,12 @@
-"""The MLflow store that a command or flow writes to, or one line that says why there is none."""
+"""The MLflow store that a command or flow writes to, and its pages where it is a server."""
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, urlsplit
 
-from inspection.errors import InspectionError
 from inspection.line import Line
 from inspection.promotion.gate import GateParams
 from pipelines.champions import Registry, signing_key
 from stages import sections, tracking
-
-# Of what MLflow says, in characters: it repeats the page that a web server has sent.
-MAX_REASON = 200
-
-
-def connected(params: tracking.TrackingParams) -> Any:
-    """As `tracking.connect`. Raises InspectionError where a server answers that is no MLflow."""
-    tracking.require_reachable(params)
-    from mlflow.exceptions import MlflowException
-
-    address = tracking.address(params)
-    try:
-        return tracking.connect(params)
-    except MlflowException as error:
-        if not address.startswith("http"):
-            raise  # of a database: MLflow says what to do
-        host = urlsplit(address).netloc.rpartition("@")[2]  # without name and password
-        reason = str(error).splitlines()[0][:MAX_REASON]
-        raise InspectionError(
-            f"{tracking.ADDRESS} or tracking.store: {host} answers, and not as an MLflow server "
-            f"does ({reason}); correct the address, or, where it asks who you are, set "
-            "MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-        ) from error
 
 
 def opened() -> tuple[GateParams, tracking.TrackingParams, Registry]:
@@ -42,7 +17,7 @@ def opened() -> tuple[GateParams, tracking.TrackingParams, Registry]:
         sections.section("tracking", tracking.TrackingParams),
     )
     key = signing_key()
-    registry = Registry(connected(store), line.name, signing_key=key)
+    registry = Registry(tracking.connect(store), line.name, signing_key=key)
     return params, store, registry
 
 
@@ -53,7 +28,7 @@ def require_server() -> None:
     """
     params = sections.read(sections.section("tracking", tracking.TrackingParams))
     if tracking.address(params).startswith("http"):
-        connected(params)
+        tracking.connect(params)
 
 
 @dataclass(frozen=True)
@@ -71,7 +46,7 @@ def pages(model: str, number: str) -> Pages | None:
     if not address.scheme.startswith("http"):
         return None
 
-    client = connected(params).MlflowClient()
+    client = tracking.connect(params).MlflowClient()
     tags = client.get_model_version(model, number).tags
     run = client.get_run(tags["run_id"]).info
     place = f"experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{tags['artifacts']}"

@@ -60,7 +60,7 @@ def test_a_server_that_is_not_mlflow_is_told_in_one_line(monkeypatch: pytest.Mon
     Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
     try:
-        with pytest.raises(InspectionError, match="does not answer as MLflow does") as caught:
+        with pytest.raises(InspectionError, match="and not as an MLflow server does") as caught:
             tracking.connect(TrackingParams())
     finally:
         server.shutdown()
