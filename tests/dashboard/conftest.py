@@ -1,5 +1,6 @@
 import hashlib
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,15 @@ PARTS = {  # part: (what is drawn, what the label says, fold)
     "9": ("dent", "dent", "test"),
 }
 N_VIEWS = 2
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Streamlit's AppTest makes its script the main module, which processes that a later test
+    starts would run."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture

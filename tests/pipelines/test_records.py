@@ -28,7 +28,9 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 def registered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A project whose bundle is registered, the current folder, as its stages leave it."""
-    receipt = Project(folder, TrackingParams(), "line-7").register(monkeypatch, "a")
+    # by its whole path: MLflow keeps a connection to a relative one, wherever that then leads
+    store = TrackingParams(store=str(folder / "mlruns"))
+    receipt = Project(folder, store, "line-7").register(monkeypatch, "a")
     write_json(folder / records.RECEIPT, receipt)
     monkeypatch.chdir(folder)
 

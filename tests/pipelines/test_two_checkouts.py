@@ -35,7 +35,7 @@ stages:
     cmd: pwd >> {ran}; cat in.txt in.txt > double.txt
     deps: [in.txt]
     outs: [double.txt]
-  register:
+  enter:
     cmd: pwd >> {ran}; {python} register.py
     deps: [double.txt, register.py]
     outs: [receipt.json]
@@ -144,8 +144,8 @@ def worker(checkout: Path, queue: str) -> Iterator[None]:
 
 
 def promote(checkout: Path) -> None:
-    """What the gate lets through; apart from the flow, which would pack a Bento of this toy."""
-    words = (sys.executable, "-m", "pipelines.promote", "--by", "Ada")
+    """What the gate lets through, without a Bento of this toy."""
+    words = (sys.executable, "-m", "pipelines.promote", "--by", "Ada", "--no-bento")
     subprocess.run(words, cwd=checkout, env=environment(), capture_output=True, check=True)
 
 
