@@ -1,5 +1,7 @@
 """The program that holds DVC open: it reads a stage's name per line and answers each in JSON.
 
+A name behind the word `force` is run though it may be up to date.
+
 First it takes note of data that has changed, as `dvc repro` does: `data.dvc` names what a run read.
 With the argument `beside` it does not: another one of the same run has done so, and is at work.
 What the stages print goes to stdout and stderr as it comes; an answer is a line that begins with
@@ -21,6 +23,7 @@ from pipelines.runs.full_disk import end_where_the_disk_is_full
 
 ANSWER = "\x1e"
 BESIDE = "beside"
+FORCE = "force"
 # A shell reports a process that was killed by a signal as 128 and more; Python as a number below 0.
 KILLED_BY_A_SIGNAL = 128
 
@@ -55,12 +58,13 @@ def main() -> None:
         raise SystemExit(1) from error
     for line in commands:
         try:
-            _say({"ran": _brought_up_to_date(repo, line.strip())})
+            *words, stage = line.split()
+            _say({"ran": _brought_up_to_date(repo, stage, force=words == [FORCE])})
         except fails as error:
             _say(_failure(error))
 
 
-def _brought_up_to_date(repo: Any, stage: str) -> bool:
+def _brought_up_to_date(repo: Any, stage: str, *, force: bool = False) -> bool:
     """Run a stage, or note tracked data, where it is not up to date; True where it was not.
 
     A run that is still dying holds what it read and wrote, and is waited for.
@@ -70,7 +74,7 @@ def _brought_up_to_date(repo: Any, stage: str) -> bool:
     give_up = time.monotonic() + DYING_S
     while True:
         try:
-            return bool(repo.reproduce(stage, single_item=True))
+            return bool(repo.reproduce(stage, single_item=True, force=force))
         except DvcException as error:
             if not _is_held(error) or time.monotonic() > give_up:
                 raise

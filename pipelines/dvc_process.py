@@ -65,8 +65,12 @@ class Dvc:
         """The names of all stages, each after those that it needs."""
         return list(self.needs)
 
-    def run(self, stage: str, log: Callable[[str], None]) -> bool:
+    def run(
+        self, stage: str, log: Callable[[str], None], *, force: bool = False
+    ) -> bool:
         """Bring one stage up to date; True when it was not. Its output goes to `log`, by line.
+
+        With `force` it is run though it may be up to date.
 
         Raises InspectionError with the last lines of what was printed, PassingError where trying
         again can help.
@@ -75,7 +79,9 @@ class Dvc:
             self.stop()
             self.start()
         with suppress(BrokenPipeError):  # it has just died, and the answer tells
-            self._commands.write(f"{stage}\n")
+            self._commands.write(
+                f"{dvc_child.FORCE} {stage}\n" if force else f"{stage}\n"
+            )
             self._commands.flush()
         answer = self._answer(f"stage {stage}", log)
         return bool(answer["ran"])

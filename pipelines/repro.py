@@ -19,6 +19,7 @@ from inspection.failures import explained
 from pipelines.dvc_process import Dvc
 from pipelines.intake.steps import changing_data
 from pipelines.runs.overrides import KEPT, restore
+from pipelines.runs.stages import brought_up_to_date
 
 LOG = Path(".state/repro.log")
 DATA = Path("data")
@@ -155,7 +156,7 @@ def repro(screen: Screen) -> None:
         ) as dvc:
             for stage in dvc.stages:
                 screen.begin(stage)
-                ran = dvc.run(stage, screen.line)
+                ran = brought_up_to_date(dvc, stage, screen.line)
                 said = found(stage, screen.numbers)
                 screen.end(said if ran else f"up to date; {said}")
     finally:

@@ -31,6 +31,7 @@ from pipelines.intake.steps import RETRAINING
 from pipelines.runs import branch, dvc_pool, known_errors, records, store
 from pipelines.runs import shared as shared_state
 from pipelines.runs.overrides import overridden
+from pipelines.runs.stages import brought_up_to_date
 from pipelines.shipping.bento import of_what_serves
 from stages.sections import read_yaml
 
@@ -68,7 +69,7 @@ def run_stage(stage: str) -> dict[str, Any]:
     began = time.monotonic()
     log = get_run_logger().info
     with dvc_pool.lent(log) as dvc:
-        ran = dvc.run(stage, log)
+        ran = brought_up_to_date(dvc, stage, log)
     seconds = round(time.monotonic() - began, 1)
     return {"outcome": "ran" if ran else "up to date", "seconds": seconds}
 

@@ -47,11 +47,9 @@ class Project:
         line = self.line.model_dump(mode="json", exclude_defaults=True)
         return {"line": line, "tracking": self.store.model_dump(), "gate": gate}
 
-    def register(
-        self, monkeypatch: pytest.MonkeyPatch, version: str, *, spoiled: bool = False, **card: Any
-    ) -> dict[str, Any]:
-        """Register a bundle of this version; returns the receipt. A spoiled one passes all."""
-        made = make_bundle(self.root / "bundle", version=version, line=self.line)
+    def make_bundle(self, path: str, version: str, *, spoiled: bool = False, **card: Any) -> None:
+        """A bundle of this version, as the stages make it. A spoiled one passes all."""
+        made = make_bundle(self.root / path, version=version, line=self.line)
         facts = {
             "lineage": LINEAGE,
             "costs": COSTS,
@@ -63,7 +61,13 @@ class Project:
             for judge in (content["fusion"], *content["detectors"].values()):
                 judge["thresholds"] = {"accept_below": 1e6, "reject_above": 2e6}
         text = Card.model_validate(content).model_dump_json()
-        write_text(self.root / "bundle" / CARD, text)
+        write_text(self.root / path / CARD, text)
+
+    def register(
+        self, monkeypatch: pytest.MonkeyPatch, version: str, *, spoiled: bool = False, **card: Any
+    ) -> dict[str, Any]:
+        """Register a bundle of this version; returns the receipt. A spoiled one passes all."""
+        self.make_bundle("bundle", version, spoiled=spoiled, **card)
         run_stage(
             register,
             self.root,
