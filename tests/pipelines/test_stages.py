@@ -20,6 +20,8 @@ from tests.registering import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 RECEIPT = "receipt.json"
+# Another name than that of other tests: MLflow keeps a connection to it, wherever it then leads.
+STORE = "registry-of-stages"
 PIPELINE = """\
 stages:
   assemble:
@@ -43,14 +45,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
     folder = empty_project(tmp_path, monkeypatch)
-    made = Project(folder, TrackingParams(), "a-line")
+    made = Project(folder, TrackingParams(store=STORE), "a-line")
     for version in ("a", "b"):
         made.make_bundle(f"made/{version}", version)
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML().dump(made.params(), file)
     (folder / "which.txt").write_text("a")
     (folder / "dvc.yaml").write_text(PIPELINE)
-    ignored = "/models\n/receipt.json\n/metrics.json\n/mlruns\n/.state\n"
+    ignored = f"/models\n/receipt.json\n/metrics.json\n/{STORE}\n/.state\n"
     (folder / ".gitignore").write_text(ignored)
     run_repro()
     run("git", "config", "user.name", "Ada")
