@@ -17,7 +17,7 @@ from inspection.workers import (
     physical_cores,
 )
 from tests.architecture import ROOT
-from tests.labour import die_once, pid_of_worker, square, square_or_die
+from tests.labour import pid_of_worker, square
 
 # A machine that is busy with other tests, on which processes take their time to begin.
 PATIENCE_S = 120.0
@@ -29,6 +29,37 @@ if __name__ == "__main__":
     for _ in in_workers(sleep, [0, 60, 60], n_workers=2):
         print("ready", flush=True)
 """
+
+KILLED = """
+import sys
+from pathlib import Path
+from inspection.workers import in_workers
+from tests.labour import die_once
+for text in in_workers(die_once, map(Path, sys.argv[1:]), n_workers=2):
+    print(text)
+"""
+
+
+ENDED = """
+from inspection.workers import in_workers
+from tests.labour import square_or_die
+for found in in_workers(square_or_die, range(30), n_workers=2):
+    print(found)
+"""
+
+
+def printed(code: str, *words: str) -> list[str]:
+    """The lines of a process of its own: what is killed there takes no other test with it."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], env=of_project(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def of_project() -> dict[str, str]:
+    """The environment of a process that imports the project."""
+    return os.environ | {"PYTHONPATH": str(ROOT)}
 
 
 @pytest.mark.parametrize("n_workers", [1, 2])
@@ -66,10 +97,11 @@ def test_work_is_done_in_other_processes_of_one_thread() -> None:
 
 
 def test_an_item_that_ends_its_worker_is_lost_and_no_other_is() -> None:
-    found = list(in_workers(square_or_die, range(30), n_workers=2))
+    found = printed(ENDED)
 
-    assert found[3] == Lost(3)
-    assert [one for one in found if one != Lost(3)] == [n * n for n in range(30) if n != 3]
+    assert found[3] == str(Lost(3))
+    others = [one for number, one in enumerate(found) if number != 3]
+    assert others == [str(n * n) for n in range(30) if n != 3]
 
 
 def test_a_worker_that_is_killed_loses_nothing(tmp_path: Path) -> None:
@@ -77,7 +109,7 @@ def test_a_worker_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     for path in paths[1:]:
         path.write_text(path.name)
 
-    assert list(in_workers(die_once, paths, n_workers=2)) == ["0", "1", "2", "3"]
+    assert printed(KILLED, *map(str, paths)) == ["0", "1", "2", "3"]
 
 
 def test_an_exception_of_the_function_passes() -> None:
@@ -90,7 +122,7 @@ def test_the_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script.write_text(PARENT)
     parent = subprocess.Popen(
         [sys.executable, str(script)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=of_project(),
         stdout=subprocess.PIPE,
         text=True,
     )
