@@ -46,8 +46,9 @@ setup: $(READY)  ## make .venv with the pinned, hashed requirements
 plant: $(PLANT)  ## what MLflow on Postgres, data in S3, MQTT and Dask need beside: psycopg2, boto3, dvc-s3, paho-mqtt, distributed
 
 # A worker runs all tests of a file, so that what they share is made once; long files come first.
+# None is begun in place of one that dies: xdist would wait for that one's tests for ever.
 test: $(TESTED)  ## the whole test suite, fast and slow
-	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	pytest --numprocesses 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(TESTED)  ## the tests that take seconds
 	pytest -m "not slow and not backbones" --numprocesses 2 --dist loadfile
