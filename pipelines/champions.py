@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 RELEASES = Path("models/releases")
+# What the last run has assembled.
+BUNDLE = Path("models/bundle")
 HISTORY = "history.jsonl"
 # What the registry held when it was asked last: the dashboard reads this and not MLflow.
 SEEN = "registry.json"
@@ -109,6 +111,11 @@ class Registry:
         versions = self.client.search_model_versions(f"name = '{self.line}'")
         return any(one.tags.get(CARD_TAG) == card_sha256 for one in versions)
 
+    def lacks_bundle(self) -> bool:
+        """Whether the bundle of the last run lies here, and is no version of this registry."""
+        card = BUNDLE / CARD
+        return card.is_file() and not self.holds(sha256_of(card))
+
     def has(self, number: str) -> bool:
         """Whether there is a version of this number."""
         from mlflow.exceptions import MlflowException
@@ -173,7 +180,7 @@ class Registry:
         """
         self.released(number)
         self.client.set_registered_model_tag(self.line, MOVING, self._next_entry())
-        self._take_effect(self.append(**{"from": previous, "to": number} | entry))
+        self._take_effect(self._added({"from": previous, "to": number} | entry))
 
     def finish_interrupted(self) -> str | None:
         """Finish a move that was cut off; returns the version that it made the champion.
@@ -256,18 +263,22 @@ class Registry:
         return found
 
     def append(self, **entry: Any) -> dict[str, Any]:
-        """Add an entry, with the time. The caller holds `tracking.changing_aliases`.
+        """Add an entry, with the time. The caller holds `tracking.changing_aliases`."""
+        added = self._added(entry)
+        self.note_versions()
+        return added
 
-        It counts once the registered model has it: all of it is written to the version before.
+    def _added(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """The entry with the time. It counts once the registered model has it: all of it is written
+        to the version before.
         """
-        entry = {"when": datetime.now(UTC).isoformat(timespec="seconds")} | entry
+        entry = {"when": datetime.now(UTC).isoformat(timespec="seconds"), **entry}
         text, name = _as_text(entry), self._next_entry()
         self.tag(entry["to"], **{name: text})
         self.client.set_registered_model_tag(
             self.line, name, _as_text(_in_brief(entry))
         )
         self._note(text)
-        self.note_versions()
         return entry
 
     def _note(self, text: str, *, torn: bool = False) -> None:

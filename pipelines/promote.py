@@ -8,23 +8,20 @@ import getpass
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.promotion.gate import GateParams, Rule, failures, max_uses
-from inspection.runtime.bundle import CARD
 from inspection.runtime.releases import POINTER
-from inspection.storage import sha256_of, write_json
-from pipelines.champions import RELEASES, Registry, usual_path
+from inspection.storage import write_json
+from pipelines.champions import BUNDLE, RELEASES, Registry, usual_path
 from pipelines.evidence import Judgement, judge
 from pipelines.runs.store import opened
 from pipelines.shipping import bento
 from stages import tracking
 
 NEEDS = "run `dvc repro`; after a clone or `dvc exp apply`: `make promote`"
-BUNDLE = Path("models/bundle")
 # What becomes of a challenger: it serves, now or already; or something else goes on serving.
 SERVES = ("promoted", "overridden", "synced", "champion already")
 STAYS = ("refused", "superseded")
@@ -167,8 +164,7 @@ def unregistered(registry: Registry) -> str:
 
     DVC brings a bundle from its cache, or from another checkout, without running stage `register`.
     """
-    card = BUNDLE / CARD
-    if not card.is_file() or registry.holds(sha256_of(card)):
+    if not registry.lacks_bundle():
         return ""
     return f"warning: {BUNDLE} is not in this registry; to fix: `make promote`"
 

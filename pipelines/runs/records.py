@@ -14,12 +14,12 @@ from prefect.artifacts import (
 
 from inspection.runtime.bundle import CARD, read_card
 from inspection.storage import read_json
+from pipelines.champions import BUNDLE
 from pipelines.runs import store
 from pipelines.runs.pictures import confusion_picture, gallery_picture
 from pipelines.summary import summary
 
 TEST_METRICS = Path("metrics/assemble.json")
-BUNDLE = Path("models/bundle")
 CONFUSION = Path("artifacts/test_fold/confusion.csv")
 RECEIPT = Path("artifacts/receipt.json")
 GALLERY = Path("artifacts/cam/gallery")

@@ -1,16 +1,14 @@
 """Bring one stage up to date, also by the registry, of which DVC knows nothing."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD
-from inspection.storage import sha256_of
+from pipelines.champions import BUNDLE
 from pipelines.dvc_process import Dvc
 from pipelines.runs import store
 
 REGISTER = "register"
-BUNDLE = Path("models/bundle")
 
 
 def brought_up_to_date(dvc: Dvc, stage: str, log: Callable[[str], None]) -> bool:
@@ -28,11 +26,10 @@ def brought_up_to_date(dvc: Dvc, stage: str, log: Callable[[str], None]) -> bool
 
 def _is_missing(log: Callable[[str], None]) -> bool:
     """Whether no version of the registry is this bundle; a registry that is away is not asked."""
-    card = BUNDLE / CARD
-    if not card.is_file():
-        return False
+    if not (BUNDLE / CARD).is_file():
+        return False  # without a bundle no registry is opened, nor made
     try:
-        return not store.opened()[2].holds(sha256_of(card))
+        return store.opened()[2].lacks_bundle()
     except InspectionError as error:
         log(f"warning: whether {BUNDLE} is registered is not known: {error}")
         return False

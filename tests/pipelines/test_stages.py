@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 
 from inspection.runtime.bundle import CARD
 from inspection.storage import read_json, sha256_of
+from pipelines.champions import BUNDLE
 from pipelines.repro import Screen, repro
-from pipelines.runs.stages import BUNDLE
 from pipelines.runs.store import opened
 from stages.tracking import TrackingParams
 from tests.architecture import ROOT

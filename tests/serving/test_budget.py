@@ -147,6 +147,7 @@ from starlette.testclient import TestClient
 from serving.api import create_app
 from serving.champion import Champion
 from serving.server.memory import give_back_at_once
+from tests.serving.peak import peak_bytes
 
 give_back_at_once()
 champion = Champion(Path(sys.argv[1]))
@@ -158,9 +159,7 @@ with TestClient(create_app(champion)) as client:
         with ThreadPoolExecutor(2) as clients:
             print(*clients.map(status, [Path(name).read_bytes()] * 2))
 champion.stop()
-lines = Path("/proc/self/status").read_text().splitlines()
-peak_kib = int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
-print(1024 * peak_kib / 1e6)
+print(peak_bytes() / 1e6)
 """
 LARGEST = {
     "RGB, as large as is accepted": lambda: png(6100, 6100, colour=2),

@@ -49,13 +49,11 @@ DECODES = """
 import sys
 from pathlib import Path
 from inspection.images import decode
+from tests.serving.peak import peak_bytes
 content = Path(sys.argv[1]).read_bytes()
-def peak_kib():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
-before = peak_kib()
+before = peak_bytes()
 decode(content, channels=int(sys.argv[2]))
-print(1024 * (peak_kib() - before))
+print(peak_bytes() - before)
 """
 
 

@@ -23,16 +23,14 @@ READS = """
 import sys
 from inspection.images import ImageError, decode
 from pathlib import Path
+from tests.serving.peak import peak_bytes
 content = Path(sys.argv[1]).read_bytes()
-def peak_mb():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
-before = peak_mb()
+before = peak_bytes()
 try:
     decode(content, channels=1)
 except ImageError:
     pass
-print(peak_mb() - before)
+print((peak_bytes() - before) / 2**20)
 """
 
 

@@ -1,14 +1,13 @@
 """Which store is meant, and that a wrong address is told in one line."""
 
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from inspection.errors import InspectionError
 from stages import tracking
 from stages.tracking import TrackingParams, address
+from tests.servers import answering
 
 
 def test_a_folder_is_a_sqlite_store_and_the_environment_overrules_it(
@@ -43,28 +42,11 @@ def test_a_server_that_does_not_answer_is_told_and_leaves_no_folder(
     assert list(tmp_path.iterdir()) == []
 
 
-class NotMlflow(BaseHTTPRequestHandler):
-    """A web server that has no such page, as its own page says."""
-
-    def do_GET(self) -> None:
-        self.send_response(404)
-        self.end_headers()
-        self.wfile.write(b"<html>\n<h1>no such page</h1>\n</html>")
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing to the terminal."""
-
-
 def test_a_server_that_is_not_mlflow_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = HTTPServer(("127.0.0.1", 0), NotMlflow)
-    Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
-    try:
+    with answering("<html>\n<h1>no such page</h1>\n</html>", status=404) as place:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", place)
         with pytest.raises(InspectionError, match="and not as an MLflow server does") as caught:
             tracking.connect(TrackingParams())
-    finally:
-        server.shutdown()
-        server.server_close()
 
     assert "404" in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1

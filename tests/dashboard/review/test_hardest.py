@@ -14,22 +14,14 @@ from inspection.evaluation.costs import Costs
 from inspection.evaluation.operating_point import OperatingPoint, operating_point
 from inspection.runtime.bundle import Card
 from inspection.runtime.detectors import FUSED
-from inspection.runtime.views import DetectorOutput, ViewOutputs
 from tests.bundles import changed_thresholds, make_bundle
+from tests.dashboard.operating.test_points import view
 
-NO_HEAT = np.zeros((1, 1, 1), np.float32)
+# The anomaly score of a rivet that is as it should be.
+USUAL = 0.0
 DATA = Path("data")
 # Log-odds of a dent in a dented part that looks normal: lower than all other dented parts.
 HARD = -2.0
-
-
-def view(name: str, dent: float) -> ViewOutputs:
-    """A view whose dent has these log-odds against normal; its rivet is usual."""
-    values = {"classifier": [0.0, dent, -20.0], "anomaly": [0.0]}
-    detectors = {
-        key: DetectorOutput(np.array(some, np.float32), NO_HEAT) for key, some in values.items()
-    }
-    return ViewOutputs(name, "", (1, 1), {}, {}, detectors)
 
 
 @pytest.fixture
@@ -42,7 +34,10 @@ def evidence() -> Evidence:
         odds = generator.normal(4 if is_bad else -4, 1)
         if number == 59:
             odds = HARD
-        parts[str(number)] = [view(f"{number}_1.jpg", -9.0), view(f"{number}_2.jpg", odds)]
+        parts[str(number)] = [
+            view(f"{number}_1.jpg", -9.0, USUAL),
+            view(f"{number}_2.jpg", odds, USUAL),
+        ]
         labels[str(number)] = "dent" if is_bad else "normal"
     return Evidence(parts, labels, "out_of_fold")
 
