@@ -2,8 +2,9 @@
 
 The whole line is trained, calibrated and assembled with each recipe (train.augmentation), on the
 same folds. Stopped, it goes on where it was. A frozen backbone is shown mirrored crops alone, so
-there only the centre crop tells; `--learn-backbone` lets it learn, for minutes more a recipe. A
-crop is judged without its mirror image, which some recipes never show.
+recipes that differ in noise would come out alike: one of them is run, and the others are named.
+`--learn-backbone` lets it learn, for minutes more a recipe. A crop is judged without its mirror
+image, which some recipes never show.
 """
 
 import sys
@@ -28,7 +29,8 @@ from pipelines.trials.intervals import (
     macro_f1_change,
     mean_interval,
 )
-from pipelines.trials.trial import Judged, Trial, judged, state
+from pipelines.trials.trial import PARAMS, Judged, Trial, judged, state
+from stages.sections import read_yaml
 
 METRICS = Path("metrics/study.json")
 SHEET = Path("artifacts/study/sheet.jpg")
@@ -60,6 +62,10 @@ ALIKE = (
     "++evaluate_cam.gallery_size=80",
 )
 LEARNING = "++train.freeze_backbone=false"
+ALIKE_WHEN_FROZEN = (
+    "study: {name} is left out: the backbone is frozen and is shown no noise, so it would come out "
+    "like {first}; make study LEARN=1 lets the backbone learn\n"
+)
 
 
 def main() -> None:
@@ -73,7 +79,13 @@ def main() -> None:
     )
     given = asked.parse_args()
     with PlainErrors("study"):
-        wanted = by_recipe(given.recipes or RECIPES, learns=given.learn_backbone)
+        recipes = tuple(given.recipes or RECIPES)
+        alike = {} if given.learn_backbone else alike_when_frozen(recipes)
+        for name, first in alike.items():
+            sys.stderr.write(ALIKE_WHEN_FROZEN.format(name=name, first=first))
+        told_apart = [name for name in recipes if name not in alike]
+
+        wanted = by_recipe(told_apart, learns=given.learn_backbone)
         trials = list(judged(wanted, {HEAT: heat_by_part}))
         found = study(trials)
         write_json(METRICS, found)
@@ -87,13 +99,39 @@ def by_recipe(recipes: Sequence[str], *, learns: bool = False) -> list[Trial]:
 
     `learns` lets the backbone learn, also where params.yaml freezes it.
     """
+    _check(recipes)
+    alike = (*ALIKE, LEARNING) if learns else ALIKE
+    return [Trial(name, (f"++train.augmentation={name}", *alike)) for name in recipes]
+
+
+def alike_when_frozen(recipes: Sequence[str]) -> dict[str, str]:
+    """The recipes that a frozen backbone cannot tell from an earlier one, and that one.
+
+    Empty where params.yaml lets the backbone learn. Raises InspectionError where a recipe is not
+    known.
+
+    A frozen backbone is shown a crop and its mirror images, or the centre of these, and nothing
+    else of a recipe.
+    """
+    _check(recipes)
+    if not read_yaml(PARAMS).get("train", {}).get("freeze_backbone"):
+        return {}
+
+    first_of: dict[tuple[bool, tuple[float, float]], str] = {}
+    alike = {}
+    for name in recipes:
+        recipe = AUGMENTATIONS[name]
+        first = first_of.setdefault((recipe.mirrors, recipe.centre_fraction), name)
+        if first != name:
+            alike[name] = first
+    return alike
+
+
+def _check(recipes: Sequence[str]) -> None:
     unknown = [name for name in recipes if name not in AUGMENTATIONS]
     if unknown:
         known = ", ".join(AUGMENTATIONS)
         raise InspectionError(f"{unknown[0]}: is no recipe; there are {known}")
-
-    alike = (*ALIKE, LEARNING) if learns else ALIKE
-    return [Trial(name, (f"++train.augmentation={name}", *alike)) for name in recipes]
 
 
 def study(trials: Sequence[Judged]) -> dict[str, Any]:

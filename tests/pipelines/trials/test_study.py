@@ -93,6 +93,21 @@ def test_the_backbone_learns_where_that_is_asked_for_and_no_crop_is_mirrored() -
     assert {*learning.overrides} - {*frozen.overrides} == {"++train.freeze_backbone=false"}
 
 
+def test_of_recipes_that_a_frozen_backbone_cannot_tell_apart_one_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("train: {freeze_backbone: true}")
+    assert study.alike_when_frozen(study.RECIPES) == {
+        "noise": "basic",
+        "noise_centre": "basic_centre",
+    }
+    assert study.alike_when_frozen(["basic", "flip", "heavy"]) == {"heavy": "flip"}
+
+    Path("params.yaml").write_text("train: {freeze_backbone: false}")
+    assert study.alike_when_frozen(study.RECIPES) == {}
+
+
 def test_the_sheet_shows_views_that_every_recipe_has_a_picture_of(tmp_path: Path) -> None:
     for name, paths in (("a", "zyx"), ("b", "xwz")):
         entries = [{"file": f"{path}.png", "label": "dent", "path": path} for path in paths]
