@@ -1,10 +1,13 @@
 """What several pages load, kept in memory as long as the files stay as they are."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
+from dashboard.ahead import Ahead
 from dashboard.embedding.atlas import (
     Atlas,
     atlas_of,
@@ -79,6 +82,17 @@ def measured(version: Version, path: str) -> ViewOutputs:
     stamps = (stamp(folder / CARD), stamp_or_none(DATA / path))
     model = inspector(folder)
     return _measured(str(folder), path, stamps, model)
+
+
+def measure_ahead(version: Version, paths: Sequence[str]) -> None:
+    """Measure these views in a thread, so that they are there when they are asked for."""
+    ahead().ask([partial(measured, version, path) for path in paths])
+
+
+@st.cache_resource(show_spinner=False)
+def ahead() -> Ahead:
+    """The thread that measures ahead, one for all sessions."""
+    return Ahead()
 
 
 def clean_manifest() -> pd.DataFrame:

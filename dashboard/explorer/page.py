@@ -14,6 +14,7 @@ from dashboard.explorer.views import (
     Mistake,
     labels_in,
     mistakes,
+    neighbours,
     score_table,
     selected,
 )
@@ -57,7 +58,7 @@ def main() -> None:
         st.header("CAM explorer")
         version = choose_version(loading.models(), "model", "Model")
         views = loading.views()
-        of_part = _choose_part(views, version)
+        of_part, beside = _choose_part(views, version)
     if of_part.empty:
         desk = address.link("review", kind="escape")
         st.success(
@@ -76,6 +77,8 @@ def main() -> None:
     if len(of_part) > 1:
         _show_strip(of_part, verdict, version)
     _show_chosen_view(of_part, outputs, verdict, version)
+    # last: what is shown comes first
+    loading.measure_ahead(version, beside)
 
 
 @st.fragment
@@ -110,10 +113,13 @@ def choose_version(found: Sequence[Version], key: str, title: str) -> Version:
     return named(found, st.session_state[key])
 
 
-def _choose_part(views: pd.DataFrame, version: Version) -> pd.DataFrame:
-    """The sidebar: fold, which of its parts, class and part; the views of the part.
+def _choose_part(
+    views: pd.DataFrame, version: Version
+) -> tuple[pd.DataFrame, list[str]]:
+    """The sidebar: fold, which of its parts, class and part.
 
-    No views where no part is one of those that were asked for.
+    Returns the views of the part, none where no part is one of those that were asked for, and the
+    paths of the views that the next key will ask for: of the next part, then of the one before.
     """
     address.recall("fold", FOLDS)
     fold = st.selectbox("Fold", FOLDS, key="fold")
@@ -133,7 +139,7 @@ def _choose_part(views: pd.DataFrame, version: Version) -> pd.DataFrame:
     parts = _parts_shown(only, kept, in_fold, version)
     address.note("fold", "only", "label")
     if not parts:
-        return in_fold.head(0)
+        return in_fold.head(0), []
 
     part_ids = list(parts)
     address.recall("part", part_ids)
@@ -145,7 +151,11 @@ def _choose_part(views: pd.DataFrame, version: Version) -> pd.DataFrame:
         forth=("Next", "Right"),
     )
     address.note("part")
-    return in_fold[in_fold["part_id"] == part_id]
+
+    beside: list[str] = []
+    for neighbour in neighbours(part_ids, part_id):
+        beside += list(in_fold["path"][in_fold["part_id"] == neighbour])
+    return in_fold[in_fold["part_id"] == part_id], beside
 
 
 def _choose_view(paths: list[str], verdict: PartVerdict) -> str:

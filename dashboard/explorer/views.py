@@ -79,6 +79,17 @@ def views_in_order(manifest: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
     return views
 
 
+def neighbours(options: Sequence[str], chosen: str) -> list[str]:
+    """The option after the chosen one, then the one before it; fewer at the ends.
+
+    >>> neighbours(["a", "b", "c"], "b"), neighbours(["a", "b", "c"], "a")
+    (['c', 'a'], ['b'])
+    """
+    place = list(options).index(chosen)
+    before = options[max(0, place - 1) : place]
+    return [*options[place + 1 : place + 2], *before]
+
+
 def selected(views: pd.DataFrame, *, fold: str, label: str) -> pd.DataFrame:
     """The views of a fold whose label is `label`, or all of them."""
     in_fold = views[views["fold"] == fold]

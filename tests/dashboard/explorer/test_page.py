@@ -8,7 +8,9 @@ from inspection.models.classifier import save_classifier, weights_of_epoch
 from inspection.models.epochs import epoch_file
 from inspection.runtime.bundle import read_card, write_card
 from inspection.runtime.detectors import HeatScale
+from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import promote, release
+from inspection.runtime.views import View, ViewOutputs
 from inspection.storage import write_bytes, write_json, write_text
 from tests.bundles import changed_detector, changed_thresholds, draw_jpeg, make_bundle
 from tests.networks import tiny_classifier
@@ -382,3 +384,30 @@ def test_another_model_has_no_epochs(app: AppTest, with_epochs: Path) -> None:
     app.run()
     app.selectbox(key="model").select("test-line-1").run()
     assert not [name for name in app.selectbox(key="heat").options if "epoch" in name]
+
+
+def test_the_parts_beside_the_one_that_is_shown_are_measured_ahead(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dashboard import loading
+
+    app.run()
+    part_ids = parts(app)
+    loading.ahead().wait()
+    measured: list[str] = []
+    measure = Inspector.measure
+
+    def noting(self: Inspector, view: View) -> ViewOutputs:
+        measured.append(view.name)
+        return measure(self, view)
+
+    monkeypatch.setattr(Inspector, "measure", noting)
+    shown = app.selectbox(key="part")
+    shown.select(part_ids[part_ids.index(shown.value) + 1]).run()
+    headline(app)
+    ahead = loading.ahead()
+    ahead.wait()
+    # the part itself was there already, and the one after it is there now
+    manifest = loading.views().set_index("path")["part_id"]
+    of_parts = {manifest[name] for name in measured}
+    assert of_parts == {part_ids[part_ids.index(app.selectbox(key="part").value) + 1]}
