@@ -24,7 +24,12 @@ LINE = Line.model_validate(
 )
 
 
-ALL = {"box_conflict": "hold", "part_disagreement": "hold", "duplicate_conflict": "hold"}
+ALL = {
+    "box_conflict": "hold",
+    "part_disagreement": "hold",
+    "duplicate_conflict": "hold",
+    "near_duplicate_conflict": "hold",
+}
 
 
 ANYWHERE = Box(1, 2, 3, 4)

@@ -17,7 +17,12 @@ from inspection.curation.reviews import REVIEW_COLUMNS, read_reviews, with_revie
 from inspection.line import Line
 
 # The rules that stage clean_labels knows.
-RULES = ("box_conflict", "part_disagreement", "duplicate_conflict")
+RULES = (
+    "box_conflict",
+    "part_disagreement",
+    "duplicate_conflict",
+    "near_duplicate_conflict",
+)
 
 
 @dataclass(frozen=True)

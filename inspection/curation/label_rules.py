@@ -59,7 +59,12 @@ def conflicts(
             by="part_id",
             rule="part_disagreement",
         ),
-        "duplicate_conflict": lambda: duplicate_conflicts(table),
+        "duplicate_conflict": lambda: copy_conflicts(table),
+        "near_duplicate_conflict": lambda: disagreements(
+            table,
+            by="near_duplicate_group",
+            rule="near_duplicate_conflict",
+        ),
     }
 
     found: list[Conflict] = []
@@ -104,16 +109,6 @@ def _box_conflict(
         reason,
         suggested,
         BOX_CONFIDENCE,
-    )
-
-
-def duplicate_conflicts(table: pd.DataFrame) -> list[Conflict]:
-    """Views of which a copy, of the same bytes or nearly, is labelled otherwise."""
-    rule = "duplicate_conflict"
-    return copy_conflicts(table) + disagreements(
-        table,
-        by="near_duplicate_group",
-        rule=rule,
     )
 
 

@@ -19,7 +19,11 @@ class Rules(sections.Params):
     """Views of one part have different labels."""
 
     duplicate_conflict: Action = "hold"
-    """Copies and near-duplicates have different labels."""
+    """Files of the same bytes have different labels."""
+
+    near_duplicate_conflict: Action = "report"
+    """Near-duplicates have different labels. Of a rigid design a part with a small defect looks like
+    a near-duplicate of a good one, so these views are learned from, and listed as suspects."""
 
 
 class CleanLabelsParams(sections.Params):

@@ -180,6 +180,24 @@ def test_a_copy_under_another_part_number_is_joined_to_its_original(
     assert len(pd.read_csv("out/duplicates.csv")) == 2
 
 
+def test_near_duplicates_that_disagree_are_listed_and_held_only_where_that_is_asked_for(
+    run: Run, line: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, copy = "images/C0_001_정상_0.png", "images/C0_900_찍힘_0.png"
+    (line / "data" / copy).write_bytes(encoded((part(10) * 1.05).astype("uint8")))
+    argue(monkeypatch, "validate", data="data", out="manifest", metrics="m.json")
+    validate.main()
+    table = run()
+    assert table.loc[original, "group_id"] == table.loc[copy, "group_id"]
+    assert not table.loc[[original, copy], "held"].any()
+    reasons = pd.read_csv("out/issues.csv").set_index("path")["reason"]
+    assert reasons[original].startswith("near_duplicate_conflict: near_duplicate_group")
+    assert reasons[copy].startswith("near_duplicate_conflict: near_duplicate_group")
+
+    table = run(rules={"near_duplicate_conflict": "hold"})
+    assert table.loc[[original, copy], "held"].all()
+
+
 def test_an_exact_copy_under_another_part_number_joins_both_numbers(
     run: Run, line: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,8 @@ def test_views_of_one_part_that_disagree_are_all_in_conflict() -> None:
 
 def test_near_duplicates_with_different_labels_are_in_conflict() -> None:
     table = views(("a", "dent", [], "g"), ("b", "normal", [], "g"), ("c", "dent", [], ""))
-    assert found(table) == [("v0", "duplicate_conflict"), ("v1", "duplicate_conflict")]
+    rule = "near_duplicate_conflict"
+    assert found(table) == [("v0", rule), ("v1", rule)]
 
 
 def test_a_view_whose_copy_is_labelled_otherwise_is_in_conflict_and_told_the_copy() -> None:
