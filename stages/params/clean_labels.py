@@ -22,8 +22,8 @@ class Rules(sections.Params):
     """Files of the same bytes have different labels."""
 
     near_duplicate_conflict: Action = "report"
-    """Near-duplicates have different labels. Of a rigid design a part with a small defect looks like
-    a near-duplicate of a good one, so these views are learned from, and listed as suspects."""
+    """Near-duplicates have different labels. Of a rigid design a part with a small defect looks
+    like a near-duplicate of a good one: such views are learned from, and listed as suspects."""
 
 
 class CleanLabelsParams(sections.Params):
