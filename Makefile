@@ -118,7 +118,7 @@ study: $(READY)  ## what augmentation and centre crop do to classes and heat: `d
 doctor: $(READY)  ## what is needed on this machine, whether it is there, and what mends it
 	@python -m pipelines.doctor
 
-sbom: $(READY)  ## what is shipped, as a CycloneDX bill of materials: reports/sbom.json
+sbom: $(TESTED)  ## what is shipped, and what a plant and the tests need beside, as a CycloneDX bill of materials: reports/sbom.json
 	@python -m pipelines.shipping.supply_chain sbom --out reports/sbom.json
 
 licences: $(TESTED)  ## the licence of every requirement, held against the list of those allowed

@@ -166,11 +166,12 @@ def bare(releases: Path, folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def tutorial(_: Path, folder: Path) -> Iterator[Server]:
-    """What a tutorial would have served."""
+def tutorial(releases: Path, folder: Path) -> Iterator[Server]:
+    """What a tutorial would have served: the backbone of the same bundle, by torch."""
     port = free_port()
     command = bentoml_command("benchmarks.apps.tutorial_service:Tutorial", port)
-    with running(command, port, folder, {}) as server:
+    variables = {"TUTORIAL_BUNDLE": str(champion(releases))}
+    with running(command, port, folder, variables) as server:
         yield server
 
 

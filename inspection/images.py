@@ -22,6 +22,7 @@ from PIL.ImageFile import ImageFile
 from inspection.line import CEILING_PIXELS, MAX_PIXELS
 from inspection.pixels import FIRST_SIDEWAYS, oriented, to_eight_bits, with_channels
 from inspection.pixels import ImageError as ImageError
+from inspection.structure import check_structure
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 # the EXIF tag of how the camera was held (EXIF 2.32), and the first of the values 1..8 that lay
@@ -86,7 +87,7 @@ def decode(
     comparable. Colour becomes grey by the standard luma; alpha is dropped, palettes are resolved.
     Raises ImageError for anything else.
     """
-    _check_not_empty(content)
+    _check_file(content)
     if content.startswith(b"\xff\xd8"):
         return _decode_jpeg(content, channels=channels, max_pixels=max_pixels)
     image = _open(content, max_pixels=max_pixels)
@@ -103,7 +104,7 @@ def decode_mask(content: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     16. A JPEG rings around its edges: there marked is what is brighter than half its brightest.
     Raises ImageError as `decode` does.
     """
-    _check_not_empty(content)
+    _check_file(content)
     if content.startswith(b"\xff\xd8"):
         grey = _decode_jpeg(content, channels=1, max_pixels=max_pixels)
         half = int(grey.max()) // 2
@@ -124,7 +125,7 @@ def read_frame(path: Path, *, channels: int, bit_depth: int) -> np.ndarray:
 
 def describe(content: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
     """Facts from the header alone; raises ImageError where there is no readable header."""
-    _check_not_empty(content)
+    _check_file(content)
     if content.startswith(b"\xff\xd8"):
         height, width, space = _jpeg_header(content, max_pixels=max_pixels)
         turned = _jpeg_orientation(content) >= FIRST_SIDEWAYS
@@ -145,7 +146,7 @@ def pixel_bytes(content: bytes, *, max_pixels: int) -> tuple[int, int]:
 
     `describe` asks for the orientation too, for which PIL decodes a whole PNG. Raises ImageError.
     """
-    _check_not_empty(content)
+    _check_file(content)
     if content.startswith(b"\xff\xd8"):
         height, width, space = _jpeg_header(content, max_pixels=max_pixels)
         return width * height, width * height * (1 if space == "Gray" else 3)
@@ -156,9 +157,11 @@ def pixel_bytes(content: bytes, *, max_pixels: int) -> tuple[int, int]:
     return n_pixels, n_pixels * _n_channels(image) * depth_bytes
 
 
-def _check_not_empty(content: bytes) -> None:
+def _check_file(content: bytes) -> None:
+    """Raise ImageError for what no library is to take apart."""
     if not content:
         raise ImageError("empty", "the file is empty; copy it again from the camera")
+    check_structure(content)
 
 
 def _check_pixels(width: int, height: int, max_pixels: int) -> None:

@@ -10,7 +10,6 @@ from inspection.line import Line
 from inspection.runtime.views import View
 from serving.costs import Cost, cost_of
 from serving.refusals import RefusedError
-from serving.structure import check_structure
 
 Take = Callable[[int], None]
 
@@ -69,8 +68,8 @@ class Work:
 def work_of(views: Sequence[View], line: Line, limit: int) -> Work:
     """What these views take, from their headers; one at a time is decoded, so the largest counts.
 
-    Raises RefusedError where they are more than one request may hold, or are built as no picture
-    is. A header that cannot be read counts nothing: decoding ends there too, and says why.
+    Raises RefusedError where they are more than one request may hold. What is no picture, or has a
+    header that cannot be read, counts nothing: decoding ends there too, and says why.
     """
     n_pixels, n_bytes, time_ms = 0, 0, 0.0
     for view in views:
@@ -92,10 +91,6 @@ def work_of(views: Sequence[View], line: Line, limit: int) -> Work:
 
 
 def _cost(view: View, line: Line) -> Cost:
-    try:
-        check_structure(view.content)
-    except ImageError as error:
-        raise RefusedError(422, error.code, f"{view.name}: {error}") from error
     try:
         return cost_of(view.content, max_pixels=line.max_pixels)
     except ImageError:

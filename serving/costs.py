@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from inspection.images import START_OF_SCAN, pixel_bytes
-from serving.structure import PNG_SIGNATURE, jpeg_header
+from inspection.structure import PNG_SIGNATURE, jpeg_header
 
 # The byte of a PNG that holds its colour type: 8 of signature, 8 of chunk head, 9 of size and
 # depth; and the type that is grey with alpha.

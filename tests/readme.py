@@ -101,6 +101,12 @@ RUN_BY = {
     "::test_a_run_brings_every_stage_up_to_date_and_publishes_what_it_did",
     "make schedule": "tests/pipelines/test_schedule.py"
     "::test_a_run_of_the_clock_completes_within_three_minutes_and_all_ends_with_ctrl_c",
+    "export PREFECT_API_URL=http://127.0.0.1:4200/api": "tests/pipelines/test_schedule.py"
+    "::test_a_run_of_the_clock_completes_within_three_minutes_and_all_ends_with_ctrl_c",
+    "prefect deployment run": "tests/pipelines/test_schedule.py"
+    "::test_a_run_of_the_clock_completes_within_three_minutes_and_all_ends_with_ctrl_c",
+    "prefect worker start --pool line": "tests/pipelines/test_schedule.py"
+    "::test_a_run_of_the_clock_completes_within_three_minutes_and_all_ends_with_ctrl_c",
     "make doctor": "tests/pipelines/doctor/test_project.py"
     "::test_what_an_empty_folder_lacks_is_named_with_what_brings_it",
     "make evidence": "tests/pipelines/trials/test_evidence.py"
@@ -155,8 +161,8 @@ NOT_RUN = {
     "runs the commands of its servers",
     "docker build": "wants Docker; tests/pipelines/test_pools.py checks what the image must have",
     "make lock": "asks the package registry for every version there is",
-    "export PREFECT_API_URL=http://127.0.0.1:4200/api": "as prefect",
-    "prefect": "wants a Prefect server and a worker; what it would deploy is loaded by a test",
+    "prefect worker start --pool docker": "wants prefect-docker and Docker; what it would begin is "
+    "rendered in tests/pipelines/test_pools.py",
 }
 
 

@@ -53,24 +53,29 @@ PRINTED = ".state/printed.txt"
 def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the tracked files with its own data, quick params, and all stages run once."""
     copy = tmp_path_factory.mktemp("line") / "knurl"
-    for name in run(["git", "ls-files", "-co", "--exclude-standard"], ROOT).splitlines():
-        if name.startswith(("metrics/", "dvc.lock", "data.dvc", "docs/")):
-            continue
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, copy / name)
-    draw_line(out=copy / "data", truth=copy / "samples/truth", n_parts=40, seed=3)
-    quicken(copy / "params.yaml")
-    run(["git", "init", "--quiet"], copy)
-    run([*dvc(), "add", "--quiet", "data"], copy)
-    run(["git", "add", "."], copy)
-    # `dvc exp run` asks for it too, where anything has changed since the commit
-    run(["git", "config", "user.name", "Knurl"], copy)
-    run(["git", "config", "user.email", "knurl@localhost"], copy)
-    run(["git", "commit", "--quiet", "-m", "Forty parts"], copy)
+    make_project(copy)
     printed = run([sys.executable, "-m", "pipelines.repro"], copy)
     (copy / PRINTED).write_text(printed, encoding="utf-8")
     run([sys.executable, "-m", "pipelines.promote"], copy)
     return copy
+
+
+def make_project(folder: Path) -> None:
+    """The tracked files, forty parts of the sample line and quick params, in a git repository."""
+    for name in run(["git", "ls-files", "-co", "--exclude-standard"], ROOT).splitlines():
+        if name.startswith(("metrics/", "dvc.lock", "data.dvc", "docs/")):
+            continue
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    draw_line(out=folder / "data", truth=folder / "samples/truth", n_parts=40, seed=3)
+    quicken(folder / "params.yaml")
+    run(["git", "init", "--quiet"], folder)
+    run([*dvc(), "add", "--quiet", "data"], folder)
+    run(["git", "add", "."], folder)
+    # `dvc exp run` asks for it too, where anything has changed since the commit
+    run(["git", "config", "user.name", "Knurl"], folder)
+    run(["git", "config", "user.email", "knurl@localhost"], folder)
+    run(["git", "commit", "--quiet", "-m", "Forty parts"], folder)
 
 
 def quicken(path: Path) -> None:

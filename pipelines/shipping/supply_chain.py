@@ -4,8 +4,9 @@
     python -m pipelines.shipping.supply_chain licences
     python -m pipelines.shipping.supply_chain audit
 
-Versions and hashes are those of requirements.txt; licences are what the installed packages say of
-themselves. `docs/licences.yaml` says which are allowed.
+Versions and hashes are those of requirements.txt, of what the service, a plant and the tests need
+beside; licences are what the installed packages say of themselves. `docs/licences.yaml` says which
+are allowed.
 """
 
 import argparse
@@ -27,6 +28,8 @@ from inspection.storage import write_json
 from stages.sections import read_yaml
 
 REQUIREMENTS = Path("requirements.txt")
+# All that a Bento of the service installs.
+SERVICE = Path("serving/requirements.txt")
 # Installed where somebody asks for it: `make plant`, `make test`.
 OPTIONAL = (Path("requirements-plant.txt"), Path("tests/requirements.txt"))
 RULES = Path("docs/licences.yaml")
@@ -82,11 +85,13 @@ def _done(given: argparse.Namespace) -> str:
     if given.verb == "audit":
         return audited(_pip_audit())
 
-    found = requirements(REQUIREMENTS.read_text(encoding="utf-8"))
     if given.verb == "sbom":
-        write_json(given.out, bill_of_materials(found))
-        return f"{given.out}: {len(found)} packages"
+        bill = bill_of_materials(by_file())
+        write_json(given.out, bill)
+        return f"{given.out}: {len(bill['components'])} packages"
+
     rules = read_yaml(RULES)
+    found = required()
     more = optional(found)
     raise_all(
         refused(found, rules["allowed"], rules["exceptions"])
@@ -96,9 +101,23 @@ def _done(given: argparse.Namespace) -> str:
     return f"licences of {n_packages} packages: all allowed by {RULES}"
 
 
-def optional(required: Sequence[Requirement]) -> list[Requirement]:
+def by_file() -> dict[Path, list[Requirement]]:
+    """The packages of each file of requirements, whoever it is for."""
+    paths = (REQUIREMENTS, SERVICE, *OPTIONAL)
+    return {path: requirements(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def required() -> list[Requirement]:
+    """The packages of the project and of its service, each once."""
+    found = requirements(REQUIREMENTS.read_text(encoding="utf-8"))
+    known = {one.name for one in found}
+    text = SERVICE.read_text(encoding="utf-8")
+    return found + requirements(text, skipped=known)
+
+
+def optional(found_already: Sequence[Requirement]) -> list[Requirement]:
     """The packages of the optional requirements that are not among these already, by name."""
-    known = {one.name for one in required}
+    known = {one.name for one in found_already}
     found: dict[str, Requirement] = {}
     for path in OPTIONAL:
         text = path.read_text(encoding="utf-8")
@@ -118,8 +137,19 @@ def requirements(text: str, *, skipped: Container[str] = ()) -> list[Requirement
     return found
 
 
-def bill_of_materials(found: Sequence[Requirement]) -> dict[str, Any]:
-    """A CycloneDX 1.5 document; without time and number, so that equal pins give equal bytes."""
+def bill_of_materials(
+    of_files: Mapping[Path, Sequence[Requirement]],
+) -> dict[str, Any]:
+    """A CycloneDX 1.5 document of the packages of all files of requirements, each package once.
+
+    Without time and number, so that equal pins give equal bytes.
+    """
+    packages: dict[str, Requirement] = {}
+    named_in: dict[str, list[Path]] = {}
+    for path, found in of_files.items():
+        for one in found:
+            packages[_purl(one)] = one
+            named_in.setdefault(_purl(one), []).append(path)
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -127,10 +157,10 @@ def bill_of_materials(found: Sequence[Requirement]) -> dict[str, Any]:
         "metadata": {
             "component": {"type": "application", "name": "knurl", "bom-ref": "knurl"}
         },
-        "components": [_component(one) for one in found],
-        "dependencies": [
-            {"ref": "knurl", "dependsOn": [_purl(one) for one in found]},
+        "components": [
+            _component(one, named_in[purl]) for purl, one in packages.items()
         ],
+        "dependencies": [{"ref": "knurl", "dependsOn": list(packages)}],
     }
 
 
@@ -248,16 +278,20 @@ def _truth(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is True
 
 
-def _component(one: Requirement) -> dict[str, Any]:
+def _component(one: Requirement, paths: Sequence[Path]) -> dict[str, Any]:
+    """A package, the hashes of its files, and the files of requirements that name it."""
+    is_optional = set(paths) <= set(OPTIONAL)
     entry: dict[str, Any] = {
         "type": "library",
         "bom-ref": _purl(one),
         "name": one.name,
         "version": one.version,
         "purl": _purl(one),
-        # A package is one of several files, of which each platform takes another.
+        "scope": "optional" if is_optional else "required",
         "properties": [
-            {"name": "knurl:sha256", "value": digest} for digest in one.hashes
+            *[{"name": "knurl:requirements", "value": str(path)} for path in paths],
+            # A package is one of several files, of which each platform takes another.
+            *[{"name": "knurl:sha256", "value": digest} for digest in one.hashes],
         ],
     }
     if one.licences:

@@ -1,14 +1,21 @@
-"""Each library is imported and run in a process of its own, with an empty home and no resolver."""
+"""Each library is imported and run in a process of its own, with an empty home and no resolver.
+
+So is the service.
+"""
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from benchmarks.apps.servers import Server, bentoml_command, free_port, running
+from inspection.runtime.releases import promote, release
 from tests.architecture import ROOT
-from tests.bundles import make_bundle
+from tests.bundles import draw_jpeg, make_bundle
 from tests.surroundings import plain_environment
 
 WITHOUT_RESOLVER = """
@@ -121,3 +128,76 @@ def test_everything_is_imported_without_a_look_up_or_a_file_outside_the_project(
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout == ""
     assert [path for place in outside.values() for path in place.rglob("*") if path.is_file()] == []
+
+
+# Read by every Python that begins with its folder on the path, so by all processes of the service.
+NOTES_WHAT_GOES_OUT = """
+import os, sys
+OWN = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "", None}
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+INSIDE = tuple(os.environ["INSIDE"].split(os.pathsep))
+notes = os.open(os.environ["NOTES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+def note(event, about):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname") and about[0] not in OWN:
+        os.write(notes, f"looked up {about[0]}\\n".encode())
+        raise OSError("no resolver here")
+    if event == "open" and isinstance(about[0], str) and about[2] & WRITES:
+        path = os.path.abspath(about[0])
+        if not path.startswith(INSIDE):
+            os.write(notes, f"wrote {path}\\n".encode())
+
+sys.addaudithook(note)
+"""
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """`make serve` with an empty home; what it looks up or writes elsewhere is in `notes`."""
+    make_bundle(tmp_path / "bundle")
+    release(tmp_path / "bundle", tmp_path / "releases", "1")
+    promote(tmp_path / "releases", "1")
+    for name in ("home", "tmp", "watch"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "watch/sitecustomize.py").write_text(NOTES_WHAT_GOES_OUT)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    # Python tries the folder for temporary files out; none is to stay there
+    inside = [str(tmp_path / name) for name in ("service", "verdicts", "tmp")]
+    variables = project_environment() | {
+        "HOME": str(tmp_path / "home"),
+        "BENTOML_HOME": str(tmp_path / "service/bentoml"),
+        "TMPDIR": str(tmp_path / "tmp"),
+        "NOTES": str(tmp_path / "notes"),
+        "INSIDE": os.pathsep.join([*inside, "/dev/", "/proc/"]),
+        "PYTHONPATH": str(tmp_path / "watch"),
+        # what Python compiles lies beside its sources, wherever these are
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "KNURL_RELEASES": str(tmp_path / "releases"),
+        "KNURL_VERDICTS": str(tmp_path / "verdicts"),
+        "KNURL_TOKEN": "",
+    }
+    port = free_port()
+    command = bentoml_command("serving.service:Inspection", port)
+    with running(command, port, tmp_path / "service", variables, cwd=ROOT) as server:
+        yield server
+
+
+@pytest.mark.slow
+def test_the_service_at_work_looks_nothing_up_and_writes_nothing_outside_the_project(
+    tmp_path: Path, served: Server
+) -> None:
+    part = {"part_id": "A-17"}
+    files = {"views": ("a.jpg", draw_jpeg("dent"))}
+    asked = f"{served.address}/inspect?heatmap=true"
+    verdict = httpx.post(asked, data=part, files=files, timeout=60).raise_for_status().json()
+    said = part | {"label": "dent", "reviewer": "Kim"}
+    httpx.post(f"{served.address}/feedback", json=said).raise_for_status()
+    known = httpx.get(f"{served.address}/parts/A-17").raise_for_status().json()
+
+    assert verdict["views"][0]["heatmaps"]
+    assert len(known["verdicts"]) == 1
+    assert (tmp_path / "notes").read_text() == ""
+    for outside in ("home", "tmp"):
+        assert [path for path in (tmp_path / outside).rglob("*") if path.is_file()] == []
+    # it did write, and where it was told to
+    assert any(path.is_file() for path in (tmp_path / "verdicts").rglob("*"))

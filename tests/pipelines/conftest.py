@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+# a server is up within half a minute, on a machine that is busy with other tests within some
+PATIENCE_S = 600
 PIPELINE = """\
 stages:
   report:
@@ -61,5 +63,5 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     from prefect.testing.utilities import prefect_test_harness
 
     home = {PREFECT_HOME: tmp_path_factory.mktemp("prefect")}
-    with temporary_settings(home), prefect_test_harness(server_startup_timeout=180):
+    with temporary_settings(home), prefect_test_harness(server_startup_timeout=PATIENCE_S):
         yield

@@ -5,12 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stages.sections import read_yaml
 from tests.architecture import ROOT
+from tests.readme import COMMANDS
 from tests.webhooks import receiving
 
 pytestmark = [
@@ -18,7 +20,9 @@ pytestmark = [
     pytest.mark.usefixtures("prefect_server"),
     pytest.mark.filterwarnings("default"),
 ]
-PLACES = {"KNURL_PROJECT": "/srv/knurl", "KNURL_IMAGE": "registry.example/knurl:1"}
+PLACES = {"KNURL_IMAGE": "registry.example/knurl:1"}
+# as the pages write it, in the project's root
+(DEPLOY_DOCKER,) = [one for one in COMMANDS if one.startswith("KNURL_PROJECT=$PWD prefect")]
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +33,17 @@ def rendered(prefect_server: None) -> dict[str, dict[str, Any]]:
     environment = os.environ | PLACES | {"PREFECT_API_URL": str(PREFECT_API_URL.value())}
     for pool in ("docker", "kubernetes"):
         run(environment, "pipelines.runs.pool", pool)
-    names = ("--name", "docker", "--name", "kubernetes")
-    run(environment, "prefect", "--no-prompt", "deploy", *names)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    run_line(environment | {"PATH": path}, ["bash", "-c", DEPLOY_DOCKER])
+    run(environment, "prefect", "--no-prompt", "deploy", "--name", "kubernetes")
     return {pool: job(pool) for pool in ("docker", "kubernetes")}
 
 
 def run(environment: dict[str, str], *words: str) -> None:
-    command = [sys.executable, "-m", *words]
+    run_line(environment, [sys.executable, "-m", *words])
+
+
+def run_line(environment: dict[str, str], command: list[str]) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -70,7 +78,7 @@ def test_a_run_in_docker_gets_the_image_and_the_checkout(
     made = rendered["docker"]["job"]
 
     assert (made["image"], made["command"]) == ("knurl", "prefect flow-run execute")
-    assert made["volumes"] == ["/srv/knurl:/knurl"]
+    assert made["volumes"] == [f"{ROOT}:/knurl"]
     assert made["env"] == {"PYTHONPATH": "/knurl"}
     assert made["auto_remove"] is True
 

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.pipelines.conftest import change
+from tests.readme import COMMANDS
 from tests.waiting import wait_until
 from tests.webhooks import Received, receiving
 
@@ -26,6 +28,14 @@ COMMAND = (sys.executable, "-m", "pipelines.schedule")
 PROMISE_S = 180.0
 # of what nothing is promised, on a machine that is busy with other tests
 PATIENCE_S = 600.0
+# What the pages say to begin by hand, and the parameters that the run is to have.
+BY_HAND: dict[str, dict[str, Any]] = {
+    "prefect deployment run retrain/weekly --param 'overrides=[\"train.epochs=3\"]' "
+    "--param promote=true": {"overrides": ["train.epochs=3"], "promote": True},
+    "prefect deployment run promote/by-hand --param by=Grace": {"by": "Grace"},
+    "prefect deployment run retrain/weekly --param shared=true": {"shared": True},
+}
+WORKER = "prefect worker start --pool line"
 
 
 class Scheduled:
@@ -125,12 +135,48 @@ def test_a_run_of_the_clock_completes_within_three_minutes_and_all_ends_with_ctr
     assert str(ROOT) not in str(deployments)
 
     check_pages_of_other_sites(scheduled.api)
+    check_commands_of_the_pages(scheduled, project, tmp_path / "home")
     below = psutil.Process(scheduled.process.pid).children(recursive=True)
     said = scheduled.stopped()
     assert scheduled.process.returncode == 0, said
     assert f"page     http://127.0.0.1:{scheduled.port}" in said
     assert not [one for one in below if one.is_running() and one.status() != "zombie"]
     assert list((tmp_path / "home").rglob("*.db")) == []  # all of it lies in the project
+
+
+def check_commands_of_the_pages(scheduled: Scheduled, project: Path, home: Path) -> None:
+    """From another terminal, as they are written but for the port: each run is accepted."""
+    shown = [command for command in COMMANDS if command.startswith("prefect deployment run")]
+    (address,) = [command for command in COMMANDS if command.startswith("export PREFECT_API_URL")]
+    address = address.replace(":4200/", f":{scheduled.port}/")
+    terminal: dict[str, Any] = {"cwd": project, "env": terminal_of(home)}
+    assert sorted(shown) == sorted(BY_HAND)
+    assert WORKER in COMMANDS
+
+    for command, wanted in BY_HAND.items():
+        line = ["bash", "-c", f"{address}; {command}"]
+        done = subprocess.run(line, capture_output=True, text=True, **terminal)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (number,) = re.findall(r"UUID: ([0-9a-f-]{36})", done.stdout)
+        begun = httpx.get(f"{scheduled.api}/flow_runs/{number}").raise_for_status().json()
+        assert wanted.items() <= begun["parameters"].items()
+
+    worker = subprocess.Popen(["bash", "-c", f"{address}; exec {WORKER}"], **terminal)
+    deadline = time.monotonic() + PATIENCE_S
+    try:
+        while len(scheduled.asked("work_pools/line/workers/filter", {})) < 2:
+            assert worker.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(1)
+    finally:
+        worker.terminate()
+        worker.wait(timeout=60)
+
+
+def terminal_of(home: Path) -> dict[str, str]:
+    """The environment after `source .venv/bin/activate`."""
+    bin_dir = Path(sys.executable).parent
+    return environment(home) | {"PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}"}
 
 
 def check_pages_of_other_sites(api: str) -> None:

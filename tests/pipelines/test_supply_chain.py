@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,13 +11,21 @@ from pipelines.shipping.supply_chain import (
     _satisfied,
     audited,
     bill_of_materials,
+    by_file,
     optional,
     refused,
+    required,
     requirements,
 )
 from stages.sections import read_yaml
 from tests.architecture import ROOT
 
+NAMES = (
+    "requirements.txt",
+    "serving/requirements.txt",
+    "requirements-plant.txt",
+    "tests/requirements.txt",
+)
 FOUND = requirements((ROOT / "requirements.txt").read_text(encoding="utf-8"))
 
 
@@ -26,7 +36,7 @@ def package(name: str, *licences: str) -> Requirement:
 def test_the_licence_of_every_requirement_is_allowed_and_no_exception_is_idle() -> None:
     rules = read_yaml(ROOT / "docs" / "licences.yaml")
 
-    assert refused(FOUND, rules["allowed"], rules["exceptions"]) == []
+    assert refused(required(), rules["allowed"], rules["exceptions"]) == []
 
 
 def test_what_a_plant_and_the_tests_need_beside_is_allowed_too() -> None:
@@ -39,6 +49,17 @@ def test_what_a_plant_and_the_tests_need_beside_is_allowed_too() -> None:
     assert "psycopg2-binary" in {one.name for one in found}
     assert all(one.hashes for one in found)
     assert refused(found, rules["allowed"], rules["optional_exceptions"]) == []
+
+
+def test_a_package_that_only_the_service_needs_is_held_against_the_list_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "serving").mkdir()
+    (tmp_path / "requirements.txt").write_text("numpy==1.0\n")
+    (tmp_path / "serving/requirements.txt").write_text("numpy==1.0\nstarlette==1.0\n")
+
+    assert [one.name for one in required()] == ["numpy", "starlette"]
 
 
 def test_a_licence_that_is_not_allowed_is_named_with_its_package() -> None:
@@ -77,15 +98,36 @@ def test_an_expression_is_met_by_allowed_licences(expression: str, is_met: bool)
 
 
 def test_the_bill_of_materials_names_every_pin_with_its_hashes() -> None:
-    bill = json.loads(json.dumps(bill_of_materials(FOUND)))
+    bill = json.loads(json.dumps(bill_of_materials({Path("requirements.txt"): FOUND})))
     by_name = {one["name"]: one for one in bill["components"]}
 
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
     assert len(by_name) == len(FOUND) > 200
+    assert {one["scope"] for one in bill["components"]} == {"required"}
     assert by_name["cryptography"]["purl"].startswith("pkg:pypi/cryptography@")
     assert all(one["properties"] for one in bill["components"])
     references = {one["bom-ref"] for one in bill["components"]}
     assert set(bill["dependencies"][0]["dependsOn"]) == references
+
+
+def test_the_bill_names_what_service_plant_and_tests_need_and_which_of_them() -> None:
+    """Each package once, by the lines of the four files."""
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for path in NAMES:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        for pin in re.findall(r"(?m)^([\w.-]+)==([^\s;]+)", text):
+            wanted.setdefault(pin, []).append(path)
+    try:
+        bill = bill_of_materials(by_file())
+    except InspectionError as error:
+        pytest.skip(str(error))
+
+    assert len(bill["components"]) == len(wanted)
+    for one in bill["components"]:
+        files = wanted[one["name"], one["version"]]
+        shown = [p["value"] for p in one["properties"] if p["name"] == "knurl:requirements"]
+        assert shown == files
+        assert one["scope"] == ("required" if set(files) & set(NAMES[:2]) else "optional")
 
 
 def audited_package(*bugs: str, **more: Any) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from benchmarks.attacks.pictures import chunk
+from benchmarks.attacks.pictures import png as structured_png
 from inspection.images import decode
 from inspection.runtime.detectors import BEYOND
 from inspection.runtime.views import View
@@ -113,6 +115,11 @@ BAD_FILES = {
         b"<svg xmlns:xlink='http://www.w3.org/1999/xlink'><image xlink:href='/etc/passwd'/></svg>",
         422,
         "not_an_image",
+    ),
+    "more chunks than any camera writes": (
+        structured_png(40, 30, extra=chunk(b"abCd") * 20_000),
+        422,
+        "corrupt",
     ),
     "bomb of 10 gigapixels": (png(100_000, 100_000), 413, "too_large"),
 }

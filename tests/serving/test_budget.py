@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.attacks.pictures import chunk, jpeg, png
+from benchmarks.attacks.pictures import jpeg, png
 from inspection.runtime.views import View
 from serving import budget, costs
 from serving.budget import MAX_HELD_BYTES, MAX_REQUEST_BYTES, Budget, Work, work_of
@@ -98,13 +98,6 @@ def test_a_colour_frame_that_takes_too_much_is_told_the_limit() -> None:
     assert (caught.value.status, caught.value.code) == (413, "too_large")
     assert "a.png: 63000000 px" in caught.value.message
     assert "send up to 37675151 px" in caught.value.message
-
-
-def test_what_is_built_as_no_picture_is_refused_by_name() -> None:
-    hostile = View("a.png", png(40, 30, extra=chunk(b"abCd") * 20_000))
-    with pytest.raises(RefusedError, match="more than 20000 chunks") as caught:
-        work_of([hostile], LINE, MAX_HELD_BYTES)
-    assert (caught.value.status, caught.value.code) == (422, "corrupt")
 
 
 @pytest.mark.parametrize(("pixels", "refused"), [(3600, False), (3599, True)])

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from benchmarks.attacks.pictures import chunk, png
 from inspection.dataset.checks import Report
 from inspection.dataset.expectations import Expected, of_manifest
 from inspection.errors import InspectionError
@@ -120,6 +121,8 @@ def test_broken_files_are_set_aside_with_their_reasons(run: Run, data: Path) -> 
     (data / "images/C0_103_정상_0.png").write_bytes(
         (data / "images/C0_000_정상_0.png").read_bytes()
     )
+    # more chunks than any camera writes
+    (data / "images/C0_104_정상_0.png").write_bytes(png(40, 30, extra=chunk(b"abCd") * 20_000))
     (data / "note.txt").write_text("remember")
     assert len(run()) == 16
     assert quarantine() == {
@@ -127,6 +130,7 @@ def test_broken_files_are_set_aside_with_their_reasons(run: Run, data: Path) -> 
         "images/C0_101_정상_0.png": "not_an_image",
         "images/C0_102_정상_0.png": "truncated",
         "images/C0_103_정상_0.png": "duplicate",
+        "images/C0_104_정상_0.png": "corrupt",
         "note.txt": "ignored",
     }
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.attacks.pictures import chunk, png
 from inspection.errors import InspectionError
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.releases import champion
@@ -81,6 +82,8 @@ def test_a_box_lies_on_the_defect_in_pixels_of_the_frame(project: Path) -> None:
         (draw_jpeg()[:2000], "truncated"),
         (b"", "empty"),
         (b"no image", "not_an_image"),
+        # more chunks than any camera writes
+        (png(40, 30, extra=chunk(b"abCd") * 20_000), "corrupt"),
     ],
 )
 def test_a_part_with_a_view_that_cannot_be_read_is_refused_with_the_reason(

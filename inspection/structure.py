@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inspection.images import ImageError
+from inspection.pixels import ImageError
 
 # Chunks of a PNG, segments and fill bytes of a JPEG. 32 MiB in chunks of 8 KiB, as libpng writes
 # them, are 4,096; 20,000 take 2 MB and some 0.1 s.

@@ -3,33 +3,30 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image as Pil
-from starlette.testclient import TestClient
 
 from benchmarks.attacks.pictures import TURNED, chunk, jpeg, jpeg_of_scans, png, tiff
-from inspection.images import ImageError
-from serving import structure
-from serving.structure import JpegHeader, check_structure, jpeg_header
+from inspection import structure
+from inspection.images import ImageError, decode, decode_mask, describe, pixel_bytes
+from inspection.line import MAX_PIXELS
+from inspection.structure import JpegHeader, check_structure, jpeg_header
 from tests.architecture import ROOT
-from tests.serving.requests import code_of
 
 SIZE = (40, 30)
 # No picture of some megabytes is to take more beside its pixels.
 MAX_MB = 100
 READS = """
-import sys
-from inspection.images import ImageError, decode
+import io, sys
+from PIL import JpegImagePlugin
 from pathlib import Path
 from tests.serving.peak import peak_bytes
 content = Path(sys.argv[1]).read_bytes()
 before = peak_bytes()
-try:
-    decode(content, channels=1)
-except ImageError:
-    pass
+JpegImagePlugin.JpegImageFile(io.BytesIO(content))
 print((peak_bytes() - before) / 2**20)
 """
 
@@ -82,12 +79,21 @@ def test_a_file_of_more_pieces_than_a_camera_writes_is_refused(content: bytes) -
     assert caught.value.code == "corrupt"
 
 
-def test_it_is_refused_by_the_service_before_a_library_reads_it(client: TestClient) -> None:
-    files = [("views", ("a.png", HOSTILE["chunks"]))]
-    response = client.post("/inspect", files=files)
-
-    assert (response.status_code, code_of(response)) == (422, "corrupt")
-    assert "a.png" in response.json()["error"]["message"]
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE.keys())
+def test_whatever_is_asked_of_it_the_decoder_refuses_it(content: bytes) -> None:
+    """Before a library reads it: after that it would be said to be of another kind, or be read."""
+    with pytest.raises(ImageError) as caught:
+        check_structure(content)
+    asked: list[Callable[[], object]] = [
+        lambda: decode(content, channels=1),
+        lambda: decode_mask(content),
+        lambda: describe(content),
+        lambda: pixel_bytes(content, max_pixels=MAX_PIXELS),
+    ]
+    for question in asked:
+        with pytest.raises(ImageError, match="which no camera writes; save it anew") as refused:
+            question()
+        assert (refused.value.code, str(refused.value)) == ("corrupt", str(caught.value))
 
 
 @pytest.mark.slow
