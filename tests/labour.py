@@ -3,7 +3,10 @@
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
+
+from inspection.pixels import ImageError
 
 
 def square(number: int) -> int:
@@ -33,3 +36,35 @@ def die_once(path: Path) -> str:
 def sleep(seconds: float) -> float:
     time.sleep(seconds)
     return seconds
+
+
+@dataclass(frozen=True)
+class Number:
+    """A view by the name of its file, which is its number."""
+
+    path: str
+
+
+def text_and_process(folder: Path, view: Number) -> tuple[str, int]:
+    """The text of a view's file, and the process that read it; no text where there is no file."""
+    file = folder / view.path
+    return (file.read_text() if file.exists() else ""), os.getpid()
+
+
+def text_or_die_once(folder: Path, view: Number) -> str:
+    """The text of a view's file; 17 ends the process that reads it for the first time."""
+    if view.path == "17":
+        die_once(folder / "read")
+    return (folder / view.path).read_text()
+
+
+def text_or_die(folder: Path, view: Number) -> str:
+    """The text of a view's file; 17 ends each process that reads it."""
+    if view.path == "17":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return (folder / view.path).read_text()
+
+
+def refuse(folder: Path, view: Number) -> str:
+    """An error as a decoder raises it."""
+    raise ImageError("empty", f"{view.path}: the file is empty")
