@@ -85,22 +85,23 @@ def _results(
         frame = data.absolute() / views[0].path
         needed = Needed(SOURCES, libraries, frame, held=True)
         in_cluster = partial(in_alike_cluster, address=address, needed=needed)
-        return _in_batches(in_cluster, function, views)
+        return in_batches(in_cluster, function, views)
 
     n_local = n_processes(len(views), variables)
     if len(views) < MIN_VIEWS or n_local == 1:
-        return _in_threads(function, views, n_local)
-    return _in_batches(partial(in_workers, n_workers=n_local), function, views)
+        return in_threads(function, views, n_local)
+    return in_batches(partial(in_workers, n_workers=n_local), function, views)
 
 
-def _in_threads(
+def in_threads(
     function: Callable[[V], Result], views: Sequence[V], n_threads: int
 ) -> Iterator[Result]:
+    """The results of views, by threads of this process."""
     with ThreadPoolExecutor(n_threads) as pool:
         yield from pool.map(function, views)
 
 
-def _in_batches(
+def in_batches(
     begin: Callable[..., Iterator[list[Result] | Lost[list[V]]]],
     function: Callable[[V], Result],
     views: Sequence[V],

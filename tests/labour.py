@@ -5,8 +5,12 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inspection.pixels import ImageError
+
+if TYPE_CHECKING:
+    from inspection.models.ddp import Rank
 
 
 def square(number: int) -> int:
@@ -68,3 +72,30 @@ def text_or_die(folder: Path, view: Number) -> str:
 def refuse(folder: Path, view: Number) -> str:
     """An error as a decoder raises it."""
     raise ImageError("empty", f"{view.path}: the file is empty")
+
+
+def add_up(rank: "Rank") -> float:
+    """The sum of the numbers of all processes that train together, each from 1."""
+    import torch
+    from torch import distributed
+
+    if not distributed.is_initialized():
+        distributed.init_process_group("gloo", rank=rank.number, world_size=rank.n)
+    number = torch.tensor(rank.number + 1.0)
+    distributed.all_reduce(number)
+    return float(number)
+
+
+def add_up_and_die(rank: "Rank") -> None:
+    """The second process ends after the first sum, where the others wait for it."""
+    add_up(rank)
+    if rank.number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    add_up(rank)
+
+
+class DiesWhenRead:
+    """Work that ends the process that reads it."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os._exit, (3,)
