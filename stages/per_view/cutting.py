@@ -32,6 +32,10 @@ from stages.per_view.items import ViewToCut
 if TYPE_CHECKING:
     from inspection.models.locator import Locator, RegionLocator
 
+# Of the locator, wherever it runs. With one thread a sum is another in its last bit than with two,
+# and with more it is that of two: so it does not depend on how many cores a worker has.
+LOCATOR_THREADS = 2
+
 
 @dataclass(frozen=True)
 class CutCrop:
@@ -103,8 +107,12 @@ def shrunk(
 
 def locate_by(weights: bytes, frames: Image) -> Floats:
     """Probability maps (N, regions, H / 4, W / 4) by a locator, its weights as safetensors."""
+    import torch
+
     from inspection.models.locator import locate
 
+    # of the thread that asks: a worker's others have their own number
+    torch.set_num_threads(LOCATOR_THREADS)
     return locate(_locator(weights), frames)
 
 

@@ -41,7 +41,8 @@ PARAMS: dict[str, Any] = {name: {} for name in SECTIONS} | {
         "part_from": {"rule": "pattern", "group": "part"},
         "coco": ["boxes.json"],
     },
-    "crop": {"locator_size_px": [64, 48], "locator_epochs": 1},
+    # so many that rods are found, with a confidence that has all its digits
+    "crop": {"locator_epochs": 4},
 }
 LOOPING = ("validate", "clean_labels", "crop")
 # What they write, but for the time and place of a run, which none of it holds.
