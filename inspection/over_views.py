@@ -20,12 +20,12 @@ from inspection.cluster_setup import Needed, in_alike_cluster
 from inspection.errors import InspectionError
 from inspection.workers import Lost, in_workers, n_processes
 
-# no outcome: views from which local processes are begun. Each takes one to four seconds to import
-# what it needs, and a view of a third of a megapixel one to three milliseconds, most of them in a
-# decoder, beside which other threads run: of fewer, threads are done before processes have begun.
+# no outcome: views from which local processes are begun. Each takes one to three seconds to import
+# what it needs, and a view of a third of a megapixel one to six milliseconds, much of them in a
+# decoder, beside which other threads run: of fewer, threads are done as soon (docs/scale.md).
 MIN_VIEWS = 2000
-# no outcome: views that are sent at once. To send something takes up to five milliseconds in a
-# cluster, to look at a small view one; and of more, too much is done again where a worker ends.
+# no outcome: views that are sent at once. To send something takes some milliseconds in a cluster,
+# to look at a small view one; and of more, too much is done again where a worker ends.
 BATCH = 16
 # Where the code lies that a worker runs.
 SOURCES = ("inspection", "stages")
