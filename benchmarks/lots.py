@@ -18,11 +18,11 @@ from pathlib import Path
 
 import psutil
 
+from inspection.cluster import distributed
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
 from inspection.workers import in_workers, physical_cores
 from pipelines.champions import RELEASES
-from pipelines.lots.cluster import distributed
 from pipelines.lots.cluster_judging import judged_in_cluster
 from pipelines.lots.judging import Release, current_release, judge
 from pipelines.lots.lot import find_lot

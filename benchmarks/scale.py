@@ -2,8 +2,12 @@
 
     python -m benchmarks.scale log [--parts 10000 100000 1000000]
     python -m benchmarks.scale stages [--views 1000 4000 16000]
+    python -m benchmarks.scale loops [--views 500 2000]
     python -m benchmarks.scale duplicates [--views 2000 8000 32000]
     python -m benchmarks.scale registry [--versions 20 200]
+
+`loops` asks who is done first with one loop over views: threads, local processes, or the workers of
+a Dask cluster that is begun on this machine, as many as there are cores.
 
 Every size is drawn anew in a folder of its own, which is removed. Of the stages the processor time
 and the peak of memory are told, and the exponent with which the time grows between the ends.
@@ -17,9 +21,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +34,13 @@ import simplejpeg
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
+from inspection.cluster import ADDRESS, distributed
 from inspection.curation import duplicates
+from inspection.curation.textures import fitted_sizes
 from inspection.errors import InspectionError
 from inspection.failures import PlainErrors
+from inspection.line import MAX_PIXELS
+from inspection.over_views import in_batches, in_threads, over_views
 from inspection.runtime.detectors import Thresholds
 from inspection.runtime.releases import POINTER
 from inspection.runtime.verdict_log import (
@@ -45,10 +54,14 @@ from inspection.runtime.verdict_log import (
     read_parts,
 )
 from inspection.storage import array_on_disk, write_json
+from inspection.workers import in_workers, n_processes
 from pipelines.champions import Registry
 from pipelines.status import status
 from stages import tracking
 from stages.params.clean_labels import CleanLabelsParams
+from stages.per_view.examining import examined_image
+from stages.per_view.items import CameraView, RawFile
+from stages.per_view.looking import looked_at
 
 ROOT = Path(__file__).parents[1]
 MIB = 2**20
@@ -61,6 +74,8 @@ REVIEWED_EACH = 10
 N_DOUBTFUL, N_DAYS = 500, 90
 # Small frames: what is measured is the growth with their number.
 FRAME_PX = (160, 120)
+# Of loops the frames are as large as those of the sample line: who decodes is what matters.
+LOOP_FRAME_PX = (616, 514)
 VIEWS_PER_PART = 2
 # Every third part is dented, so that there are both classes.
 DENTED_EACH = 3
@@ -242,6 +257,52 @@ def of_stages(n_views: int, folder: Path) -> dict[str, Measured]:
     return {stage: _run(stage, folder) for stage in STAGES}
 
 
+def of_loops(n_views: int, folder: Path) -> dict[str, Measured]:
+    """Seconds of the loops of `validate` and `clean_labels`, by who shares the views.
+
+    Of processes they hold what these take to begin; of the cluster, which is there before, to
+    connect, and for the second loop nothing that a worker has to import.
+    """
+    data = folder / "data"
+    draw_frames(data, n_views, size_px=LOOP_FRAME_PX)
+    paths = sorted(path.relative_to(data).as_posix() for path in data.rglob("*.jpg"))
+    windows = {"Ch00": [(0, 0, *LOOP_FRAME_PX)]}
+    look = partial(
+        looked_at, bit_depth=16, windows=windows, sizes_px=fitted_sizes(windows)
+    )
+    examine = partial(examined_image, bit_depth=16, max_pixels=MAX_PIXELS)
+
+    found = {}
+    n_workers = n_processes(n_views)
+    with local_cluster(n_workers) as address:
+        for name, function, views in (
+            ("examine", examine, [RawFile(path) for path in paths]),
+            ("look", look, [CameraView(path, "Ch00") for path in paths]),
+        ):
+            at = partial(function, data)
+            in_local = partial(in_workers, n_workers=n_workers)
+            in_dask = partial(over_views, function, views, data=data, what=name)
+            loops = {
+                "one thread": partial(in_threads, at, views, 1),
+                f"{n_workers} threads": partial(in_threads, at, views, n_workers),
+                f"{n_workers} processes": partial(in_batches, in_local, at, views),
+                f"{n_workers} of Dask": partial(in_dask, variables={ADDRESS: address}),
+            }
+            for who, loop in loops.items():
+                found[f"{name}, {who}"] = _timed(lambda loop=loop: list(loop()))
+    return found
+
+
+@contextmanager
+def local_cluster(n_workers: int) -> Iterator[str]:
+    """The address of a Dask cluster of so many processes on this machine."""
+    begun = distributed().LocalCluster(
+        n_workers=n_workers, threads_per_worker=1, dashboard_address=None
+    )
+    with begun as cluster:
+        yield cluster.scheduler_address
+
+
 def of_duplicates(n_views: int, folder: Path) -> dict[str, Measured]:
     """The search for near-duplicates among views of parts of one design, some of them copies.
 
@@ -343,9 +404,9 @@ def _release(number: int) -> str:
     return f"{LINE}-{number}-{_sha256(number)[-12:]}"
 
 
-def draw_frames(data: Path, n_views: int) -> None:
+def draw_frames(data: Path, n_views: int, size_px: tuple[int, int] = FRAME_PX) -> None:
     """Frames of noise: each is another part's, so that no two are near-duplicates."""
-    width, height = FRAME_PX
+    width, height = size_px
     for number in tqdm(range(n_views), desc="draw", disable=None):
         # hundred files a folder, as cameras and operators leave them
         folder = data / f"{number // 100:06d}"
@@ -506,6 +567,12 @@ KINDS = {
         about=", ".join(STAGES),
         unit="views",
         usual=[1000, 4000],
+    ),
+    "loops": Kind(
+        of_loops,
+        about="loops over views, by who shares them",
+        unit="views",
+        usual=[500, 2000],
     ),
     "duplicates": Kind(
         of_duplicates,

@@ -1,15 +1,14 @@
 """Written rules, near-duplicates and reviews over the manifest: who is held, who is suspect."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from inspection.curation import box_reviews as drawing
 from inspection.curation import duplicate_groups, duplicates, textures
@@ -18,15 +17,14 @@ from inspection.curation import label_rules as labels
 from inspection.curation import reviews as reviewing
 from inspection.curation.class_counts import check_classes
 from inspection.errors import InspectionError
-from inspection.images import read_frame
 from inspection.line import Line
+from inspection.over_views import over_views
 from inspection.storage import array_on_disk, read_table, write_table
 from inspection.texts import read_text
 from stages import program, sections
 from stages.params.clean_labels import CleanLabelsParams
-
-# Decoding lets other threads run; more readers than the cores of a small machine only take memory.
-READERS = 2
+from stages.per_view.items import CameraView
+from stages.per_view.looking import looked_at
 
 
 @dataclass(frozen=True)
@@ -120,29 +118,23 @@ def measured(
     The thumbnails lie on the disk of the folder, see `array_on_disk`.
     """
     windows = textures.windows(table, line)
-    sizes = textures.fitted_sizes(windows)
-
-    def one(view: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-        path, camera = view
-        pixels = read_frame(data_dir / path, channels=1, bit_depth=line.bit_depth)
-        features = textures.texture_features(pixels, windows[camera], sizes)
-        return duplicates.thumbnail(pixels), features
-
-    views = list(zip(table["path"], table["camera"], strict=True))
+    look = partial(
+        looked_at,
+        bit_depth=line.bit_depth,
+        windows=windows,
+        sizes_px=textures.fitted_sizes(windows),
+    )
+    views = [
+        CameraView(str(path), str(camera))
+        for path, camera in zip(table["path"], table["camera"], strict=True)
+    ]
     width_px, height_px = duplicates.FINE_SIZE_PX
     thumbnails = array_on_disk((len(views), height_px, width_px), folder)
     features = []
-    with ThreadPoolExecutor(READERS) as pool:
-        bar = tqdm(
-            pool.map(one, views),
-            total=len(views),
-            desc="looking",
-            unit="view",
-            disable=None,
-        )
-        for number, (thumbnail, of_view) in enumerate(bar):
-            thumbnails[number] = thumbnail
-            features.append(of_view)
+    found = over_views(look, views, data=data_dir, what="looking")
+    for number, (thumbnail, of_view) in enumerate(found):
+        thumbnails[number] = thumbnail
+        features.append(of_view)
     return thumbnails, np.stack(features)
 
 

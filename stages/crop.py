@@ -1,8 +1,6 @@
 """Locate the regions of every part, and cut one crop per view and region."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,46 +12,21 @@ from tqdm import tqdm
 
 from inspection.curation.folds import with_folds
 from inspection.errors import InspectionError
-from inspection.geometry import Box, CropWindow, Floats, Image, cut, locator_input
-from inspection.images import decode_mask, read_frame
-from inspection.line import CEILING_PIXELS, Line
+from inspection.geometry import Floats, Image, cut
+from inspection.images import read_frame
+from inspection.line import Line
 from inspection.models.crop_sheet import N_CROPS, crop_sheet
-from inspection.models.crops import (
-    UNKNOWN,
-    Crops,
-    box_target,
-    cells_inside,
-    evenly_spaced,
-    mask_target,
-    save_crops,
-    window_columns,
-    window_of,
-)
-from inspection.models.framing import (
-    defect_boxes,
-    frame_view,
-    located_regions,
-    locator_agreement,
-    locator_targets,
-    require_boxes,
-)
-from inspection.models.locator import (
-    STRIDE,
-    Locator,
-    RegionLocator,
-    fit_locator,
-    locate,
-)
+from inspection.models.crops import Crops, evenly_spaced, save_crops, window_of
+from inspection.models.framing import located_regions, locator_targets, require_boxes
+from inspection.models.locator import STRIDE, Locator, RegionLocator, fit_locator
+from inspection.over_views import LIBRARIES, over_views
 from inspection.parts import labels_of_parts
-from inspection.runtime.framing import (
-    crop_windows,
-    cut_crops,
-    find_regions,
-    inside_outline,
-)
+from inspection.runtime.framing import inside_outline
 from inspection.storage import read_table, replacing, write_json, write_table
 from stages import program, sections
 from stages.params.crop import CropParams
+from stages.per_view.cutting import CutView, cut_view, locate_by, shrunk
+from stages.per_view.items import ViewToCut
 
 # Frames per step of the locator's training: some ten steps an epoch where 200 frames are boxed.
 LOCATOR_BATCH = 16
@@ -84,8 +57,8 @@ def main() -> None:
     if regions:
         size_px = params.locator_size_px
         model = train_locator(views, line, regions, params, paths.data)
-        save_locator(model, regions, size_px, paths.out)
-        locator = RegionLocator(tuple(regions), size_px, partial(locate, model))
+        weights = save_locator(model, regions, size_px, paths.out)
+        locator = RegionLocator(tuple(regions), size_px, partial(locate_by, weights))
     cropped = cut_views(views, line, locator, paths.data, framing=params.framing)
 
     metrics: dict[str, Any] = {"framing": params.framing, "n_views": len(views)}
@@ -101,23 +74,6 @@ def main() -> None:
     program.save_metrics(paths.metrics, metrics)
 
 
-@dataclass(frozen=True)
-class CutCrop:
-    """A crop, where the defect lies in it (see Crops), and its row of the index."""
-
-    image: Image
-    target: Image
-    row: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class CutView:
-    """The crops of a view by region, and by region how well the locator meets a label, IoU."""
-
-    crops: dict[str, CutCrop]
-    agreement: dict[str, float]
-
-
 def cut_views(
     views: pd.DataFrame,
     line: Line,
@@ -127,54 +83,22 @@ def cut_views(
     framing: str,
 ) -> list[CutView]:
     """Decode each view once; locate its regions, and cut the crops of all of them."""
+    cut_one = partial(cut_view, line=line, locator=locator, framing=framing)
+    found = over_views(
+        cut_one,
+        _to_cut(views, line),
+        data=data,
+        what="cut crops",
+        libraries=(*LIBRARIES, "torch") if locator else LIBRARIES,
+    )
+    return list(found)
+
+
+def _to_cut(views: pd.DataFrame, line: Line) -> list[ViewToCut]:
     part_labels = labels_of_parts(views, line.normal)
-
-    def cut_one(view: Any) -> CutView:
-        frame = read_frame(
-            data / view.path, channels=line.channels, bit_depth=line.bit_depth
-        )
-        size_px = (frame.shape[1], frame.shape[0])
-        maps = locator.maps(frame) if locator else {}
-        located = find_regions(maps, size_px)
-        framed = frame_view(view, line.regions, located, framing=framing)
-
-        boxes = {region: found.box for region, found in framed.items()}
-        windows = crop_windows(boxes, size_px, regions=line.regions, orient=line.orient)
-        images = cut_crops(frame, windows, line.regions)
-
-        # A normal view has no defect to place, whatever files lie beside it.
-        mask = None if view.label == line.normal else _mask(data, view)
-        crops = {}
-        for region, window in windows.items():
-            found = framed[region]
-            label = line.label_in(region, view.label)
-            shown = defect_boxes(view, line.regions[region].shows)
-            target, known_from = _target(
-                window,
-                size_px,
-                mask,
-                shown,
-                inside=inside_outline(line.regions[region]),
-                is_normal=label == line.normal,
-            )
-            row = {
-                "view_id": view.view_id,
-                "path": view.path,
-                "part_id": view.part_id,
-                "fold": view.fold,
-                "cv_fold": view.cv_fold,
-                "label": label,
-                "part_label": part_labels[view.part_id],
-                "framed_by": found.source,
-                "confidence": found.confidence,
-                "target": known_from,
-                **window_columns(window),
-            }
-            crops[region] = CutCrop(images[region], target, row)
-
-        return CutView(crops, locator_agreement(view, maps, located))
-
-    return list(_in_threads(cut_one, views, "cut crops"))
+    table = views.assign(part_label=views["part_id"].map(part_labels))
+    wanted = [field.name for field in fields(ViewToCut)]
+    return [ViewToCut(*row) for row in table[wanted].itertuples(index=False)]
 
 
 def crops_of(
@@ -216,13 +140,9 @@ def train_locator(
     drawn = np.random.default_rng(params.seed).permutation(usable)
     chosen = drawn[: params.locator_max_frames]
 
-    def shrink(view: Any) -> Image:
-        frame = read_frame(
-            data / view.path, channels=line.channels, bit_depth=line.bit_depth
-        )
-        return locator_input(frame, size)
-
-    frames = np.stack(list(_in_threads(shrink, boxed.iloc[chosen], "read frames")))
+    shrink = partial(shrunk, line=line, size_px=size)
+    shown = _to_cut(boxed.iloc[chosen], line)
+    frames = np.stack(list(over_views(shrink, shown, data=data, what="read frames")))
     return _fit(frames, targets[chosen], params)
 
 
@@ -246,14 +166,19 @@ def _fit(frames: Image, targets: Floats, params: CropParams) -> Locator:
 
 def save_locator(
     model: Locator, regions: list[str], size_px: tuple[int, int], out: Path
-) -> None:
-    """Write the weights, and beside them what their outputs are and what they take."""
+) -> bytes:
+    """Write the weights, and beside them what their outputs are and what they take.
+
+    Returns the weights as they are written.
+    """
     from safetensors.torch import save_file
 
-    with replacing(out / "locator.safetensors") as temporary:
+    file = out / "locator.safetensors"
+    with replacing(file) as temporary:
         save_file(model.state_dict(), temporary)
     settings = {"regions": regions, "size_px": list(size_px)}
     write_json(out / "locator.json", settings)
+    return file.read_bytes()
 
 
 def save_sheet(
@@ -275,47 +200,6 @@ def save_sheet(
     content = cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes()
     with replacing(out / f"{region}.png") as temporary:
         temporary.write_bytes(content)
-
-
-def _mask(data: Path, view: Any) -> Image | None:
-    """The mask of a view, or None where nobody has drawn one."""
-    if not view.mask_path:
-        return None
-    content = (data / view.mask_path).read_bytes()
-    return decode_mask(content, max_pixels=CEILING_PIXELS)
-
-
-def _target(
-    window: CropWindow,
-    frame_size_px: tuple[int, int],
-    mask: Image | None,
-    boxes: list[Box],
-    *,
-    inside: Image,
-    is_normal: bool,
-) -> tuple[Image, str]:
-    """Where the defect lies in the crop, and what it is known from: see Crops.
-
-    `inside` (H, W), 1 or 0, is where the crop shows the frame: nothing is to be found elsewhere.
-    """
-    if is_normal:
-        return box_target([], window, frame_size_px), "normal"
-    # a mask outlines the defect alone; a box holds much that is sound as well
-    if mask is not None:
-        target, known_from = mask_target(mask, window), "mask"
-    else:
-        target, known_from = box_target(boxes, window, frame_size_px), "box"
-    target = target * cells_inside(inside)
-    # the defect may lie outside of the crop: that does not make the crop a normal one
-    return target, known_from if target.any() else UNKNOWN
-
-
-def _in_threads(
-    work: Callable[[Any], Any], views: pd.DataFrame, what: str
-) -> Iterator[Any]:
-    with ThreadPoolExecutor() as pool:
-        rows = list(views.itertuples(index=False))
-        yield from tqdm(pool.map(work, rows), total=len(rows), desc=what, disable=None)
 
 
 def _counts(crops: Crops, missing: pd.DataFrame) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,7 @@ from inspection.models.classifier import (
 )
 from inspection.models.crops import UNKNOWN, Crops, load_crops, pixel_statistics
 from inspection.models.cross_validation import FrozenTraining, cross_validate
+from inspection.models.ddp import Rank, ranks
 from inspection.models.epochs import epoch_file, keeping_on_disk
 from inspection.models.frozen import frozen_features
 from inspection.models.training import Schedule, fit_classifier, quiet_lightning
@@ -78,7 +80,11 @@ def main() -> None:
         if params.freeze_backbone:
             learned = learn_head(model, crops, params, run)
         else:
-            learned = learn_all(model, train, val, params, run, paths.out)
+            beside = partial(
+                learn_beside, paths.crops, line.classify, model.architecture, params
+            )
+            with ranks(params.devices, beside) as rank:
+                learned = learn_all(model, train, val, params, run, paths.out, rank)
         _save(learned, paths.out)
         shutil.rmtree(KEPT_HEADS, ignore_errors=True)
         write_json(paths.run, {"run_id": run.id})
@@ -119,9 +125,11 @@ def learn_all(
     params: TrainParams,
     run: "LiveRun",
     out: Path,
+    rank: Rank,
 ) -> Learned:
     """Train backbone and head on the train fold, and keep the epoch that is best on val.
 
+    `rank` is the first of those that train beside each other, see `learn_beside`.
     The last epochs go to the folder `out` at once: many whole networks take up much memory.
     """
     model, history, best_epoch = fit_classifier(
@@ -133,9 +141,37 @@ def learn_all(
         on_epoch=run.epoch,
         show_progress=sys.stderr.isatty(),
         keep=keeping_on_disk(out, params.keep_epochs),
+        rank=rank,
     )
     best = {name: history[best_epoch][name] for name in ("val_macro_f1", "val_loss")}
     return Learned(model, history, {"best_epoch": best_epoch, **best})
+
+
+def learn_beside(
+    crops_dir: Path,
+    region: str,
+    architecture: Architecture,
+    params: TrainParams,
+    rank: Rank,
+) -> None:
+    """What another process does for `learn_all`: it learns from its share, and writes nothing.
+
+    The weights that it begins with are sent by the first rank.
+    """
+    quiet_lightning()
+    keep_freed_memory()
+    crops = load_crops(crops_dir, region)
+    seed = rank.seed(params.seed)
+    fit_classifier(
+        DefectClassifier(architecture).train(),
+        crops.in_fold("train"),
+        crops.in_fold("val"),
+        schedule_of(params),
+        augment=build_augmentation(params.augmentation, seed=seed),
+        on_epoch=lambda number, row: None,
+        show_progress=False,
+        rank=rank,
+    )
 
 
 def learn_head(

@@ -1,16 +1,12 @@
 """Raw files to a manifest of views: what is broken, double or unknown is set aside and listed."""
 
-import errno
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
-
-from tqdm import tqdm
 
 from inspection.curation.class_counts import check_classes
 from inspection.dataset.annotations import (
@@ -28,26 +24,20 @@ from inspection.dataset.file_sorting import (
     sort_files,
     spelled_in_two_forms,
 )
-from inspection.dataset.image_files import (
-    ImageFile,
-    Mask,
-    examine,
-    examine_mask,
-    unreadable,
-    unreadable_mask,
-)
+from inspection.dataset.image_files import UNREADABLE, ImageFile, Mask
 from inspection.dataset.image_index import ImageIndex
 from inspection.dataset.manifest import COLUMNS, assemble, counts
 from inspection.dataset.quarantine import Finding, as_table
 from inspection.dataset.table import Table, read_table
 from inspection.dataset.voc import read_voc
 from inspection.errors import InspectionError, raise_all
+from inspection.over_views import over_views
 from inspection.storage import write_json, write_table, write_text
 from stages import program, sections
 from stages.params.validate import ValidateParams
+from stages.per_view.examining import content_of, examined_image, examined_mask
+from stages.per_view.items import RawFile
 
-# Decoding lets other threads run; more readers than the cores of a small machine only take memory.
-READERS = 2
 Result = TypeVar("Result")
 
 
@@ -76,16 +66,12 @@ def main() -> None:
     # a table may name masks that lie where no glob looks for them
     files = files.with_masks(set(listed.masks.values()))
 
-    images = _each(
-        partial(examine, bit_depth=line.bit_depth),
-        unreadable,
-        paths.data,
-        files.images,
-        line.max_pixels,
+    image = partial(
+        examined_image, bit_depth=line.bit_depth, max_pixels=line.max_pixels
     )
-    masks = _each(
-        examine_mask, unreadable_mask, paths.data, files.masks, line.max_pixels
-    )
+    images = _each(image, paths.data, files.images, "reading")
+    mask = partial(examined_mask, max_pixels=line.max_pixels)
+    masks = _each(mask, paths.data, files.masks, "reading masks")
     examined = [one for one in images if isinstance(one, ImageFile)]
     examined_masks = [one for one in masks if isinstance(one, Mask)]
     annotations = _annotations(paths.data, files, examined, params)
@@ -208,37 +194,25 @@ def _check_files(
 
 
 def _each(
-    examine_one: Callable[..., Result],
-    refuse: Callable[[str, OSError], Finding],
+    examine: Callable[[Path, RawFile], Result | Finding],
     data_dir: Path,
     paths: Sequence[str],
-    limit: int,
+    what: str,
 ) -> list[Result | Finding]:
-    """Read and examine every file once; what cannot be read is refused."""
-
-    def one(path: str) -> Result | Finding:
-        try:
-            content = _content(data_dir / path)
-        except OSError as error:
-            return refuse(path, error)
-        return examine_one(path, content, max_pixels=limit)
-
-    with ThreadPoolExecutor(READERS) as pool:
-        results = pool.map(one, paths)
-        return list(tqdm(results, total=len(paths), desc="reading", disable=None))
-
-
-def _content(path: Path) -> bytes:
-    """The bytes of a file; raises OSError also for a pipe or device, which might never end."""
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "not a regular file")
-    return path.read_bytes()
+    """Read and examine every file; what cannot be read is refused."""
+    files = [RawFile(path) for path in paths]
+    found = list(over_views(examine, files, data=data_dir, what=what))
+    for number, one in enumerate(found):
+        # a host of a cluster may have lost the share: what counts is whether it can be read here
+        if isinstance(one, Finding) and one.reason in UNREADABLE:
+            found[number] = examine(data_dir, files[number])
+    return found
 
 
 def _required(path: Path) -> bytes:
     """The bytes of a file without which no view can be understood."""
     try:
-        return _content(path)
+        return content_of(path)
     except OSError as error:
         raise InspectionError(
             f"{path}: cannot be read ({error.strerror}); correct the link or its permissions"
@@ -291,7 +265,7 @@ def _listed(data_dir: Path, files: SortedFiles, params: ValidateParams) -> Table
 def _label_file(path: Path) -> bytes | OSError:
     # returned, not raised: one label that cannot be read sets its view aside, not the data set
     try:
-        return _content(path)
+        return content_of(path)
     except OSError as error:
         return error
 

@@ -35,7 +35,7 @@ class Scheduler:
 
     def add_workers(self, number: int) -> subprocess.Popen[bytes]:
         """Begin workers of one thread each, and wait until the scheduler knows them."""
-        from pipelines.lots.cluster import connected
+        from inspection.cluster import connected
 
         words = ("worker", self.address, "--host", HOST, "--nthreads", "1", "--no-dashboard",
                  "--nworkers", str(number), "--local-directory", str(self._folder))  # fmt: skip

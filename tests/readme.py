@@ -60,6 +60,8 @@ RUN_BY = {
     "::test_every_query_of_the_pages_is_timed",
     "python -m benchmarks.scale stages": "tests/benchmarks/test_scale.py"
     "::test_the_stages_see_every_drawn_view",
+    "python -m benchmarks.scale loops": "tests/benchmarks/test_scale.py"
+    "::test_loops_over_views_are_timed_by_who_shares_them",
     "python -m benchmarks.scale duplicates": "tests/benchmarks/test_scale.py"
     "::test_the_search_for_near_duplicates_is_timed_where_it_finds_what_was_drawn",
     "python -m benchmarks.scale registry": "tests/benchmarks/test_scale.py"

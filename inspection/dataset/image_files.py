@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from inspection.dataset.quarantine import Finding
 from inspection.images import ImageError, ImageFacts, decode, decode_mask, describe
 
+# The reasons of a file that is there and cannot be read: an image, and a mask.
+UNREADABLE = ("unreadable", "mask_unreadable")
+
 
 @dataclass(frozen=True)
 class ImageFile:
@@ -65,15 +68,11 @@ def examine_mask(
 def unreadable(path: str, error: OSError) -> Finding:
     """An image file that is there and cannot be read: a broken link, say, or no permission."""
     return Finding(
-        path, "unreadable", f"{error.strerror}; repair the link or its permissions"
+        path, UNREADABLE[0], f"{error.strerror}; repair the link or its permissions"
     )
 
 
 def unreadable_mask(path: str, error: OSError) -> Finding:
     """A mask file that is there and cannot be read."""
     finding = unreadable(path, error)
-    return replace(
-        finding,
-        reason=f"mask_{finding.reason}",
-        view_kept=True,
-    )
+    return replace(finding, reason=UNREADABLE[1], view_kept=True)

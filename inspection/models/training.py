@@ -25,6 +25,7 @@ from inspection.models.classifier import (
     weights_of_epoch,
 )
 from inspection.models.crops import UNKNOWN, Crops
+from inspection.models.ddp import ALONE, Rank
 from inspection.models.epochs import KeepEpoch
 from inspection.models.frozen import FeatureDataset
 from inspection.models.pasting import paste
@@ -195,6 +196,11 @@ class ClassifierTraining(L.LightningModule):
             score = float(self.current_epoch)
         train_loss = float(np.mean(self._losses)) if self._losses else float("nan")
         self._losses.clear()
+        if self.trainer.world_size > 1:
+            # each has seen other crops, and their batch statistics: the first one's numbers count
+            train_loss, loss, f1, score = self.trainer.strategy.broadcast(
+                (train_loss, loss, f1, score)
+            )
         row = {
             "train_loss": train_loss,
             "val_loss": loss,
@@ -301,10 +307,12 @@ def fit_classifier(
     on_epoch: OnEpoch,
     show_progress: bool,
     keep: KeepEpoch | None = None,
+    rank: Rank = ALONE,
 ) -> tuple[DefectClassifier, list[dict[str, float]], int]:
     """Train `model`; returns it with its best weights, the epochs' numbers, and the best epoch.
 
-    `keep` gets the weights of every epoch, where it is given.
+    `keep` gets the weights of every epoch, where it is given. `rank` is that of this process among
+    several that train the network together.
     """
     classes = model.architecture.classes
     train_set = CropDataset(
@@ -312,7 +320,7 @@ def fit_classifier(
         classes,
         augment,
         paste_probability=schedule.paste_probability,
-        seed=schedule.seed,
+        seed=rank.seed(schedule.seed),
     )
     training = ClassifierTraining(
         model.to(memory_format=torch.channels_last),
@@ -323,11 +331,11 @@ def fit_classifier(
     best = BestWeights(on_epoch)
     stop = EarlyStopping("val_score", patience=schedule.patience, mode="max")
     callbacks = [best, stop, *_keepers(keep)]
-    trainer = _trainer(schedule, callbacks, show_progress=show_progress)
+    trainer = _trainer(schedule, callbacks, show_progress=show_progress, rank=rank)
     _fit(
         trainer,
         training,
-        training_batches(train_set, schedule),
+        training_batches(train_set, schedule, rank),
         _in_order(CropDataset(val, classes)),
     )
     model.load_state_dict(best.weights)
@@ -390,6 +398,8 @@ def quiet_lightning() -> None:
         "`isinstance.treespec, LeafSpec.` is deprecated",
         # so it is meant: the head that is deployed learns from all parts but test
         "You defined a `validation_step` but have no `val_dataloader`",
+        # of several processes all log the same numbers, the first one's
+        "It is recommended to use `self.log",
     )
     for message in known:
         warnings.filterwarnings("ignore", message=message)
@@ -411,9 +421,12 @@ def _as_it_is(batch: Batch) -> Batch:
 
 
 def training_batches(
-    train: CropDataset | FeatureDataset, schedule: Schedule
+    train: CropDataset | FeatureDataset, schedule: Schedule, rank: Rank = ALONE
 ) -> DataLoader[Batch]:
-    """Batches drawn at random, each class as often where the schedule balances so."""
+    """Batches drawn at random, each class as often where the schedule balances so.
+
+    Of several processes all draw the same rows, of which each takes its share.
+    """
     labels = np.asarray(train.labels)
     balanced = schedule.balance == "sampler"
     weights = 1.0 / np.bincount(labels)[labels] if balanced else np.ones(len(labels))
@@ -425,8 +438,8 @@ def training_batches(
     )
     return DataLoader(
         train,
-        batch_size=min(schedule.batch_size, len(train)),
-        sampler=sampler,
+        batch_size=rank.batch(min(schedule.batch_size, len(train))),
+        sampler=rank.share(sampler),
         drop_last=True,
         collate_fn=_collate_of(train),
     )
@@ -442,7 +455,11 @@ def _class_weights(labels: list[int], n_classes: int, balance: str) -> Tensor:
 
 
 def _trainer(
-    schedule: Schedule, callbacks: list[Callback], *, show_progress: bool
+    schedule: Schedule,
+    callbacks: list[Callback],
+    *,
+    show_progress: bool,
+    rank: Rank = ALONE,
 ) -> L.Trainer:
     if show_progress:
         callbacks = [*callbacks, TQDMProgressBar()]
@@ -457,4 +474,5 @@ def _trainer(
         enable_model_summary=False,
         enable_progress_bar=show_progress,
         log_every_n_steps=1,
+        **rank.trainer_settings(),
     )

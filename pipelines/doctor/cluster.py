@@ -4,12 +4,13 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from inspection.cluster import ADDRESS, connected
+from inspection.cluster_setup import check
 from inspection.errors import InspectionError
 from inspection.runtime.releases import champion
 from pipelines.champions import RELEASES
 from pipelines.doctor.finding import FAULT, OK, Finding
-from pipelines.lots.cluster import ADDRESS, connected
-from pipelines.lots.cluster_judging import Needed, check
+from pipelines.lots.cluster_judging import needed_for
 
 SUBJECT = "Dask"
 
@@ -29,7 +30,7 @@ def cluster(variables: Mapping[str, str]) -> Iterator[Finding]:
             n_workers = len(found.workers())
             if not n_workers:
                 raise found.without_workers()
-            check(found, Needed(_release(), frame=None))
+            check(found, needed_for(_release(), frame=None))
     except InspectionError as error:
         text, _, remedy = str(error).rpartition("; ")
         yield Finding(FAULT, SUBJECT, text, remedy)

@@ -201,8 +201,8 @@ def _found(
     """The verdicts in order, by a cluster where there is one to ask, else by local processes."""
     from functools import partial
 
+    from inspection.cluster import address_of
     from inspection.workers import in_workers, n_processes
-    from pipelines.lots.cluster import address_of
     from pipelines.lots.judging import judge
 
     address = address_of(dask, n_workers)

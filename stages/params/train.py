@@ -8,6 +8,9 @@ from inspection.models.augmentations import AUGMENTATIONS
 from inspection.models.weights import NONE, PACKAGED, PACKAGES
 from stages import sections
 
+# Crops of a process in a step: the statistics of a batch need two.
+MIN_SHARE = 2
+
 
 class TrainParams(sections.Params):
     """How the classifier is made and trained."""
@@ -93,6 +96,12 @@ class TrainParams(sections.Params):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Of Lightning. On a GPU bf16-mixed is faster."""
 
+    devices: int = Field(default=1, ge=1, le=16)
+    """Processes that train one network together, where the whole of it learns (Lightning DDP): each
+    on a GPU of its own, or all on the CPU where there are not so many. A step still has batch_size
+    crops in all, and each process holds the crops of train and val. Heads on a frozen backbone are
+    trained side by side already: there it must be 1."""
+
     run_name: str | None = None
     """Of the MLflow run; null lets MLflow name it."""
 
@@ -117,6 +126,25 @@ class TrainParams(sections.Params):
             raise ValueError(
                 "freeze_backbone: an untrained backbone that never learns tells nothing; set "
                 "weights to packaged, hub or a safetensors file, or freeze_backbone to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _devices_share_a_network(self) -> Self:
+        if self.devices > 1 and self.freeze_backbone:
+            raise ValueError(
+                "devices: heads on a frozen backbone are trained side by side already, one for "
+                "each fold (KNURL_PROCESSES); set it to 1, or freeze_backbone to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _devices_have_equal_shares(self) -> Self:
+        share, rest = divmod(self.batch_size, self.devices)
+        if rest or share < MIN_SHARE:
+            raise ValueError(
+                f"batch_size: {self.batch_size} crops do not make {self.devices} equal shares "
+                f"(devices) of {MIN_SHARE} or more; take a multiple"
             )
         return self
 

@@ -11,6 +11,7 @@ from benchmarks.scale import (
     draw_versions,
     of_duplicates,
     of_log,
+    of_loops,
     of_registry,
     of_stages,
     table,
@@ -19,6 +20,7 @@ from inspection.errors import InspectionError
 from inspection.runtime.verdict_log import daily_verdicts, read_doubtful
 from pipelines.champions import Registry
 from stages import tracking
+from tests.servers import INSTALL
 
 
 def test_a_drawn_log_holds_every_part_and_keeps_the_pictures_of_those_in_review(
@@ -47,6 +49,19 @@ def test_the_search_for_near_duplicates_is_timed_where_it_finds_what_was_drawn(
     monkeypatch.setattr("benchmarks.scale.duplicates.near_duplicates", lambda *_, **__: [])
     with pytest.raises(InspectionError, match="2 copies were drawn, and 0 pairs found"):
         of_duplicates(100, tmp_path)
+
+
+@pytest.mark.slow
+def test_loops_over_views_are_timed_by_who_shares_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed", reason=INSTALL)
+    monkeypatch.setenv("KNURL_PROCESSES", "2")
+    found = of_loops(20, tmp_path)
+
+    who = ("one thread", "2 threads", "2 processes", "2 of Dask")
+    assert list(found) == [f"{loop}, {one}" for loop in ("examine", "look") for one in who]
+    assert all(one.seconds > 0 for one in found.values())
 
 
 def test_the_registry_is_asked_what_the_commands_ask(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import threads
+from tests.clusters import scheduler
 
 if TYPE_CHECKING:
     from tests.networks import Trained
@@ -21,3 +22,12 @@ def trained(one_thread: None) -> "Trained":
     from tests.networks import train_on_squares
 
     return train_on_squares()
+
+
+# Of a file: to the end of the suite its idle processes would take a fifth of a core.
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Dask scheduler with two workers."""
+    with scheduler(tmp_path_factory.mktemp("dask") / "cluster") as begun:
+        begun.add_workers(2)
+        yield begun.address

@@ -27,6 +27,7 @@ from inspection.runtime.inspector import Inspector
 from inspection.runtime.views import View
 from inspection.storage import read_json
 from stages import crop
+from stages.per_view import cutting
 from tests.bundles import FRAME_SIZE_PX, draw_part, make_bundle, sample_line
 from tests.lines import SQUARES, run_stage
 from tests.pictures import encoded, put
@@ -343,7 +344,7 @@ def test_a_view_is_decoded_once_to_be_cut(data: Path, monkeypatch: pytest.Monkey
         read.append(path)
         return read_frame(path, **how)
 
-    monkeypatch.setattr(crop, "read_frame", reading)
+    monkeypatch.setattr(cutting, "read_frame", reading)
     regions = LINE["regions"] | {"all": {"size_px": [64, 48], "whole_frame": True}}
     line = Line.model_validate(LINE | {"regions": regions})
     cut = crop.cut_views(views(3, 0), line, None, data, framing="boxes")
@@ -473,7 +474,7 @@ def nearest(frame: np.ndarray, windows: Any, _: Any) -> Any:
 def test_a_stage_that_frames_in_another_way_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, step: str, sabotaged: Any
 ) -> None:
-    monkeypatch.setattr(crop, step, sabotaged)
+    monkeypatch.setattr(cutting, step, sabotaged)
     assert not same_crops(*crops_both_ways(tmp_path, name))
 
 
@@ -483,5 +484,5 @@ def test_a_stage_that_reads_a_colour_line_as_grey_is_noticed(
     def one_channel(path: Path, **how: Any) -> np.ndarray:
         return np.repeat(read_frame(path, **(how | {"channels": 1}))[:, :, None], 3, axis=2)
 
-    monkeypatch.setattr(crop, "read_frame", one_channel)
+    monkeypatch.setattr(cutting, "read_frame", one_channel)
     assert not same_crops(*crops_both_ways(tmp_path, "colour"))

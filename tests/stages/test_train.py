@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +26,14 @@ from inspection.workers import PROCESSES
 from stages import train
 from stages.params.train import TrainParams
 from stages.tracking import TrackingParams
+from tests.architecture import ROOT
 from tests.lines import run_stage
 from tests.networks import TINY, tiny_classifier
 from tests.squares import draw_crops, joined
 from tests.stages.conftest import statuses
 
+# A machine that is busy with other tests, on which processes take their time to begin.
+PATIENCE_S = 300.0
 PARAMS: dict[str, Any] = {
     "train": {
         "backbone_args": TINY,
@@ -213,6 +219,52 @@ def test_a_training_that_ended_well_is_finished_and_its_run_is_told(
     run(tmp_path, monkeypatch, squares(), store=tracked, epochs=1, track=True)
     assert statuses(tracked) == ["FINISHED"]
     assert json.loads((tmp_path / "run.json").read_text())["run_id"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"freeze_backbone": True, "weights": "hub"}, "are trained side by side already"),
+        ({"batch_size": 13}, "batch_size: 13 crops do not make 2 equal shares"),
+        ({"batch_size": 2}, "of 2 or more"),
+    ],
+)
+def test_devices_that_have_nothing_to_share_are_refused(
+    changes: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        TrainParams(devices=2, **changes)
+    assert TrainParams(devices=2, batch_size=4).devices == 2
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does_in_one_run_of_mlflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracked: TrackingParams
+) -> None:
+    """As a program, under the lock of the stage, which the second process must not take."""
+    (tmp_path / "one").mkdir()
+    alone = run(tmp_path / "one", monkeypatch, squares(), epochs=8)
+
+    (folder := tmp_path / "two").mkdir()
+    monkeypatch.setattr(train, "main", lambda: None)
+    run_settings = {"store": tracked, "track": True, "epochs": 8, "devices": 2}
+    with pytest.raises(FileNotFoundError):  # nothing was trained: the program is to do so
+        run(folder, monkeypatch, squares(), **run_settings)
+    words = {"crops": "crops", "out": "classifier", "run": "run.json", "metrics": "train.json"}
+    flags = [word for name, path in words.items() for word in (f"--{name}", path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.train", *flags], cwd=folder, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+    curves = pd.read_csv(folder / "classifier" / "curves.csv")
+    together = json.loads((folder / "train.json").read_text())
+    assert np.isfinite(curves).all(axis=None)
+    assert curves["epoch"].tolist() == list(range(together["epochs"]))
+    assert together["val_macro_f1"] == pytest.approx(alone["val_macro_f1"], abs=0.05)
+    assert statuses(tracked) == ["FINISHED"]
+    assert done.stderr.count("epoch 0: ") == 1
 
 
 @pytest.fixture(scope="module")

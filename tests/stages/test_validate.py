@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from benchmarks.attacks.pictures import chunk, png
 from inspection.dataset.checks import Report
 from inspection.dataset.expectations import Expected, of_manifest
+from inspection.dataset.image_files import unreadable
 from inspection.errors import InspectionError
 from inspection.line import Line
 from stages import validate
@@ -191,6 +192,18 @@ def test_what_cannot_be_read_is_set_aside_with_its_reason(
     )
     metrics = json.loads(Path("metrics/validate.json").read_text(encoding="utf-8"))
     assert (metrics["n_files"], metrics["n_quarantined"]) == (20, 4)
+
+
+def test_what_another_host_could_not_read_counts_where_it_can_be_read_here(
+    run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_share(_: Any, files: list[Any], **__: Any) -> list[Any]:
+        error = OSError(errno.ESTALE, "Stale file handle")
+        return [unreadable(file.path, error) for file in files]
+
+    monkeypatch.setattr(validate, "over_views", without_share)
+    assert len(run()) == 16
+    assert quarantine() == {}
 
 
 def test_a_folder_that_cannot_be_read_is_an_error(

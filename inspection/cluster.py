@@ -245,5 +245,5 @@ def _client(address: str) -> Any:
     except (OSError, ValueError) as error:
         raise InspectionError(
             f"{address}: no Dask scheduler answers; start it by {START}, or correct --dask or "
-            f"{ADDRESS}; without them local processes judge"
+            f"{ADDRESS}; without them local processes do the work"
         ) from error

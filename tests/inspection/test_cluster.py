@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from inspection import cluster as module
+from inspection.cluster import address_of, connected, in_cluster
 from inspection.errors import InspectionError
 from inspection.workers import Lost
-from pipelines.lots import cluster as module
-from pipelines.lots.cluster import address_of, connected, in_cluster
 from tests.clusters import PROJECT, scheduler
 from tests.labour import die_once, square, square_or_die
 
