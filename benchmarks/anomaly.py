@@ -243,11 +243,11 @@ def of_anomalib(
 
 
 def coresets(normals: Normals, params: FitAnomalyParams) -> tuple[Coreset, Coreset]:
-    """Ours and anomalib's, of the features of all places of all normal crops and their copies."""
+    """Ours and anomalib's, of the features of all places of all normal crops."""
     from anomalib.models.components import KCenterGreedy
 
     model = normals.fitted()
-    standard = model.features.standardised(normals.raw.flatten(0, 1))
+    standard = model.features.standardised(normals.raw[0])
     features = standard.permute(0, 2, 3, 1).flatten(0, 2).contiguous()
 
     start = time.process_time()

@@ -241,10 +241,10 @@ def _fit(
 def suspects(judged: Crops, fitted: Fitted, line: Line) -> pd.DataFrame:
     """The views of normal parts, those first that look least normal to a fit without them.
 
-    A row has the view, its part, and its score in spreads of the normal ones. Who looks for wrong
-    labels among the normals looks at the first.
+    A row has the view, its file, its part, and its score in spreads of the normal ones. Who looks
+    for wrong labels among the normals looks at the first.
     """
-    views = judged.index[["view_id", "part_id"]]
+    views = judged.index[["view_id", "path", "part_id"]]
     score = (fitted.scores - fitted.mean) / fitted.std
     normal = views.assign(score=score)[
         (judged.index["part_label"] == line.normal).to_numpy()

@@ -168,7 +168,7 @@ def test_normals_that_look_least_normal_are_listed_first(
 
     listed = pd.read_csv(tmp_path / "anomaly/part/suspects.csv")
     assert set(listed["view_id"][:2]) == set(wrong[:2])
-    assert set(listed.columns) == {"view_id", "part_id", "score"}
+    assert listed.columns.tolist() == ["view_id", "path", "part_id", "score"]
     normal = (index["part_label"] == "normal") & (index["fold"] == "val")
     assert len(listed) == normal.sum()
     assert listed["score"].is_monotonic_decreasing
