@@ -36,6 +36,7 @@ from inspection.models.anomaly import (
 from inspection.models.classifier import DefectClassifier, load_classifier
 from inspection.models.crops import Crops, load_crops
 from inspection.models.normality.coreset import cover_radius, greedy_centres
+from inspection.models.normality.dfm import POOLED_PLACES
 from inspection.models.training import quiet_lightning
 from inspection.models.weights import PACKAGED, build_backbone
 from inspection.processes import keep_freed_memory
@@ -233,7 +234,8 @@ def of_anomalib(
         fraction = min(1.0, params.bank_size / n_features)
         model = Patchcore(layers=layers, coreset_sampling_ratio=fraction, **settings)
     else:
-        model = Dfm(layer=layers[-1], **settings)
+        # it takes one layer, pooled as ours: its default of 4 places is more than small crops have
+        model = Dfm(layer=layers[-1], pooling_kernel_size=POOLED_PLACES, **settings)
     extractor = model.model.feature_extractor.feature_extractor
     as_shown = {"features_only": True, "in_chans": 3, "out_indices": stages.out_indices}
     weights = build_backbone(architecture.backbone, PACKAGED, as_shown).state_dict()
