@@ -1,8 +1,10 @@
-"""The anomaly model beside anomalib's own: PaDiM by its Engine, on the same crops and weights.
+"""The anomaly models beside anomalib's own, by its Engine, on the same crops and weights.
 
 Both are fitted on the normal crops of train and judge the crops of val, with the features of the
 packaged backbone. AUROC is of parts, each by its worst view. anomalib reads the crops as PNG files,
-as it would read any folder. Run it from the root of a project whose stages have run.
+as it would read any folder. For `patchcore` its coreset is held against ours as well: of the same
+features, as many of them, how far is the farthest one left out, and what does that cost? Run it
+from the root of a project whose stages have run.
 """
 
 import argparse
@@ -23,12 +25,18 @@ from inspection.errors import InspectionError
 from inspection.geometry import Floats, Image
 from inspection.line import Line
 from inspection.models.anomaly import (
+    MODELS,
     N_BACKBONE_STAGES,
+    PADIM,
+    PATCHCORE,
+    Normals,
     anomalies,
     features_of_normals,
 )
 from inspection.models.classifier import DefectClassifier, load_classifier
 from inspection.models.crops import Crops, load_crops
+from inspection.models.normality.coreset import cover_radius, greedy_centres
+from inspection.models.normality.dfm import POOLED_PLACES
 from inspection.models.training import quiet_lightning
 from inspection.models.weights import PACKAGED, build_backbone
 from inspection.processes import keep_freed_memory
@@ -48,12 +56,30 @@ class Result:
     judging_s: float
 
 
+@dataclass(frozen=True)
+class Coreset:
+    """How many features were kept of how many, and how far the farthest other is from them.
+
+    `cpu_s` are seconds of CPU, which other work on the machine changes less than those of a clock.
+    """
+
+    n_kept: int
+    n_features: int
+    radius: float
+    cpu_s: float
+
+
 def main() -> None:
     """Fit and judge by both, and print AUROC, seconds and how these compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--crops", type=Path, default=Path("artifacts/crops"))
     parser.add_argument("--classifier", type=Path, default=Path("artifacts/classifier"))
     parser.add_argument("--region", help="by default the first of detect_anomalies")
+    parser.add_argument(
+        "--model",
+        choices=MODELS,
+        help="by default fit_anomaly.model, or padim where it is auto",
+    )
     given = parser.parse_args()
     quiet_lightning()
     keep_freed_memory()
@@ -63,15 +89,20 @@ def main() -> None:
             sections.section("fit_anomaly", FitAnomalyParams),
         )
         region = given.region or line.detect_anomalies[0]
+        name = given.model or (params.model if params.model in MODELS else PADIM)
+        params = params.model_copy(update={"model": name})
         normals, judged = of_project(given.crops, region, line)
         classifier = load_classifier(given.classifier)
         results = {
             "Knurl": by_knurl(classifier, normals, judged, params),
             "anomalib": by_anomalib(classifier, normals, judged, params),
         }
+        sys.stdout.write(told(f"{region}, {name}", results, judged, line.normal))
+        if name == PATCHCORE:
+            found = of_backbone(classifier, normals, params)
+            sys.stdout.write(told_of_coresets(*coresets(found, params)))
     except InspectionError as error:
         raise SystemExit(f"anomaly: {error}") from error
-    sys.stdout.write(told(region, results, judged, line.normal))
 
 
 def of_project(folder: Path, region: str, line: Line) -> tuple[Crops, Crops]:
@@ -96,7 +127,18 @@ def by_knurl(
 ) -> Result:
     """What stage fit_anomaly fits, on the backbone's features."""
     start = time.perf_counter()
-    found = features_of_normals(
+    found = of_backbone(classifier, normals, params)
+    model = found.fitted()
+    fitted = time.perf_counter()
+    scores, _ = anomalies(model, judged.images, found.raw_of)
+    return Result(scores, fitted - start, time.perf_counter() - fitted)
+
+
+def of_backbone(
+    classifier: DefectClassifier, normals: Crops, params: FitAnomalyParams
+) -> Normals:
+    """The features of normal crops by the backbone, for the model that params name."""
+    return features_of_normals(
         classifier,
         np.array(normals.images),
         kind="classifier",
@@ -104,11 +146,10 @@ def by_knurl(
         shrinkage=params.shrinkage,
         score_fraction=params.score_fraction,
         seed=params.seed,
+        model=params.model,
+        bank_size=params.bank_size,
+        max_memory_mib=params.max_memory_mib,
     )
-    model = found.fitted()
-    fitted = time.perf_counter()
-    scores, _ = anomalies(model, judged.images, found.raw_of)
-    return Result(scores, fitted - start, time.perf_counter() - fitted)
 
 
 def by_anomalib(
@@ -117,12 +158,12 @@ def by_anomalib(
     judged: Crops,
     params: FitAnomalyParams,
 ) -> Result:
-    """What anomalib makes of the same: `Padim`, fitted and asked by `Engine`."""
+    """What anomalib makes of the same: its model of that name, fitted and asked by `Engine`."""
     from anomalib.data import Folder, PredictDataset
     from anomalib.engine import Engine
 
     torch.manual_seed(params.seed)
-    model = padim(classifier, params)
+    model = of_anomalib(classifier, params, normals.images.shape)
     with TemporaryDirectory() as name:
         root = Path(name)
         write_pngs(root / "normal", normals.images)
@@ -154,9 +195,15 @@ def by_anomalib(
     return Result(_scores(answers or []), fitted - start, judging_s)
 
 
-def padim(classifier: DefectClassifier, params: FitAnomalyParams) -> Any:
-    """anomalib's model with the packaged weights in its backbone; a crop is not resized."""
-    from anomalib.models import Padim
+def of_anomalib(
+    classifier: DefectClassifier, params: FitAnomalyParams, shape: Sequence[int]
+) -> Any:
+    """anomalib's model with the packaged weights in its backbone; a crop is not resized.
+
+    `shape` is that of the normal crops, (N, H, W, C): of their features anomalib's PatchCore keeps
+    as many as ours.
+    """
+    from anomalib.models import Dfm, Padim, Patchcore
     from anomalib.pre_processing import PreProcessor
     from torchvision.transforms.v2 import Normalize
 
@@ -167,24 +214,61 @@ def padim(classifier: DefectClassifier, params: FitAnomalyParams) -> Any:
             "choose a project that has them"
         )
     stages = classifier.backbone.feature_info
+    layers = stages.module_name()[:N_BACKBONE_STAGES]
     # grey levels are read as three channels here, each standardised alike
     mean, std = architecture.mean[0] / GREY_LEVELS, architecture.std[0] / GREY_LEVELS
-    model = Padim(
-        backbone=architecture.backbone,
-        layers=stages.module_name()[:N_BACKBONE_STAGES],
-        pre_trained=False,
-        n_features=params.n_features,
-        pre_processor=PreProcessor(Normalize(mean=[mean] * 3, std=[std] * 3)),
-        post_processor=False,
-        evaluator=False,
-        visualizer=False,
-    )
+    settings: dict[str, Any] = {
+        "backbone": architecture.backbone,
+        "pre_trained": False,
+        "pre_processor": PreProcessor(Normalize(mean=[mean] * 3, std=[std] * 3)),
+        "post_processor": False,
+        "evaluator": False,
+        "visualizer": False,
+    }
+    model: Any
+    if params.model == PADIM:
+        model = Padim(layers=layers, n_features=params.n_features, **settings)
+    elif params.model == PATCHCORE:
+        cell_px = stages.reduction()[0]
+        n_features = shape[0] * (shape[1] // cell_px) * (shape[2] // cell_px)
+        fraction = min(1.0, params.bank_size / n_features)
+        model = Patchcore(layers=layers, coreset_sampling_ratio=fraction, **settings)
+    else:
+        # it takes one layer, pooled as ours: its default of 4 places is more than small crops have
+        model = Dfm(layer=layers[-1], pooling_kernel_size=POOLED_PLACES, **settings)
     extractor = model.model.feature_extractor.feature_extractor
-    settings = {"features_only": True, "in_chans": 3, "out_indices": stages.out_indices}
-    weights = build_backbone(architecture.backbone, PACKAGED, settings).state_dict()
+    as_shown = {"features_only": True, "in_chans": 3, "out_indices": stages.out_indices}
+    weights = build_backbone(architecture.backbone, PACKAGED, as_shown).state_dict()
     own = extractor.state_dict()
     extractor.load_state_dict({name: weights[name] for name in own})
     return model
+
+
+def coresets(normals: Normals, params: FitAnomalyParams) -> tuple[Coreset, Coreset]:
+    """Ours and anomalib's, of the features of all places of all normal crops."""
+    from anomalib.models.components import KCenterGreedy
+
+    model = normals.fitted()
+    standard = model.features.standardised(normals.raw[0])
+    features = standard.permute(0, 2, 3, 1).flatten(0, 2).contiguous()
+
+    start = time.process_time()
+    ours = features[greedy_centres(features, params.bank_size, params.seed)]
+    between = time.process_time()
+    torch.manual_seed(params.seed)
+    # half a feature more, or rounding leaves one out
+    fraction = (len(ours) + 0.5) / len(features)
+    theirs = KCenterGreedy(features, fraction).sample_coreset()
+    end = time.process_time()
+    return (
+        coreset_of(features, ours, between - start),
+        coreset_of(features, theirs, end - between),
+    )
+
+
+def coreset_of(features: torch.Tensor, kept: torch.Tensor, cpu_s: float) -> Coreset:
+    """What is told of a coreset."""
+    return Coreset(len(kept), len(features), cover_radius(features, kept), cpu_s)
 
 
 def write_pngs(folder: Path, crops: Image) -> None:
@@ -229,6 +313,19 @@ def told(region: str, results: Mapping[str, Result], judged: Crops, normal: str)
     lines.append(
         f"anomalib takes {theirs.fitting_s / ours.fitting_s:.2f} times as long to fit, "
         f"{theirs.judging_s / ours.judging_s:.2f} times to judge"
+    )
+    return "\n".join([*lines, ""])
+
+
+def told_of_coresets(ours: Coreset, theirs: Coreset) -> str:
+    """Radius and seconds of CPU of both coresets, and how they compare, as text."""
+    head = f"coreset: {ours.n_kept} of {ours.n_features} features"
+    lines = ["", head, "", f"{'':10} {'radius':>7} {'CPU':>10}"]
+    for name, one in (("Knurl", ours), ("anomalib", theirs)):
+        lines.append(f"{name:10} {one.radius:7.3f} {one.cpu_s:8.2f} s")
+    lines.append(
+        f"anomalib takes {theirs.cpu_s / ours.cpu_s:.1f} times as much CPU, "
+        f"for {theirs.radius / ours.radius:.3f} times the radius"
     )
     return "\n".join([*lines, ""])
 

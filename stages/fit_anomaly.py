@@ -1,5 +1,6 @@
 """Fit an anomaly model per region on normals of the train fold; normals of val calibrate it."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -21,7 +22,10 @@ from inspection.geometry import Floats
 from inspection.line import Line
 from inspection.models.anomaly import (
     KINDS,
+    MODELS,
+    PADIM,
     AnomalyModel,
+    Normals,
     anomalies,
     features_of_normals,
     own_weights,
@@ -101,13 +105,17 @@ def fit_region(
     params: FitAnomalyParams,
     out: Path,
 ) -> dict[str, Any]:
-    """Fit the model of one region by the better features, and save all of it in `out`.
+    """Fit the better model of one region by the better features, and save all of it in `out`.
 
     Returns its metrics.
     """
     _warn_of_few_normals(training, out.name, line)
     kinds = KINDS if params.features == "auto" else (params.features,)
-    fitted = [_fit(kind, classifier, training, line, params) for kind in kinds]
+    names = MODELS if params.model == "auto" else (params.model,)
+    by_kind = [
+        _fitted(kind, names, classifier, training, line, params) for kind in kinds
+    ]
+    fitted = list(chain.from_iterable(by_kind))
     best = max(fitted, key=lambda one: one.evidence["val_auroc"] or 0.0)
 
     _save(best.model, out)
@@ -120,12 +128,20 @@ def fit_region(
         out / "calibration.json",
         {"mean": best.mean, "std": best.std, "heat": heat, "evidence": best.evidence},
     )
-    tried = {one.model.settings.kind: one.evidence["val_auroc"] for one in fitted}
-    return {
-        "n_fitted": len(training.normals),
-        "val_auroc_by_features": tried,
-        **best.evidence,
-    }
+    write_table(out / "suspects.csv", suspects(training.judged, best, line))
+    return {"n_fitted": len(training.normals), **tried(fitted), **best.evidence}
+
+
+def tried(fitted: Sequence[Fitted]) -> dict[str, Any]:
+    """AUROC on parts that were not fitted, by features, and by model where there are several."""
+    found: dict[str, dict[str, float | None]] = {}
+    for one in fitted:
+        settings = one.model.settings
+        by_features = found.setdefault(settings.model, {})
+        by_features[settings.kind] = one.evidence["val_auroc"]
+    if len(found) == 1:
+        return {"val_auroc_by_features": next(iter(found.values()))}
+    return {"val_auroc_by_model": found}
 
 
 @dataclass(frozen=True)
@@ -170,13 +186,15 @@ def _training(
     )
 
 
-def _fit(
+def _fitted(
     kind: str,
+    names: Sequence[str],
     classifier: DefectClassifier,
     training: Training,
     line: Line,
     params: FitAnomalyParams,
-) -> Fitted:
+) -> Iterator[Fitted]:
+    """The models of these names, on one kind of features, which are computed once."""
     normals = features_of_normals(
         classifier,
         np.array(training.normals.images),
@@ -185,11 +203,25 @@ def _fit(
         shrinkage=params.shrinkage,
         score_fraction=params.score_fraction,
         seed=params.seed,
+        model=names[0],
+        bank_size=params.bank_size,
+        max_memory_mib=params.max_memory_mib,
     )
+    for name in names:
+        of_name = normals.for_model(name, params.bank_size, params.max_memory_mib)
+        yield _fit(of_name, training, line, params)
+
+
+def _fit(
+    normals: Normals, training: Training, line: Line, params: FitAnomalyParams
+) -> Fitted:
+    """One model, fitted and judged fold by fold, then fitted on all normals."""
     judged = training.judged
+    settings = normals.model.settings
     scores = np.zeros(len(judged), np.float32)
     maps = np.zeros(judged.targets.shape, np.float32)
-    for fitted, held_out in tqdm(training.folds(), desc=kind, disable=None):
+    described = f"{settings.model}, {settings.kind}"
+    for fitted, held_out in tqdm(training.folds(), desc=described, disable=None):
         model = normals.fitted(fitted)
         images = judged.images[held_out]
         scores[held_out], maps[held_out] = anomalies(model, images, normals.raw_of)
@@ -198,10 +230,26 @@ def _fit(
     mean = float(scores[is_normal].mean())
     std = max(float(scores[is_normal].std(ddof=1)), 1e-9)
     parts = part_scores(judged, (scores - mean) / std, line.normal)
-    evidence = {"features": kind} | threshold_evidence(
+    # PaDiM goes without saying: it was the only model once, and its cards stay what they were
+    name = {} if settings.model == PADIM else {"model": settings.model}
+    evidence = {"features": settings.kind, **name} | threshold_evidence(
         parts, line, params.false_reject_rate
     )
     return Fitted(normals.fitted(), mean, std, scores, maps, parts, evidence)
+
+
+def suspects(judged: Crops, fitted: Fitted, line: Line) -> pd.DataFrame:
+    """The views of normal parts, those first that look least normal to a fit without them.
+
+    A row has the view, its file, its part, and its score in spreads of the normal ones. Who looks
+    for wrong labels among the normals looks at the first.
+    """
+    views = judged.index[["view_id", "path", "part_id"]]
+    score = (fitted.scores - fitted.mean) / fitted.std
+    normal = views.assign(score=score)[
+        (judged.index["part_label"] == line.normal).to_numpy()
+    ]
+    return normal.sort_values("score", ascending=False).reset_index(drop=True)
 
 
 def part_scores(crops: Crops, scores: Floats, normal: str) -> pd.DataFrame:
@@ -284,7 +332,7 @@ def _save(model: AnomalyModel, out: Path) -> None:
 
     with replacing(out / "weights.safetensors") as temporary:
         save_file(own_weights(model), temporary)
-    write_json(out / "settings.json", model.settings.model_dump(mode="json"))
+    write_json(out / "settings.json", model.settings.as_json())
 
 
 if __name__ == "__main__":

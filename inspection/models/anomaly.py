@@ -1,8 +1,7 @@
-"""The anomaly model: anomalib's PaDiM on features that need no hub, fitted on normals only."""
+"""The anomaly model: one of anomalib's on features that need no hub, fitted on normals only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inspection.errors import InspectionError
 from inspection.geometry import Floats, Image
 from inspection.line import Frozen
 from inspection.models.classifier import DefectClassifier, fixed_size
 from inspection.models.compiled import Compute, compiled
 from inspection.models.crops import TARGET_STRIDE, pixel_statistics
 from inspection.models.filters import FilterBank
+from inspection.models.normality.coreset import MAX_DISTANCES
+from inspection.models.normality.detector import Detector
+from inspection.models.normality.dfm import POOLED_PLACES, Dfm
+from inspection.models.normality.padim import Padim
+from inspection.models.normality.patchcore import Patchcore
 from inspection.models.weights import NONE
 
-PLACEHOLDER_BACKBONE = "resnet18"
-LAYER = "features"
-
-# What anomalib's MultiVariateGaussian adds to the diagonal of every covariance, and cannot be told.
-PADIM_RIDGE = 0.01
 KINDS = ("filters", "classifier")
+
+PADIM = "padim"
+PATCHCORE = "patchcore"
+DFM = "dfm"
+MODELS = (PADIM, PATCHCORE, DFM)
+
+FLOAT_BYTES = 4
 
 # Stages of the backbone, finest first, whose features tell what is normal: strides 8 and 16. One
 # cell of stride 32 sees most of a crop, and tells the part rather than the place.
@@ -57,11 +64,6 @@ MAX_GAIN = 1.1
 # With more normals than a quarter of this there are fewer copies, for which there is less need.
 MAX_FITTED = 1100
 
-# In cells, nearest first, so that of equal fits the least shifted is taken.
-SHIFTS = sorted(
-    product((-1, 0, 1), repeat=2), key=lambda shift: abs(shift[0]) + abs(shift[1])
-)
-
 
 class AnomalySettings(Frozen):
     """What rebuilds an anomaly model before its weights are loaded; stored beside them as JSON.
@@ -70,7 +72,9 @@ class AnomalySettings(Frozen):
     inspection/models/filters.py) or `classifier` (the backbone of our own). `size_px` is
     (width, height) of the crop; `mean` and `std` are of the normals it was fitted on, in grey
     levels. `shrinkage` is the ridge on the covariance of features of unit variance;
-    `score_fraction` the share of the hottest places whose mean is the score.
+    `score_fraction` the share of the hottest places whose mean is the score. `model` is one of
+    `MODELS`, and `bank_size` the number of features that PatchCore keeps; what has its default is
+    not stored.
     """
 
     kind: str
@@ -83,16 +87,21 @@ class AnomalySettings(Frozen):
     score_fraction: float
     n_fitted: int
     seed: int
+    model: str = PADIM
+    bank_size: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What is stored."""
+        return self.model_dump(mode="json", exclude_defaults=True)
 
 
 class CropFeatures(nn.Module):
     """Crops (N, C, H, W), 0..255, to one standardised feature map per crop.
 
-    Features have unit variance over the normals, but for a factor that makes anomalib's fixed
-    ridge of 0.01 the shrinkage asked for: few normals cannot carry a full covariance. Where there
-    are more channels than `n_features`, they are projected onto as many directions drawn at
-    random, orthogonal to each other (Kim et al. 2021): that keeps more of what they tell than
-    picking channels does, at the same size of the covariance.
+    Features have unit variance over the normals. Where there are more channels than `n_features`,
+    they are projected onto as many directions drawn at random, orthogonal to each other (Kim et
+    al. 2021): that keeps more of what they tell than picking channels does, at the same size of
+    what is learned of them.
     """
 
     mean: Tensor
@@ -104,7 +113,7 @@ class CropFeatures(nn.Module):
     def __init__(self, extractor: nn.Module, settings: AnomalySettings) -> None:
         super().__init__()
         self.extractor = extractor
-        self.factor = (PADIM_RIDGE / settings.shrinkage) ** 0.5
+        self.size_px = settings.size_px
         shape = (1, len(settings.mean), 1, 1)
         self.register_buffer("mean", torch.tensor(settings.mean).reshape(shape))
         self.register_buffer("std", torch.tensor(settings.std).reshape(shape))
@@ -117,11 +126,11 @@ class CropFeatures(nn.Module):
         return self.extractor((crops.float() - self.mean) / self.std)
 
     def standardised(self, raw: Tensor) -> Tensor:
-        """Raw features (N, channels, h, w) as (N, n_features, h, w) of the scale asked for."""
+        """Raw features (N, channels, h, w) as (N, n_features, h, w) of unit variance."""
         standard = (raw - self.feature_mean) / self.feature_std
         if len(self.directions) < standard.shape[1]:
             standard = F.conv2d(standard, self.directions)
-        return standard * self.factor
+        return standard
 
 
 class BackboneFeatures(nn.Module):
@@ -137,29 +146,6 @@ class BackboneFeatures(nn.Module):
         if self.size is not None:
             standard = F.interpolate(standard, size=self.size, mode="bilinear")
         return fine_stages(self.classifier.stages_of(standard))
-
-
-class SeparableBlur(nn.Module):
-    """A Gaussian blur of maps (N, 1, H, W) along x, then along y, the edge mirrored.
-
-    It gives what anomalib's `GaussianBlur2d` gives by one kernel of 33 x 33 taps, which takes
-    longer than backbone and distances together.
-    """
-
-    along_x: Tensor
-    along_y: Tensor
-
-    def __init__(self, kernel: Tensor) -> None:
-        super().__init__()
-        # A Gaussian of two dimensions is the product of its sums over either.
-        self.register_buffer("along_x", kernel.sum(2, keepdim=True), persistent=False)
-        self.register_buffer("along_y", kernel.sum(3, keepdim=True), persistent=False)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """The blurred maps (N, 1, H, W)."""
-        reach_y, reach_x = self.along_y.shape[2] // 2, self.along_x.shape[3] // 2
-        padded = F.pad(maps, (reach_x, reach_x, reach_y, reach_y), mode="reflect")
-        return F.conv2d(F.conv2d(padded, self.along_x), self.along_y)
 
 
 def fine_stages(stages: Sequence[Tensor]) -> Tensor:
@@ -181,17 +167,18 @@ def fine_stages(stages: Sequence[Tensor]) -> Tensor:
 class AnomalyModel(nn.Module):
     """Crops (N, H, W, C) uint8 to a raw score (N,) and a raw map (N, H / 4, W / 4).
 
-    The map is the smoothed Mahalanobis distance of each place from the normals at that place
-    (PaDiM, Defard et al. 2021), with the crop laid on the normals where it fits best, up to a cell
-    away: a region is never framed to the pixel. The score is the mean of the map's hottest places,
-    so that one speck of dust does not decide; higher is more suspicious.
+    The map is the smoothed distance of each place from what is normal, as the detector named in
+    the settings knows it: see inspection/models/normality/. The score is the mean of the map's
+    hottest places, so that one speck of dust does not decide; higher is more suspicious.
     """
 
     def __init__(self, classifier: DefectClassifier, settings: AnomalySettings) -> None:
         super().__init__()
         self.settings = settings
         self.features = CropFeatures(_extractor(settings, classifier), settings)
-        self.padim = _padim(self.features, settings)
+        self.detector = _detector(self.features, settings)
+        # its weights are stored by the model's name
+        self.add_module(settings.model, self.detector.module)
         width, height = settings.size_px
         places = (height // TARGET_STRIDE) * (width // TARGET_STRIDE)
         self.n_hottest = max(1, round(settings.score_fraction * places))
@@ -202,13 +189,10 @@ class AnomalyModel(nn.Module):
 
     def of_raw(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Raw scores and raw maps of crops by their raw features (N, channels, h, w)."""
-        layers = {LAYER: self.features.standardised(raw)}
-        embedding = self.padim.generate_embedding(layers)
-        gaussian = self.padim.gaussian
-        distance = best_fit(embedding, gaussian.mean, gaussian.inv_covariance)
+        distance = self.detector.distances(self.features.standardised(raw))
 
         width, height = self.settings.size_px
-        generator = self.padim.anomaly_map_generator
+        generator = self.detector.module.anomaly_map_generator
         enlarged = generator.up_sample(distance, (height, width))
         maps = F.avg_pool2d(generator.smooth_anomaly_map(enlarged), TARGET_STRIDE)
         hottest = maps.flatten(1).topk(self.n_hottest, dim=1).values
@@ -220,8 +204,7 @@ class AnomalyModel(nn.Module):
         features.feature_mean.copy_(raw.mean(dim=(0, 2, 3), keepdim=True))
         spread = raw.std(dim=(0, 2, 3), keepdim=True)
         features.feature_std.copy_(spread.clamp(min=MIN_SPREAD))
-        layers = {LAYER: features.standardised(raw)}
-        self.padim.gaussian.fit(self.padim.generate_embedding(layers))
+        self.detector.fit(features.standardised(raw))
 
 
 @dataclass(frozen=True)
@@ -231,6 +214,7 @@ class Normals:
     `raw_of` gives those of other crops.
     """
 
+    classifier: DefectClassifier
     model: AnomalyModel
     raw: Tensor
     raw_of: Compute
@@ -239,6 +223,13 @@ class Normals:
         """The model, fitted on some of the normal crops and on all copies of these."""
         self.model.fit(self.raw[:, rows].flatten(0, 1))
         return self.model
+
+    def for_model(self, name: str, bank_size: int, max_memory_mib: int) -> "Normals":
+        """The same for another of `MODELS`; raises InspectionError where memory is short."""
+        others = {"model": name, "bank_size": _bank_size(name, bank_size)}
+        settings = self.model.settings.model_copy(update=others)
+        require_memory(settings, self.raw.shape, max_memory_mib)
+        return replace(self, model=AnomalyModel(self.classifier, settings).eval())
 
 
 def features_of_normals(
@@ -250,8 +241,14 @@ def features_of_normals(
     shrinkage: float,
     score_fraction: float,
     seed: int,
+    model: str = PADIM,
+    bank_size: int = 2000,
+    max_memory_mib: int = 8192,
 ) -> Normals:
-    """What is to be fitted: an empty model, and the features of crops (N, H, W, C) uint8."""
+    """What is to be fitted: an empty model, and the features of crops (N, H, W, C) uint8.
+
+    Raises InspectionError where that would take more than `max_memory_mib`.
+    """
     n_channels = _n_channels(kind, classifier, normals)
     mean, std = _normalisation(kind, classifier, normals)
     settings = AnomalySettings(
@@ -265,12 +262,18 @@ def features_of_normals(
         score_fraction=score_fraction,
         n_fitted=len(normals),
         seed=seed,
+        model=model,
+        bank_size=_bank_size(model, bank_size),
     )
-    model = AnomalyModel(classifier, settings).eval()
+    fitted = AnomalyModel(classifier, settings).eval()
     copies = _jittered(normals, seed)
-    raw_of = compiled(model.features, "raw", settings.size_px)
+    n_copies = len(copies) // len(normals)
+    shape = (n_copies, len(normals), *_shape_of_raw(fitted.features))
+    require_memory(settings, shape, max_memory_mib)
+
+    raw_of = compiled(fitted.features, "raw", settings.size_px)
     raw = raw_of(copies)[0].unflatten(0, (-1, len(normals)))
-    return Normals(model, raw, raw_of)
+    return Normals(classifier, fitted, raw, raw_of)
 
 
 def fit_anomaly_model(
@@ -283,36 +286,36 @@ def fit_anomaly_model(
     return features_of_normals(classifier, normals, **settings).fitted()
 
 
-def best_fit(embedding: Tensor, mean: Tensor, inv_covariance: Tensor) -> Tensor:
-    """Mahalanobis distances (N, 1, h, w) of features (N, C, h, w), shifted to where they fit best.
+def require_memory(
+    settings: AnomalySettings, shape: Sequence[int], max_memory_mib: int
+) -> None:
+    """Raise InspectionError where the features of a fit would take more memory than is allowed.
 
-    `mean` (C, h * w) and `inv_covariance` (h * w, C, C) are the normals' at each place. Each crop
-    is tried at shifts of up to a cell; the likeliest, of least mean squared distance, is taken, and
-    its distances are moved back to where they were in the crop.
+    `shape` is that of the raw features of normals: (copies, N, channels, h, w).
     """
-    n_crops, _, height, width = embedding.shape
-    # Places first, and all shifts of all crops side by side: what is known of a place, most of what
-    # is read here, is then read once and not once a shift.
-    places = F.pad(embedding, (1, 1, 1, 1), mode="replicate").permute(2, 3, 0, 1)
-    moved = [
-        places[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] for dy, dx in SHIFTS
-    ]
-    delta = torch.cat(moved, dim=2).flatten(0, 1) - mean.T[:, None]
-    squared = (torch.matmul(delta, inv_covariance) * delta).sum(dim=2)
-    by_shift = squared.clamp(min=0).sqrt().T.reshape(-1, n_crops, 1, height, width)
-
-    tried = torch.cat(
-        [shifted(by_shift[i], -dy, -dx) for i, (dy, dx) in enumerate(SHIFTS)], dim=1
-    )
-    best = tried.square().mean(dim=(2, 3)).argmin(dim=1)
-    return tried.gather(1, best[:, None, None, None].expand(-1, 1, height, width))
+    found = fitting_mib(settings, shape)
+    if found > max_memory_mib:
+        n_crops = shape[0] * shape[1]
+        raise InspectionError(
+            f"fit_anomaly.model: {settings.model} on {n_crops} crops of {shape[3]} x {shape[4]} "
+            f"places, {settings.n_features} {settings.kind} features each, would take {found} MiB "
+            f"of memory, and fit_anomaly.max_memory_mib is {max_memory_mib}; fit fewer normals "
+            "(max_normals) or features (n_features, bank_size), or allow more"
+        )
 
 
-def shifted(maps: Tensor, dy: int, dx: int) -> Tensor:
-    """Maps (N, C, h, w) moved up by `dy` and left by `dx` cells; the edge is repeated."""
-    height, width = maps.shape[-2:]
-    padded = F.pad(maps, (1, 1, 1, 1), mode="replicate")
-    return padded[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+def fitting_mib(settings: AnomalySettings, shape: Sequence[int]) -> int:
+    """Memory in MiB that features take at most while a model is fitted and judges.
+
+    `shape` is that of the raw features of normals: (copies, N, channels, h, w). Libraries, crops
+    and the backbone's own maps come on top.
+    """
+    n_crops, n_channels, n_places = shape[0] * shape[1], shape[2], shape[3] * shape[4]
+    raw = n_crops * n_channels * n_places
+    standard = n_crops * settings.n_features * n_places
+    # raw features are held; those of a fit are copied, centred and divided
+    values = 4 * raw + 2 * standard + _values_of_model(settings, n_crops, n_places)
+    return round(values * FLOAT_BYTES / 2**20)
 
 
 @torch.inference_mode()
@@ -340,8 +343,7 @@ def own_weights(model: AnomalyModel) -> dict[str, Tensor]:
     return {
         name: value.contiguous()
         for name, value in model.state_dict().items()
-        if ".classifier." not in name
-        and not name.startswith("padim.feature_extractor.")
+        if ".classifier." not in name and ".feature_extractor." not in name
     }
 
 
@@ -351,12 +353,36 @@ def load_anomaly_model(folder: Path, classifier: DefectClassifier) -> AnomalyMod
 
     text = (folder / "settings.json").read_text(encoding="utf-8")
     model = AnomalyModel(classifier, AnomalySettings.model_validate_json(text))
-    weights = load_file(folder / "weights.safetensors")
-    gaussian = model.padim.gaussian
-    gaussian.mean = weights["padim.gaussian.mean"]
-    gaussian.inv_covariance = weights["padim.gaussian.inv_covariance"]
-    model.load_state_dict(weights, strict=False)
+    # anomalib's buffers are empty until they are fitted, and take the shapes of what is loaded
+    model.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
     return model.eval()
+
+
+def _values_of_model(settings: AnomalySettings, n_crops: int, n_places: int) -> int:
+    """Numbers that a model holds besides the features of normals: what grows with its settings."""
+    n_features = settings.n_features
+    if settings.bank_size is not None:
+        # a coreset's distances; when it judges, those of a batch of crops from the whole bank
+        judging = BATCH_SIZE * n_places * settings.bank_size
+        return MAX_DISTANCES + n_crops * n_places + judging
+    if settings.model == DFM:
+        # crops, their vectors of both sides, and the work space, in numbers of double length
+        return 2 * 4 * n_crops * n_features * n_places // POOLED_PLACES**2
+    # covariance, what is added to it, and its inverse
+    return 3 * n_places * n_features**2
+
+
+def _bank_size(model: str, bank_size: int) -> int | None:
+    """The size of the memory bank, of the only model that has one."""
+    return bank_size if model == PATCHCORE else None
+
+
+@torch.inference_mode()
+def _shape_of_raw(features: CropFeatures) -> tuple[int, ...]:
+    """Channels, height and width of the raw features of one crop."""
+    width, height = features.size_px
+    crop = torch.zeros(1, features.mean.numel(), height, width)
+    return tuple(features.raw(crop).shape[1:])
 
 
 def _extractor(settings: AnomalySettings, classifier: DefectClassifier) -> nn.Module:
@@ -408,18 +434,11 @@ def _jittered(normals: Image, seed: int) -> Image:
     return np.concatenate(copies)
 
 
-def _padim(features: CropFeatures, settings: AnomalySettings) -> Any:
-    """anomalib's PaDiM with our features in the place of the backbone it builds by name."""
-    from anomalib.models.image.padim.torch_model import PadimModel
-
-    with torch.random.fork_rng():
-        padim = PadimModel(
-            PLACEHOLDER_BACKBONE, ["layer1"], pre_trained=False, n_features=1
-        )
-    padim.feature_extractor = features  # type: ignore[assignment]
-    generator = padim.anomaly_map_generator
-    generator.blur = SeparableBlur(generator.blur.kernel)  # type: ignore[assignment]
-    padim.layers = [LAYER]
-    padim.n_features_original = padim.n_features = settings.n_features
-    padim.idx = torch.arange(settings.n_features)
-    return padim
+def _detector(features: nn.Module, settings: AnomalySettings) -> Detector:
+    """What judges places, by the name in the settings, as yet unfitted."""
+    if settings.bank_size is not None:
+        return Patchcore(features, bank_size=settings.bank_size, seed=settings.seed)
+    if settings.model == DFM:
+        return Dfm(features)
+    n_features, shrinkage = settings.n_features, settings.shrinkage
+    return Padim(features, n_features=n_features, shrinkage=shrinkage)

@@ -5,7 +5,18 @@ import pytest
 import torch
 
 from benchmarks import anomaly
-from benchmarks.anomaly import Result, auroc_of_parts, by_anomalib, by_knurl, padim, told
+from benchmarks.anomaly import (
+    Coreset,
+    Result,
+    auroc_of_parts,
+    by_anomalib,
+    by_knurl,
+    coresets,
+    of_anomalib,
+    of_backbone,
+    told,
+    told_of_coresets,
+)
 from inspection.errors import InspectionError
 from inspection.models.classifier import Architecture, DefectClassifier
 from stages.params.fit_anomaly import FitAnomalyParams
@@ -30,7 +41,7 @@ def classifier() -> DefectClassifier:
 def test_both_see_the_same_features_and_tell_squares_from_texture(
     classifier: DefectClassifier,
 ) -> None:
-    model = padim(classifier, PARAMS)
+    model = of_anomalib(classifier, PARAMS, NORMALS.images.shape)
     grey = torch.from_numpy(JUDGED.images[:2]).permute(0, 3, 1, 2).float()
     three = (grey / 255).expand(-1, 3, -1, -1)
     with torch.inference_mode():
@@ -51,6 +62,34 @@ def test_both_see_the_same_features_and_tell_squares_from_texture(
     assert "times as long to fit" in said
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["patchcore", "dfm"])
+def test_another_model_by_name_is_fitted_by_both(classifier: DefectClassifier, name: str) -> None:
+    params = PARAMS.model_copy(update={"model": name, "bank_size": 100})
+    theirs = of_anomalib(classifier, params, NORMALS.images.shape)
+    assert type(theirs).__name__.lower() == name
+    # 16 crops of 4 x 8 places
+    assert getattr(theirs, "coreset_sampling_ratio", 100 / 512) == 100 / 512
+    for judge in (by_knurl, by_anomalib):
+        found = judge(classifier, NORMALS, JUDGED, params)
+        assert auroc_of_parts(found.scores, JUDGED, "normal") > 0.9
+
+
+def test_coresets_of_as_many_features_cover_about_as_closely() -> None:
+    classifier = tiny_classifier()
+    params = PARAMS.model_copy(update={"model": "patchcore", "bank_size": 50})
+    ours, theirs = coresets(of_backbone(classifier, NORMALS, params), params)
+    assert ours.n_kept == theirs.n_kept == 50
+    assert ours.n_features == len(NORMALS) * 4 * 8
+    assert ours.radius <= 1.02 * theirs.radius
+
+
+def test_coresets_are_compared_in_times_of_ours() -> None:
+    said = told_of_coresets(Coreset(50, 900, 2.0, 0.5), Coreset(50, 900, 2.2, 40.0))
+    assert "coreset: 50 of 900 features" in said
+    assert "anomalib takes 80.0 times as much CPU, for 1.100 times the radius" in said
+
+
 def test_a_part_is_scored_by_its_worst_view() -> None:
     scores = np.zeros(len(JUDGED), np.float32)
     is_bad = (JUDGED.index["label"] != "normal").to_numpy()
@@ -69,7 +108,7 @@ def test_ratios_are_of_anomalib_by_knurl() -> None:
 
 def test_weights_that_anomalib_cannot_have_are_refused() -> None:
     with pytest.raises(InspectionError, match="both sides start from packaged weights"):
-        padim(tiny_classifier(), PARAMS)
+        of_anomalib(tiny_classifier(), PARAMS, NORMALS.images.shape)
 
 
 def test_without_defects_in_val_there_is_nothing_to_compare(

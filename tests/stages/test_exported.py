@@ -59,16 +59,21 @@ def test_a_located_region_brings_its_locator_along(trained: Trained, tmp_path: P
     assert models.files == {path.name for path in tmp_path.glob("*.onnx")}
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["mirrored", "as it is"])
+@pytest.fixture(
+    scope="module",
+    params=[(True, "padim"), (False, "padim"), (False, "patchcore"), (True, "dfm")],
+    ids=lambda param: f"{param[1]} {'mirrored' if param[0] else 'as it is'}",
+)
 def on_one_trunk(request: pytest.FixtureRequest) -> Trained:
     """Both detectors look at the whole crop through a backbone that knows photographs."""
+    is_mirrored, name = request.param
     classifier = tiny_classifier(
-        weights="packaged", brightness_damping=0.0, mirror_average=request.param
+        weights="packaged", brightness_damping=0.0, mirror_average=is_mirrored
     )
     anomaly = fit_anomaly_model(
         classifier,
         draw_crops(6, classes=("normal",)).images,
-        kind="classifier", n_features=8, shrinkage=0.1, score_fraction=0.1, seed=0,
+        kind="classifier", n_features=8, shrinkage=0.1, score_fraction=0.1, seed=0, model=name,
     )  # fmt: skip
     cam = ClassifierWithHeat(classifier, "gradcam")
     return Trained(cam, {"anomaly": anomaly}, None, {}, {}, {})

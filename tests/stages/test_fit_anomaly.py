@@ -1,19 +1,25 @@
 import dataclasses
 import json
+from itertools import chain
 from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from inspection.errors import InspectionError
 from inspection.evaluation.part_scores import OUT_OF_FOLD, out_of_fold_table, read_out_of_fold
-from inspection.models.anomaly import anomalies, load_anomaly_model
+from inspection.models.anomaly import MODELS, anomalies, load_anomaly_model
 from inspection.models.classifier import load_classifier, save_classifier
 from inspection.models.crops import Crops, save_crops
 from inspection.storage import write_table
 from stages import fit_anomaly
+from stages.params.fit_anomaly import MODELS as NAMED
+from stages.params.fit_anomaly import NEEDS, FitAnomalyParams
 from tests.lines import run_stage, squares_line
 from tests.networks import tiny_classifier
 from tests.squares import draw_crops, joined
@@ -47,6 +53,10 @@ def run(
         metrics="fit_anomaly.json",
     )
     return json.loads((folder / "fit_anomaly.json").read_text())["regions"]["part"]
+
+
+def module_paths(module: ModuleType) -> list[str]:
+    return list(module.__path__)
 
 
 def parts(normals: list[float], defects: list[float]) -> pd.DataFrame:
@@ -109,6 +119,89 @@ def test_of_both_kinds_of_features_the_better_one_is_kept(
     assert metrics["features"] == max(tried, key=lambda kind: tried[kind])
     settings = json.loads((tmp_path / "anomaly/part/settings.json").read_text())
     assert settings["kind"] == metrics["features"]
+
+
+def test_of_all_models_the_better_one_is_kept_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = run(tmp_path, monkeypatch, squares(), model="auto", features="auto", bank_size=100)
+    tried = metrics["val_auroc_by_model"]
+    assert list(tried) == sorted(MODELS)
+    assert all(set(by_features) == {"filters", "classifier"} for by_features in tried.values())
+
+    settings = json.loads((tmp_path / "anomaly/part/settings.json").read_text())
+    chosen = settings.get("model", "padim")
+    best = max(max(by_features.values()) for by_features in tried.values())
+    assert metrics["val_auroc"] == best == tried[chosen][settings["kind"]]
+    assert metrics.get("model", "padim") == chosen
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_by_its_name_is_fitted_and_its_evidence_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    metrics = run(tmp_path, monkeypatch, squares(), model=name)
+    assert metrics["val_auroc"] > 0.9
+    assert metrics["val_auroc_by_features"] == {"filters": metrics["val_auroc"]}
+    saved = json.loads((tmp_path / "anomaly/part/calibration.json").read_text())
+    # PaDiM goes without saying
+    assert saved["evidence"].get("model") == (None if name == "padim" else name)
+
+
+def test_a_fit_that_takes_more_memory_than_allowed_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InspectionError, match=r"max_memory_mib is 1; fit fewer"):
+        run(tmp_path, monkeypatch, squares(), max_memory_mib=1)
+    assert not (tmp_path / "anomaly").exists()
+
+
+def test_normals_that_look_least_normal_are_listed_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = squares()
+    dark_in_val = (crops.index["label"] == "dark") & (crops.index["fold"] == "val")
+    wrong = crops.index["view_id"][dark_in_val]
+    called_normal = crops.index["view_id"].isin(wrong[:2])
+    index = crops.index.mask(called_normal, crops.index.assign(label="normal", part_label="normal"))
+    run(tmp_path, monkeypatch, dataclasses.replace(crops, index=index))
+
+    listed = pd.read_csv(tmp_path / "anomaly/part/suspects.csv")
+    assert set(listed["view_id"][:2]) == set(wrong[:2])
+    assert listed.columns.tolist() == ["view_id", "path", "part_id", "score"]
+    normal = (index["part_label"] == "normal") & (index["fold"] == "val")
+    assert len(listed) == normal.sum()
+    assert listed["score"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize("name", ["padim", "patchcore", "dfm", "auto"])
+def test_a_model_that_runs_here_is_taken(name: str) -> None:
+    assert FitAnomalyParams(model=name).model == name
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("efficient_ad", "does not run here: it needs the weights of its teacher and pictures"),
+        ("stfpm", "does not run here: it trains a network"),
+        ("winclip", "does not run here: it needs the weights of a model of pictures and words"),
+        ("padimm", "should be auto, padim, patchcore or dfm"),
+    ],
+)
+def test_a_model_that_does_not_run_here_is_refused_with_what_it_needs(name: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        FitAnomalyParams(model=name)
+
+
+def test_every_model_of_anomalib_either_runs_here_or_is_refused_with_a_reason() -> None:
+    from anomalib.models import image, video
+
+    folders = chain.from_iterable(module_paths(module) for module in (image, video))
+    known = {found.name for found in iter_modules(folders) if found.ispkg}
+    refused = list(chain.from_iterable(NEEDS.values()))
+    assert len(refused) == len(set(refused))
+    assert known == {*MODELS, *refused}
+    assert set(NAMED) == {"auto", *MODELS}
 
 
 def test_without_normals_enough_nothing_is_fitted_and_both_folds_are_told(

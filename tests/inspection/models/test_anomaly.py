@@ -1,32 +1,40 @@
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from anomalib.models.components import MultiVariateGaussian
-from anomalib.models.image.padim.anomaly_map import AnomalyMapGenerator
 from safetensors.torch import save_file
+from sklearn.metrics import roc_auc_score
 from torch.nn.functional import avg_pool2d
 
-from inspection.models import anomaly
+from inspection.errors import InspectionError
 from inspection.models.anomaly import (
     KINDS,
-    PADIM_RIDGE,
+    MODELS,
     AnomalyModel,
-    SeparableBlur,
+    Normals,
     _jittered,
     anomalies,
-    best_fit,
+    features_of_normals,
     fine_stages,
     fit_anomaly_model,
+    fitting_mib,
     load_anomaly_model,
     own_weights,
-    shifted,
 )
 from inspection.models.classifier import DefectClassifier
+from inspection.models.normality import padim
+from inspection.storage import write_json
 from tests.networks import tiny_classifier
 from tests.squares import draw_crop
+
+LEARNED = {
+    "padim": "padim.gaussian.mean",
+    "patchcore": "patchcore.memory_bank",
+    "dfm": "dfm.pca_model.singular_vectors",
+}
 
 
 def normals(seeds: range) -> np.ndarray:
@@ -53,12 +61,21 @@ def classifier() -> DefectClassifier:
     return tiny_classifier()
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=product(MODELS, KINDS), ids="-".join)
 def fitted(request: pytest.FixtureRequest, classifier: DefectClassifier) -> AnomalyModel:
-    return fit(classifier, kind=request.param)
+    model, kind = request.param
+    return fit(classifier, model=model, kind=kind)
 
 
 def fit(classifier: DefectClassifier, **changes: Any) -> AnomalyModel:
+    return of_normals(classifier, normals(range(20)), **changes).fitted()
+
+
+def of_twenty(classifier: DefectClassifier, **changes: Any) -> Normals:
+    return of_normals(classifier, normals(range(20)), **changes)
+
+
+def of_normals(classifier: DefectClassifier, crops: np.ndarray, **changes: Any) -> Normals:
     settings: dict[str, Any] = {
         "kind": "filters",
         "n_features": 12,
@@ -66,7 +83,7 @@ def fit(classifier: DefectClassifier, **changes: Any) -> AnomalyModel:
         "score_fraction": 0.05,
         "seed": 0,
     }
-    return fit_anomaly_model(classifier, normals(range(20)), **(settings | changes))
+    return features_of_normals(classifier, crops, **(settings | changes))
 
 
 def test_normals_score_low_and_an_odd_crop_high(fitted: AnomalyModel) -> None:
@@ -75,8 +92,9 @@ def test_normals_score_low_and_an_odd_crop_high(fitted: AnomalyModel) -> None:
     assert strange.min() > 1.3 * unseen.max()
 
 
-def test_the_map_is_hottest_where_the_crop_is_odd() -> None:
-    model = fit(tiny_classifier())
+@pytest.mark.parametrize("name", MODELS)
+def test_the_map_is_hottest_where_the_crop_is_odd(classifier: DefectClassifier, name: str) -> None:
+    model = fit(classifier, model=name)
     pictures, targets = zip(*(odd(seed) for seed in range(600, 605)), strict=True)
     _, maps = anomalies(model, np.stack(pictures))
     assert maps.shape == (5, 8, 16)
@@ -85,47 +103,11 @@ def test_the_map_is_hottest_where_the_crop_is_odd() -> None:
         assert target[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].max() == 255
 
 
-def test_maps_move_by_whole_cells_and_the_edge_is_repeated() -> None:
-    maps = torch.arange(12.0).reshape(1, 1, 3, 4)
-    assert shifted(maps, 0, 1)[0, 0].tolist() == [[1, 2, 3, 3], [5, 6, 7, 7], [9, 10, 11, 11]]
-    assert torch.equal(shifted(shifted(maps, 1, 0), -1, 0)[:, :, 1:], maps[:, :, 1:])
-
-
-def test_a_crop_framed_a_cell_off_fits_as_well_and_its_distances_stay_where_they_are() -> None:
-    generator = torch.Generator().manual_seed(0)
-    normal = torch.rand(1, 2, 10, 12, generator=generator)
-    odd_one = normal.clone()
-    odd_one[:, :, 5, 6] += 9
-    crops = torch.cat([normal, odd_one, shifted(odd_one, 1, -1)])
-    fitted_to = best_fit(crops, normal[0].flatten(1), torch.eye(2).expand(120, 2, 2))
-    inner = fitted_to[:, 0, 2:-2, 2:-2]
-    assert inner[0].max() < 1e-6
-    assert (inner[1:] > 1).sum(dim=(1, 2)).tolist() == [1, 1]
-    assert [torch.nonzero(one > 1)[0].tolist() for one in inner[1:]] == [[3, 4], [2, 5]]
-
-
-def test_the_distance_of_the_fit_that_is_taken_is_the_one_of_anomalib() -> None:
-    generator = torch.Generator().manual_seed(0)
-    mean = torch.rand(3, 30, generator=generator)
-    roots = torch.rand(30, 3, 3, generator=generator)
-    inv_covariance = roots @ roots.transpose(1, 2) + torch.eye(3)
-    at_home = mean.reshape(1, 3, 5, 6) + 0.01 * torch.rand(2, 3, 5, 6, generator=generator)
-    theirs = AnomalyMapGenerator.compute_distance(at_home, [mean, inv_covariance])
-    torch.testing.assert_close(best_fit(at_home, mean, inv_covariance), theirs)
-
-
-@pytest.mark.parametrize("size", [(20, 48), (112, 256)], ids=["small", "of the sample line"])
-def test_maps_are_blurred_as_by_anomalib(size: tuple[int, int]) -> None:
-    of_anomalib = AnomalyMapGenerator().blur
-    maps = torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(SeparableBlur(of_anomalib.kernel)(maps), of_anomalib(maps))
-
-
 def test_a_saved_model_gives_the_same_scores_when_loaded(
     fitted: AnomalyModel, classifier: DefectClassifier, tmp_path: Path
 ) -> None:
     save_file(own_weights(fitted), tmp_path / "weights.safetensors")
-    (tmp_path / "settings.json").write_text(fitted.settings.model_dump_json(), "utf-8")
+    write_json(tmp_path / "settings.json", fitted.settings.as_json())
     loaded = load_anomaly_model(tmp_path, classifier)
     assert loaded is not fitted
     crops = np.stack([odd(600)[0], *normals(range(500, 503))])
@@ -135,7 +117,7 @@ def test_a_saved_model_gives_the_same_scores_when_loaded(
 
 def test_the_weights_of_the_classifier_are_not_saved_twice(fitted: AnomalyModel) -> None:
     names = own_weights(fitted)
-    assert "padim.gaussian.mean" in names
+    assert LEARNED[fitted.settings.model] in names
     assert not [name for name in names if "backbone" in name]
 
 
@@ -203,17 +185,9 @@ def test_a_crop_framed_a_cell_off_is_as_normal_as_one_that_is_not(
 def test_without_shifts_a_crop_framed_a_cell_off_would_be_strange(
     classifier: DefectClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(anomaly, "SHIFTS", [(0, 0)])
+    monkeypatch.setattr(padim, "SHIFTS", [(0, 0)])
     with pytest.raises(AssertionError):
         test_a_crop_framed_a_cell_off_is_as_normal_as_one_that_is_not(classifier)
-
-
-def test_the_ridge_that_is_reckoned_with_is_the_one_of_anomalib() -> None:
-    gaussian = MultiVariateGaussian()
-    gaussian.fit(torch.zeros(4, 2, 1, 1))
-    np.testing.assert_allclose(
-        gaussian.inv_covariance.reshape(2, 2), np.eye(2) / PADIM_RIDGE, rtol=2e-3
-    )
 
 
 @pytest.mark.parametrize(
@@ -238,13 +212,6 @@ def test_copies_are_moved_by_up_to_two_pixels_in_light_a_tenth_off() -> None:
     assert peaks.max() == pytest.approx(220, abs=2)
 
 
-def test_a_place_is_held_against_the_nine_around_it_the_nearest_first() -> None:
-    around = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
-    assert sorted(anomaly.SHIFTS) == around
-    steps = [abs(row) + abs(column) for row, column in anomaly.SHIFTS]
-    assert steps == [0, 1, 1, 1, 1, 2, 2, 2, 2]
-
-
 @pytest.mark.parametrize(("n_places", "n_found"), [(400, 400), (401, 9)])
 def test_of_more_than_400_places_the_coarser_are_taken(n_places: int, n_found: int) -> None:
     found = fine_stages([torch.rand(1, 2, 1, n_places), torch.rand(1, 3, 3, 3)])
@@ -259,3 +226,77 @@ def test_many_places_are_averaged_to_the_next_coarser_ones(side: int, cells: int
     assert found.shape == (1, 5, cells, cells)
     wanted = finest if cells == side // 8 else avg_pool2d(finest, 2)
     torch.testing.assert_close(found[:, :2], wanted)
+
+
+def test_what_padim_stores_is_what_it_stored_when_it_was_alone(
+    classifier: DefectClassifier,
+) -> None:
+    alone = {"kind", "size_px", "mean", "std", "n_features", "n_channels", "shrinkage",
+             "score_fraction", "n_fitted", "seed"}  # fmt: skip
+    assert set(fit(classifier).settings.as_json()) == alone
+    bank = fit(classifier, model="patchcore", bank_size=50).settings.as_json()
+    assert {key: bank[key] for key in bank.keys() - alone} == {
+        "model": "patchcore",
+        "bank_size": 50,
+    }
+
+
+def test_another_model_of_the_same_features_is_the_one_fitted_by_its_name(
+    classifier: DefectClassifier,
+) -> None:
+    found = of_twenty(classifier, model="padim").for_model("patchcore", 300, 8192)
+    alone = fit(classifier, model="patchcore", bank_size=300)
+    crops = normals(range(500, 503))
+    np.testing.assert_array_equal(anomalies(found.fitted(), crops)[0], anomalies(alone, crops)[0])
+
+
+# 80 crops, 20 of them normals and three copies of each, of 14 filters at 8 x 16 places
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("padim", 4 * 80 * 14 * 128 + 2 * 80 * 12 * 128 + 3 * 128 * 12**2),
+        ("patchcore", 4 * 80 * 14 * 128 + 2 * 80 * 12 * 128 + 2**22 + 80 * 128 + 32 * 128 * 3000),
+        ("dfm", 4 * 80 * 14 * 128 + 2 * 80 * 12 * 128 + 8 * 80 * 12 * 128 // 4),
+    ],
+)
+def test_memory_is_estimated_and_more_than_is_allowed_is_refused_before_the_fit(
+    classifier: DefectClassifier, name: str, values: int
+) -> None:
+    settings = of_twenty(classifier, model=name, bank_size=3000).model.settings
+    mib = round(values * 4 / 2**20)
+    assert fitting_mib(settings, (4, 20, 14, 8, 16)) == mib
+    of_twenty(classifier, model=name, bank_size=3000, max_memory_mib=mib)
+    said = f"{name} on 80 crops of 8 x 16 places, 12 filters features each, would take {mib} MiB"
+    with pytest.raises(InspectionError, match=said):
+        of_normals(
+            classifier, normals(range(20)), model=name, bank_size=3000, max_memory_mib=mib - 1
+        )
+
+
+def test_a_model_that_takes_too_much_is_refused_beside_one_that_does_not(
+    classifier: DefectClassifier,
+) -> None:
+    found = of_twenty(classifier, model="padim", max_memory_mib=20)
+    with pytest.raises(InspectionError, match=r"max_memory_mib is 20; fit fewer"):
+        found.for_model("patchcore", 3000, 20)
+
+
+def mislabelled(n_normal: int, n_odd: int) -> np.ndarray:
+    """Normal crops, some of which are odd ones that somebody called normal."""
+    wrong = [odd(seed)[0] for seed in range(700, 700 + n_odd)]
+    return np.concatenate([normals(range(n_normal)), np.stack(wrong)])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_one_wrong_label_among_twenty_normals_costs_little_auroc(
+    classifier: DefectClassifier, name: str
+) -> None:
+    strange = np.stack([odd(seed)[0] for seed in range(600, 620)])
+    judged = np.concatenate([normals(range(500, 520)), strange])
+    aurocs = []
+    for fitted in (normals(range(40)), mislabelled(38, 2)):
+        model = of_normals(classifier, fitted, model=name).fitted()
+        scores, _ = anomalies(model, judged)
+        aurocs.append(roc_auc_score(np.arange(40) >= 20, scores))
+    clean, contaminated = aurocs
+    assert contaminated > clean - 0.02

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from inspection.models.anomaly import KINDS, AnomalyModel, fit_anomaly_model
+from inspection.models.anomaly import KINDS, MODELS, AnomalyModel, fit_anomaly_model
 from inspection.models.cam import EXPORTABLE, ClassifierWithHeat
+from inspection.models.compiled import in_full_precision
 from inspection.models.export import export_anomaly, export_classifier, export_locator
 from inspection.models.locator import Locator, locate
 from tests.networks import Trained, tiny_classifier
@@ -70,7 +71,7 @@ def test_a_transformer_is_exported_like_any_other_backbone(tmp_path: Path) -> No
     same(run(tmp_path / "classifier.onnx", "crops", batch), in_torch(model, batch))
 
 
-def fitted(kind: str) -> AnomalyModel:
+def fitted(kind: str, model: str = "padim") -> AnomalyModel:
     return fit_anomaly_model(
         tiny_classifier(),
         draw_crops(10, classes=("normal",)).images,
@@ -79,16 +80,22 @@ def fitted(kind: str) -> AnomalyModel:
         shrinkage=0.3,
         score_fraction=0.05,
         seed=0,
+        model=model,
     )
 
 
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_graph_of_the_anomaly_model_says_what_torch_says(tmp_path: Path, kind: str) -> None:
-    model = fitted(kind)
+def test_the_graph_of_the_anomaly_model_says_what_torch_says(
+    tmp_path: Path, kind: str, name: str
+) -> None:
+    model = fitted(kind, name)
     export_anomaly(model, tmp_path / "anomaly.onnx")
+    in_openvino = in_full_precision(tmp_path / "anomaly.onnx")
     for n in BATCHES:
         batch = draw_crops(1, seed=5).images[:n]
         same(run(tmp_path / "anomaly.onnx", "crops", batch), in_torch(model, batch))
+        same(list(in_openvino(batch).values()), in_torch(model, batch))
 
 
 def test_the_graph_averages_places_that_are_many_as_torch_does(
