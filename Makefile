@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup plant test test-fast lint deps lock adopt serve promote flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds study doctor backbones
+.PHONY: help demo setup plant test test-fast lint deps lock adopt line serve promote flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds study doctor backbones
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -25,6 +25,7 @@ V ?=
 CLASS ?=
 RECIPES ?=
 VERBOSE ?=
+LINE ?=
 
 include project.env
 export $(shell sed -n 's/^\([A-Z_]*\)=.*/\1/p' project.env)
@@ -32,6 +33,19 @@ STATE := $(shell mkdir -p .state/prefect .state/bentoml)
 export PREFECT_HOME := $(CURDIR)/.state/prefect
 export BENTOML_HOME := $(CURDIR)/.state/bentoml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# LINE=tiles: the verb runs in lines/tiles, which is laid out as this folder is
+OF_A_LINE := adopt repro bento promote flow watch registry evidence drill seeds study sign
+ifneq ($(LINE),)
+ifneq ($(filter-out $(OF_A_LINE),$(MAKECMDGOALS)),)
+$(error LINE=$(LINE): is for $(OF_A_LINE); leave it out of `make $(MAKECMDGOALS)`)
+endif
+ifeq ($(wildcard lines/$(LINE)/params.yaml),)
+$(error LINE=$(LINE): there is no lines/$(LINE)/params.yaml; make one with `make line NAME=$(LINE) DATA=<folder>`)
+endif
+export PYTHONPATH := $(CURDIR)
+IN := cd lines/$(LINE) && $()
+endif
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -67,53 +81,60 @@ deps: $(READY)  ## write what each stage depends on into dvc.yaml, and docs/para
 	python -m stages.dependencies
 	python -m pipelines.params_reference
 
+ANSWERS = $(if $(FORM),--form '$(FORM)') $(if $(PART),--part '$(PART)') $(if $(MASKS),--masks '$(MASKS)') \
+	$(if $(LABEL),--label '$(LABEL)') $(if $(NORMAL),--normal '$(NORMAL)')
+
 adopt: $(READY)  ## your own parts: make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]
 	@test -n "$(DATA)" || { echo "make adopt DATA=<folder> [DRY=1] [REPLACE=1] [FORM= PART= MASKS= LABEL= NORMAL= NAME=]:" \
 		"say which folder" >&2; exit 1; }
-	@python -m pipelines.adopt "$(DATA)" $(if $(DRY),--dry-run) $(if $(REPLACE),--replace) \
-		$(if $(FORM),--form '$(FORM)') $(if $(PART),--part '$(PART)') $(if $(MASKS),--masks '$(MASKS)') \
-		$(if $(LABEL),--label '$(LABEL)') $(if $(NORMAL),--normal '$(NORMAL)') $(if $(NAME),--name '$(NAME)')
+	@$(IN)python -m pipelines.adopt $(if $(LINE),"$$(cd "$$OLDPWD" && realpath -- "$(DATA)")","$(DATA)") \
+		$(if $(DRY),--dry-run) $(if $(REPLACE),--replace) $(ANSWERS) $(if $(NAME),--name '$(NAME)')
+
+line: $(READY)  ## a line beside this one, in lines/<name>: make line NAME=<name> DATA=<folder> [DRY=1] [FORM= PART= MASKS= LABEL= NORMAL=]
+	@test -n "$(NAME)" -a -n "$(DATA)" || { echo "make line NAME=<name> DATA=<folder> [DRY=1] [FORM= PART= MASKS= LABEL= NORMAL=]:" \
+		"say which name, and which folder" >&2; exit 1; }
+	@python -m pipelines.intake.new_line '$(NAME)' "$(DATA)" $(if $(DRY),--dry-run) $(ANSWERS)
 
 serve: $(READY)  ## the inspection service on http://127.0.0.1:3000 [PORT=3000]
 	bentoml serve serving.service:Inspection --host 127.0.0.1 --port $(or $(PORT),3000)
 
 bento: $(READY)  ## a Bento of the champion: service, release and pinned requirements, without torch and MLflow
-	@python -m pipelines.shipping.bento
+	@$(IN)python -m pipelines.shipping.bento
 
 promote: $(READY)  ## register the bundle that lies in models/bundle, and promote it where the gate lets it through
-	@dvc repro --quiet --force --single-item register
-	@python -m pipelines.promote
+	@$(IN)dvc repro --quiet --force --single-item register
+	@$(IN)python -m pipelines.promote
 
 flow: $(READY)  ## run the Prefect flow `retrain` once
-	python -m pipelines.retrain
+	$(IN)python -m pipelines.retrain
 
 schedule: $(READY)  ## server, worker and deployments of the flows, until Ctrl-C [PORT=4200]
 	@exec python -m pipelines.schedule $(if $(PORT),--port $(PORT))
 
 watch: $(READY)  ## what has changed in what the service sees, and what its verdicts were worth
-	@python -m pipelines.watch
+	@$(IN)python -m pipelines.watch
 
 dashboard: $(READY)  ## see where the model looks, on http://127.0.0.1:8501 [PORT=8501]
 	python -m streamlit run dashboard/app.py --server.port $(or $(PORT),8501)
 
 registry: $(READY)  ## the MLflow registry, on http://127.0.0.1:5000 [PORT=5000]
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port $(or $(PORT),5000) \
+	$(IN)MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --host 127.0.0.1 --port $(or $(PORT),5000) \
 		--backend-store-uri sqlite:///mlruns/mlflow.db
 
 repro: $(READY)  ## `dvc repro`, a line a stage; what a power cut left cut off is repaired first
-	@python -m pipelines.repro
+	@$(IN)python -m pipelines.repro
 
 evidence: $(READY)  ## every part judged by a line that has not seen it, in folds: `dvc repro` some five times over
-	@python -m pipelines.trials.evidence
+	@$(IN)python -m pipelines.trials.evidence
 
 drill: $(READY)  ## what becomes of a defect that nobody has shown: `dvc repro` once for each class [CLASS=]
-	@python -m pipelines.trials.drill $(CLASS)
+	@$(IN)python -m pipelines.trials.drill $(CLASS)
 
 seeds: $(READY)  ## how far the numbers scatter with the seeds of the training: `dvc repro` five times over
-	@python -m pipelines.trials.seeds
+	@$(IN)python -m pipelines.trials.seeds
 
 study: $(READY)  ## what augmentation and centre crop do to classes and heat: `dvc repro` four times over [RECIPES= LEARN=1]
-	@python -m pipelines.trials.study $(RECIPES) $(if $(LEARN),--learn-backbone)
+	@$(IN)python -m pipelines.trials.study $(RECIPES) $(if $(LEARN),--learn-backbone)
 
 doctor: $(READY)  ## what is needed on this machine, whether it is there, and what mends it
 	@python -m pipelines.doctor
@@ -133,7 +154,7 @@ key: $(READY)  ## a pair of keys for signed releases: make key KEY=<file>
 
 sign: $(READY)  ## sign a release that lies there already: make sign KEY=<file> [RELEASE=<name>]
 	@test -n "$(KEY)" || { echo "make sign KEY=<file> [RELEASE=<name>]: say where the private key lies" >&2; exit 1; }
-	@python -m pipelines.shipping.signing sign $(KEY) $(if $(RELEASE),--release '$(RELEASE)')
+	@$(IN)python -m pipelines.shipping.signing sign $(KEY) $(if $(RELEASE),--release '$(RELEASE)')
 
 sheet: $(READY) data  ## the contact sheet of the sample line
 	python -m samples.contact_sheet --data data --truth samples/truth --out docs/sample-line.jpg

@@ -70,5 +70,7 @@ def _number(text: str) -> float | None:
 
 
 def link(page: str, **state: str) -> str:
-    """Where a page shows this state, from any page; the first page is called ''."""
-    return f"./{page}?{urlencode(state)}"
+    """Where a page shows this state of the chosen line, from any page; the first is called ''."""
+    line = st.session_state.get("line", "")
+    of_a_line = {"line": line} if line else {}
+    return f"./{page}?{urlencode(of_a_line | state)}"

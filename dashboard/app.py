@@ -6,11 +6,13 @@ modules beside it that do not import streamlit.
 
 import streamlit as st
 
+from dashboard import switch
 from dashboard.embedding import page as embedding
 from dashboard.explorer import page as explorer
 from dashboard.models import page as models
 from dashboard.operating import page as operating
 from dashboard.own import page as own
+from dashboard.plant import page as plant
 from dashboard.review import page as review
 from dashboard.study import page as study
 
@@ -32,7 +34,11 @@ def main() -> None:
         st.Page(models.main, title="Models", url_path="models"),
         st.Page(study.main, title="Study", url_path="study"),
     ]
-    st.navigation(pages).run()
+    if switch.are_several():
+        pages.insert(0, st.Page(plant.main, title="Plant", url_path="plant"))
+    page = st.navigation(pages)
+    switch.choose()
+    page.run()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from dashboard.places import (
 from dashboard.registered import SEEN, registered
 from dashboard.serving import Shown
 from dashboard.serving import shown as of_evidence
+from dashboard.switch import here
 from dashboard.versions import Version, versions
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.runtime.detectors import detector_folders
@@ -55,15 +56,20 @@ THREADS = 2  # no outcome: it only decides how fast a model measures
 def models() -> list[Version]:
     """The models at hand, the champion first. Raises InspectionError where there is none."""
     # the pointer and the aliases too: a promotion changes no card, but which version is what
-    cards = [BUNDLE / CARD, RELEASES / POINTER, RELEASES / SEEN, RECEIPT]
-    cards += sorted(RELEASES.glob(f"*/{CARD}"))
+    cards = [
+        here(BUNDLE) / CARD,
+        here(RELEASES) / POINTER,
+        here(RELEASES) / SEEN,
+        here(RECEIPT),
+    ]
+    cards += sorted(here(RELEASES).glob(f"*/{CARD}"))
     stamps = [(str(path), stamp_or_none(path)) for path in cards]
     return _models(tuple(stamps))
 
 
 def shown() -> Shown:
     """The model whose unseen parts are shown, and a note where another one serves."""
-    return of_evidence(models(), BUNDLE, read_card(BUNDLE))
+    return of_evidence(models(), here(BUNDLE), read_card(here(BUNDLE)))
 
 
 def inspector(folder: Path) -> Inspector:
@@ -79,7 +85,7 @@ def detectors(folder: Path) -> CropDetectors:
 def measured(version: Version, path: str) -> ViewOutputs:
     """What a model measures in a view of the data, by its path there."""
     folder = version.folder
-    stamps = (stamp(folder / CARD), stamp_or_none(DATA / path))
+    stamps = (stamp(folder / CARD), stamp_or_none(here(DATA) / path))
     model = inspector(folder)
     return _measured(str(folder), path, stamps, model)
 
@@ -97,22 +103,22 @@ def ahead() -> Ahead:
 
 def clean_manifest() -> pd.DataFrame:
     """The manifest of stage clean_labels: every view, those held included."""
-    return _table(str(MANIFEST), stamp(MANIFEST))
+    return _table(str(here(MANIFEST)), stamp(here(MANIFEST)))
 
 
 def views() -> pd.DataFrame:
     """The views that have a fold, in the order of parts and paths."""
-    return _views(stamp(MANIFEST), stamp(FOLDS))
+    return _views(stamp(here(MANIFEST)), stamp(here(FOLDS)))
 
 
 def folds() -> pd.DataFrame:
     """The fold of every view that is not held."""
-    return _table(str(FOLDS), stamp(FOLDS))
+    return _table(str(here(FOLDS)), stamp(here(FOLDS)))
 
 
 def atlas(version: Version) -> Atlas | None:
     """The embeddings of all views by a model; None before `make_atlas` has measured them."""
-    path = atlas_path(KEPT, version.folder, clean_manifest())
+    path = atlas_path(here(KEPT), version.folder, clean_manifest())
     return _atlas(str(path), stamp_or_none(path))
 
 
@@ -121,12 +127,12 @@ def make_atlas(version: Version) -> None:
     text = "Embedding the views"
     bar = st.progress(0.0, text)
     manifest = clean_manifest()
-    path = atlas_path(KEPT, version.folder, manifest)
+    path = atlas_path(here(KEPT), version.folder, manifest)
 
     def progress(share: float) -> None:
         bar.progress(share, text)
 
-    made = atlas_of(inspector(version.folder), manifest, DATA, progress)
+    made = atlas_of(inspector(version.folder), manifest, here(DATA), progress)
     save_atlas(path, made)
     bar.empty()
 
@@ -134,10 +140,12 @@ def make_atlas(version: Version) -> None:
 def evidence_at_hand(card: Card) -> Evidence | None:
     """Scores of parts that a model has not seen, by the card of `shown`; None before val is
     measured."""
-    folders = detector_folders(card.line, classifier=CLASSIFIER, anomaly=ANOMALY)
+    folders = detector_folders(
+        card.line, classifier=here(CLASSIFIER), anomaly=here(ANOMALY)
+    )
     # in the order of stage assemble: by it the folds are dealt that judge each part unseen
-    in_order = _in_order(stamp(MANIFEST), stamp(FOLDS))
-    return stored(in_order, card, folders, KEPT, card.version)
+    in_order = _in_order(stamp(here(MANIFEST)), stamp(here(FOLDS)))
+    return stored(in_order, card, folders, here(KEPT), card.version)
 
 
 def measure_val() -> None:
@@ -147,13 +155,15 @@ def measure_val() -> None:
     def progress(share: float) -> None:
         bar.progress(share, "Measuring val")
 
-    measure(inspector(BUNDLE), views(), DATA, KEPT, progress)
+    measure(inspector(here(BUNDLE)), views(), here(DATA), here(KEPT), progress)
     bar.empty()
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _models(stamps: tuple[tuple[str, int], ...]) -> list[Version]:
-    return versions(RELEASES, BUNDLE, registered(RELEASES, RECEIPT))
+    return versions(
+        here(RELEASES), here(BUNDLE), registered(here(RELEASES), here(RECEIPT))
+    )
 
 
 @st.cache_resource(max_entries=MAX_INSPECTORS, show_spinner="Loading the model")
@@ -173,12 +183,12 @@ def _table(path: str, stamp: int) -> pd.DataFrame:
 
 @st.cache_data(max_entries=1, show_spinner=False)
 def _views(manifest: int, folds: int) -> pd.DataFrame:
-    return views_of(read_table(MANIFEST), read_table(FOLDS))
+    return views_of(read_table(here(MANIFEST)), read_table(here(FOLDS)))
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
 def _in_order(manifest: int, folds: int) -> pd.DataFrame:
-    return views_in_order(read_table(MANIFEST), read_table(FOLDS))
+    return views_in_order(read_table(here(MANIFEST)), read_table(here(FOLDS)))
 
 
 @st.cache_resource(max_entries=MAX_MEASURED, show_spinner=False)
@@ -186,7 +196,7 @@ def _measured(
     folder: str, path: str, stamps: tuple[int, int], _inspector: Inspector
 ) -> ViewOutputs:
     """Folder, path and the times of card and picture are the cache's key."""
-    view = View(path, content(DATA / path))
+    view = View(path, content(here(DATA) / path))
     return _inspector.measure(view)
 
 

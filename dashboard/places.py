@@ -1,4 +1,7 @@
-"""Where what the pages show lies, from the project's root, and what to run where it is missing."""
+"""Where what the pages show lies, from the root of a line, and what to run where it is missing.
+
+`dashboard.switch.here` says where that root is.
+"""
 
 import unicodedata
 from pathlib import Path
@@ -36,12 +39,12 @@ def file_name(path: str | Path) -> str:
 
 
 def stamp(path: Path) -> int:
-    """When a file was last written: what is cached from it holds as long as this."""
+    """A file as it was last written: what is cached from it holds as long as this."""
     if not path.is_file():
         raise InspectionError(f"{path}: not found; run `dvc repro` to make it")
-    return path.stat().st_mtime_ns
+    return hash((path.as_posix(), path.stat().st_mtime_ns))
 
 
 def stamp_or_none(path: Path) -> int:
-    """When a file was last written; 0 where there is none, which is no error."""
-    return path.stat().st_mtime_ns if path.is_file() else 0
+    """As `stamp`; 0 where there is no file, which is no error."""
+    return stamp(path) if path.is_file() else 0

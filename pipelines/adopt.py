@@ -1,6 +1,7 @@
 """Take a folder of images as the line's data: infer the configuration, copy, and track with DVC.
 
-`python -m pipelines.adopt FOLDER` in the project's root. The folder itself is never changed.
+`python -m pipelines.adopt FOLDER` in the project's root, or in the folder of a line. The folder of
+images itself is never changed.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from inspection.errors import InspectionError
 from inspection.line import Line
 from inspection.promotion.gate import GateParams
 from inspection.storage import locked, write_bytes, write_text
+from pipelines.dvc_state import dvc_root
 from pipelines.looking import Folder
 
 DATA = Path("data")
@@ -100,8 +102,10 @@ def adopt(
     _dvc("add", str(DATA))
     _say(
         f"{DATA}/ holds {len(found.files)} files, tracked by {DATA_FILE}",
-        f"to undo: {' && '.join(undo)}",
-        "next: dvc repro",
+        f"to undo: {' && '.join([*_way_here(), *undo])}",
+        " ".join(
+            ["next: dvc", *(f"--cd {line}" for line in _line_of_its_own()), "repro"]
+        ),
     )
     return found
 
@@ -141,7 +145,7 @@ def _check_source(folder: Path, source: Path) -> None:
 
 
 def _check_project(source: Path, files: Sequence[str], *, replace: bool) -> None:
-    if not PARAMS.exists() or not Path(".dvc").is_dir():
+    if not PARAMS.exists() or dvc_root() is None:
         raise InspectionError(
             "no params.yaml or .dvc here; run this in the project's root"
         )
@@ -216,6 +220,17 @@ def _put_numbers_aside(aside: str) -> list[str]:
     for path in numbers:
         path.rename(kept / path.name)
     return [f"mv {kept}/*.json {METRICS}/"]
+
+
+def _line_of_its_own() -> list[str]:
+    """The folder of the line, from the checkout's root; none for the line in the root."""
+    root = dvc_root()
+    here = Path.cwd()
+    return [here.relative_to(root).as_posix()] if root not in (None, here) else []
+
+
+def _way_here() -> list[str]:
+    return [f"cd {line}" for line in _line_of_its_own()]
 
 
 def _swap_data() -> None:

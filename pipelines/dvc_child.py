@@ -14,6 +14,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from inspection.failures import explained
@@ -22,6 +23,7 @@ from pipelines.dvc_state import repaired
 from pipelines.runs.full_disk import end_where_the_disk_is_full
 
 ANSWER = "\x1e"
+PIPELINE = "dvc.yaml"
 BESIDE = "beside"
 FORCE = "force"
 # A shell reports a process that was killed by a signal as 128 and more; Python as a number below 0.
@@ -82,11 +84,17 @@ def _brought_up_to_date(repo: Any, stage: str, *, force: bool = False) -> bool:
 
 
 def _planned(repo: Any) -> tuple[dict[str, list[str]], list[str]]:
-    """The stages that have a command, in order, with those that each needs; the tracked data."""
+    """The stages that have a command, in order, with those that each needs; the tracked data.
+
+    Those of the dvc.yaml of this folder: as for `dvc repro`, other lines are not meant.
+    """
     from dvc.repo.reproduce import plan_repro
 
     graph = repo.index.graph
-    ordered: list[Any] = plan_repro(graph)
+    here = str(Path.cwd() / PIPELINE)
+    own = [stage for stage in graph if stage.path == here]
+    # DVC takes no stages for all of them
+    ordered: list[Any] = plan_repro(graph, own) if own else []
     needs = {
         stage.addressing: sorted(
             other.addressing

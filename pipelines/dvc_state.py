@@ -9,9 +9,19 @@ from pathlib import Path
 
 from inspection.storage import write_bytes
 
-RWLOCK = Path(".dvc/tmp/rwlock")
+DVC = Path(".dvc")
+RWLOCK = DVC / "tmp/rwlock"
 LOCKED = Path("dvc.lock")
 KEPT = Path(".state/dvc.lock.damaged")
+
+
+def dvc_root() -> Path | None:
+    """The folder that DVC works in: the current one, or, in the folder of a line, the checkout's.
+
+    None where there is none above either.
+    """
+    here = Path.cwd()
+    return next((one for one in (here, *here.parents) if (one / DVC).is_dir()), None)
 
 
 def repaired() -> list[str]:
@@ -21,8 +31,9 @@ def repaired() -> list[str]:
     every stage up in its run cache: what was finished is restored, not computed.
     """
     said = []
-    if RWLOCK.is_file() and not _is_json(RWLOCK):
-        RWLOCK.unlink()
+    rwlock = (dvc_root() or Path()) / RWLOCK
+    if rwlock.is_file() and not _is_json(rwlock):
+        rwlock.unlink()
         said.append(f"{RWLOCK}: was cut off, and is made anew")
 
     if LOCKED.is_file() and not _is_lock(LOCKED):

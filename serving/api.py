@@ -12,46 +12,55 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from serving import feedback, metrics, page
-from serving.inspections import Asked, Inspections, Serving
+from serving.champion import Serving
+from serving.inspections import Asked, Inspections
 from serving.lanes import MAX_WAITING
 from serving.metrics import Metrics
 from serving.openapi import specification
-from serving.recorder import Recorder, RecorderState
+from serving.plant.answers import LinesAnswer
+from serving.plant.line import LineAtWork
+from serving.plant.lines import Lines
+from serving.recorder import Recorder
 from serving.refusals import RefusedError
 from serving.server.gate import Gate
 from serving.server.lingering import Lingering
-from serving.server.observing import Observing
+from serving.server.observing import LINE, Observing
 from serving.uploads import read_parts
 
 
 class Api:
-    """The endpoints. Where `tokens` are given, a request must show one of them."""
+    """The endpoints. Where `tokens` are given, a request must show one of them.
+
+    A path that names a line asks that one, any other the line in the root.
+    """
 
     def __init__(
-        self,
-        champion: Serving,
-        tokens: Sequence[str],
-        recorder: Recorder | None,
-        counts: Metrics,
-        max_waiting: int,
+        self, lines: Lines, tokens: Sequence[str], counts: Metrics, max_waiting: int
     ) -> None:
-        self._champion = champion
+        self._lines = lines
         self._tokens = tokens
-        self._recorder = recorder
         self._counts = counts
-        self._inspections = Inspections(champion, recorder, counts, max_waiting)
+        self._inspections = Inspections(counts, max_waiting)
 
     async def inspect(self, request: Request) -> Response:
         """The verdict on the views of one part, or on each part of a lot."""
         self._check_token(request)
         began_s = time.monotonic()
+        line = self._line(request)
         heatmap, lot = _flags(request, "heatmap", "lot")
+        # before a body is read that would be in vain
+        line.served()
         self._inspections.check_room()
 
         with self._inspections.memory.share() as take:
             parts = await read_parts(request, take, lot=lot)
             asked = Asked(
-                request.state.request_id, began_s, parts, lot=lot, heatmap=heatmap
+                line,
+                request.state.request_id,
+                began_s,
+                parts,
+                lot=lot,
+                heatmap=heatmap,
             )
             body = await self._inspections.answer(asked, take)
         return Response(body, media_type="application/json")
@@ -59,22 +68,29 @@ class Api:
     async def feedback(self, request: Request) -> Response:
         """Log what a person found of an inspected part."""
         self._check_token(request)
-        line = self._champion.current().inspector.card.line
-        found = await feedback.add_feedback(request, self._log(), line)
+        line = self._line(request)
+        classes = line.served().inspector.card.line
+        found = await feedback.add_feedback(request, line.log(), classes)
         return JSONResponse(found.model_dump(), 201)
 
     async def part(self, request: Request) -> Response:
         """Every verdict on a part, and what people said of it."""
         self._check_token(request)
-        found = await feedback.trace(self._log(), request.path_params["part_id"])
+        log = self._line(request).log()
+        found = await feedback.trace(log, request.path_params["part_id"])
         return Response(found.model_dump_json(), media_type="application/json")
 
     async def model(self, request: Request) -> Response:
         """The card of the release that serves, byte by byte as it was promoted."""
         self._check_token(request)
-        return Response(
-            self._champion.current().card_json, media_type="application/json"
-        )
+        served = self._line(request).served()
+        return Response(served.card_json, media_type="application/json")
+
+    async def lines(self, request: Request) -> Response:
+        """The lines, each with its champion and whether it is ready."""
+        self._check_token(request)
+        found = LinesAnswer(lines=[line.state() for line in self._lines])
+        return Response(found.model_dump_json(), media_type="application/json")
 
     async def openapi(self, _: Request) -> Response:
         """What this service speaks."""
@@ -85,27 +101,28 @@ class Api:
         return Response("ok\n", media_type="text/plain")
 
     async def ready(self, _: Request) -> Response:
-        """Whether parts can be inspected, by which release, and what is wrong with a newer one."""
-        state = self._champion.state()
-        # a broken release does not take the good one out of service; a thread that has died would
-        # let the service grow old without a word
-        status = 200 if state.release and state.following else 503
-        log = self._log_state()
-        body = {
-            "ready": status == 200,
-            "release": state.release,
-            "card_sha256": state.card_sha256,
-            "problem": state.problem or None,
-            "log_problem": log.problem or None,
-        }
-        return JSONResponse(body, status)
+        """Whether parts can be inspected, by which release, and what is wrong with a newer one.
+
+        Of several lines one is enough: a line without a release takes no other out of service.
+        """
+        root, *others = [line.state() for line in self._lines]
+        told = {"name", "path"}
+        body = root.model_dump(exclude=told)
+        if others:
+            body["lines"] = {one.name: one.model_dump(exclude=told) for one in others}
+            body["ready"] = self._lines.are_followed and any(
+                one.ready for one in (root, *others)
+            )
+        return JSONResponse(body, 200 if body["ready"] else 503)
 
     async def metrics(self, request: Request) -> Response:
         """What was counted, for Prometheus."""
         self._check_token(request)
         text = self._counts.page(
-            metrics.of_champion(self._champion.state()),
-            metrics.of_recorder(self._log_state()),
+            metrics.of_champions(
+                {one.name: one.champion.state() for one in self._lines}
+            ),
+            metrics.of_recorders({one.name: one.log_state() for one in self._lines}),
         )
         return Response(text, media_type=metrics.CONTENT_TYPE)
 
@@ -115,13 +132,9 @@ class Api:
         self._counts.count_refusal(error.code)
         return JSONResponse(error.as_json(), error.status, error.headers())
 
-    def _log(self) -> Recorder:
-        if self._recorder is None:
-            raise RefusedError(503, "no_log", "this service keeps no verdict log")
-        return self._recorder
-
-    def _log_state(self) -> RecorderState:
-        return self._recorder.state() if self._recorder else RecorderState("", 0, 0)
+    def _line(self, request: Request) -> LineAtWork:
+        """The line that the path names. Raises RefusedError where there is none of its name."""
+        return self._lines.named(request.path_params.get(LINE))
 
     def _check_token(self, request: Request) -> None:
         if not self._tokens:
@@ -146,17 +159,28 @@ def create_app(
     recorder: Recorder | None = None,
     max_waiting: int = MAX_WAITING,
 ) -> ASGIApp:
-    """The app that answers every request; without a `recorder` no verdict is logged.
+    """As `create_plant_app`, of one line; without a `recorder` no verdict is logged."""
+    lines = Lines(LineAtWork("", champion, recorder))
+    return create_plant_app(lines, tokens=tokens, hosts=hosts, max_waiting=max_waiting)
+
+
+def create_plant_app(
+    lines: Lines,
+    *,
+    tokens: Sequence[str] = (),
+    hosts: Sequence[str] = (),
+    max_waiting: int = MAX_WAITING,
+) -> ASGIApp:
+    """The app that answers every request.
 
     Browsers reach it by an address, a name without a dot, or one of `hosts`; with `tokens` by any.
     """
     counts = Metrics()
-    api = Api(champion, tokens, recorder, counts, max_waiting)
+    api = Api(lines, tokens, counts, max_waiting)
     routes = [
-        Route("/inspect", api.inspect, methods=["POST"]),
-        Route("/feedback", api.feedback, methods=["POST"]),
-        Route("/parts/{part_id:path}", api.part),
-        Route("/model", api.model),
+        *_of_a_line("", api),
+        *_of_a_line(f"/lines/{{{LINE}}}", api),
+        Route("/lines", api.lines),
         Route("/openapi.json", api.openapi),
         Route("/healthz", api.alive),
         Route("/livez", api.alive),
@@ -177,6 +201,16 @@ def create_app(
     app.router.redirect_slashes = False
     gate = Gate(app, counts, None if tokens else hosts)
     return Observing(Lingering(gate), routes, counts)
+
+
+def _of_a_line(path: str, api: Api) -> list[Route]:
+    """The routes that each line has, below a path."""
+    return [
+        Route(f"{path}/inspect", api.inspect, methods=["POST"]),
+        Route(f"{path}/feedback", api.feedback, methods=["POST"]),
+        Route(f"{path}/parts/{{part_id:path}}", api.part),
+        Route(f"{path}/model", api.model),
+    ]
 
 
 def _flags(request: Request, *names: str) -> list[bool]:

@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import ValidationError
 
@@ -31,6 +31,10 @@ POLL_S = 0.5
 RETRY_S = 5.0
 
 logger = logging.getLogger("knurl.champion")
+
+
+class NothingServesError(InspectionError):
+    """No release has been loaded."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,16 @@ class ChampionState:
     following: bool
 
 
+class Serving(Protocol):
+    """What the app asks of a champion."""
+
+    def current(self) -> Served:
+        """The release at work. Raises NothingServesError."""
+
+    def state(self) -> ChampionState:
+        """How the pick-up of new releases fares."""
+
+
 class Champion:
     """Serves what the pointer in the folder `releases` names. Thread-safe.
 
@@ -75,11 +89,19 @@ class Champion:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Load the champion, then follow the pointer. Raises InspectionError, OSError."""
+    def start(self, *, required: bool = True) -> None:
+        """Load the champion, then follow the pointer.
+
+        Raises InspectionError or OSError where it is `required`; else the first one is waited for.
+        """
         self._pointer = self._read_pointer()
-        self._served = load(*champion_card(self._releases, self._public_key))
-        self._n_taken_up = 1
+        self._tried_at_s = time.monotonic()
+        try:
+            self._take_up()
+        except (InspectionError, OSError) as error:
+            if required:
+                raise
+            self._refuse(str(error))
 
         self._stopping.clear()
         self._thread = threading.Thread(
@@ -96,7 +118,7 @@ class Champion:
     def current(self) -> Served:
         """The release at work. Keep what you get for as long as one request lasts."""
         if self._served is None:
-            raise InspectionError("champion: not loaded; call `start` first")
+            raise NothingServesError("champion: none is loaded; call `start`")
         return self._served
 
     def state(self) -> ChampionState:
@@ -131,9 +153,9 @@ class Champion:
 
     def _take_up(self) -> None:
         folder, card = champion_card(self._releases, self._public_key)
-        served = self.current()
+        served = self._served
 
-        if (folder.name, card) != (served.release, served.card_json):
+        if served is None or (folder.name, card) != (served.release, served.card_json):
             loaded = load(folder, card)
             # before the swap: who sees the new release sees no problem of the old pointer
             self._problem = ""
@@ -143,8 +165,10 @@ class Champion:
         self._problem = ""
 
     def _refuse(self, problem: str) -> None:
-        if problem != self._problem:
-            # told once, not at every retry: a log must not fill up with one broken release
+        # told once, not at every retry: a log must not fill up with one broken release
+        if problem != self._problem and self._served is None:
+            logger.error("no release serves: %s", problem)
+        elif problem != self._problem:
             self._n_refused += 1
             kept = self.current().release
             logger.error("a release is refused, %s stays: %s", kept, problem)

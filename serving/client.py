@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from serving.answers import LotAnswer, PartAnswer
 from serving.feedback import FeedbackAnswer, TraceAnswer
+from serving.plant.answers import LinesAnswer
 
 Answer = TypeVar("Answer", bound=BaseModel)
 View = Path | tuple[str, bytes]
@@ -52,17 +53,29 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True)
 class _Call:
-    """One request, and how its answer is read."""
+    """One request; most are about a line."""
 
     method: str
     path: str
     options: dict[str, Any]
+    of_a_line: bool = True
+
+    def at(self, line: str) -> str:
+        """The path, below that of a line where the request is about one."""
+        return line + self.path if self.of_a_line else self.path
+
+
+LINES = _Call("GET", "/lines", {}, of_a_line=False)
 
 
 class Client:
-    """The service at an address. Use it in a `with`, and for many requests."""
+    """The service at an address, and there a line, '' for that in the root.
 
-    def __init__(self, address: str, *, token: str = "") -> None:
+    Use it in a `with`, and for many requests.
+    """
+
+    def __init__(self, address: str, *, token: str = "", line: str = "") -> None:
+        self._path = _path_of(line)
         self._http = httpx.Client(
             base_url=address, headers=_headers(token), timeout=TIMEOUT_S
         )
@@ -87,6 +100,10 @@ class Client:
         """Every verdict on a part, and what people said of it."""
         return self._asked(_trace(part_id), TraceAnswer)
 
+    def lines(self) -> LinesAnswer:
+        """The lines of the service, each with its champion and whether it is ready."""
+        return self._asked(LINES, LinesAnswer)
+
     def __enter__(self) -> Self:
         return self
 
@@ -100,7 +117,8 @@ class Client:
 
     def _asked(self, call: _Call, answer: type[Answer]) -> Answer:
         for tries in range(1, N_TRIES + 1):
-            response = self._http.request(call.method, call.path, **call.options)
+            path = call.at(self._path)
+            response = self._http.request(call.method, path, **call.options)
             wait_s = _wait_s(response)
             if wait_s is None or tries == N_TRIES:
                 break
@@ -111,7 +129,8 @@ class Client:
 class AsyncClient:
     """As Client, for programs that wait for many things. Use it in an `async with`."""
 
-    def __init__(self, address: str, *, token: str = "") -> None:
+    def __init__(self, address: str, *, token: str = "", line: str = "") -> None:
+        self._path = _path_of(line)
         self._http = httpx.AsyncClient(
             base_url=address, headers=_headers(token), timeout=TIMEOUT_S
         )
@@ -136,6 +155,10 @@ class AsyncClient:
         """Every verdict on a part, and what people said of it."""
         return await self._asked(_trace(part_id), TraceAnswer)
 
+    async def lines(self) -> LinesAnswer:
+        """The lines of the service, each with its champion and whether it is ready."""
+        return await self._asked(LINES, LinesAnswer)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -149,12 +172,17 @@ class AsyncClient:
 
     async def _asked(self, call: _Call, answer: type[Answer]) -> Answer:
         for tries in range(1, N_TRIES + 1):
-            response = await self._http.request(call.method, call.path, **call.options)
+            path = call.at(self._path)
+            response = await self._http.request(call.method, path, **call.options)
             wait_s = _wait_s(response)
             if wait_s is None or tries == N_TRIES:
                 break
             await anyio.sleep(wait_s)
         return _read(response, answer)
+
+
+def _path_of(line: str) -> str:
+    return f"/lines/{quote(line, safe='')}" if line else ""
 
 
 def _inspection(part: Part, heatmap: bool) -> _Call:

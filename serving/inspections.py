@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from inspection.runtime.bundle import Card
 from serving.answers import (
@@ -14,11 +13,12 @@ from serving.answers import (
     part_answer,
 )
 from serving.budget import MAX_REQUEST_BYTES, Budget, Take, Work, work_of
-from serving.champion import ChampionState, Served
+from serving.champion import Served
 from serving.forms import PartUpload
 from serving.lanes import HEAVY_MS, heavy_lane, light_lane
 from serving.metrics import Metrics
-from serving.recorder import Recorder, logged_part
+from serving.plant.line import LineAtWork
+from serving.recorder import logged_part
 from serving.uploads import COPIES
 
 # Twice the time for the upload: what a client waits that sends slowly, and large frames.
@@ -29,20 +29,14 @@ TIMEOUT_S = 60.0
 BACKSTOP_S = 120
 
 
-class Serving(Protocol):
-    """What the app asks of a champion."""
-
-    def current(self) -> Served:
-        """The release at work."""
-
-    def state(self) -> ChampionState:
-        """How the pick-up of new releases fares."""
-
-
 @dataclass(frozen=True)
 class Asked:
-    """One request: its parts, and how it wants them answered. `began_s` is of time.monotonic."""
+    """One request: its parts, whose they are, and how it wants them answered.
 
+    `began_s` is of time.monotonic.
+    """
+
+    line: LineAtWork
     request_id: str
     began_s: float
     parts: Sequence[PartUpload]
@@ -51,17 +45,12 @@ class Asked:
 
 
 class Inspections:
-    """Inspects what is asked, within the limits of memory, threads and time."""
+    """Inspects what is asked, within the limits of memory, threads and time.
 
-    def __init__(
-        self,
-        champion: Serving,
-        recorder: Recorder | None,
-        counts: Metrics,
-        max_waiting: int,
-    ) -> None:
-        self._champion = champion
-        self._recorder = recorder
+    They are the machine's, so all lines share them.
+    """
+
+    def __init__(self, counts: Metrics, max_waiting: int) -> None:
         self._counts = counts
         self._light = light_lane(max_waiting)
         self._heavy = heavy_lane()
@@ -91,7 +80,7 @@ class Inspections:
 
     def _measured(self, asked: Asked) -> tuple[Served, Work]:
         # one release from the first view to the answer, whatever is promoted meanwhile
-        served = self._champion.current()
+        served = asked.line.served()
         views = [view for part in asked.parts for view in part.views]
         line = served.inspector.card.line
         # its body was charged when it came in
@@ -116,8 +105,7 @@ class Inspections:
                 part_id=part.part_id,
                 heatmap=asked.heatmap,
             )
-            card = served.inspector.card
-            self._note(answer, one, part, card, asked.began_s)
+            self._note(answer, one, part, served.inspector.card, asked)
             answers.append(answer)
 
         whole = LotAnswer(parts=answers) if asked.lot else answers[0]
@@ -129,10 +117,10 @@ class Inspections:
         found: Inspected,
         part: PartUpload,
         card: Card,
-        began_s: float,
+        asked: Asked,
     ) -> None:
-        self._counts.count_part(answer)
-        if self._recorder is not None:
-            latency_ms = round(1000 * (time.monotonic() - began_s), 1)
+        self._counts.count_part(answer, asked.line.name)
+        if asked.line.recorder is not None:
+            latency_ms = round(1000 * (time.monotonic() - asked.began_s), 1)
             logged = logged_part(answer, found, part, card, latency_ms=latency_ms)
-            self._recorder.record(logged, part.views)
+            asked.line.recorder.record(logged, part.views)

@@ -1,10 +1,11 @@
 """What the service counts, in the text format of Prometheus.
 
-Labels come from short lists only (templates of routes, releases, classes, codes), so that no client
-can make the page grow: whatever path is not one of ours is counted as `unknown`.
+Labels come from short lists only (templates of routes, lines, releases, classes, codes), so that no
+client can make the page grow: whatever path is not one of ours is counted as `unknown`. The line in
+the root has the label `line=""`, which to Prometheus is no label.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -34,7 +35,7 @@ class Metrics:
         )
         self._refusals = self._counter("refusals", "refused requests by code", "code")
         self._verdicts = self._counter(
-            "verdicts", "parts by verdict", "release", "verdict", "label"
+            "verdicts", "parts by verdict", "line", "release", "verdict", "label"
         )
         self._seconds = Histogram(
             "knurl_request_seconds",
@@ -46,7 +47,7 @@ class Metrics:
         self._scores = Histogram(
             "knurl_score",
             "scores of views; higher is more suspicious",
-            ["detector"],
+            ["line", "detector"],
             registry=self._registry,
             buckets=SCORES,
         )
@@ -64,14 +65,14 @@ class Metrics:
         """Count one refusal by its code."""
         self._refusals.labels(code).inc()
 
-    def count_part(self, answer: PartAnswer) -> None:
-        """Count one verdict, and the scores that it rests on."""
+    def count_part(self, answer: PartAnswer, line: str) -> None:
+        """Count one verdict of a line, and the scores that it rests on."""
         release = answer.model.release
-        self._verdicts.labels(release, answer.verdict, answer.label).inc()
+        self._verdicts.labels(line, release, answer.verdict, answer.label).inc()
 
         for view in answer.views:
             for detector, score in view.scores.items():
-                self._scores.labels(detector).observe(score)
+                self._scores.labels(line, detector).observe(score)
 
     def page(self, *others: Iterable[Metric]) -> bytes:
         """The page that Prometheus reads, with what others count appended."""
@@ -98,27 +99,57 @@ class _Given:
             yield from some
 
 
-def of_champion(state: ChampionState) -> Iterator[Metric]:
-    """Which release serves, and how the pick-up of new ones fares."""
+def of_champions(states: Mapping[str, ChampionState]) -> Iterator[Metric]:
+    """Which release serves each line, and how the pick-up of new ones fares."""
     serving = GaugeMetricFamily(
-        "knurl_release", "the release that serves", labels=["release", "card_sha256"]
+        "knurl_release",
+        "the release that serves",
+        labels=["line", "release", "card_sha256"],
     )
-    serving.add_metric([state.release, state.card_sha256], 1)
+    for line, state in states.items():
+        serving.add_metric([line, state.release, state.card_sha256], 1)
     yield serving
 
-    yield _gauge("releases_taken_up", "releases served so far", state.n_taken_up)
-    yield _gauge("releases_refused", "releases refused so far", state.n_refused)
-    yield _gauge(
-        "release_problem", "1: the pointer names a broken release", bool(state.problem)
+    def of_each(
+        name: str, what: str, value: Callable[[ChampionState], float]
+    ) -> Metric:
+        return _gauge(name, what, {line: value(one) for line, one in states.items()})
+
+    yield of_each(
+        "releases_taken_up", "releases served so far", lambda one: one.n_taken_up
+    )
+    yield of_each(
+        "releases_refused", "releases refused so far", lambda one: one.n_refused
+    )
+    yield of_each(
+        "release_problem",
+        "1: the pointer names a broken release",
+        lambda one: bool(one.problem),
     )
 
 
-def of_recorder(state: RecorderState) -> Iterator[Metric]:
-    """How the verdict log fares."""
-    yield _gauge("log_failures", "verdicts answered and not logged", state.n_failed)
-    yield _gauge("log_problem", "1: the log cannot be written now", bool(state.problem))
-    yield _gauge("pictures_evicted", "pictures that made room", state.n_evicted)
+def of_recorders(states: Mapping[str, RecorderState]) -> Iterator[Metric]:
+    """How the verdict log of each line fares."""
+
+    def of_each(
+        name: str, what: str, value: Callable[[RecorderState], float]
+    ) -> Metric:
+        return _gauge(name, what, {line: value(one) for line, one in states.items()})
+
+    yield of_each(
+        "log_failures", "verdicts answered and not logged", lambda one: one.n_failed
+    )
+    yield of_each(
+        "log_problem", "1: the log cannot be written now", lambda one: bool(one.problem)
+    )
+    yield of_each(
+        "pictures_evicted", "pictures that made room", lambda one: one.n_evicted
+    )
 
 
-def _gauge(name: str, what: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"knurl_{name}", what, value=float(value))
+def _gauge(name: str, what: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    """A value for each line."""
+    gauge = GaugeMetricFamily(f"knurl_{name}", what, labels=["line"])
+    for line, value in values.items():
+        gauge.add_metric([line], float(value))
+    return gauge

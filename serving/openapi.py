@@ -5,10 +5,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from inspection.plant import NAME
 from inspection.runtime.bundle import Card
 from serving.answers import LotAnswer, PartAnswer
 from serving.feedback import FeedbackAnswer, FeedbackRequest, TraceAnswer
 from serving.forms import FIELD, MAX_FILE_BYTES, MAX_NAME_CHARACTERS, MAX_VIEWS
+from serving.plant.answers import LinesAnswer
 from serving.uploads import MAX_BODY_BYTES
 
 Json = dict[str, Any]
@@ -20,16 +22,28 @@ WHY = {
     "400": "no view, an unknown field or parameter, a broken body",
     "401": "the token is missing or wrong",
     "403": "sent by a page of another site, or under a name that is not this service's",
-    "404": "no part or request of this id was inspected",
+    "404": "no part or request of this id was inspected, or there is no line of this name",
     "408": "the body came too slowly",
     "413": "too many views, bytes or pixels",
     "415": "another content type than the one described",
     "422": "a file that is no whole image, or a body that is not as described",
     "429": "too much is being inspected",
-    "503": "the verdict log cannot be used",
+    "503": "the verdict log cannot be used, or no release of the line serves",
     "504": "inspecting took too long",
 }
-OF_INSPECT = ("400", "401", "403", "408", "413", "415", "422", "429", "504")
+OF_INSPECT = (
+    "400",
+    "401",
+    "403",
+    "404",
+    "408",
+    "413",
+    "415",
+    "422",
+    "429",
+    "503",
+    "504",
+)
 OF_FEEDBACK = ("401", "403", "404", "408", "413", "415", "422", "503")
 ERROR: Json = {
     "type": "object",
@@ -42,6 +56,13 @@ ERROR: Json = {
         }
     },
 }
+LINE: Json = {
+    "name": "line",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": f"^{NAME.pattern}$"},
+    "description": "as /lines names it; without it the line in the root is asked",
+}
 RETRY_AFTER: Json = {
     "Retry-After": {"schema": {"type": "integer"}, "description": "seconds to wait"}
 }
@@ -53,10 +74,12 @@ def specification() -> Json:
         "openapi": "3.1.0",
         "info": {"title": "Inspection of parts", "version": API_VERSION},
         "paths": {
-            "/inspect": {"post": _inspect()},
-            "/feedback": {"post": _feedback()},
-            "/parts/{part_id}": {"get": _part()},
-            "/model": {"get": _model()},
+            **_of_a_line(),
+            "/lines": {"get": _lines()},
+            **{
+                f"/lines/{{line}}{path}": _named(described)
+                for path, described in _of_a_line().items()
+            },
         },
         "components": {
             "schemas": {**_schemas(), "Error": ERROR},
@@ -66,12 +89,41 @@ def specification() -> Json:
     }
 
 
+def _of_a_line() -> Json:
+    """The paths that each line has."""
+    return {
+        "/inspect": {"post": _inspect()},
+        "/feedback": {"post": _feedback()},
+        "/parts/{part_id}": {"get": _part()},
+        "/model": {"get": _model()},
+    }
+
+
+def _named(described: Json) -> Json:
+    """What a path does, for the line that it names."""
+    return {
+        method: {**one, "parameters": [LINE, *one.get("parameters", [])]}
+        for method, one in described.items()
+    }
+
+
+def _lines() -> Json:
+    return {
+        "summary": "The lines, each with its champion and whether it is ready",
+        "responses": {
+            "200": _answer("The lines, that in the root first", "LinesAnswer"),
+            **_refusals(["401"]),
+        },
+    }
+
+
 def _schemas() -> Json:
     answers: tuple[type[BaseModel], ...] = (
         PartAnswer,
         LotAnswer,
         FeedbackAnswer,
         TraceAnswer,
+        LinesAnswer,
     )
     _, written = models_json_schema(
         [(model, "serialization") for model in answers],
@@ -161,7 +213,10 @@ def _part() -> Json:
 def _model() -> Json:
     return {
         "summary": "The card of the model that serves",
-        "responses": {"200": {"description": Card.__doc__ or ""}, **_refusals(["401"])},
+        "responses": {
+            "200": {"description": Card.__doc__ or ""},
+            **_refusals(("401", "404", "503")),
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""The page at /: drop the pictures of a part, see its verdict with boxes and heat."""
+"""The page at / and at /lines/<name>/: drop the pictures of a part, see its verdict and heat."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from starlette.routing import Route
 FOLDER = Path(__file__).parent / "static"
 FILES = {
     "/": ("index.html", "text/html"),
+    "/lines/{line}/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
 }

@@ -1,4 +1,4 @@
-"""The BentoML service: `bentoml serve serving.service:Inspection` serves the champion.
+"""The BentoML service: `bentoml serve serving.service:Inspection` serves the champion of each line.
 
 Every request is answered by our own app, none by BentoML's: its index page, its log and its metrics
 know no limits (see serving/settings.py for the environment).
@@ -10,12 +10,10 @@ import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inspection.errors import InspectionError
-from inspection.runtime import releases as shelf
 from serving import settings
-from serving.api import create_app
-from serving.champion import Champion, load
+from serving.api import create_plant_app
 from serving.inspections import BACKSTOP_S
-from serving.recorder import Recorder
+from serving.plant.wiring import plant_of, require_a_champion
 from serving.server import logs
 from serving.server.connections import BACKLOG, guard_connections
 from serving.server.manager import close_control_ports
@@ -25,15 +23,13 @@ try:
     SETTINGS = settings.from_environment()
 except InspectionError as error:
     raise SystemExit(f"service: not started\n{error}") from error
-champion = Champion(SETTINGS.releases, SETTINGS.public_key)
-recorder = Recorder(SETTINGS.verdicts, SETTINGS.policy)
+lines = plant_of(SETTINGS)
 guard_connections()
 give_back_at_once()
-app = create_app(
-    champion,
+app = create_plant_app(
+    lines,
     tokens=SETTINGS.tokens,
     hosts=SETTINGS.hosts,
-    recorder=recorder,
     max_waiting=SETTINGS.max_waiting,
 )
 
@@ -58,7 +54,7 @@ def before_the_start() -> None:
     """
     close_control_ports()
     try:
-        load(*shelf.champion_card(SETTINGS.releases, SETTINGS.public_key))
+        require_a_champion(SETTINGS)
     except InspectionError as error:
         raise SystemExit(f"service: not started\n{error}") from error
 
@@ -78,15 +74,14 @@ class Inspection:
 
     def __init__(self) -> None:
         logs.to_stderr()
-        champion.start()
+        lines.start()
 
     before_the_start: Any = bentoml.on_deployment(before_the_start)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
-        """Follow the pointer no longer, and close the log."""
-        champion.stop()
-        recorder.close()
+        """Follow the pointers no longer, and close the logs."""
+        lines.stop()
 
 
 Inspection.add_asgi_middleware(OurApp, answers=app)  # type: ignore[attr-defined]

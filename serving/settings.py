@@ -5,9 +5,11 @@ KNURL_PUBLIC_KEY         a PEM file; given, only releases that its owner has sig
 KNURL_TOKEN              bearer tokens, by commas; with two, clients can move from one to the next
 KNURL_HOSTS              names under which browsers reach it, by commas; without a token, another
                          name with a dot is refused (DNS rebinding)
+KNURL_LINES              the folder of further lines (lines): each has its releases and verdicts
+                         in its own folder there
 KNURL_VERDICTS           the folder of the verdict log and the pictures (verdicts)
 KNURL_KEEP_PASS_PERCENT  how many of the passed pictures are kept (2); of the others all are
-KNURL_PICTURES_MB        how much room the pictures may take, the oldest leave first (2048)
+KNURL_PICTURES_MB        room for the pictures of a line, the oldest leave first (2048)
 KNURL_MAX_WAITING        how many parts may wait beside the two at work; the next gets a 429 (8)
 
 A path that is not absolute starts in the folder above `serving/`, the project's or the Bento's:
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspection.errors import InspectionError
+from inspection.plant import LINES
 from inspection.runtime.recording import (
     KeepingPolicy,
     keeping_policy,
@@ -47,6 +50,7 @@ class Settings:
     max_waiting: int = MAX_WAITING
     public_key: "Ed25519PublicKey | None" = None
     hosts: tuple[str, ...] = ()
+    lines: Path = ROOT / LINES
 
 
 def from_environment(variables: Mapping[str, str] = os.environ) -> Settings:
@@ -65,6 +69,7 @@ def from_environment(variables: Mapping[str, str] = os.environ) -> Settings:
         public_key=read_public_key(ROOT / public_key) if public_key else None,
         # the names of hosts know no upper case
         hosts=_by_commas(variables.get("KNURL_HOSTS", "").lower()),
+        lines=ROOT / (variables.get("KNURL_LINES") or LINES),
     )
 
 

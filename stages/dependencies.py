@@ -3,10 +3,14 @@
 DVC does not follow imports, so a source file that is missing among a stage's `deps` serves a stale
 model, and one too many trains anew for nothing. The files are read off the imports; the keys of
 params.yaml and the libraries in `params` off the source as well (stages/pipeline/tracked.py).
+
+A line of its own, `lines/<name>/params.yaml`, has the same stages in a dvc.yaml of its own, written
+from that of the root.
 """
 
 import argparse
 import ast
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -15,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from inspection.errors import InspectionError, first_three
+from inspection.plant import LINES, lines_in
 from stages.pipeline import tracked
 
 PIPELINE = Path("dvc.yaml")
@@ -26,6 +31,12 @@ ROOMS = (
     "dashboard",
     "samples",
     "benchmarks",
+)
+PARAMS = "params.yaml"
+# From the folder of a line to the root, where the sources are.
+UP = "../../"
+HEAD_OF_A_LINE = (
+    "# ../../dvc.yaml for the line in this folder; `make deps` writes it.\n"
 )
 # Code, templates, and tables that code reads: none of them is data of the line.
 SOURCE_SUFFIXES = (".py", ".j2", ".json")
@@ -44,7 +55,7 @@ def main() -> None:
     wanted = written(Path.cwd())
     stale = [path for path, text in wanted.items() if not _holds(path, text)]
     if wants_check and stale:
-        names = ", ".join(path.name for path in stale)
+        names = ", ".join(path.relative_to(Path.cwd()).as_posix() for path in stale)
         sys.stderr.write(f"{names}: stale; run `make deps`\n")
         raise SystemExit(1)
     for path in stale:
@@ -56,7 +67,7 @@ def _holds(path: Path, text: str) -> bool:
 
 
 def written(root: Path) -> dict[Path, str]:
-    """The text of dvc.yaml and of libraries.yaml as the sources of the stages have them."""
+    """The text of dvc.yaml, the root's and each line's, and of libraries.yaml, by the sources."""
     text = (root / PIPELINE).read_text(encoding="utf-8")
     required = tracked.required_in((root / "requirements.in").read_text("utf-8"))
     pinned = tracked.pinned_in((root / "requirements.txt").read_text("utf-8"))
@@ -64,10 +75,32 @@ def written(root: Path) -> dict[Path, str]:
     used: list[str] = []
     for stage in _yaml().load(text)["stages"].values():
         used += libraries_of(_program(stage, root), root, required)
+    pipeline = with_sources(text, root, required)
+    lines = [one for one in lines_in(root / LINES).values() if (one / PARAMS).is_file()]
     return {
-        root / PIPELINE: with_sources(text, root, required),
+        root / PIPELINE: pipeline,
         root / tracked.LIBRARIES: tracked.libraries_text(used, pinned),
+        **{line / PIPELINE: of_a_line(pipeline) for line in lines},
     }
+
+
+def of_a_line(pipeline: str) -> str:
+    """The text of dvc.yaml for the folder of a line: its data lies there, the sources above.
+
+    >>> print(of_a_line("# a\\n    cmd: exec python -m stages.a\\n      - stages/a.py\\n"))
+    # ../../dvc.yaml for the line in this folder; `make deps` writes it.
+        cmd: exec env PYTHONPATH=../../ python -m stages.a
+          - ../../stages/a.py
+    <BLANKLINE>
+    """
+    text = re.sub(r"\A(#.*\n)+", HEAD_OF_A_LINE, pipeline)
+    text = text.replace("exec python -m ", f"exec env PYTHONPATH={UP} python -m ")
+    text = text.replace(f"- {tracked.LIBRARIES}:", f"- {UP}{tracked.LIBRARIES}:")
+
+    def above(found: re.Match[str]) -> str:
+        return f"{found[1]}{UP}{found[2]}" if is_source(found[2]) else found[0]
+
+    return re.sub(r"(?m)^( +- )(\S+)$", above, text)
 
 
 def with_sources(text: str, root: Path, required: Sequence[str] = ()) -> str:

@@ -1,6 +1,7 @@
 """Where a bundle comes from: data, code, run, params and library versions."""
 
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ LIBRARIES = (
     "mlflow",
 )
 WRITTEN_BY_A_RUN = ("dvc.lock", "metrics", "data.dvc")
+ROOT = Path(__file__).resolve().parents[1]
+# Lines of their own, each in a folder; what the root's line has that is not code.
+LINES = "lines"
+OF_THE_ROOT = ("params.yaml", "reviews", *WRITTEN_BY_A_RUN)
 
 
 def lineage(*, data_dvc: Path, run: Path) -> dict[str, Any]:
@@ -54,13 +59,20 @@ def git_clean() -> bool | None:
 
     What the run itself writes does not count: `dvc.lock` and `metrics/`, and `data.dvc`, whose
     hash the lineage holds in full. A changed `params.yaml`, by `make adopt` too, does count, and
-    so do the code and `reviews/`. Files that git does not track do not count.
+    so do the code and `reviews/`. Files that git does not track do not count, nor do other lines.
     """
-    left_out = [f":(exclude){path}" for path in WRITTEN_BY_A_RUN]
-    changed = _git(
-        "status", "--porcelain", "--untracked-files=no", "--", ".", *left_out
-    )
+    changed = _changed(Path(), (*WRITTEN_BY_A_RUN, LINES))
+    # in the folder of a line the code lies above
+    if changed == "" and Path.cwd().parent == ROOT / LINES:
+        changed = _changed(ROOT, (*OF_THE_ROOT, LINES))
     return None if changed is None else changed == ""
+
+
+def _changed(folder: Path, without: Iterable[str]) -> str | None:
+    """What git says of the tracked files in a folder that are changed; None outside of git."""
+    left_out = [f":(exclude){path}" for path in without]
+    ask = ("status", "--porcelain", "--untracked-files=no", "--", ".")
+    return _git("-C", str(folder), *ask, *left_out)
 
 
 def _git(*arguments: str) -> str | None:

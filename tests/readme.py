@@ -97,6 +97,20 @@ RUN_BY = {
     "bentoml build": "tests/pipelines/test_bento.py"
     "::test_bentoml_alone_packs_the_project_as_it_is_committed",
     "make registry": "tests/test_end_to_end.py::test_the_registry_opens",
+    "make line": "tests/pipelines/test_new_line.py"
+    "::test_two_lines_in_one_checkout_are_made_and_run_each_for_itself",
+    "git add lines/tiles": "tests/pipelines/test_new_line.py"
+    "::test_two_lines_in_one_checkout_are_made_and_run_each_for_itself",
+    "make repro LINE=tiles": "tests/test_makefile.py::test_with_a_line_a_verb_runs_in_its_folder",
+    "make promote LINE=tiles": "tests/test_makefile.py::test_with_a_line_a_verb_runs_in_its_folder",
+    "make adopt LINE=tiles": "tests/test_makefile.py"
+    "::test_with_a_line_adopt_finds_the_folder_from_where_make_was_called",
+    "cd lines/tiles": "tests/pipelines/test_new_line.py"
+    "::test_a_command_in_the_folder_of_a_line_is_about_that_line",
+    "curl -F part_id=T-5": "tests/serving/plant/test_lines.py"
+    "::test_each_line_is_judged_by_its_own_champion_and_the_root_as_without_lines",
+    "curl http://127.0.0.1:3000/lines": "tests/serving/plant/test_lines.py"
+    "::test_a_line_without_a_champion_is_told_and_takes_no_other_out_of_service",
     "make adopt": "tests/pipelines/test_adopt.py"
     "::test_the_real_dvc_tracks_the_data_and_brings_the_old_back",
     "make flow": "tests/pipelines/test_retrain.py"

@@ -1,6 +1,8 @@
 """What the verbs of the Makefile run, as make itself says it without running it."""
 
+import shutil
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
@@ -57,3 +59,54 @@ def test_the_usage_of_adopt_names_every_variable() -> None:
     for variable in ("DATA=", "DRY=", "REPLACE=", "FORM=", "PART=", "MASKS=", "LABEL=", "NORMAL=",
                      "NAME="):  # fmt: skip
         assert variable in usage
+
+
+@pytest.fixture
+def tiles() -> Iterator[str]:
+    """A folder of a line, for as long as a test lasts."""
+    folder = ROOT / "lines/of-this-test"
+    folder.mkdir(parents=True)
+    (folder / "params.yaml").write_text("")
+    yield folder.name
+    shutil.rmtree(folder)
+    if not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["repro", "bento", "promote", "flow", "watch", "registry", "evidence", "drill", "seeds",
+     "study", "sign"],
+)  # fmt: skip
+def test_with_a_line_a_verb_runs_in_its_folder(verb: str, tiles: str) -> None:
+    recipe = dry_run(verb, f"LINE={tiles}", "KEY=k").stdout.replace("\\\n", " ").splitlines()
+    plain = dry_run(verb, "KEY=k").stdout.replace("\\\n", " ").splitlines()
+
+    here = f"cd lines/{tiles} && "
+    commands = [one for one in plain if not one.startswith("test ")]
+    assert [one for one in recipe if one.startswith("cd ")] == [here + one for one in commands]
+
+
+def test_with_a_line_adopt_finds_the_folder_from_where_make_was_called(tiles: str) -> None:
+    recipe = dry_run("adopt", f"LINE={tiles}", "DATA=a b").stdout
+
+    assert (
+        f'cd lines/{tiles} && python -m pipelines.adopt "$(cd "$OLDPWD" && realpath -- "a b")"'
+        in recipe
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["serve", "LINE=of-this-test"], "leave it out of `make serve`"),
+        (["repro", "LINE=rots"], "make one with `make line NAME=rots DATA=<folder>`"),
+    ],
+)
+def test_a_line_that_is_none_and_a_verb_of_all_lines_are_refused(
+    tiles: str, words: list[str], said: str
+) -> None:
+    done = dry_run(*words)
+
+    assert done.returncode == 2
+    assert said in done.stderr

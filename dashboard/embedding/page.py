@@ -33,6 +33,7 @@ from dashboard.palette import PALETTE, class_colours
 from dashboard.pictures import crop_and_heat, heat_scale, jpeg
 from dashboard.places import SHORTCUTS, SPLIT, file_name
 from dashboard.review.actions import EVERYTHING
+from dashboard.switch import here
 from dashboard.tables import show_table
 from dashboard.versions import Version
 from inspection.line import Line
@@ -259,12 +260,12 @@ def _show_agreement(atlas: Atlas, points: pd.DataFrame, colour: str) -> None:
 
 def _show_clusters(atlas: Atlas, points: pd.DataFrame, version: Version) -> None:
     """The clusters that are a circumstance which tells a class, by the audit of stage split."""
-    if not SHORTCUTS.is_file() or not SPLIT.is_file():
+    if not here(SHORTCUTS).is_file() or not here(SPLIT).is_file():
         st.caption("Which clusters are a camera or a day: `dvc repro split` audits it.")
         return
 
-    classes: dict[str, str] = read_json(SPLIT).get("shortcut_classes", {})
-    audited = read_table(SHORTCUTS)
+    classes: dict[str, str] = read_json(here(SPLIT)).get("shortcut_classes", {})
+    audited = read_table(here(SHORTCUTS))
     names = [name for name in classes if name in audited]
     found = clusters(atlas.embeddings, points, audited[["path", *names]])
     if not classes or not found:

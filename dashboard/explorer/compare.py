@@ -33,6 +33,7 @@ from dashboard.explorer.heats import (
 from dashboard.explorer.sides import Configuration, Side, difference, side_of
 from dashboard.pictures import jpeg
 from dashboard.places import BUNDLE, CLASSIFIER, DATA, stamp, stamp_or_none
+from dashboard.switch import here
 from dashboard.versions import Version
 from inspection.geometry import Floats
 from inspection.models.epochs import epoch_file
@@ -158,9 +159,9 @@ def _names(version: Version, found: Sequence[Version]) -> list[str]:
     models."""
     names = [_as_deployed(version)]
     if _is_last(version.card):
-        recipes = _recipes(stamp_or_none(TABLE))
+        recipes = _recipes(stamp_or_none(here(TABLE)))
         names += [recipe.name for recipe in recipes]
-        names += [epoch.name for epoch in epochs_of(CLASSIFIER, CHOSEN)]
+        names += [epoch.name for epoch in epochs_of(here(CLASSIFIER), here(CHOSEN))]
 
     for one in found:
         if one.name != version.name:
@@ -175,7 +176,7 @@ def _as_deployed(version: Version) -> str:
 
 def _is_last(card: Card) -> bool:
     """Whether the recipes and the classifier of the last run are those of this model."""
-    assembled = _assembled(stamp_or_none(BUNDLE / CARD))
+    assembled = _assembled(stamp_or_none(here(BUNDLE) / CARD))
     return card.version == assembled
 
 
@@ -228,7 +229,7 @@ def _altered(
         return outputs
 
     folder = model.folder
-    stamps = (stamp(folder / CARD), stamp_or_none(DATA / path))
+    stamps = (stamp(folder / CARD), stamp_or_none(here(DATA) / path))
     return _measured(str(folder), path, alteration, stamps, outputs, model)
 
 
@@ -243,7 +244,7 @@ def _heat(
     if recipe is None:
         return deployed_heat(seen.detectors[CLASSIFIES], model.card, label)
 
-    weights = stamp(CLASSIFIER / "weights.safetensors")
+    weights = stamp(here(CLASSIFIER) / "weights.safetensors")
     raw = _raw_heats(seen.sha256, alteration, label, weights, seen, model)
     heat = raw[recipe.method, recipe.layer]
     return scaled(heat, recipe.cold, recipe.hot)
@@ -254,8 +255,8 @@ def _by_epoch(
 ) -> ViewOutputs:
     """What was measured, had the classifier stopped learning after an epoch."""
     stamps = (
-        stamp(CLASSIFIER / "weights.safetensors"),
-        stamp(epoch_file(CLASSIFIER, epoch.number)),
+        stamp(here(CLASSIFIER) / "weights.safetensors"),
+        stamp(epoch_file(here(CLASSIFIER), epoch.number)),
     )
     output = _of_epoch(seen.sha256, alteration, epoch, stamps, seen, model)
     return replace(seen, detectors=seen.detectors | {CLASSIFIES: output})
@@ -263,7 +264,7 @@ def _by_epoch(
 
 def _epoch(name: str) -> Epoch | None:
     """The epoch of this name; None where a model as deployed or a recipe is meant."""
-    for epoch in epochs_of(CLASSIFIER, CHOSEN):
+    for epoch in epochs_of(here(CLASSIFIER), here(CHOSEN)):
         if epoch.name == name:
             return epoch
     return None
@@ -271,7 +272,7 @@ def _epoch(name: str) -> Epoch | None:
 
 def _recipe(name: str) -> Recipe | None:
     """The CAM recipe of this name; None where a model as deployed is meant."""
-    for recipe in _recipes(stamp_or_none(TABLE)):
+    for recipe in _recipes(stamp_or_none(here(TABLE))):
         if recipe.name == name:
             return recipe
     return None
@@ -279,13 +280,13 @@ def _recipe(name: str) -> Recipe | None:
 
 @st.cache_data(max_entries=1, show_spinner=False)
 def _recipes(stamp: int) -> list[Recipe]:
-    return recipes_of(TABLE)
+    return recipes_of(here(TABLE))
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
 def _assembled(stamp: int) -> str | None:
     """The version of the bundle that was assembled last; None where there is none."""
-    return read_card(BUNDLE).version if stamp else None
+    return read_card(here(BUNDLE)).version if stamp else None
 
 
 @st.cache_resource(max_entries=MAX_ALTERED, show_spinner=False)
@@ -317,7 +318,7 @@ def _of_epoch(
     """The times of both files of weights are part of the cache's key."""
     card = _version.card
     crop = _outputs.crops[card.classifier.region]
-    return epoch_output(CLASSIFIER, epoch, crop, card)
+    return epoch_output(here(CLASSIFIER), epoch, crop, card)
 
 
 @st.cache_data(max_entries=MAX_CROPS, show_spinner="Computing the heat of every recipe")
@@ -332,4 +333,4 @@ def _raw_heats(
     card = _version.card
     crop = _outputs.crops[card.classifier.region]
     output = _outputs.detectors[CLASSIFIES]
-    return recipe_heats(CLASSIFIER, crop, output, card, label)
+    return recipe_heats(here(CLASSIFIER), crop, output, card, label)

@@ -30,6 +30,7 @@ from dashboard.pictures import (
 from dashboard.places import DATA, content, file_name, stamp, stamp_or_none
 from dashboard.places import FOLDS as FOLDS_TABLE
 from dashboard.review.actions import EVERYTHING
+from dashboard.switch import here
 from dashboard.tables import show_table
 from dashboard.versions import Version, named
 from inspection.errors import InspectionError
@@ -211,7 +212,7 @@ def _parts_shown(
         return {part_id: part_id for part_id in part_ids}
 
     folder = version.folder
-    stamps = (str(folder), stamp(folder / CARD), stamp(FOLDS_TABLE))
+    stamps = (str(folder), stamp(folder / CARD), stamp(here(FOLDS_TABLE)))
     fold = in_fold["fold"].iloc[0]
     found = _mistakes(stamps, fold, in_fold, loading.inspector(folder))
     asked = [one for one in found if one.kind in ONLY[only] and one.part_id in part_ids]
@@ -342,7 +343,7 @@ def _marked_frame(
     kinds: tuple[str, ...] = tuple(KINDS),
 ) -> bytes:
     folder, path = version.folder, judged.name
-    stamps = (stamp(folder / CARD), stamp_or_none(DATA / path))
+    stamps = (stamp(folder / CARD), stamp_or_none(here(DATA) / path))
     return _jpeg_of_frame(
         str(folder),
         stamps,
@@ -367,7 +368,7 @@ def _jpeg_of_frame(
     _card: Card,
 ) -> bytes:
     """The marked frame; what it is made of, with the times of both files, is the cache's key."""
-    frame = frame_of(content(DATA / path), _card)
+    frame = frame_of(content(here(DATA) / path), _card)
     marked = marked_frame(frame, boxes, _judged, _card, kinds)
     return jpeg(marked, width_px)
 
@@ -386,7 +387,7 @@ def _mistakes(
     parts: list[tuple[str, str, PartVerdict]] = []
     groups = _in_fold.groupby("part_id", sort=False)
     for number, (part_id, of_part) in enumerate(groups, start=1):
-        views = [View(path, content(DATA / path)) for path in of_part["path"]]
+        views = [View(path, content(here(DATA) / path)) for path in of_part["path"]]
         verdict = _inspector.inspect(views)
         labels = list(of_part["label"])
         label = part_label(labels, card.line.normal)

@@ -1,6 +1,7 @@
 """The promotion log, as it lies beside the releases; and the gate's dry run, as a command."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 
 from dashboard.times import to_the_minute
 
+ROOT = Path(__file__).resolve().parents[2]
 HISTORY = "history.jsonl"
 # The gate judges two models on the test fold: minutes at most.
 GATE_TIMEOUT_S = 900
@@ -65,12 +67,15 @@ def rules_table(entry: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["rule", "result", "found", "allowed"])
 
 
-def dry_run(by: str) -> tuple[bool, str]:
-    """Ask the gate and move nothing; whether the command ended well, and what it said."""
+def dry_run(by: str, folder: Path = Path()) -> tuple[bool, str]:
+    """Ask the gate of the line in a folder and move nothing; whether the command ended well, and
+    what it said."""
     command = [sys.executable, "-m", "pipelines.promote", "--dry-run", "--by", by]
     try:
         done = subprocess.run(
             command,
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             timeout=GATE_TIMEOUT_S,

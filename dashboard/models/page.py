@@ -1,6 +1,7 @@
 """The models page: what serves, what changed between two versions, and what the gate would say."""
 
 from collections.abc import Hashable
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -19,6 +20,7 @@ from dashboard.pictures import frame_of, jpeg, marked_frame
 from dashboard.places import DATA, RECEIPT, RELEASES, content, file_name, stamp
 from dashboard.places import FOLDS as FOLDS_TABLE
 from dashboard.registered import not_here, not_here_sentence, registered
+from dashboard.switch import here
 from dashboard.tables import show_table
 from dashboard.versions import Version
 from inspection.runtime.bundle import CARD
@@ -75,8 +77,8 @@ def _show_versions(found: list[Version]) -> None:
     st.caption(
         "Test fold by part, read once per version; rates with one-sided 95 % bounds."
     )
-    here = {one.card_sha256 for one in found}
-    elsewhere = not_here(registered(RELEASES, RECEIPT), here)
+    at_hand = {one.card_sha256 for one in found}
+    elsewhere = not_here(registered(here(RELEASES), here(RECEIPT)), at_hand)
     if sentence := not_here_sentence(elsewhere):
         st.caption(sentence)
 
@@ -158,7 +160,7 @@ def _offer_verdicts(old: Version, new: Version) -> None:
 def _verdicts_on_val(version: Version) -> dict[str, PartVerdict]:
     folder = version.folder
     card = stamp(folder / CARD)
-    folds = stamp(FOLDS_TABLE)
+    folds = stamp(here(FOLDS_TABLE))
     return _judged_val(str(folder), card, folds, version)
 
 
@@ -175,7 +177,7 @@ def _show_part(
     views = (*after[part_id].views, *before[part_id].views)
     view = next(one for one in views if one.name == path)
 
-    frame = frame_of(content(DATA / path), card)
+    frame = frame_of(content(here(DATA) / path), card)
     marked = marked_frame(frame, boxes[path], view, card)
     st.image(
         # twice as wide as it is shown, for screens with two pixels to one
@@ -189,7 +191,7 @@ def _show_part(
 
 def _show_log() -> None:
     st.subheader("Promotion log")
-    found = entries(RELEASES)
+    found = entries(here(RELEASES))
     if not found:
         st.info(
             "Nothing was promoted yet: `python -m pipelines.promote` asks the gate."
@@ -216,7 +218,7 @@ def _offer_gate() -> None:
     address.note("by")
     if st.button("Dry run of the gate", disabled=not by):
         with st.spinner("The gate judges both models on the same parts"):
-            is_well, said = dry_run(by)
+            is_well, said = dry_run(by, here(Path()))
         if is_well:
             st.success("ended well")
         else:
@@ -241,7 +243,7 @@ def _judged_val(
     bar = st.progress(0.0, doing)
     verdicts = {}
     for number, (part_id, of_part) in enumerate(groups, start=1):
-        named = [View(path, content(DATA / path)) for path in of_part["path"]]
+        named = [View(path, content(here(DATA) / path)) for path in of_part["path"]]
         outputs = [inspector.measure(view) for view in named]
         verdicts[str(part_id)] = judge_part(outputs, _version.card)
         bar.progress(number / len(groups), doing)

@@ -31,6 +31,7 @@ from dashboard.operating.trials import (
 )
 from dashboard.palette import class_colours, legend
 from dashboard.places import SPLIT, stamp
+from dashboard.switch import here
 from dashboard.tables import show_table
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import EscapeLimit
@@ -318,16 +319,16 @@ def _histogram(
 def _show_trials(card: Card) -> None:
     """What the line did with parts and defects that were held back, where that was tried."""
     st.subheader("Parts and defects never seen")
-    if not EVIDENCE.is_file() and not DRILL.is_file():
+    if not here(EVIDENCE).is_file() and not here(DRILL).is_file():
         st.caption("Not tried yet: `make evidence`, `make drill`.")
-    if EVIDENCE.is_file():
-        found = read_json(EVIDENCE)
+    if here(EVIDENCE).is_file():
+        found = read_json(here(EVIDENCE))
         st.markdown(evidence_sentence(found))
         table = evidence_table(found, card.line.normal)
         show_table(table, width="content", height="content", placeholder=ABSENT)
         _note_age(found, card, "make evidence")
-    if DRILL.is_file():
-        found = read_json(DRILL)
+    if here(DRILL).is_file():
+        found = read_json(here(DRILL))
         st.markdown("Each defect judged by a line that was never shown it:")
         table = drill_table(found, card.line)
         scores = [name for name in table if str(name).startswith(AUROC)]
@@ -352,7 +353,7 @@ def _note_age(found: dict[str, Any], card: Card, command: str) -> None:
 
 def _show_findings() -> None:
     st.subheader("Data and labels")
-    split, labels = read_json(SPLIT), read_json(LABELS)
+    split, labels = read_json(here(SPLIT)), read_json(here(LABELS))
     for sentence in sentences(split, labels):
         st.markdown(sentence)
 

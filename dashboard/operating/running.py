@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard.operating.findings import drift, rates, running, watched_sentence
 from dashboard.places import VERDICTS
+from dashboard.switch import here
 from dashboard.tables import show_table
 from inspection.runtime.bundle import Card
 from inspection.runtime.verdict_log import FILE, daily_verdicts
@@ -18,11 +19,11 @@ N_DAYS = 90
 def show_running(card: Card) -> None:
     """What the service judged by day, and what the watch has found."""
     st.subheader("The service, day by day")
-    if not (VERDICTS / FILE).is_file():
+    if not (here(VERDICTS) / FILE).is_file():
         st.info("Nothing is logged yet: `make serve` writes `verdicts/`.")
         return
 
-    counts = daily_verdicts(VERDICTS, card.line.name, n_days=N_DAYS)
+    counts = daily_verdicts(here(VERDICTS), card.line.name, n_days=N_DAYS)
     show_table(running(counts), width="content")
     st.caption(f"The last {N_DAYS} days up to the last part.")
     _show_watched()
@@ -31,14 +32,14 @@ def show_running(card: Card) -> None:
 def _show_watched() -> None:
     """Running rates and drift, as the watch has found them."""
     st.markdown("**Running rates and drift**")
-    if not WATCHED.is_file():
+    if not here(WATCHED).is_file():
         st.info(
             "Nobody has looked yet: `make watch` holds what the service sees against what it saw "
             "before, and its verdicts against what people said of the parts."
         )
         return
 
-    found = read_json(WATCHED)
+    found = read_json(here(WATCHED))
     st.markdown(watched_sentence(found))
     show_table(rates(found), width="content")
     if found["alarms"]:

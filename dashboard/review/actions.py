@@ -11,6 +11,7 @@ from dashboard.review.draft import Draft
 from dashboard.review.feedback import settle
 from dashboard.review.journal import Journal
 from dashboard.review.queue import Item, waits_for
+from dashboard.switch import here
 from inspection.errors import InspectionError
 
 TO_DO, DECIDED, EVERYTHING = "to decide", "decided", "everything"
@@ -37,7 +38,7 @@ def decide(item: Item, journal: Journal, reviewer: str, answer: str) -> None:
     note = st.session_state.get("note", "")
     try:
         journal.decide(item.image_sha256, answer, reviewer, note, item.request_id)
-        settle(journal, VERDICTS)
+        settle(journal, here(VERDICTS))
     except InspectionError as error:
         st.session_state["problem"] = str(error)
         return
@@ -53,7 +54,7 @@ def undo(journal: Journal, reviewer: str) -> None:
     """Take the reviewer's last decision back, and show the view that it was about."""
     try:
         sha256 = journal.undo(reviewer)
-        settle(journal, VERDICTS)
+        settle(journal, here(VERDICTS))
     except InspectionError as error:
         st.session_state["problem"] = str(error)
         return

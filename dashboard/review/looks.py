@@ -19,6 +19,7 @@ from dashboard.pictures import (
 from dashboard.places import DATA, content
 from dashboard.review.box_editor import BoxEditor
 from dashboard.review.queue import Item
+from dashboard.switch import here
 from dashboard.versions import Version
 from inspection.runtime.bundle import Card
 from inspection.runtime.verdict import ViewVerdict, judge_part
@@ -151,7 +152,7 @@ def _rows_of(images: Sequence[str], manifest: pd.DataFrame) -> pd.DataFrame:
 def _strip(rows: pd.DataFrame, version: Version) -> None:
     with st.container(horizontal=True):
         for row in rows.head(N_ALIKE).to_dict("records"):
-            path = str(DATA / row["path"])
+            path = str(here(DATA) / row["path"])
             held = ", held" if row["held"] else ""
             st.image(
                 _thumbnail(path, version),

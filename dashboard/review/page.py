@@ -31,12 +31,12 @@ from dashboard.review.queue import (
 )
 from dashboard.review.tables import read_rows
 from dashboard.review.waiting import waiting_items
+from dashboard.switch import here
 from dashboard.tables import show_table
 from dashboard.versions import Version
 from inspection.line import Line
 from inspection.storage import read_table
 
-PLACES = Places()
 ALL = "all"
 # What Markdown reads as more than a letter, and Streamlit's colours and icons with it.
 READ_BY_MARKDOWN = frozenset("\\`*_{}[]()<>#+!|$~:-")
@@ -48,10 +48,10 @@ def main() -> None:
     version = loading.models()[0]
     line = version.card.line
     manifest = loading.clean_manifest()
-    raw = read_table(RAW_MANIFEST)
-    journal = Journal(line, set(raw["image_sha256"]), PLACES)
+    raw = read_table(here(RAW_MANIFEST))
+    journal = Journal(line, set(raw["image_sha256"]), _places())
     # a process killed between the journal and the log has left the log behind
-    settle(journal, VERDICTS)
+    settle(journal, here(VERDICTS))
     votes = actions.by_image(journal.votes())
     items = waiting_items(line, manifest, votes, journal.decisions())
 
@@ -255,8 +255,8 @@ def _show(
 
 
 def _show_effects(raw: pd.DataFrame, manifest: pd.DataFrame, line: Line) -> None:
-    rows = read_rows(PLACES.labels, LabelTable.columns)
-    box_rows = read_rows(PLACES.boxes, BoxTable.columns)
+    rows = read_rows(_places().labels, LabelTable.columns)
+    box_rows = read_rows(_places().boxes, BoxTable.columns)
     found = effects(raw, manifest, rows, line, box_rows)
     with st.expander(f"The next `dvc repro` changes: {found}"):
         if not found:
@@ -286,6 +286,14 @@ def _plain(text: str) -> str:
     """Text from outside, with nothing in it that Markdown reads."""
     escaped = [f"\\{one}" if one in READ_BY_MARKDOWN else one for one in text]
     return "".join(escaped)
+
+
+def _places() -> Places:
+    """Those of the chosen line."""
+    root = Places()
+    return Places(
+        here(root.journal), here(root.labels), here(root.boxes), here(root.lock)
+    )
 
 
 if __name__ == "__main__":

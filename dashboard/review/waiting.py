@@ -20,6 +20,7 @@ from dashboard.review.queue import (
     read_issues,
 )
 from dashboard.review.unseen import from_unseen
+from dashboard.switch import here
 from inspection.line import Line
 from inspection.runtime.verdict_log import FILE, read_doubtful, read_feedback
 
@@ -37,16 +38,16 @@ def waiting_items(
 
     `votes` are by image, `decisions` the lines of the journal that they come from.
     """
-    found = list(_of_data(stamp(ISSUES), stamp(MANIFEST), manifest))
+    found = list(_of_data(stamp(here(ISSUES)), stamp(here(MANIFEST)), manifest))
     found += _errors(manifest)
-    found += from_votes(votes, manifest, DATA)
+    found += from_votes(votes, manifest, here(DATA))
     found += _of_service(line, manifest, votes, decisions)
 
     # a link may name a view that nobody doubts; it is shown all the same
     asked = st.session_state.get("item") or st.query_params.get("item", "")
     waiting = {one.image_sha256 for one in found}
     if asked not in waiting:
-        found += from_link(asked, manifest, DATA)
+        found += from_link(asked, manifest, here(DATA))
     return merged(found)
 
 
@@ -61,13 +62,13 @@ def _of_service(
     What the desk said itself answers no doubt before the picture is in the data: it can be taken
     back, and another person may say otherwise.
     """
-    if not (VERDICTS / FILE).is_file():
+    if not (here(VERDICTS) / FILE).is_file():
         return []
 
     known = dict.fromkeys(manifest["image_sha256"], "")
-    said = of_others(read_feedback(VERDICTS), decisions)
-    parts = read_doubtful(VERDICTS, line.name, at_most=MAX_LOGGED)
-    found = from_log(parts, said, line, known, VERDICTS)
+    said = of_others(read_feedback(here(VERDICTS)), decisions)
+    parts = read_doubtful(here(VERDICTS), line.name, at_most=MAX_LOGGED)
+    found = from_log(parts, said, line, known, here(VERDICTS))
     return [*found, *disputed(found, votes)]
 
 
@@ -78,16 +79,16 @@ def _errors(manifest: pd.DataFrame) -> list[Item]:
     found = loading.evidence_at_hand(card)
     if found is None:
         return []
-    return from_unseen(found, card, manifest, DATA)
+    return from_unseen(found, card, manifest, here(DATA))
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _of_data(issues: int, stamp: int, _manifest: pd.DataFrame) -> tuple[Item, ...]:
     """The suspects and conflicts of the last run; the times of both files are the cache's key."""
-    found = from_issues(_issues(issues), _manifest, DATA)
+    found = from_issues(_issues(issues), _manifest, here(DATA))
     return tuple(found)
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
 def _issues(stamp: int) -> pd.DataFrame:
-    return read_issues(ISSUES)
+    return read_issues(here(ISSUES))

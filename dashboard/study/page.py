@@ -17,6 +17,7 @@ from dashboard.study.tables import (
     sentences,
     share_table,
 )
+from dashboard.switch import here
 from dashboard.tables import show_table
 from inspection.runtime.bundle import CARD, read_card
 from inspection.storage import read_json
@@ -31,14 +32,14 @@ ROW_PX, LINE_PX, POINT_PX2 = 44, 2, 90
 def main() -> None:
     """Draw the page."""
     st.header("Study of augmentation and centre crop")
-    if not STUDY.is_file():
+    if not here(STUDY).is_file():
         st.info(
             "Nothing was studied yet: `make study` trains the whole line with each recipe, which "
             "takes as long as several runs of it, and shows here what it found."
         )
         return
 
-    found = read_json(STUDY)
+    found = read_json(here(STUDY))
     st.markdown(
         "The line was trained and assembled with each recipe, on the same folds. Heat is that of "
         "the defects that the classifier names on test parts, by the graph that would serve: the "
@@ -53,9 +54,9 @@ def main() -> None:
         "macro-F1 by part, with its one-sided 95 % bound. Shares of heat are means over views; "
         "each end of an interval holds with 95 % confidence, by drawing parts anew."
     )
-    if SHEET.is_file():
+    if here(SHEET).is_file():
         st.subheader("The same val crops by each recipe")
-        st.image(str(SHEET), width="stretch")
+        st.image(str(here(SHEET)), width="stretch")
     _note_age(found)
 
 
@@ -97,9 +98,9 @@ def _show_changes(found: dict[str, Any]) -> None:
 
 def _note_age(found: dict[str, Any]) -> None:
     """Where the study is of another bundle than the one that lies there, that is said."""
-    if not (BUNDLE / CARD).is_file():
+    if not (here(BUNDLE) / CARD).is_file():
         return
-    sentence = age_sentence(found, read_card(BUNDLE).version, "make study")
+    sentence = age_sentence(found, read_card(here(BUNDLE)).version, "make study")
     if sentence:
         st.caption(sentence)
 

@@ -56,7 +56,8 @@ def _tree(head: str | None) -> str:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         if head:
             _git("read-tree", head, **index)
-        _git("add", "--update", ".", **index)
+        # of the whole repository, also where a run works in the folder of a line
+        _git("add", "--update", ":/", **index)
         present = [name for name in RESULTS if Path(name).exists()]
         if present:
             _git("add", "--", *present, **index)

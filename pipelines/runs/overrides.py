@@ -16,6 +16,7 @@ from inspection.storage import replace_folder
 
 KEPT = Path(".state/overridden")
 PARAMS = "params.yaml"
+PIPELINE = "dvc.yaml"
 # What a run changes among the files that git knows.
 CHANGED = (PARAMS, "dvc.lock", "metrics")
 
@@ -54,8 +55,12 @@ def restore() -> None:
         elif kept.exists():
             shutil.copy2(kept, path)
     command = [sys.executable, "-m", "dvc", "checkout", "--force", "--allow-missing"]
+    # what this folder tracks: without a name DVC would put back the files of other lines, too
+    tracked = [
+        str(path) for path in (Path(PIPELINE), *Path().glob("*.dvc")) if path.is_file()
+    ]
     done = subprocess.run(
-        [*command, "--quiet"], capture_output=True, text=True, check=False
+        [*command, "--quiet", *tracked], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise InspectionError(

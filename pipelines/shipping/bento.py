@@ -27,6 +27,8 @@ from pipelines.champions import RELEASES
 from pipelines.runs.store import opened
 from stages.sections import read_yaml
 
+# The sources of the service lie here, also for a line whose releases lie in a folder of its own.
+ROOT = Path(__file__).resolve().parents[2]
 BENTOFILE = Path("bentofile.yaml")
 README = "README.md"
 # BentoML's file that names the version which a tag without one, or `:latest`, stands for.
@@ -113,7 +115,7 @@ def build(releases: Path, card: str, variables: Mapping[str, str] = os.environ) 
         staged, store = Path(staging), Path(storing)
         released = stage(staged, releases, card)
         version = f"{released.lower()[:N_RELEASE]}-{digest_of(staged)[:N_DIGEST]}"
-        place = Path("bentos") / read_yaml(BENTOFILE)["name"]
+        place = Path("bentos") / read_yaml(ROOT / BENTOFILE)["name"]
 
         folder = home / place / version
         if not folder.is_dir():
@@ -133,9 +135,9 @@ def build(releases: Path, card: str, variables: Mapping[str, str] = os.environ) 
 def stage(staged: Path, releases: Path, card: str) -> str:
     """Copy what the Bento is to hold into an empty folder; returns the name of the release."""
     for pattern in [str(BENTOFILE), *included()]:
-        for path in sorted(Path().glob(pattern)):
+        for path in sorted(ROOT.glob(pattern)):
             if path.is_file():
-                write_bytes(staged / path, path.read_bytes())
+                write_bytes(staged / path.relative_to(ROOT), path.read_bytes())
 
     folder = champion(releases)
     release(folder, staged / RELEASES, folder.name)
@@ -154,7 +156,7 @@ def _without_pictures(card: str) -> str:
 
 def included() -> list[str]:
     """The patterns of bentofile.yaml, without those of releases."""
-    patterns: list[str] = read_yaml(BENTOFILE)["include"]
+    patterns: list[str] = read_yaml(ROOT / BENTOFILE)["include"]
     return [one for one in patterns if not one.startswith(RELEASES.as_posix())]
 
 

@@ -127,11 +127,15 @@ def _digest(texts: Sequence[str]) -> str:
 def _inputs() -> list[Path]:
     """The files that the stages of a trial read and no stage writes; the data by its hash."""
     stages = read_yaml(PIPELINE)["stages"]
-    named = {Path(dep) for name in _before(LAST_STAGE) for dep in stages[name]["deps"]}
+    before = [stages[name] for name in _before(LAST_STAGE)]
+    named = {Path(dep) for stage in before for dep in stage["deps"]}
     files = {path for path in named if path.suffix in (".py", ".json", ".csv")}
     made = _written_by(stages.values())
     sources = {path for path in files if made.isdisjoint((path, *path.parents))}
-    beside = {PARAMS, Path("libraries.yaml"), Path("data.dvc")}
+    # of the params a plain key is one of params.yaml; other files stand by their names
+    params = [one for stage in before for one in stage.get("params", [])]
+    others = {Path(name) for one in params if isinstance(one, dict) for name in one}
+    beside = {PARAMS, Path("data.dvc"), *others}
     return sorted(path for path in sources | beside if path.is_file())
 
 

@@ -30,6 +30,8 @@ SECURITY_HEADERS = {
 }
 # A path may be as long as the server reads a header, 64 kB; a line of the log is for people.
 MAX_LOGGED_CHARACTERS = 200
+# The parameter of a path that names a line.
+LINE = "line"
 # In the answer's header, in the access log and, of what was inspected, in the verdict log.
 REQUEST_ID = "x-request-id"
 
@@ -39,7 +41,11 @@ class Observing:
 
     def __init__(self, app: ASGIApp, routes: Iterable[Route], metrics: Metrics) -> None:
         self.app = app
-        self._templates = {route.endpoint: route.path for route in routes}
+        # an endpoint serves the line in the root, and by another route the others
+        self._templates = {
+            (route.endpoint, LINE in route.param_convertors): route.path
+            for route in routes
+        }
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,8 +75,13 @@ class Observing:
             self._note(scope, status, time.monotonic() - began_s)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        endpoint = scope.get("endpoint")
-        route = self._templates.get(endpoint, UNKNOWN) if endpoint else UNKNOWN
+        endpoint, names_one = (
+            scope.get("endpoint"),
+            LINE in scope.get("path_params", {}),
+        )
+        route = (
+            self._templates.get((endpoint, names_one), UNKNOWN) if endpoint else UNKNOWN
+        )
         self._metrics.count_request(route, scope["method"], status, seconds)
         logger.info(access_line(scope, status, seconds))
 

@@ -3,6 +3,7 @@
 "use strict";
 
 const byId = (id) => document.getElementById(id);
+const LINE = location.pathname.replace(/\/$/, ""); // "" for the line in the root, else /lines/<name>
 const COLOURS = { pass: "#3ddc84", review: "#ffb020", reject: "#ff4d4f" };
 
 let card = null; // of GET /model: classes, and which detector reads which region
@@ -16,7 +17,7 @@ function headers(more = {}) {
 }
 
 async function asked(path, options = {}) {
-  const response = await fetch(path, { ...options, headers: headers(options.headers) });
+  const response = await fetch(LINE + path, { ...options, headers: headers(options.headers) });
   const body = await response.json();
   if (response.status === 401) byId("token-field").hidden = false;
   if (!response.ok) throw new Error(body.error.message);

@@ -149,7 +149,7 @@ def test_a_broken_release_is_told_by_readyz_and_a_metric_and_parts_are_inspected
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json()["release"]) == (200, "1")
     assert "locator.onnx: missing" in ready.json()["problem"]
-    assert "knurl_release_problem 1.0" in client.get("/metrics").text
+    assert 'knurl_release_problem{line=""} 1.0' in client.get("/metrics").text
     answer = client.post("/inspect", files=[("views", ("a.jpg", draw_jpeg("dent")))]).json()
     assert (answer["verdict"], answer["model"]["release"]) == ("reject", "1")
 

@@ -3,6 +3,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,50 @@ import anyio
 import httpx
 import pytest
 import uvicorn
+from starlette.types import ASGIApp
 
+from inspection.runtime.releases import promote, release
 from serving import client as module
-from serving.api import create_app
+from serving.api import create_app, create_plant_app
 from serving.champion import Champion
 from serving.client import AsyncClient, Client, Part, ServiceError
 from serving.inspections import Inspections
+from serving.plant.wiring import plant_of
 from serving.recorder import KeepingPolicy, Recorder
 from serving.refusals import RefusedError
-from tests.bundles import draw_jpeg
+from serving.settings import Settings
+from tests.bundles import draw_jpeg, make_bundle
 
 
 @pytest.fixture
 def address(champion: Champion, tmp_path: Path) -> Iterator[str]:
     """The real app on a real socket."""
     recorder = Recorder(tmp_path / "verdicts", KeepingPolicy(0.0, 10**6))
-    app = create_app(champion, tokens=("secret",), recorder=recorder)
+    with at_work(create_app(champion, tokens=("secret",), recorder=recorder)) as found:
+        yield found
+    recorder.close()
+
+
+@pytest.fixture
+def lines_address(releases: Path, tmp_path: Path) -> Iterator[str]:
+    """The app of two lines, the champion of one of which is called `tiles-1`."""
+    own = tmp_path / "lines/tiles/models"
+    make_bundle(own / "bundle", version="tiles-1")
+    release(own / "bundle", own / "releases", "tiles-1")
+    promote(own / "releases", "tiles-1")
+    policy = KeepingPolicy(0.0, 10**6)
+    lines = plant_of(
+        Settings(releases, (), tmp_path / "verdicts", policy, lines=tmp_path / "lines")
+    )
+    lines.start()
+    with at_work(create_plant_app(lines)) as found:
+        yield found
+    lines.stop()
+
+
+@contextmanager
+def at_work(app: ASGIApp) -> Iterator[str]:
+    """The address at which an app answers."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -35,7 +64,6 @@ def address(champion: Champion, tmp_path: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
     thread.join()
-    recorder.close()
 
 
 def test_a_part_is_inspected_told_about_and_traced(address: str, tmp_path: Path) -> None:
@@ -50,6 +78,36 @@ def test_a_part_is_inspected_told_about_and_traced(address: str, tmp_path: Path)
     assert told.number == 1
     assert [part.request_id for part in trace.verdicts] == [answer.request_id]
     assert [feedback.label for feedback in trace.feedback] == ["slide"]
+
+
+def test_a_client_of_a_line_asks_that_line_and_lists_all(
+    lines_address: str, tmp_path: Path
+) -> None:
+    with Client(lines_address, line="tiles") as client:
+        answer = client.inspect([("a.jpg", draw_jpeg("dent"))], part_id="T-1")
+        client.give_feedback(label="slide", reviewer="Kim", part_id="T-1")
+        trace = client.trace("T-1")
+        lot = client.inspect_lot([Part([("a.jpg", draw_jpeg())], part_id="T-2")])
+        listed = client.lines().lines
+    with Client(lines_address, line="a/b") as client, pytest.raises(ServiceError) as refused:
+        client.trace("T-1")
+
+    assert answer.model.release == lot.parts[0].model.release == "tiles-1"
+    assert [said.label for said in trace.feedback] == ["slide"]
+    assert [(one.name, one.path, one.ready) for one in listed] == [
+        ("test-line", "", True),
+        ("tiles", "/lines/tiles", True),
+    ]
+    assert refused.value.status == 404
+
+
+def test_the_async_client_of_a_line_asks_that_line(lines_address: str) -> None:
+    async def asked() -> tuple[str, int]:
+        async with AsyncClient(lines_address, line="tiles") as client:
+            answer = await client.inspect([("a.jpg", draw_jpeg())])
+            return answer.model.release, len((await client.lines()).lines)
+
+    assert anyio.run(asked) == ("tiles-1", 2)
 
 
 # What is by detector, class or region, and no object of its own.

@@ -5,10 +5,10 @@ from tests.bundles import draw_jpeg
 
 
 def samples(client: TestClient) -> dict[tuple[str, ...], float]:
-    """Every series of the page, as Prometheus' own parser reads it."""
+    """Every series of the page, as Prometheus' own parser reads it; an empty label is none."""
     families = text_string_to_metric_families(client.get("/metrics").text)
     return {
-        (sample.name, *(f"{k}={v}" for k, v in sorted(sample.labels.items()))): sample.value
+        (sample.name, *(f"{k}={v}" for k, v in sorted(sample.labels.items()) if v)): sample.value
         for family in families
         for sample in family.samples
     }

@@ -120,8 +120,8 @@ def test_a_log_that_cannot_be_written_costs_no_answer_and_is_told(
     ready = client.get("/readyz")
     assert (ready.status_code, str(folder) in ready.json()["log_problem"]) == (200, True)
     metrics = client.get("/metrics").text
-    assert "knurl_log_failures 2.0" in metrics
-    assert "knurl_log_problem 1.0" in metrics
+    assert 'knurl_log_failures{line=""} 2.0' in metrics
+    assert 'knurl_log_problem{line=""} 1.0' in metrics
 
 
 def test_a_full_disk_costs_no_answer_and_the_log_goes_on_when_there_is_room(

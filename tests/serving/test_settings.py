@@ -14,12 +14,14 @@ DEFAULTS = Settings(
     verdicts=ROOT / "verdicts",
     policy=KeepingPolicy(pass_fraction=0.02, max_bytes=2_048_000_000),
     max_waiting=8,
+    lines=ROOT / "lines",
 )
 NAMES = (
     "KNURL_PUBLIC_KEY",
     "KNURL_RELEASES",
     "KNURL_TOKEN",
     "KNURL_HOSTS",
+    "KNURL_LINES",
     "KNURL_VERDICTS",
     "KNURL_KEEP_PASS_PERCENT",
     "KNURL_PICTURES_MB",
@@ -84,3 +86,8 @@ def test_a_public_key_is_read_from_its_file(tmp_path: Path) -> None:
     public = make_keys(tmp_path / "line.key")
 
     assert from_environment({"KNURL_PUBLIC_KEY": str(public)}).public_key is not None
+
+
+def test_the_folder_of_lines_starts_in_the_project_unless_it_is_absolute() -> None:
+    assert from_environment({"KNURL_LINES": "plant"}).lines == ROOT / "plant"
+    assert from_environment({"KNURL_LINES": "/srv/lines"}).lines == Path("/srv/lines")

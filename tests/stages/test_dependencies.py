@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from inspection.errors import InspectionError
-from stages.dependencies import imported_names, sources_of, with_sources
+from stages.dependencies import imported_names, sources_of, with_sources, written
 
 PIPELINE = """\
 stages:
@@ -84,3 +84,30 @@ def test_sources_are_written_anew_and_data_stays(project: Path) -> None:
 def test_a_command_that_runs_no_module_is_refused(project: Path) -> None:
     with pytest.raises(InspectionError, match="run a stage as"):
         with_sources(PIPELINE.replace("python -m stages.train", "bash run.sh"), project)
+
+
+def test_a_line_of_its_own_has_the_stages_of_the_root_with_their_sources_above(
+    project: Path,
+) -> None:
+    (project / "dvc.yaml").write_text("# Paths.\n" + PIPELINE)
+    for name in ("requirements.in", "requirements.txt"):
+        (project / name).write_text("")
+    for name in ("tiles", "of-no-line"):
+        (project / "lines" / name).mkdir(parents=True)
+    (project / "lines/tiles/params.yaml").write_text("")
+
+    texts = written(project)
+
+    assert set(texts) == {
+        project / name for name in ("dvc.yaml", "libraries.yaml", "lines/tiles/dvc.yaml")
+    }
+    text = texts[project / "lines/tiles/dvc.yaml"]
+    assert "cmd: exec env PYTHONPATH=../../ python -m stages.train --out models\n" in text
+    listed = [line.strip(" -") for line in text.splitlines() if line.startswith("      - ")]
+    assert listed == [
+        "data/crops",
+        "../../inspection/errors.py",
+        "../../inspection/models/net.py",
+        "../../stages/train.py",
+        "models",
+    ]

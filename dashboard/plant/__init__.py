@@ -1,0 +1,1 @@
+"""The plant: every line, its champion, its last verdicts and its alarms."""

@@ -1,0 +1,1 @@
+"""Several lines in one service: each with its champion and its verdict log, on one machine."""
