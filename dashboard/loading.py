@@ -1,6 +1,6 @@
 """What several pages load, kept in memory as long as the files stay as they are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -84,15 +84,19 @@ def detectors(folder: Path) -> CropDetectors:
 
 def measured(version: Version, path: str) -> ViewOutputs:
     """What a model measures in a view of the data, by its path there."""
-    folder = version.folder
-    stamps = (stamp(folder / CARD), stamp_or_none(here(DATA) / path))
-    model = inspector(folder)
-    return _measured(str(folder), path, stamps, model)
+    return _measuring(version, path)()
 
 
 def measure_ahead(version: Version, paths: Sequence[str]) -> None:
     """Measure these views in a thread, so that they are there when they are asked for."""
-    ahead().ask([partial(measured, version, path) for path in paths])
+    ahead().ask([_measuring(version, path) for path in paths])
+
+
+def _measuring(version: Version, path: str) -> Callable[[], ViewOutputs]:
+    """How to measure a view; the line is that of the session, which no other thread knows."""
+    folder, picture = version.folder, here(DATA) / path
+    stamps = (stamp(folder / CARD), stamp_or_none(picture))
+    return partial(_measured, str(folder), path, stamps, picture, inspector(folder))
 
 
 @st.cache_resource(show_spinner=False)
@@ -193,11 +197,14 @@ def _in_order(manifest: int, folds: int) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=MAX_MEASURED, show_spinner=False)
 def _measured(
-    folder: str, path: str, stamps: tuple[int, int], _inspector: Inspector
+    folder: str,
+    path: str,
+    stamps: tuple[int, int],
+    _picture: Path,
+    _inspector: Inspector,
 ) -> ViewOutputs:
     """Folder, path and the times of card and picture are the cache's key."""
-    view = View(path, content(here(DATA) / path))
-    return _inspector.measure(view)
+    return _inspector.measure(View(path, content(_picture)))
 
 
 @st.cache_resource(max_entries=MAX_INSPECTORS, show_spinner=False)
