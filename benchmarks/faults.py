@@ -7,7 +7,8 @@ not know, promotes it, rolls back, takes feedback and files of the inbox into th
 killed (SIGKILL, with all that it has started), every other time soon after its first write, then
 repeated. With --pipeline it is the whole pipeline instead, computed anew without DVC's caches, and
 killed again and again until it has come to its end; with --stages the flow `retrain`, killed once
-in every stage, --runs times over. Exit 1 where something was lost.
+in every stage, --runs times over; with --worker a Prefect worker in the same way, on a real server.
+Exit 1 where something was lost.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from benchmarks.drills.intake import IntakeDrill
 from benchmarks.drills.kills import Commands, Outcome, check_champion, table
 from benchmarks.drills.record import Record
 from benchmarks.drills.whole_pipeline import KillDrill, StageDrill, copied
+from benchmarks.drills.worker import WorkerDrill, prefect_server
 from inspection.runtime.bundle import CARD, read_card
 from inspection.runtime.releases import champion
 from inspection.storage import read_json, sha256_of, write_json
@@ -167,6 +169,21 @@ def of_each_stage(project: Path, *, runs: int, seed: int) -> Outcome:
     return outcome
 
 
+def of_each_worker(project: Path, *, runs: int, seed: int) -> Outcome:
+    """Kill a Prefect worker in every stage, `runs` times, in a project that may be spoiled."""
+    outcome = Outcome("worker")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        prefect_server(Path(folder)) as variables,
+    ):
+        commands = Commands(project, (), seed, variables)
+        drill = WorkerDrill(commands, variables["PREFECT_API_URL"])
+        drill.begin()
+        for _ in range(runs):
+            drill.each_stage(outcome)
+    return outcome
+
+
 def main() -> None:
     """Copy the project, run the campaign, print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
@@ -174,7 +191,7 @@ def main() -> None:
         "--runs",
         type=int,
         default=100,
-        help="kills of each command; with --stages passes over all of them",
+        help="kills of each command; with --stages or --worker passes over all stages",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--project", type=Path, default=Path(), help="a finished one")
@@ -184,6 +201,9 @@ def main() -> None:
     )
     instead.add_argument(
         "--stages", action="store_true", help="of the flow retrain, in every stage"
+    )
+    instead.add_argument(
+        "--worker", action="store_true", help="of a Prefect worker, in every stage"
     )
     given = parser.parse_args()
     if not (given.project / BUNDLE / CARD).is_file():
@@ -201,6 +221,8 @@ def main() -> None:
             outcomes = [of_the_pipeline(copy, **options)]
         elif given.stages:
             outcomes = [of_each_stage(copy, **options)]
+        elif given.worker:
+            outcomes = [of_each_worker(copy, **options)]
         else:
             outcomes = campaign(copy, names, **options)
     sys.stdout.write(table(outcomes))

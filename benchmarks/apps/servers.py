@@ -74,6 +74,7 @@ def running(
     variables: dict[str, str],
     cwd: Path | None = None,
     ready: str = "/readyz",
+    within_s: float = READY_WITHIN_S,
 ) -> Iterator[Server]:
     """Start a server and wait until it answers at `ready`; its output goes to `folder/log`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,7 @@ def running(
     log_path = folder / "log"
     server = Server(f"http://127.0.0.1:{port}", port, process.pid, log_path)
     try:
-        _wait(f"{server.address}{ready}", process, folder / "log")
+        _wait(f"{server.address}{ready}", process, folder / "log", within_s)
         yield server
     finally:
         if process.poll() is None:
@@ -105,8 +106,10 @@ def _peak_mb(pid: int) -> float:
     return int(peak) * 1024 / 1e6
 
 
-def _wait(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
+def _wait(
+    address: str, process: "subprocess.Popen[bytes]", log: Path, within_s: float
+) -> None:
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise SystemExit(f"{log}: the server has ended\n{log.read_text()}")
@@ -116,4 +119,4 @@ def _wait(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         except httpx.TransportError:
             pass
         time.sleep(0.2)
-    raise SystemExit(f"{log}: not ready within {READY_WITHIN_S:.0f} s")
+    raise SystemExit(f"{log}: not ready within {within_s:.0f} s")

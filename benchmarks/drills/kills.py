@@ -62,8 +62,15 @@ class Duration:
 class Commands:
     """The commands of a project. What they write first is noticed in the folders `watched`."""
 
-    def __init__(self, project: Path, watched: Sequence[str], seed: int) -> None:
+    def __init__(
+        self,
+        project: Path,
+        watched: Sequence[str],
+        seed: int,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.project = project
+        self._variables = dict(variables or {})
         self._watched = [project / name for name in watched]
         self._random = random.Random(seed)
         self._takes: dict[str, Duration] = {}
@@ -128,17 +135,28 @@ class Commands:
         outcome: Outcome,
         program: Sequence[str],
         at_most_s: float,
+        *,
+        each_child: bool = False,
     ) -> None:
         """Start a command and kill it, with all its children, while a program is at work in it:
         at some moment of the first `at_most_s`.
+
+        Its process group is killed; with `each_child` those in sessions of their own, too, which
+        otherwise are to die with their parents.
         """
         process = self._started(command)
         while process.poll() is None and not _at_work(process, {"it": program}):
             time.sleep(LOOK_AT_PROCESSES_S)
-        self._kill_after(process, self._random.uniform(0, at_most_s), outcome)
+        delay_s = self._random.uniform(0, at_most_s)
+        self._kill_after(process, delay_s, outcome, each_child=each_child)
 
     def _kill_after(
-        self, process: "subprocess.Popen[bytes]", delay_s: float, outcome: Outcome
+        self,
+        process: "subprocess.Popen[bytes]",
+        delay_s: float,
+        outcome: Outcome,
+        *,
+        each_child: bool = False,
     ) -> None:
         """Kill a process and all that it has started; one that has ended by then was missed."""
         try:
@@ -146,6 +164,9 @@ class Commands:
         except subprocess.TimeoutExpired:
             children = psutil.Process(process.pid).children(recursive=True)
             os.killpg(process.pid, signal.SIGKILL)
+            for child in children if each_child else ():
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
             process.wait()
             # those in sessions of their own die with their parents; nobody starts anew any sooner
             _, alive = psutil.wait_procs(children, timeout=CHILDREN_END_S)
@@ -202,7 +223,7 @@ class Commands:
 
         programs = Path(sys.executable).parent
         path = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
-        variables = {
+        variables = self._variables | {
             "PYTHONPATH": str(self.project),
             "PATH": path,
         }

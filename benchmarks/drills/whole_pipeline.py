@@ -135,10 +135,17 @@ class KillDrill:
 
 
 class StageDrill:
-    """The flow `retrain` is killed once in every stage; each time it goes on from there."""
+    """The flow `retrain` is killed once in every stage; each time it goes on from there.
 
-    def __init__(self, commands: Commands) -> None:
+    `command` runs it once. With `each_child` all that it has started is killed, one by one.
+    """
+
+    def __init__(
+        self, commands: Commands, command: str = RETRAIN, *, each_child: bool = False
+    ) -> None:
         self._commands = commands
+        self._command = command
+        self._each_child = each_child
         self._pipeline = WholePipeline(commands.project)
         self._programs = _programs(commands.project)
         self._took_s: Times = {}
@@ -146,7 +153,7 @@ class StageDrill:
     def begin(self) -> None:
         """Compute everything once: how long each stage takes, and what comes out."""
         self._pipeline.forget()
-        self._took_s = self._commands.watched(RETRAIN, self._programs)
+        self._took_s = self._commands.watched(self._command, self._programs)
         self._pipeline.note()
 
     def each_stage(self, outcome: Outcome) -> None:
@@ -154,7 +161,7 @@ class StageDrill:
         self._pipeline.forget()
         for stage in self._programs:
             self._kill_in(stage, outcome)
-        self._commands.repeated(RETRAIN, outcome)
+        self._commands.repeated(self._command, outcome)
         self._pipeline.check(outcome)
 
     def _kill_in(self, stage: str, outcome: Outcome) -> None:
@@ -162,7 +169,11 @@ class StageDrill:
         n_killed = outcome.n_killed
         for _ in range(MAX_KILLS):
             self._commands.killed_in(
-                RETRAIN, outcome, self._programs[stage], self._took_s.get(stage, 0.0)
+                self._command,
+                outcome,
+                self._programs[stage],
+                self._took_s.get(stage, 0.0),
+                each_child=self._each_child,
             )
             if outcome.n_killed > n_killed:
                 return
