@@ -649,11 +649,14 @@ def test_a_bento_that_cannot_be_packed_is_told_and_the_move_stands(
     caplog: pytest.LogCaptureFixture,
     words: list[str],
 ) -> None:
-    project.register(monkeypatch, "a")  # in a project without a bentofile.yaml
+    project.register(monkeypatch, "a")
+    in_the_way = project.root / "a-file"
+    in_the_way.write_text("where Bentos are to lie")
+    monkeypatch.setenv("BENTOML_HOME", str(in_the_way))
     monkeypatch.setattr("sys.argv", ["promote", *words])
     promotion.main()
 
     assert opened()[2].served() == "1"
     told = [one for one in caplog.messages if one.startswith("bento: none was packed")]
     assert len(told) == len(words) ^ 1
-    assert all("bentofile.yaml" in one and one.endswith("`make bento`") for one in told)
+    assert all(in_the_way.name in one and one.endswith("`make bento`") for one in told)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +170,13 @@ def check_commands_of_the_pages(scheduled: Scheduled, project: Path, home: Path)
             assert time.monotonic() < deadline
             time.sleep(1)
     finally:
-        worker.terminate()
-        worker.wait(timeout=60)
+        # told to end it would first wait for the runs that it has taken up
+        at_work = psutil.Process(worker.pid).children(recursive=True)
+        worker.kill()
+        worker.wait()
+        for process in at_work:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def terminal_of(home: Path) -> dict[str, str]:
