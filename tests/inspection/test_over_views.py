@@ -1,5 +1,4 @@
 import os
-import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,15 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from inspection import over_views as module
 from inspection.cluster import ADDRESS
 from inspection.errors import InspectionError
-from inspection.images import ImageError
 from inspection.over_views import BATCH, MIN_VIEWS, over_views
 from inspection.processors import HELD_TO_AVX2
 from inspection.workers import PROCESSES
 from tests.clusters import PROJECT, processes_of, scheduler
-from tests.labour import Number, refuse, text_and_process, text_or_die_once
+from tests.labour import Number, text_and_process, text_or_die_once
 
 TWO = {PROCESSES: "2"}
 # Three batches, the last one not full.
@@ -59,12 +56,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes for however few views."""
-    monkeypatch.setattr(module, "MIN_VIEWS", 1)
-
-
 # Of a file: to the end of the suite its idle processes would take a fifth of a core.
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
@@ -104,12 +95,9 @@ def test_a_view_that_ends_its_process_twice_is_named_and_no_other(folder: Path) 
     assert last.startswith("17: the process that read it ended twice; look at the file")
 
 
-@pytest.mark.usefixtures("few")
 def test_an_error_that_cannot_be_sent_is_told_by_its_text(folder: Path) -> None:
-    with pytest.raises(TypeError):
-        pickle.loads(pickle.dumps(ImageError("empty", "it is")))
-    with pytest.raises(InspectionError, match=r"^0: the file is empty$"):
-        list(over_views(refuse, VIEWS, data=folder, what="read", variables=TWO))
+    # in a process of its own: Dask, once it is imported, lets every exception be sent
+    assert printed("refuse", folder) == ["0: the file is empty"]
 
 
 def test_progress_is_shown_to_the_last_view(
