@@ -27,8 +27,8 @@ class Kind:
 # our array that makes 14.
 # PNG and BMP of 8 bits: 4.0 on a grey line, 5.2 to 6.2 on one in colour.
 GREY = Kind(6.25, 8.0)
-# with alpha, and TIFF, which may have it: 7.0 to 10.3
-GREY_OR_ALPHA = Kind(10.75, 15.0)
+# with alpha, and TIFF, which may have it: 7.0 to 10.3, of a TIFF with alpha 11.2 now and then
+GREY_OR_ALPHA = Kind(11.75, 15.0)
 # of 16 bits: 6.0 to 7.2
 DEEP_GREY = Kind(7.25, 14.0)
 # RGB and RGBA 14.0, CIELab 14.1, palettes 11.0
