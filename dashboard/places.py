@@ -21,6 +21,8 @@ SPLIT = Path("metrics/split.json")
 CLASSIFIER = Path("artifacts/classifier")
 ANOMALY = Path("artifacts/anomaly")
 VERDICTS = Path("verdicts")
+# Written by `make watch` beside the service's log.
+WATCHED = VERDICTS / "watched.json"
 # What the pages compute once and keep; safe to delete at any time.
 KEPT = Path(".state/dashboard")
 

@@ -19,11 +19,10 @@ from typing import Any, TextIO
 
 from inspection.failures import explained
 from inspection.processes import die_with_parent
-from pipelines.dvc_state import repaired
+from pipelines.dvc_state import PIPELINE, repaired
 from pipelines.runs.full_disk import end_where_the_disk_is_full
 
 ANSWER = "\x1e"
-PIPELINE = "dvc.yaml"
 BESIDE = "beside"
 FORCE = "force"
 # A shell reports a process that was killed by a signal as 128 and more; Python as a number below 0.

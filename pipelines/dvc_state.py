@@ -10,6 +10,7 @@ from pathlib import Path
 from inspection.storage import write_bytes
 
 DVC = Path(".dvc")
+PIPELINE = Path("dvc.yaml")
 RWLOCK = DVC / "tmp/rwlock"
 LOCKED = Path("dvc.lock")
 KEPT = Path(".state/dvc.lock.damaged")

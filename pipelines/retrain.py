@@ -27,6 +27,7 @@ from inspection.storage import locked
 from pipelines import alerts
 from pipelines import promote as gate
 from pipelines.dvc_process import PassingError
+from pipelines.dvc_state import PIPELINE
 from pipelines.intake.steps import RETRAINING
 from pipelines.runs import branch, dvc_pool, known_errors, records, store
 from pipelines.runs import shared as shared_state
@@ -35,7 +36,6 @@ from pipelines.runs.stages import brought_up_to_date
 from pipelines.shipping.bento import of_what_serves
 from stages.sections import read_yaml
 
-PIPELINE = Path("dvc.yaml")
 LOCK = RETRAINING
 SERVER_START_S = 180  # a busy machine takes longer than the 20 s that Prefect grants
 # what Prefect's RuntimeError says where it took longer even so

@@ -6,6 +6,7 @@ the root has the label `line=""`, which to Prometheus is no label.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -14,6 +15,8 @@ from prometheus_client.metrics_core import Metric
 from serving.answers import PartAnswer
 from serving.champion import ChampionState
 from serving.recorder import RecorderState
+
+State = TypeVar("State", ChampionState, RecorderState)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 UNKNOWN = "unknown"
@@ -110,18 +113,20 @@ def of_champions(states: Mapping[str, ChampionState]) -> Iterator[Metric]:
         serving.add_metric([line, state.release, state.card_sha256], 1)
     yield serving
 
-    def of_each(
-        name: str, what: str, value: Callable[[ChampionState], float]
-    ) -> Metric:
-        return _gauge(name, what, {line: value(one) for line, one in states.items()})
-
-    yield of_each(
-        "releases_taken_up", "releases served so far", lambda one: one.n_taken_up
+    yield _of_each(
+        states,
+        "releases_taken_up",
+        "releases served so far",
+        lambda one: one.n_taken_up,
     )
-    yield of_each(
-        "releases_refused", "releases refused so far", lambda one: one.n_refused
+    yield _of_each(
+        states,
+        "releases_refused",
+        "releases refused so far",
+        lambda one: one.n_refused,
     )
-    yield of_each(
+    yield _of_each(
+        states,
         "release_problem",
         "1: the pointer names a broken release",
         lambda one: bool(one.problem),
@@ -130,26 +135,31 @@ def of_champions(states: Mapping[str, ChampionState]) -> Iterator[Metric]:
 
 def of_recorders(states: Mapping[str, RecorderState]) -> Iterator[Metric]:
     """How the verdict log of each line fares."""
-
-    def of_each(
-        name: str, what: str, value: Callable[[RecorderState], float]
-    ) -> Metric:
-        return _gauge(name, what, {line: value(one) for line, one in states.items()})
-
-    yield of_each(
-        "log_failures", "verdicts answered and not logged", lambda one: one.n_failed
+    yield _of_each(
+        states,
+        "log_failures",
+        "verdicts answered and not logged",
+        lambda one: one.n_failed,
     )
-    yield of_each(
-        "log_problem", "1: the log cannot be written now", lambda one: bool(one.problem)
+    yield _of_each(
+        states,
+        "log_problem",
+        "1: the log cannot be written now",
+        lambda one: bool(one.problem),
     )
-    yield of_each(
-        "pictures_evicted", "pictures that made room", lambda one: one.n_evicted
+    yield _of_each(
+        states,
+        "pictures_evicted",
+        "pictures that made room",
+        lambda one: one.n_evicted,
     )
 
 
-def _gauge(name: str, what: str, values: Mapping[str, float]) -> GaugeMetricFamily:
-    """A value for each line."""
+def _of_each(
+    states: Mapping[str, State], name: str, what: str, value: Callable[[State], float]
+) -> GaugeMetricFamily:
+    """A gauge with a value for each line, of what is known of it."""
     gauge = GaugeMetricFamily(f"knurl_{name}", what, labels=["line"])
-    for line, value in values.items():
-        gauge.add_metric([line], float(value))
+    for line, state in states.items():
+        gauge.add_metric([line], float(value(state)))
     return gauge

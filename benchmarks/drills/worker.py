@@ -12,14 +12,14 @@ from benchmarks.drills.kills import Commands, Outcome
 from benchmarks.drills.whole_pipeline import StageDrill
 from inspection.errors import InspectionError
 
+POOL = "python -m pipelines.runs.pool line"
 # What a killed worker has left at work is marked, as docs/operate.md says; then a run is asked for,
 # and a worker takes it and ends with it.
 WORK = (
-    "bash -c 'python -m pipelines.runs.pool line"
+    f"bash -c '{POOL}"
     " && prefect deployment run retrain/weekly"
     " && exec prefect worker start --pool line --run-once --limit 1'"
 )
-POOL = "python -m pipelines.runs.pool line"
 # A server is up within half a minute, and migrates its new database; on a busy machine it has taken
 # over three.
 START_S = 600.0

@@ -3,15 +3,13 @@
 import streamlit as st
 
 from dashboard.operating.findings import drift, rates, running, watched_sentence
-from dashboard.places import VERDICTS
+from dashboard.places import VERDICTS, WATCHED
 from dashboard.switch import here
 from dashboard.tables import show_table
 from inspection.runtime.bundle import Card
 from inspection.runtime.verdict_log import FILE, daily_verdicts
 from inspection.storage import read_json
 
-# Written by `make watch` beside the service's log.
-WATCHED = VERDICTS / "watched.json"
 # A quarter of a year of the service's verdicts: more days make no table that a person reads.
 N_DAYS = 90
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard.models.history import entries
-from dashboard.places import RELEASES, VERDICTS
+from dashboard.places import RELEASES, VERDICTS, WATCHED
 from dashboard.times import to_the_minute
 from inspection.errors import InspectionError
 from inspection.runtime.releases import champion, champion_line
@@ -18,7 +18,6 @@ from inspection.storage import read_json
 
 # A week of verdicts tells today from the usual, and fits beside the other lines.
 N_DAYS = 7
-WATCHED = "watched.json"
 # What of the promotion log puts another release in service, as pipelines/champions.py has it.
 MOVES = ("promoted", "overridden", "synced", "rolled back")
 
@@ -59,7 +58,7 @@ def line_today(name: str, folder: Path) -> LineToday:
     except InspectionError as error:
         problem = str(error)
 
-    watched = folder / VERDICTS / WATCHED
+    watched = folder / WATCHED
     return LineToday(
         name=name,
         title=title or "the line in the root",

@@ -19,10 +19,9 @@ from inspection.plant import LINES, check_name, lines_in
 from inspection.storage import locked, write_bytes, write_text
 from pipelines.adopt import FLAGS as ADOPTS
 from pipelines.adopt import PARAMS, adopt
-from pipelines.dvc_state import DVC
+from pipelines.dvc_state import DVC, PIPELINE
 from stages.sections import read_yaml
 
-PIPELINE = "dvc.yaml"
 REVIEWS = Path("reviews")
 LOCK = Path(".state/locks/new_line.lock")
 # As adopt has them; the name is that of the folder.

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from inspection.errors import InspectionError
 from inspection.storage import replace_folder
+from pipelines.dvc_state import PIPELINE
 
 KEPT = Path(".state/overridden")
 PARAMS = "params.yaml"
-PIPELINE = "dvc.yaml"
 # What a run changes among the files that git knows.
 CHANGED = (PARAMS, "dvc.lock", "metrics")
 
@@ -57,7 +57,7 @@ def restore() -> None:
     command = [sys.executable, "-m", "dvc", "checkout", "--force", "--allow-missing"]
     # what this folder tracks: without a name DVC would put back the files of other lines, too
     tracked = [
-        str(path) for path in (Path(PIPELINE), *Path().glob("*.dvc")) if path.is_file()
+        str(path) for path in (PIPELINE, *Path().glob("*.dvc")) if path.is_file()
     ]
     done = subprocess.run(
         [*command, "--quiet", *tracked], capture_output=True, text=True, check=False

@@ -18,13 +18,13 @@ from tqdm import tqdm
 from inspection.runtime.bundle import CARD, Card, read_card
 from inspection.storage import write_text
 from pipelines.dvc_process import Dvc
+from pipelines.dvc_state import PIPELINE
 from pipelines.intake.steps import changing_data
 from pipelines.runs.overrides import overridden
 from stages.sections import read_yaml
 
 KEPT = Path(".state/trials")
 LOG = Path(".state/trials.log")
-PIPELINE = Path("dvc.yaml")
 PARAMS = Path("params.yaml")
 
 # The last stage of a trial, the table that it writes of the parts held back, and its bundle.

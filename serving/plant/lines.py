@@ -4,7 +4,6 @@ A line that is made while the service runs is taken up by itself. One is never d
 service ends: its last good release goes on, as of any line.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +15,6 @@ from serving.refusals import RefusedError
 
 # A line that is new has trained for minutes; to list a folder costs some 20 us.
 LOOK_S = 2.0
-
-logger = logging.getLogger("knurl.lines")
 
 
 class Lines:
@@ -75,11 +72,6 @@ class Lines:
         others = self._others
         yield self._root
         yield from (others[name] for name in sorted(others))
-
-    @property
-    def are_several(self) -> bool:
-        """Whether there is another line than that of the root."""
-        return bool(self._others)
 
     @property
     def are_followed(self) -> bool:

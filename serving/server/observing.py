@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.routing import Route
@@ -75,13 +76,12 @@ class Observing:
             self._note(scope, status, time.monotonic() - began_s)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        endpoint, names_one = (
+        # None where no route has matched, which is no key
+        matched: tuple[Any, bool] = (
             scope.get("endpoint"),
             LINE in scope.get("path_params", {}),
         )
-        route = (
-            self._templates.get((endpoint, names_one), UNKNOWN) if endpoint else UNKNOWN
-        )
+        route = self._templates.get(matched, UNKNOWN)
         self._metrics.count_request(route, scope["method"], status, seconds)
         logger.info(access_line(scope, status, seconds))
 
