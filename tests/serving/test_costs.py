@@ -8,13 +8,14 @@ import pytest
 
 from benchmarks.attacks.pictures import TURNED, chunk, jpeg, jpeg_of_scans, png, tiff
 from serving.costs import VIEW_MS, cost_of
+from serving.server.memory import MAPPED_FROM_BYTES
 from tests.architecture import ROOT
 
 # 12 megapixels: large beside what the measurement itself takes, some 2 MB
 SIZE = (4000, 3000)
-# a charge is at most so many times what the picture takes on the line that takes most: twice, of a
-# JPEG that might be turned
-MAX_OVERCHARGE = 2.1
+# a charge is at most so many times what the picture takes on the line that takes most: twice of a
+# JPEG, which might be turned, and 2.3 of a TIFF, whose header is not asked whether it has alpha
+MAX_OVERCHARGE = 2.4
 TRANSPARENT = chunk(b"tRNS", bytes(6))
 EXIF = chunk(b"eXIf", TURNED)
 KINDS = {
@@ -49,7 +50,9 @@ DECODES = """
 import sys
 from pathlib import Path
 from inspection.images import decode
+from serving.server.memory import give_back_at_once
 from tests.serving.peak import peak_bytes
+give_back_at_once()
 content = Path(sys.argv[1]).read_bytes()
 before = peak_bytes()
 decode(content, channels=int(sys.argv[2]))
@@ -69,7 +72,8 @@ def test_a_picture_is_charged_what_it_takes(tmp_path: Path, kind: str) -> None:
         taken.append(int(done.stdout))
 
     charged = cost_of(content, max_pixels=64_000_000).n_bytes
-    assert max(taken) <= charged <= MAX_OVERCHARGE * max(taken)
+    # what is smaller than a mapping of its own stays on the heap, once for a process, not a picture
+    assert max(taken) - MAPPED_FROM_BYTES <= charged <= MAX_OVERCHARGE * max(taken)
 
 
 def test_a_view_takes_time_for_its_models_its_pixels_and_each_scan() -> None:
