@@ -1,6 +1,6 @@
 """Fit an anomaly model per region on normals of the train fold; normals of val calibrate it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -26,13 +26,14 @@ from inspection.models.anomaly import (
     PADIM,
     AnomalyModel,
     Normals,
-    anomalies,
+    anomalies_by_each,
     features_of_normals,
     own_weights,
 )
 from inspection.models.classifier import DefectClassifier, load_classifier
 from inspection.models.crops import Crops, drawn, load_crops
 from inspection.parts import labels_of_parts
+from inspection.processes import keep_freed_memory
 from inspection.storage import replacing, write_json, write_table
 from stages import program, sections
 from stages.params.fit_anomaly import MIN_NORMALS, FitAnomalyParams
@@ -71,6 +72,7 @@ class Paths:
 
 def main() -> None:
     """Fit the model of each region, save it with its scores, maps and evidence."""
+    keep_freed_memory()
     paths = program.paths(Paths, __doc__)
     line, params = sections.read(
         sections.line("detect_anomalies", "normal"),
@@ -110,13 +112,8 @@ def fit_region(
     Returns its metrics.
     """
     _warn_of_few_normals(training, out.name, line)
-    kinds = KINDS if params.features == "auto" else (params.features,)
-    names = MODELS if params.model == "auto" else (params.model,)
-    by_kind = [
-        _fitted(kind, names, classifier, training, line, params) for kind in kinds
-    ]
-    fitted = list(chain.from_iterable(by_kind))
-    best = max(fitted, key=lambda one: one.evidence["val_auroc"] or 0.0)
+    fitted = _all_fitted(classifier, training, line, params)
+    best = max(fitted, key=_auroc)
 
     _save(best.model, out)
     write_table(out / "val_scores.csv", best.parts)
@@ -186,16 +183,52 @@ def _training(
     )
 
 
-def _fitted(
-    kind: str,
-    names: Sequence[str],
+def _all_fitted(
     classifier: DefectClassifier,
     training: Training,
     line: Line,
     params: FitAnomalyParams,
-) -> Iterator[Fitted]:
-    """The models of these names, on one kind of features, which are computed once."""
-    normals = features_of_normals(
+) -> list[Fitted]:
+    """Each model that is asked for, on the features that are asked for.
+
+    Of all models PaDiM is fitted soonest: it tells on which features the others are tried.
+    """
+    kinds = KINDS if params.features == "auto" else (params.features,)
+    first = PADIM if params.model == "auto" else params.model
+    by_kind: list[tuple[Fitted, Normals]] = []
+    for kind in kinds:
+        normals = _normals(kind, first, classifier, training, params)
+        (fitted,) = _fit([normals], training, line, params)
+        by_kind.append((fitted, normals))
+
+    fitted_first = [fitted for fitted, _ in by_kind]
+    if params.model != "auto":
+        return fitted_first
+
+    _, normals = max(by_kind, key=lambda one: _auroc(one[0]))
+    del by_kind  # the other features take as much memory
+    others = [
+        normals.for_model(name, params.bank_size, params.max_memory_mib)
+        for name in MODELS
+        if name != first
+    ]
+    return fitted_first + _fit(others, training, line, params)
+
+
+def _auroc(fitted: Fitted) -> float:
+    """What decides: the AUROC on unseen parts, 0 where no defect shows in the region."""
+    return fitted.evidence["val_auroc"] or 0.0
+
+
+def _normals(
+    kind: str,
+    model: str,
+    classifier: DefectClassifier,
+    training: Training,
+    params: FitAnomalyParams,
+) -> Normals:
+    """One kind of features of the normal crops, for a model by its name."""
+    return features_of_normals(
         classifier,
         np.array(training.normals.images),
         kind=kind,
@@ -203,33 +236,53 @@ def _fitted(
         shrinkage=params.shrinkage,
         score_fraction=params.score_fraction,
         seed=params.seed,
-        model=names[0],
+        model=model,
         bank_size=params.bank_size,
         max_memory_mib=params.max_memory_mib,
     )
-    for name in names:
-        of_name = normals.for_model(name, params.bank_size, params.max_memory_mib)
-        yield _fit(of_name, training, line, params)
 
 
 def _fit(
-    normals: Normals, training: Training, line: Line, params: FitAnomalyParams
-) -> Fitted:
-    """One model, fitted and judged fold by fold, then fitted on all normals."""
+    normals: Sequence[Normals],
+    training: Training,
+    line: Line,
+    params: FitAnomalyParams,
+) -> list[Fitted]:
+    """Models of the same features, fitted and judged fold by fold, then fitted on all normals."""
     judged = training.judged
-    settings = normals.model.settings
-    scores = np.zeros(len(judged), np.float32)
-    maps = np.zeros(judged.targets.shape, np.float32)
-    described = f"{settings.model}, {settings.kind}"
-    for fitted, held_out in tqdm(training.folds(), desc=described, disable=None):
-        model = normals.fitted(fitted)
-        images = judged.images[held_out]
-        scores[held_out], maps[held_out] = anomalies(model, images, normals.raw_of)
+    scores = np.zeros((len(normals), len(judged)), np.float32)
+    maps = np.zeros((len(normals), *judged.targets.shape), np.float32)
+    all_settings = [one.model.settings for one in normals]
+    described = ", ".join([*(one.model for one in all_settings), all_settings[0].kind])
+    for rows, held_out in tqdm(training.folds(), desc=described, disable=None):
+        models = [one.fitted(rows) for one in normals]
+        raw_of = normals[0].raw_of
+        found = anomalies_by_each(models, judged.images[held_out], raw_of)
+        for number, (score, anomaly_map) in enumerate(found):
+            scores[number, held_out] = score
+            maps[number, held_out] = anomaly_map
 
+    return [
+        _with_evidence(one, scores[number], maps[number], training, line, params)
+        for number, one in enumerate(normals)
+    ]
+
+
+def _with_evidence(
+    normals: Normals,
+    scores: Floats,
+    maps: Floats,
+    training: Training,
+    line: Line,
+    params: FitAnomalyParams,
+) -> Fitted:
+    """The model fitted on all normals, and what its scores of unseen crops show."""
     is_normal = training.is_normal(line)
     mean = float(scores[is_normal].mean())
     std = max(float(scores[is_normal].std(ddof=1)), 1e-9)
-    parts = part_scores(judged, (scores - mean) / std, line.normal)
+    parts = part_scores(training.judged, (scores - mean) / std, line.normal)
+
+    settings = normals.model.settings
     # PaDiM goes without saying: it was the only model once, and its cards stay what they were
     name = {} if settings.model == PADIM else {"model": settings.model}
     evidence = {"features": settings.kind, **name} | threshold_evidence(

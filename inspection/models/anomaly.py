@@ -318,7 +318,6 @@ def fitting_mib(settings: AnomalySettings, shape: Sequence[int]) -> int:
     return round(values * FLOAT_BYTES / 2**20)
 
 
-@torch.inference_mode()
 def anomalies(
     model: AnomalyModel, crops: Image, raw_of: Compute | None = None
 ) -> tuple[Floats, Floats]:
@@ -326,16 +325,32 @@ def anomalies(
 
     `raw_of` computes their features; without it torch does, as slow and as it is.
     """
-    scores, maps = [], []
+    (found,) = anomalies_by_each([model], crops, raw_of)
+    return found
+
+
+@torch.inference_mode()
+def anomalies_by_each(
+    models: Sequence[AnomalyModel], crops: Image, raw_of: Compute | None = None
+) -> list[tuple[Floats, Floats]]:
+    """The same by several models of the same features, which are computed once."""
+    found: list[list[tuple[Tensor, Tensor]]] = [[] for _ in models]
     for start in range(0, len(crops), BATCH_SIZE):
         batch = crops[start : start + BATCH_SIZE]
         if raw_of is None:
-            score, anomaly_map = model(torch.tensor(batch))
+            raw = models[0].features.raw(torch.tensor(batch).permute(0, 3, 1, 2))
         else:
-            score, anomaly_map = model.of_raw(raw_of(batch)[0])
-        scores.append(score.numpy())
-        maps.append(anomaly_map.numpy())
-    return np.concatenate(scores), np.concatenate(maps)
+            raw = raw_of(batch)[0]
+        for model, batches in zip(models, found, strict=True):
+            batches.append(model.of_raw(raw))
+
+    return [_joined(batches) for batches in found]
+
+
+def _joined(batches: Sequence[tuple[Tensor, Tensor]]) -> tuple[Floats, Floats]:
+    """Scores and maps of batches as those of all crops."""
+    scores, maps = zip(*batches, strict=True)
+    return torch.cat(scores).numpy(), torch.cat(maps).numpy()
 
 
 def own_weights(model: AnomalyModel) -> dict[str, Tensor]:

@@ -44,7 +44,8 @@ class FitAnomalyParams(sections.Params):
     """Which of anomalib's models: `padim` (a Gaussian at each place), `patchcore` (the nearest of
     a memory bank of normal features, wherever it was), `dfm` (what principal components of whole
     normal crops cannot rebuild), or `auto`: the one of the highest AUROC on parts that were not
-    fitted. anomalib's other models are refused by name with what they would need."""
+    fitted, on the features on which `padim`, the soonest fitted, tells them best. anomalib's other
+    models are refused by name with what they would need."""
 
     features: Literal["auto", "filters", "classifier"] = "auto"
     """What is compared: `filters` (a fixed bank of Gaussian derivatives), the `classifier`'s

@@ -17,6 +17,7 @@ from inspection.models.anomaly import (
     Normals,
     _jittered,
     anomalies,
+    anomalies_by_each,
     features_of_normals,
     fine_stages,
     fit_anomaly_model,
@@ -248,6 +249,18 @@ def test_another_model_of_the_same_features_is_the_one_fitted_by_its_name(
     alone = fit(classifier, model="patchcore", bank_size=300)
     crops = normals(range(500, 503))
     np.testing.assert_array_equal(anomalies(found.fitted(), crops)[0], anomalies(alone, crops)[0])
+
+
+def test_several_models_say_together_what_each_says_alone(classifier: DefectClassifier) -> None:
+    models = [fit(classifier, model=name, bank_size=300) for name in MODELS]
+    crops = normals(range(500, 534))
+    together = anomalies_by_each(models, crops)
+
+    for model, (scores, maps) in zip(models, together, strict=True):
+        alone_scores, alone_maps = anomalies(model, crops)
+        np.testing.assert_array_equal(scores, alone_scores)
+        np.testing.assert_array_equal(maps, alone_maps)
+    assert len({tuple(scores) for scores, _ in together}) == len(MODELS)
 
 
 # 80 crops, 20 of them normals and three copies of each, of 14 filters at 8 x 16 places
