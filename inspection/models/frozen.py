@@ -38,6 +38,9 @@ MIRRORED = (AS_IT_IS, (True, False), (False, True), (True, True))
 # Of MIRRORED, the ways in which a classifier with `mirror_average` judges: as it is, left to right.
 JUDGED_WAYS = (0, 1)
 
+# What an architecture says of its head, on which no feature depends.
+OF_THE_HEAD = {"classes", "dim", "groups", "mirror_average"}
+
 # Sets of features that are kept: those of the classified and of the other region, for the present
 # crops and for those before, to which a person goes back.
 MAX_KEPT = 4
@@ -233,7 +236,8 @@ def _key(
     model: DefectClassifier, images: Image, ways: Sequence[tuple[bool, bool]]
 ) -> str:
     """The hash of crops, backbone, how crops enter it, and in which ways they are mirrored."""
-    digest = sha256(model.architecture.model_dump_json(exclude={"classes"}).encode())
+    architecture = model.architecture.model_dump_json(exclude=OF_THE_HEAD)
+    digest = sha256(architecture.encode())
     digest.update(repr((images.shape, ways)).encode())
     for name, value in model.backbone.state_dict().items():
         digest.update(name.encode() + value.numpy().tobytes())

@@ -95,6 +95,16 @@ def test_features_are_computed_once_until_crops_or_backbone_change(
             features(tmp_path, **changed)
 
 
+def test_another_head_learns_from_the_features_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features(tmp_path)
+    monkeypatch.setattr(frozen, "_compute", lambda *_, **__: pytest.fail("computed again"))
+    for other in ({"dim": 8}, {"groups": 2}, {"mirror_average": True}):
+        model = tiny_classifier(**other)
+        frozen_features(model, CROPS.images, tmp_path, mirrored=False, show_progress=False)
+
+
 def test_a_run_that_was_cut_off_leaves_no_features_that_are_half_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
