@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from inspection.errors import InspectionError
-from inspection.storage import replace_folder
+from inspection.storage import replace_folder, write_bytes
 from pipelines.dvc_state import PIPELINE
 
 KEPT = Path(".state/overridden")
@@ -49,11 +49,12 @@ def restore() -> None:
         kept, path = KEPT / name, Path(name)
         if path.is_dir():
             shutil.rmtree(path)
-        path.unlink(missing_ok=True)
+        elif not kept.exists():
+            path.unlink(missing_ok=True)
         if kept.is_dir():
             shutil.copytree(kept, path)
         elif kept.exists():
-            shutil.copy2(kept, path)
+            write_bytes(path, kept.read_bytes())
     command = [sys.executable, "-m", "dvc", "checkout", "--force", "--allow-missing"]
     # what this folder tracks: without a name DVC would put back the files of other lines, too
     tracked = [
@@ -86,10 +87,15 @@ def _apply(overrides: Sequence[str]) -> None:
     from dvc.exceptions import InvalidArgumentError
     from dvc.utils.hydra import apply_overrides
 
+    # DVC empties the file before it writes it: a kill between the two would leave it empty
+    changed = KEPT.with_name(f"{KEPT.name}.{PARAMS}")
+    shutil.copy2(PARAMS, changed)
     try:
-        apply_overrides(PARAMS, list(overrides))
+        apply_overrides(changed, list(overrides))
     except InvalidArgumentError as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise InspectionError(
             f"overrides: {list(overrides)}: {reason}; give section.key=value of {PARAMS}"
         ) from error
+    write_bytes(Path(PARAMS), changed.read_bytes())
+    changed.unlink()

@@ -21,7 +21,7 @@ from inspection.storage import write_json
 from pipelines.summary import aligned
 from pipelines.trials.arguments import parser
 from pipelines.trials.beside import DRILL
-from pipelines.trials.trial import Judged, Trial, judged, state
+from pipelines.trials.trial import Judged, Trial, judged, put_back, state
 from stages import sections
 
 HEAD = ("never shown", "parts", *VERDICTS, "escapes at most")
@@ -35,6 +35,7 @@ def main() -> None:
     )
     wanted = asked.parse_args().classes
     with PlainErrors("drill"):
+        put_back()
         line = sections.read(sections.section("line", Line))
         found = drill(list(judged(one_by_one(line, wanted))))
         write_json(DRILL, found)

@@ -22,7 +22,7 @@ from inspection.storage import write_json, write_table
 from pipelines.summary import verdict_lines
 from pipelines.trials.arguments import how_many
 from pipelines.trials.beside import EVIDENCE
-from pipelines.trials.trial import Judged, Trial, judged, state
+from pipelines.trials.trial import Judged, Trial, judged, put_back, state
 
 # Four fifths of the parts to learn from are near to what the deployed line has; as many folds as
 # stage `split` can deal.
@@ -40,6 +40,7 @@ def main() -> None:
         effect="; more leave more to learn from, and take longer",
     )
     with PlainErrors("evidence"):
+        put_back()
         folds = list(judged(outer_folds(n_folds)))
         found = evidence(folds)
         write_json(EVIDENCE, found)

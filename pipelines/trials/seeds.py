@@ -15,7 +15,7 @@ from inspection.runtime.detectors import FUSED, anomaly_regions
 from inspection.storage import write_json
 from pipelines.trials.arguments import how_many
 from pipelines.trials.beside import SEEDS
-from pipelines.trials.trial import Judged, Trial, judged, state
+from pipelines.trials.trial import Judged, Trial, judged, put_back, state
 
 # Five draws show a spread, of which all but the ends are worth little.
 N_SEEDS, MAX_SEEDS = 5, 50
@@ -26,6 +26,7 @@ def main() -> None:
     """Run the line with each seed, save and print what the test fold shows."""
     n_seeds = how_many(__doc__, "--seeds", usual=N_SEEDS, most=MAX_SEEDS)
     with PlainErrors("seeds"):
+        put_back()
         found = spread(list(judged(by_seed(n_seeds))))
         write_json(SEEDS, found)
         sys.stdout.write(told(found))

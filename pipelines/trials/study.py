@@ -29,7 +29,7 @@ from pipelines.trials.intervals import (
     macro_f1_change,
     mean_interval,
 )
-from pipelines.trials.trial import PARAMS, Judged, Trial, judged, state
+from pipelines.trials.trial import PARAMS, Judged, Trial, judged, put_back, state
 from stages.sections import read_yaml
 
 METRICS = Path("metrics/study.json")
@@ -79,6 +79,7 @@ def main() -> None:
     )
     given = asked.parse_args()
     with PlainErrors("study"):
+        put_back()
         recipes = tuple(given.recipes or RECIPES)
         alike = {} if given.learn_backbone else alike_when_frozen(recipes)
         for name, first in alike.items():

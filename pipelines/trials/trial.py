@@ -20,7 +20,7 @@ from inspection.storage import write_text
 from pipelines.dvc_process import Dvc
 from pipelines.dvc_state import PIPELINE
 from pipelines.intake.steps import changing_data
-from pipelines.runs.overrides import overridden
+from pipelines.runs.overrides import overridden, restore
 from stages.sections import read_yaml
 
 KEPT = Path(".state/trials")
@@ -68,6 +68,15 @@ class Judged:
     card: Card
     gallery: Path
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def put_back() -> None:
+    """Put back what a trial that was killed has changed. Call it before parameters are read.
+
+    Raises InspectionError while flow `retrain` or another trial is at work.
+    """
+    with changing_data():
+        restore()
 
 
 def judged(

@@ -272,6 +272,26 @@ def test_what_an_overridden_run_left_that_was_killed_is_put_back_by_the_next(
     assert (project / "params.yaml").read_text() == "train:\n  epochs: 10\n"
 
 
+def test_parameters_are_whole_at_every_moment_of_an_override(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.runs.overrides import overridden
+
+    (project / "params.yaml").write_text("train:\n  epochs: 10\n")
+
+    def killed(path: Path, overrides: list[str]) -> None:
+        """As DVC's own, which empties the file first, killed there."""
+        Path(path).write_text("")
+        seen.append((project / "params.yaml").read_text())
+        raise KeyboardInterrupt
+
+    seen: list[str] = []
+    monkeypatch.setattr("dvc.utils.hydra.apply_overrides", killed)
+    with pytest.raises(KeyboardInterrupt), overridden(["train.epochs=1"]):
+        pytest.fail("ran with parameters that are not there")
+    assert seen == ["train:\n  epochs: 10\n"]
+
+
 def test_a_run_that_fails_is_told_at_the_webhook(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

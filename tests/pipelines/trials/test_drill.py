@@ -5,6 +5,7 @@ import pytest
 from inspection.errors import InspectionError
 from inspection.line import Line
 from inspection.storage import read_json
+from pipelines.runs.overrides import overridden
 from pipelines.trials import drill
 from pipelines.trials.beside import tried_beside
 from tests.bundles import sample_line
@@ -26,6 +27,21 @@ def test_of_a_class_that_was_never_shown_its_verdicts_and_scores_are_told(
     assert "'unseen': 'dent'" in (project / "runs.txt").read_text()
     assert "each defect judged by a line that was never shown it" in capsys.readouterr().out
     assert "dent 1 of 2 passed, 0 reviewed" in tried_beside()
+
+
+@pytest.mark.slow
+def test_what_a_trial_left_that_was_killed_is_put_back_before_the_classes_are_read(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Path("params.yaml").read_bytes()
+    trial = overridden(["++split.unseen=slide"])
+    trial.__enter__()  # and never left, as by a process that is killed
+    Path("params.yaml").write_text("")
+    monkeypatch.setattr("sys.argv", ["drill", "dent"])
+    drill.main()
+
+    assert list(read_json(Path("metrics/drill.json"))["classes"]) == ["dent"]
+    assert Path("params.yaml").read_bytes() == before
 
 
 def test_there_is_a_trial_for_each_defect_and_none_for_what_is_none() -> None:
