@@ -12,6 +12,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 
+from inspection.curation.label_issues import is_suspect
 from inspection.evaluation.rates import percent
 from inspection.evaluation.worst_views import Pictures, errors, normals
 from inspection.geometry import Image
@@ -71,6 +72,7 @@ def render_report(card: Card, evidence: Evidence) -> str:
 
     normal = card.line.normal
     quarantined, noted = split_findings(evidence.quarantine)
+    issues = [row for row in evidence.issues if is_suspect(row["reason"])]
     return page.render(
         card=card,
         metrics=card.metrics,
@@ -85,8 +87,9 @@ def render_report(card: Card, evidence: Evidence) -> str:
         normals=_normals(normals(evidence.table, normal), evidence.pictures),
         quarantined=quarantined,
         noted=noted,
-        issues=evidence.issues[:N_ISSUES],
-        n_issues=len(evidence.issues),
+        issues=issues[:N_ISSUES],
+        n_issues=len(issues),
+        n_only_near_duplicates=len(evidence.issues) - len(issues),
         split=evidence.split,
         suspects=_suspects(card, evidence.crops),
     )

@@ -13,6 +13,7 @@ from dashboard.review.decisions import BOXES, LABEL, Vote, about
 from dashboard.review.labels import settled_label
 from dashboard.times import to_the_minute
 from inspection.boxes import parse_boxes
+from inspection.curation.label_issues import ONLY_NEAR_DUPLICATES
 from inspection.curation.reviews import EXCLUDED
 from inspection.line import Line
 from inspection.runtime.bundle import Settings
@@ -30,7 +31,8 @@ SERVICE_REVIEW = "service_review"
 # alone, and may be in no other list any more (a label that is settled takes its view off the
 # suspects, and its boxes may be disputed); what holds a threshold moves it furthest, and an error
 # on an unseen part moves it; a view in conflict is held and returns to training; a suspect is one
-# label among many; what the service saw enters with the next lot of feedback.
+# label among many; what the service saw enters with the next lot of feedback; a near-duplicate of
+# another label alone is ordinary where parts are rigid, and most answers to it change nothing.
 KINDS = {
     "disagreement": "Reviewers disagree",
     HARDEST: "Holds the threshold",
@@ -43,6 +45,7 @@ KINDS = {
     SUSPECT: "Looks like another class",
     "feedback": "Feedback against the verdict",
     SERVICE_REVIEW: "Sent to review by the service",
+    ONLY_NEAR_DUPLICATES: "Near-duplicate of another label only",
     "link": "Opened by a link",
 }
 STATES = ("open", "disputed", "settled")

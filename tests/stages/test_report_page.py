@@ -141,7 +141,9 @@ def save(folder: Path) -> None:
 
     texts = {
         "quarantine.csv": QUARANTINE,
-        "issues.csv": "rank,path,label,suggested,score,reason\n1,s.jpg,slide,dent,0.91,looks so\n",
+        "issues.csv": "rank,path,label,suggested,score,reason\n1,s.jpg,slide,dent,0.91,looks so\n"
+        "2,m.jpg,slide,dent,0.4,only_near_duplicates: g\n"
+        "3,n.jpg,slide,dent,0.3,only_near_duplicates: g\n",
         "classifier/curves.csv": "epoch,train_loss,val_loss,val_macro_f1\n"
         "0,1,1,0.2\n1,0.5,0.6,0.9\n",
         "cam/table.csv": "method,layer,exportable,pointing,energy,iou,edge,score\n"
@@ -209,6 +211,16 @@ def test_confusion_curves_and_issues_are_there(page: ReportPage) -> None:
     assert page.tags["Confusion of the classifier"].count("td") == 3 * 4
     assert page.tags["Training"].count("polyline") == 3
     assert "s.jpg slide dent" in page.text("Data")
+
+
+def test_views_that_only_a_near_duplicate_contradicts_are_counted_in_one_line(
+    page: ReportPage,
+) -> None:
+    words = page.text("Data")
+
+    assert "Label suspects: 1." in words
+    assert "Besides, 2 views have a near-duplicate of another label" in words
+    assert "m.jpg" not in words
 
 
 def test_sentences_do_not_run_into_each_other(page: ReportPage) -> None:
