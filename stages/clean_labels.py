@@ -64,7 +64,7 @@ def main() -> None:
         cameras=list(table["camera"]),
     )
     table = duplicate_groups.with_groups(table, pairs)
-    duplicate_groups.check_spread(table)
+    duplicate_groups.check_spread(table, pairs)
 
     actions = params.rules.model_dump()
     conflicts = labels.conflicts(table, line, actions)
