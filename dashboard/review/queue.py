@@ -27,12 +27,15 @@ SUSPECT = "suspect"
 HARDEST = "hardest"
 # What the service judged, and nobody has said anything of.
 SERVICE_REVIEW = "service_review"
+# A normal that an anomaly model fitted without it takes for less normal than nearly all others.
+LEAST_NORMAL = "least_normal"
 # Kinds in the order of what an answer moves: what reviewers disagree on waits for a third person
 # alone, and may be in no other list any more (a label that is settled takes its view off the
 # suspects, and its boxes may be disputed); what holds a threshold moves it furthest, and an error
 # on an unseen part moves it; a view in conflict is held and returns to training; a suspect is one
-# label among many; what the service saw enters with the next lot of feedback; a near-duplicate of
-# another label alone is ordinary where parts are rigid, and most answers to it change nothing.
+# label among many; what the service saw enters with the next lot of feedback. Of the last two kinds
+# some are there however right the labels are: a share of the normals lies beyond the limit of any
+# anomaly model, and of rigid parts a near-duplicate of another label is ordinary.
 KINDS = {
     "disagreement": "Reviewers disagree",
     HARDEST: "Holds the threshold",
@@ -45,6 +48,7 @@ KINDS = {
     SUSPECT: "Looks like another class",
     "feedback": "Feedback against the verdict",
     SERVICE_REVIEW: "Sent to review by the service",
+    LEAST_NORMAL: "Looks least normal of the normals",
     ONLY_NEAR_DUPLICATES: "Near-duplicate of another label only",
     "link": "Opened by a link",
 }
@@ -59,6 +63,7 @@ class Item:
 
     `beyond` says how far the fused score of its part lies on the wrong side of the threshold that
     its label should not cross, where that is what is asked about: less than 0 on the right side.
+    Of LEAST_NORMAL it says by how many standard deviations the anomaly score does.
     `suggested` is the class that speaks against the label, '' without one. `request_id` names the
     service's verdict where the picture is not in the data; its answer becomes feedback.
     """

@@ -1,0 +1,26 @@
+import pandas as pd
+
+from inspection.curation.least_normal import MAX_LISTED, least_normal
+
+EVIDENCE = {"threshold": 2.5, "false_rejects": 7, "n_val_normals": 152}
+
+
+def ranked(*scores: float) -> pd.DataFrame:
+    ids = [f"v{i}" for i in range(len(scores))]
+    return pd.DataFrame({"view_id": ids, "path": ids, "part_id": ids, "score": scores})
+
+
+def test_what_lies_beyond_the_limit_is_listed_and_nothing_on_it() -> None:
+    found = least_normal(ranked(6.5, 2.51, 2.5, 0.1), EVIDENCE)
+    assert list(found.views["view_id"]) == ["v0", "v1"]
+    assert str(found) == (
+        "2 of 4 views whose score lies beyond 2.50 standard deviations, the limit of the anomaly "
+        "model, beyond which 7 of 152 normal parts lie (fit_anomaly.false_reject_rate)"
+    )
+
+
+def test_a_person_is_asked_about_a_hundred_views_of_a_region_at_most() -> None:
+    assert MAX_LISTED == 100
+    found = least_normal(ranked(*[9.0 - i / 100 for i in range(101)]), EVIDENCE)
+    assert list(found.views["view_id"]) == [f"v{i}" for i in range(100)]
+    assert str(found).startswith("100 of 101 views, the first of 101 whose score")
