@@ -18,7 +18,7 @@ from dashboard.places import (
 )
 from dashboard.review.decisions import Decision, Vote
 from dashboard.review.feedback import of_others
-from dashboard.review.normals import SUSPECTS, from_least_normal, read_least_normal
+from dashboard.review.normals import from_least_normal
 from dashboard.review.queue import (
     Item,
     disputed,
@@ -31,12 +31,13 @@ from dashboard.review.queue import (
 )
 from dashboard.review.unseen import from_unseen
 from dashboard.switch import here
-from inspection.curation.least_normal import LeastNormal
+from inspection.curation.least_normal import RANKED, LeastNormal, read_least_normal
 from inspection.line import Line
 from inspection.runtime.verdict_log import FILE, read_doubtful, read_feedback
 
 # Of the service's doubtful parts the latest are offered: more than a person looks at in a day.
 MAX_LOGGED = 500
+MAX_REGIONS = 8  # no outcome: the list of a region that is no longer kept is read anew
 
 
 def waiting_items(
@@ -94,21 +95,20 @@ def _errors(manifest: pd.DataFrame) -> list[Item]:
     return from_unseen(found, card, manifest, here(DATA))
 
 
-def _least_normal(line: Line, manifest: pd.DataFrame) -> Sequence[Item]:
+def _least_normal(line: Line, manifest: pd.DataFrame) -> list[Item]:
     """The normals that look least normal to the anomaly models of the last training."""
-    stamps = [
-        stamp_or_none(here(ANOMALY) / region / SUSPECTS)
-        for region in line.detect_anomalies
-    ]
-    listed = _listed(str(here(ANOMALY)), tuple(stamps), line)
+    listed = {}
+    for region in line.detect_anomalies:
+        folder = here(ANOMALY) / region
+        found = _listed(str(folder), stamp_or_none(folder / RANKED))
+        if found is not None:
+            listed[region] = found
     return from_least_normal(listed, line, manifest, here(DATA))
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _listed(
-    folder: str, stamps: tuple[int, ...], _line: Line
-) -> dict[str, LeastNormal]:
-    return read_least_normal(Path(folder), _line)
+@st.cache_resource(max_entries=MAX_REGIONS, show_spinner=False)
+def _listed(folder: str, stamp: int) -> LeastNormal | None:
+    return read_least_normal(Path(folder))
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

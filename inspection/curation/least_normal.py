@@ -5,12 +5,18 @@ normal lies beyond it. So some are always listed, however right the labels are.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
+
+from inspection.storage import read_json
 
 # views of a region that are listed at most, the least normal first: about what a person looks at in
 # an hour, as of the suspects by clean_labels.n_issues
 MAX_LISTED = 100
+# what stage fit_anomaly writes of a region: all normal views, ranked, and how scores are read
+RANKED = "suspects.csv"
+CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True)
@@ -56,3 +62,18 @@ def least_normal(ranked: pd.DataFrame, evidence: dict[str, float | int]) -> Leas
         n_parts_beyond=int(evidence["false_rejects"]),
         n_parts=int(evidence["n_val_normals"]),
     )
+
+
+def read_least_normal(folder: Path) -> LeastNormal | None:
+    """What is listed of the region whose anomaly model lies in the folder; None before it does."""
+    if not (folder / RANKED).is_file():
+        return None
+
+    ranked = pd.read_csv(
+        folder / RANKED,
+        # a number of a part keeps its zeros in front
+        dtype={"view_id": str, "part_id": str},
+        keep_default_na=False,
+    )
+    evidence = read_json(folder / CALIBRATION)["evidence"]
+    return least_normal(ranked, evidence)

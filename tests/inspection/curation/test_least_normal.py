@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pandas as pd
 
-from inspection.curation.least_normal import MAX_LISTED, least_normal
+from inspection.curation.least_normal import MAX_LISTED, least_normal, read_least_normal
+from inspection.storage import write_json, write_table
 
 EVIDENCE = {"threshold": 2.5, "false_rejects": 7, "n_val_normals": 152}
 
@@ -24,3 +27,13 @@ def test_a_person_is_asked_about_a_hundred_views_of_a_region_at_most() -> None:
     found = least_normal(ranked(*[9.0 - i / 100 for i in range(101)]), EVIDENCE)
     assert list(found.views["view_id"]) == [f"v{i}" for i in range(100)]
     assert str(found).startswith("100 of 101 views, the first of 101 whose score")
+
+
+def test_what_the_stage_wrote_is_read_with_the_zeros_of_its_part_numbers(tmp_path: Path) -> None:
+    assert read_least_normal(tmp_path) is None
+    views = ranked(4.0).assign(view_id="0012", part_id="007")
+    write_table(tmp_path / "suspects.csv", views)
+    write_json(tmp_path / "calibration.json", {"evidence": EVIDENCE})
+    found = read_least_normal(tmp_path)
+    assert found is not None
+    assert found.views.loc[0, ["view_id", "part_id", "score"]].tolist() == ["0012", "007", 4.0]
