@@ -48,8 +48,8 @@ KINDS = {
     SUSPECT: "Looks like another class",
     "feedback": "Feedback against the verdict",
     SERVICE_REVIEW: "Sent to review by the service",
-    LEAST_NORMAL: "Looks least normal of the normals",
-    ONLY_NEAR_DUPLICATES: "Near-duplicate of another label only",
+    LEAST_NORMAL: "Least normal of the normals",
+    ONLY_NEAR_DUPLICATES: "Only near-duplicates disagree",
     "link": "Opened by a link",
 }
 STATES = ("open", "disputed", "settled")

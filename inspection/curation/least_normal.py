@@ -7,6 +7,7 @@ normal lies beyond it. So some are always listed, however right the labels are.
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from inspection.storage import read_json
@@ -53,7 +54,9 @@ def least_normal(ranked: pd.DataFrame, evidence: dict[str, float | int]) -> Leas
     Both are as stage fit_anomaly writes them, in suspects.csv and calibration.json.
     """
     limit = float(evidence["threshold"])
-    beyond = ranked[ranked["score"] > limit]
+    # the limit is one of the scores, which are of 32 bits and written as short as that allows
+    is_beyond = ranked["score"].astype(np.float32) > np.float32(limit)
+    beyond = ranked[is_beyond]
     return LeastNormal(
         views=beyond.head(MAX_LISTED).reset_index(drop=True),
         n_views=len(ranked),

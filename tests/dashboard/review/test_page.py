@@ -113,11 +113,11 @@ def test_a_normal_that_looks_least_normal_is_asked_after_the_suspects(
     write_json(calibration, {"evidence": evidence})
     of("Grace", desk)
     assert desk.selectbox(key="kind").options[-1] == (
-        "Looks least normal of the normals (1 of 1 to decide)"
+        "Least normal of the normals (1 of 1 to decide)"
     )
     press(desk, "dent")
     press(desk, "Keep dent")
-    assert headline(desk) == "Looks least normal of the normals: labelled normal"
+    assert headline(desk) == "Least normal of the normals: labelled normal"
     assert "number 1 of 2 normal views in rivet" in desk.markdown[0].value
     press(desk, "Keep normal")
     assert "Nothing left to decide" in desk.success[0].value

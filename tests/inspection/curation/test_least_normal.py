@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from inspection.curation.least_normal import MAX_LISTED, least_normal, read_least_normal
@@ -20,6 +21,13 @@ def test_what_lies_beyond_the_limit_is_listed_and_nothing_on_it() -> None:
         "2 of 4 views whose score lies beyond 2.50 standard deviations, the limit of the anomaly "
         "model, beyond which 7 of 152 normal parts lie (fit_anomaly.false_reject_rate)"
     )
+
+
+def test_the_view_that_sets_the_limit_is_not_beyond_it_however_its_score_is_written() -> None:
+    limit = float(np.float32(0.7))
+    assert limit < 0.7
+    found = least_normal(ranked(0.9, 0.7), EVIDENCE | {"threshold": limit})
+    assert list(found.views["view_id"]) == ["v0"]
 
 
 def test_a_person_is_asked_about_a_hundred_views_of_a_region_at_most() -> None:
