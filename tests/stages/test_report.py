@@ -14,7 +14,7 @@ from inspection.runtime.inspector import Inspector
 from inspection.runtime.views import View
 from inspection.storage import write_json, write_table
 from stages import report
-from tests.bundles import draw_jpeg, make_bundle
+from tests.bundles import draw_jpeg, make_bundle, sample_line
 from tests.lines import run_stage, squares_line
 from tests.report_page import ReportPage
 from tests.stages.test_report_page import SPLIT, finished, save
@@ -62,6 +62,22 @@ def test_the_crops_of_a_suspect_come_from_the_stage_that_cut_them(page: ReportPa
 def test_a_normal_that_looks_least_normal_is_shown_as_it_was_cut(page: ReportPage) -> None:
     assert page.images["Data"][2:] == ["least normal, rivet"]
     assert "rivet: 1 of 2 views whose score lies beyond 2.50" in page.text("Data")
+
+
+def test_the_crops_shown_are_those_of_the_first_normals_listed_in_their_order(
+    tmp_path: Path,
+) -> None:
+    images = np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)
+    index = pd.DataFrame({"view_id": ["a", "b", "c", "d"]})
+    save_crops(tmp_path / "crops", "rivet", Crops(images, images[..., 0], index))
+    table = {"view_id": ["d", "b", "a"], "path": "", "part_id": "", "score": [4.0, 3.0, 1.0]}
+    write_table(tmp_path / "anomaly/rivet/suspects.csv", pd.DataFrame(table))
+    evidence = {"threshold": 2.5, "false_rejects": 1, "n_val_normals": 20}
+    write_json(tmp_path / "anomaly/rivet/calibration.json", {"evidence": evidence})
+    line = sample_line(detect_anomalies=["rod", "rivet"])
+    (found,) = report.normals_of_regions(line, tmp_path / "anomaly", tmp_path / "crops")
+    assert found.region == "rivet"
+    assert [int(crop.item()) for crop in found.crops] == [3, 1]
 
 
 def test_a_score_that_is_missing_stays_missing(tmp_path: Path) -> None:
