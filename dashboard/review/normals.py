@@ -12,12 +12,21 @@ from inspection.line import Line
 
 
 def from_least_normal(
-    listed: Mapping[str, LeastNormal], line: Line, manifest: pd.DataFrame, data: Path
+    listed: Mapping[str, LeastNormal | None],
+    line: Line,
+    manifest: pd.DataFrame,
+    data: Path,
 ) -> list[Item]:
-    """The views that are listed of each region, as long as their label is normal."""
+    """The views that are listed of each region, as long as their label is normal.
+
+    None stands for a region of which nothing is listed yet.
+    """
     rows = {row.view_id: row for row in manifest.itertuples()}
     found = []
     for region, of_region in listed.items():
+        if of_region is None:
+            continue
+
         ids, scores = of_region.views["view_id"], of_region.views["score"]
         for place, (view_id, score) in enumerate(zip(ids, scores, strict=True), 1):
             row = rows.get(view_id)

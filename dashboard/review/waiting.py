@@ -100,9 +100,7 @@ def _least_normal(line: Line, manifest: pd.DataFrame) -> list[Item]:
     listed = {}
     for region in line.detect_anomalies:
         folder = here(ANOMALY) / region
-        found = _listed(str(folder), stamp_or_none(folder / RANKED))
-        if found is not None:
-            listed[region] = found
+        listed[region] = _listed(str(folder), stamp_or_none(folder / RANKED))
     return from_least_normal(listed, line, manifest, here(DATA))
 
 
