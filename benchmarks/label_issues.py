@@ -29,8 +29,10 @@ from dashboard.places import (
     KEPT,
     MANIFEST,
 )
+from dashboard.review.normals import from_least_normal
 from dashboard.review.queue import Item, from_issues, merged, read_issues
 from dashboard.review.unseen import from_unseen
+from inspection.curation.least_normal import read_least_normal
 from inspection.curation.reviews import REVIEW_COLUMNS
 from inspection.runtime.bundle import read_card
 from inspection.runtime.detectors import detector_folders
@@ -111,6 +113,10 @@ def of_the_desk() -> list[Item]:
     evidence = stored(views, card, folders, KEPT, card.version)
     if evidence is not None:
         found += from_unseen(evidence, card, manifest, DATA)
+
+    regions = card.line.detect_anomalies
+    listed = {region: read_least_normal(ANOMALY / region) for region in regions}
+    found += from_least_normal(listed, card.line, manifest, DATA)
     return merged(found)
 
 

@@ -64,7 +64,7 @@ def main() -> None:
         cameras=list(table["camera"]),
     )
     table = duplicate_groups.with_groups(table, pairs)
-    duplicate_groups.check_spread(table)
+    duplicate_groups.check_spread(table, pairs)
 
     actions = params.rules.model_dump()
     conflicts = labels.conflicts(table, line, actions)
@@ -78,7 +78,13 @@ def main() -> None:
 
     check_classes(table, line)
     likely = suspects.probabilities(table, features, line=line, seed=params.seed)
-    issues = suspects.ranked(table, likely, conflicts, n_issues=params.n_issues)
+    issues = suspects.ranked(
+        table,
+        likely,
+        conflicts,
+        held_by=held_by,
+        n_issues=params.n_issues,
+    )
 
     write_table(paths.out / "manifest.parquet", table)
     write_table(paths.out / "issues.csv", issues)
@@ -160,7 +166,7 @@ def _numbers(
         "n_boxes_reviewed": int((changes["what"] == "boxes").sum()),
         "n_near_duplicates": int((table["near_duplicate_group"] != "").sum()),
         "n_groups": int(table["group_id"].nunique()),
-        "n_issues": len(issues),
+        "n_issues": sum(map(suspects.is_suspect, issues["reason"])),
         "conflicts": {str(rule): int(n) for rule, n in sorted(per_rule.items())},
         "classes": classes,
     }

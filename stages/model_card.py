@@ -45,10 +45,17 @@ def model_card(card: Card, run_id: str, folder: str, pictures: Sequence[str]) ->
             "`gallery/` where the model looks, `card.json`, `params.yaml` of every stage, "
             "`lineage/views.parquet` the fold of every view.",
             "",
-            *[_picture(run_id, f"{folder}/{path}") for path in pictures],
-            "",
+            *_pictures(run_id, folder, pictures),
         ]
     )
+
+
+def _pictures(run_id: str, folder: str, paths: Sequence[str]) -> list[str]:
+    """A paragraph for each picture: on lines of one paragraph they would touch each other."""
+    lines = []
+    for path in paths:
+        lines += [_picture(run_id, f"{folder}/{path}"), ""]
+    return lines
 
 
 def _picture(run_id: str, path: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 
+from inspection.curation.least_normal import read_least_normal
 from inspection.evaluation.worst_views import load_pictures
 from inspection.geometry import Image
 from inspection.line import Line
@@ -15,7 +16,13 @@ from inspection.runtime.bundle import Card, verified
 from inspection.runtime.detectors import score_names
 from inspection.storage import read_json, write_text
 from stages import program
-from stages.report_page import Evidence, records, render_report
+from stages.report_page import (
+    N_LEAST_NORMAL,
+    Evidence,
+    NormalsOfRegion,
+    records,
+    render_report,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,9 @@ class Paths:
     ]
     classifier: Annotated[Path, "folder of the classifier, with its training curves"]
     cam: Annotated[Path, "folder of the CAM recipe, with its gallery"]
+    anomaly: Annotated[
+        Path, "folder of the anomaly models, with the normals that look least normal"
+    ]
     crops: Annotated[Path, "folder of the crops, of which those of suspects are shown"]
     out: Annotated[Path, "folder for the report"]
 
@@ -50,6 +60,7 @@ def main() -> None:
         issues=records(paths.issues),
         split=read_json(paths.split_metrics),
         crops=crops_of_suspects(card, paths.crops),
+        normals=normals_of_regions(card.line, paths.anomaly, paths.crops),
     )
     page = render_report(card, evidence)
     write_text(paths.out / "index.html", page)
@@ -72,6 +83,24 @@ def crops_of_suspects(card: Card, folder: Path) -> dict[str, list[Image]]:
         for row, path in enumerate(crops.index["path"]):
             if path in found:
                 found[path].append(np.array(crops.images[row]))
+    return found
+
+
+def normals_of_regions(
+    line: Line, anomaly: Path, folder: Path
+) -> list[NormalsOfRegion]:
+    """The normals that look least normal, of each region with its crops of the first of them."""
+    found = []
+    for region in line.detect_anomalies:
+        listed = read_least_normal(anomaly / region)
+        if listed is None:
+            continue
+
+        crops = load_crops(folder, region)
+        row_of = {view_id: row for row, view_id in enumerate(crops.index["view_id"])}
+        first = listed.views["view_id"].head(N_LEAST_NORMAL)
+        images = [np.array(crops.images[row_of[view_id]]) for view_id in first]
+        found.append(NormalsOfRegion(region, listed, images))
     return found
 
 

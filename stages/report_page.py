@@ -12,6 +12,8 @@ import jinja2
 import numpy as np
 import pandas as pd
 
+from inspection.curation.label_issues import is_suspect
+from inspection.curation.least_normal import LeastNormal
 from inspection.evaluation.rates import percent
 from inspection.evaluation.worst_views import Pictures, errors, normals
 from inspection.geometry import Image
@@ -25,6 +27,7 @@ TEMPLATE = Path(__file__).with_name("report_page.html.j2")
 N_ERRORS = 12
 N_ISSUES = 15
 N_NORMALS = 6
+N_LEAST_NORMAL = 8
 # Heat of a picture that is shown without any.
 COLD = np.zeros((1, 1), np.float32)
 # JPEG quality of the pictures: no artefacts at the size in which they are shown.
@@ -36,6 +39,15 @@ LEFT_PX, RIGHT_PX = 40, 305
 TOP_PX, BOTTOM_PX = 25, 125
 
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class NormalsOfRegion:
+    """The normals of a region that look least normal, with crops (H, W, C) of the first."""
+
+    region: str
+    listed: LeastNormal
+    crops: Sequence[Image]
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,7 @@ class Evidence:
     issues: Sequence[Record]
     split: Record
     crops: Mapping[str, Sequence[Image]]
+    normals: Sequence[NormalsOfRegion]
 
 
 def render_report(card: Card, evidence: Evidence) -> str:
@@ -71,6 +84,7 @@ def render_report(card: Card, evidence: Evidence) -> str:
 
     normal = card.line.normal
     quarantined, noted = split_findings(evidence.quarantine)
+    issues = [row for row in evidence.issues if is_suspect(row["reason"])]
     return page.render(
         card=card,
         metrics=card.metrics,
@@ -85,10 +99,12 @@ def render_report(card: Card, evidence: Evidence) -> str:
         normals=_normals(normals(evidence.table, normal), evidence.pictures),
         quarantined=quarantined,
         noted=noted,
-        issues=evidence.issues[:N_ISSUES],
-        n_issues=len(evidence.issues),
+        issues=issues[:N_ISSUES],
+        n_issues=len(issues),
+        n_only_near_duplicates=len(evidence.issues) - len(issues),
         split=evidence.split,
         suspects=_suspects(card, evidence.crops),
+        least_normal=_least_normal(evidence.normals),
     )
 
 
@@ -221,6 +237,19 @@ def _suspects(card: Card, crops: Mapping[str, Sequence[Image]]) -> list[Record]:
     for row in suspects:
         uris = [data_uri(overlay(crop, COLD)) for crop in crops[row["view"]]]
         found.append({**row, "pictures": uris})
+    return found
+
+
+def _least_normal(normals: Sequence[NormalsOfRegion]) -> list[Record]:
+    """The regions, each with how many normals are listed and why, and the crops of the first."""
+    found: list[Record] = []
+    for one in normals:
+        rows = _rows(one.listed.views)
+        shown = [
+            {**row, "uri": data_uri(overlay(crop, COLD))}
+            for row, crop in zip(rows, one.crops, strict=False)
+        ]
+        found.append({"region": one.region, "said": str(one.listed), "shown": shown})
     return found
 
 

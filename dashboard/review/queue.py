@@ -13,6 +13,7 @@ from dashboard.review.decisions import BOXES, LABEL, Vote, about
 from dashboard.review.labels import settled_label
 from dashboard.times import to_the_minute
 from inspection.boxes import parse_boxes
+from inspection.curation.label_issues import ONLY_NEAR_DUPLICATES
 from inspection.curation.reviews import EXCLUDED
 from inspection.line import Line
 from inspection.runtime.bundle import Settings
@@ -26,11 +27,15 @@ SUSPECT = "suspect"
 HARDEST = "hardest"
 # What the service judged, and nobody has said anything of.
 SERVICE_REVIEW = "service_review"
+# A normal that an anomaly model fitted without it takes for less normal than nearly all others.
+LEAST_NORMAL = "least_normal"
 # Kinds in the order of what an answer moves: what reviewers disagree on waits for a third person
 # alone, and may be in no other list any more (a label that is settled takes its view off the
 # suspects, and its boxes may be disputed); what holds a threshold moves it furthest, and an error
 # on an unseen part moves it; a view in conflict is held and returns to training; a suspect is one
-# label among many; what the service saw enters with the next lot of feedback.
+# label among many; what the service saw enters with the next lot of feedback. Of the last two kinds
+# some are there however right the labels are: a share of the normals lies beyond the limit of any
+# anomaly model, and of rigid parts a near-duplicate of another label is ordinary.
 KINDS = {
     "disagreement": "Reviewers disagree",
     HARDEST: "Holds the threshold",
@@ -43,6 +48,8 @@ KINDS = {
     SUSPECT: "Looks like another class",
     "feedback": "Feedback against the verdict",
     SERVICE_REVIEW: "Sent to review by the service",
+    LEAST_NORMAL: "Least normal of the normals",
+    ONLY_NEAR_DUPLICATES: "Only near-duplicates disagree",
     "link": "Opened by a link",
 }
 STATES = ("open", "disputed", "settled")
@@ -56,6 +63,7 @@ class Item:
 
     `beyond` says how far the fused score of its part lies on the wrong side of the threshold that
     its label should not cross, where that is what is asked about: less than 0 on the right side.
+    Of LEAST_NORMAL it says by how many standard deviations the anomaly score does.
     `suggested` is the class that speaks against the label, '' without one. `request_id` names the
     service's verdict where the picture is not in the data; its answer becomes feedback.
     """

@@ -1,14 +1,24 @@
 """What waits for a person at the review desk: suspects, errors, votes, and the service's doubts."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import loading
-from dashboard.places import DATA, ISSUES, MANIFEST, VERDICTS, stamp
+from dashboard.places import (
+    ANOMALY,
+    DATA,
+    ISSUES,
+    MANIFEST,
+    VERDICTS,
+    stamp,
+    stamp_or_none,
+)
 from dashboard.review.decisions import Decision, Vote
 from dashboard.review.feedback import of_others
+from dashboard.review.normals import from_least_normal
 from dashboard.review.queue import (
     Item,
     disputed,
@@ -21,11 +31,13 @@ from dashboard.review.queue import (
 )
 from dashboard.review.unseen import from_unseen
 from dashboard.switch import here
+from inspection.curation.least_normal import RANKED, LeastNormal, read_least_normal
 from inspection.line import Line
 from inspection.runtime.verdict_log import FILE, read_doubtful, read_feedback
 
 # Of the service's doubtful parts the latest are offered: more than a person looks at in a day.
 MAX_LOGGED = 500
+MAX_REGIONS = 8  # no outcome: the list of a region that is no longer kept is read anew
 
 
 def waiting_items(
@@ -40,6 +52,7 @@ def waiting_items(
     """
     found = list(_of_data(stamp(here(ISSUES)), stamp(here(MANIFEST)), manifest))
     found += _errors(manifest)
+    found += _least_normal(line, manifest)
     found += from_votes(votes, manifest, here(DATA))
     found += _of_service(line, manifest, votes, decisions)
 
@@ -80,6 +93,20 @@ def _errors(manifest: pd.DataFrame) -> list[Item]:
     if found is None:
         return []
     return from_unseen(found, card, manifest, here(DATA))
+
+
+def _least_normal(line: Line, manifest: pd.DataFrame) -> list[Item]:
+    """The normals that look least normal to the anomaly models of the last training."""
+    listed = {}
+    for region in line.detect_anomalies:
+        folder = here(ANOMALY) / region
+        listed[region] = _listed(str(folder), stamp_or_none(folder / RANKED))
+    return from_least_normal(listed, line, manifest, here(DATA))
+
+
+@st.cache_resource(max_entries=MAX_REGIONS, show_spinner=False)
+def _listed(folder: str, stamp: int) -> LeastNormal | None:
+    return read_least_normal(Path(folder))
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

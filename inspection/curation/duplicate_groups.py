@@ -1,6 +1,7 @@
 """Views that belong together: near-duplicates, copies, and the parts that they join."""
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -13,22 +14,85 @@ from inspection.errors import InspectionError
 # be drawn without it
 LARGEST_GROUP = 10
 LARGEST_SHARE = 0.3
+# correlation that copies have and more: re-encoded, brightened, shifted by some pixels
+COPIES_FROM = 0.8
 # digits of a correlation in the list
 DECIMALS = 4
 
 
-def check_spread(table: pd.DataFrame) -> None:
-    """Raise InspectionError where near-duplicates join so many parts that no split is left."""
-    sizes = table.groupby("group_id")["part_id"].nunique()
-    largest = int(sizes.max())
-    n_parts = int(table["part_id"].nunique())
+def check_spread(table: pd.DataFrame, pairs: Sequence[Pair]) -> None:
+    """Raise InspectionError where near-duplicates join so many parts that no split is left.
 
-    if largest > max(LARGEST_GROUP, LARGEST_SHARE * n_parts):
-        raise InspectionError(
-            f"data: duplicates join {largest} of {n_parts} parts (group {sizes.idxmax()!r}), so "
-            "they cannot be split; exclude frames that show no part in reviews/labels.csv, raise "
-            "clean_labels.min_correlation, or correct validate.part_from"
-        )
+    `pairs` are those by which the table has its groups.
+    """
+    if _can_be_split(table):
+        return
+
+    sizes = _parts_by_group(table)
+    found = (
+        f"data: duplicates join {sizes.max()} of {sizes.sum()} parts (group {sizes.idxmax()!r}), "
+        f"so they cannot be split: {_largest_of(sizes)} at most"
+    )
+    remedies = [
+        "correct validate.part_from where they are shots of one part",
+        "exclude the frames in reviews/labels.csv where they show no part",
+    ]
+    enough = splitting_correlation(table, pairs)
+    if enough is not None:
+        remedies.insert(0, _raised(enough, table, pairs))
+    raise InspectionError(f"{found}; {', or '.join(remedies)}")
+
+
+def splitting_correlation(table: pd.DataFrame, pairs: Sequence[Pair]) -> float | None:
+    """The lowest clean_labels.min_correlation, in hundredths, by which the parts can be split.
+
+    None where no such value parts them, as where files of the same bytes join them.
+    """
+    if not pairs:
+        return None
+
+    lowest = min(correlation for *_, correlation in pairs)
+    for hundredths in range(math.ceil(100 * lowest), 101):
+        enough = hundredths / 100
+        if _can_be_split(_with_groups_from(table, pairs, enough)):
+            return enough
+    return None
+
+
+def _raised(enough: float, table: pd.DataFrame, pairs: Sequence[Pair]) -> str:
+    """The remedy for parts that merely look alike, and what it costs."""
+    joined = _parts_by_group(_with_groups_from(table, pairs, enough)).max()
+    text = (
+        f"set clean_labels.min_correlation to {enough} in params.yaml where they are parts of one "
+        f"design that look alike (it joins {joined} at most"
+    )
+    if enough > COPIES_FROM:
+        text += ", and may take a copy that was stored anew for another part"
+    return f"{text})"
+
+
+def _with_groups_from(
+    table: pd.DataFrame, pairs: Sequence[Pair], min_correlation: float
+) -> pd.DataFrame:
+    """The table with the groups that a higher `min_correlation` gives."""
+    # a pair is found by a higher one as well, as long as its correlation reaches it
+    kept = [pair for pair in pairs if pair[2] >= min_correlation]
+    return with_groups(table, kept)
+
+
+def _can_be_split(table: pd.DataFrame) -> bool:
+    sizes = _parts_by_group(table)
+    return int(sizes.max()) <= _largest_of(sizes)
+
+
+def _parts_by_group(table: pd.DataFrame) -> pd.Series:
+    """How many parts each group joins; a part is in one group."""
+    return table.groupby("group_id")["part_id"].nunique()
+
+
+def _largest_of(sizes: pd.Series) -> int:
+    """The most parts that a group may join where groups are of these sizes."""
+    return max(LARGEST_GROUP, int(LARGEST_SHARE * sizes.sum()))
 
 
 def components(n: int, pairs: Iterable[tuple[int, int]]) -> np.ndarray:

@@ -5,14 +5,14 @@ in cells of texture; what was boxed counts as well, for a box that is there or m
 the person who drew it believed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from inspection.boxes import parse_boxes
-from inspection.curation.label_rules import Conflict
+from inspection.curation.label_rules import NEAR_DUPLICATES, Conflict
 from inspection.line import Line
 
 # folds of the cross-validation; more cost time, and gain little once 80 % are trained on
@@ -31,6 +31,8 @@ DOUBT = 0.5
 LOGISTIC_C = 0.05
 # iterations of the logistic regressions
 MAX_ITERATIONS = 500  # no outcome: they converge within some dozen
+# what stands before the reason of a view against which nothing speaks but a near-duplicate
+ONLY_NEAR_DUPLICATES = "only_near_duplicates"
 # digits of a score in the list
 DECIMALS = 4
 ISSUE_COLUMNS = (
@@ -197,13 +199,25 @@ def ranked(
     conflicts: Sequence[Conflict],
     *,
     n_issues: int,
+    held_by: Collection[str] = (),
 ) -> pd.DataFrame:
     """Suspects, the likeliest wrong label first: all in conflict, and `n_issues` that look wrong.
 
     The score 0..1 is 1 - quality of the label, and higher where a rule is sure by itself. Reviewed
     views are settled and do not appear. Of a class that is not recognised nobody is doubted
     without a conflict: there the model is at fault more often than the label.
+
+    Unless the rule about near-duplicates is among those that views are `held_by`, it makes no
+    suspect by itself: it is a reason beside one that other evidence names, and the views against
+    which nothing else speaks come last, see `is_suspect`.
     """
+    told: dict[str, str] = {}
+    if NEAR_DUPLICATES not in held_by:
+        alike = [one for one in conflicts if one.rule == NEAR_DUPLICATES]
+        # a view is in one group of near-duplicates at most
+        told = {one.view_id: one.reason for one in alike}
+        conflicts = [one for one in conflicts if one.rule != NEAR_DUPLICATES]
+
     issues = _scored(table, likely, conflicts)
     issues = issues[issues["label_source"] != "review"]
     issues = issues.sort_values(
@@ -218,8 +232,40 @@ def ranked(
     doubted &= issues["label"].isin(recognised)
     first = doubted & (doubted.cumsum() <= n_issues)
 
-    listed = issues[issues["in_conflict"] | first].reset_index(drop=True)
+    is_named = issues["in_conflict"] | first
+    named = _with_near_duplicates(issues[is_named], told)
+    rest = _of_near_duplicates_only(issues[~is_named], told)
+    listed = pd.concat([named, rest], ignore_index=True)
     return listed.assign(rank=listed.index + 1)[list(ISSUE_COLUMNS)]
+
+
+def is_suspect(reason: str) -> bool:
+    """Whether more speaks against a listed view than a near-duplicate of another label.
+
+    >>> is_suspect("looks like dent (0.95)")
+    True
+    >>> is_suspect("only_near_duplicates: near_duplicate_group 1f: 1 x dent, 1 x normal")
+    False
+    """
+    return not reason.startswith(f"{ONLY_NEAR_DUPLICATES}:")
+
+
+def _with_near_duplicates(named: pd.DataFrame, told: Mapping[str, str]) -> pd.DataFrame:
+    """Suspects, with what is `told` by view of near-duplicates behind the other reasons."""
+    beside = [
+        f"; {NEAR_DUPLICATES}: {told[view_id]}" if view_id in told else ""
+        for view_id in named["view_id"]
+    ]
+    return named.assign(reason=named["reason"] + pd.Series(beside, named.index, str))
+
+
+def _of_near_duplicates_only(
+    others: pd.DataFrame, told: Mapping[str, str]
+) -> pd.DataFrame:
+    """Those of the other views of which something is `told` of near-duplicates."""
+    rest = others[others["view_id"].isin(list(told))]
+    first = [f"{ONLY_NEAR_DUPLICATES}: {told[one]}; " for one in rest["view_id"]]
+    return rest.assign(reason=pd.Series(first, rest.index, str) + rest["reason"])
 
 
 def _scored(

@@ -29,6 +29,8 @@ CHANGE_COLUMNS = (
 # how sure a box is against a label by itself: people draw boxes with the defect before their eyes,
 # and file by lot; one in ten of the sample line's box conflicts is a wrong box
 BOX_CONFIDENCE = 0.9
+# the rule about near-duplicates
+NEAR_DUPLICATES = "near_duplicate_conflict"
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,10 @@ def conflicts(
             rule="part_disagreement",
         ),
         "duplicate_conflict": lambda: copy_conflicts(table),
-        "near_duplicate_conflict": lambda: disagreements(
+        NEAR_DUPLICATES: lambda: disagreements(
             table,
             by="near_duplicate_group",
-            rule="near_duplicate_conflict",
+            rule=NEAR_DUPLICATES,
         ),
     }
 

@@ -23,7 +23,8 @@ class Rules(sections.Params):
 
     near_duplicate_conflict: Action = "report"
     """Near-duplicates have different labels. Of a rigid design a part with a small defect looks
-    like a near-duplicate of a good one: such views are learned from, and listed as suspects."""
+    like a near-duplicate of a good one. So such views are learned from, and `report` makes no
+    suspect of them: it tells it of a suspect that other evidence names, and lists the rest last."""
 
 
 class CleanLabelsParams(sections.Params):

@@ -13,6 +13,7 @@ from benchmarks.label_issues import (
     spoiled,
 )
 from inspection.evaluation.part_scores import OUT_OF_FOLD
+from inspection.storage import write_json, write_table
 from tests.dashboard.conftest import line_folder as line_folder
 
 
@@ -47,7 +48,13 @@ def test_the_desk_asks_about_what_the_models_doubt_besides_what_is_listed() -> N
         values = rows.assign(**{f"value_{i}": 9.0 if i == 2 else -9.0 for i in range(n)})
         values.to_parquet(folder / OUT_OF_FOLD)
     before = listed(Path("artifacts/labels/issues.csv"))
+    normal = tables[tables["view_id"] == "11"]
+    write_table(Path("artifacts/anomaly/rivet/suspects.csv"), normal.assign(score=3.0))
+    evidence = {"threshold": 2.5, "false_rejects": 1, "n_val_normals": 20}
+    write_json(Path("artifacts/anomaly/rivet/calibration.json"), {"evidence": evidence})
     asked = of_the_desk()
+    told = [item.path.name for item in asked if "normal views in rivet" in item.reason]
+    assert told == ["1_1.jpg"]
     found = [composed(str(item.path)) for item in asked]
     assert set(before) < set(found)
     assert len(found) == len(set(found))

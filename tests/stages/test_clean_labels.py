@@ -180,7 +180,7 @@ def test_a_copy_under_another_part_number_is_joined_to_its_original(
     assert len(pd.read_csv("out/duplicates.csv")) == 2
 
 
-def test_near_duplicates_that_disagree_are_listed_and_held_only_where_that_is_asked_for(
+def test_near_duplicates_that_disagree_are_listed_last_and_held_only_where_that_is_asked_for(
     run: Run, line: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, copy = "images/C0_001_정상_0.png", "images/C0_900_찍힘_0.png"
@@ -191,11 +191,20 @@ def test_near_duplicates_that_disagree_are_listed_and_held_only_where_that_is_as
     assert table.loc[original, "group_id"] == table.loc[copy, "group_id"]
     assert not table.loc[[original, copy], "held"].any()
     reasons = pd.read_csv("out/issues.csv").set_index("path")["reason"]
-    assert reasons[original].startswith("near_duplicate_conflict: near_duplicate_group")
-    assert reasons[copy].startswith("near_duplicate_conflict: near_duplicate_group")
+    of_pair = f"near_duplicate_group {table.loc[original, 'near_duplicate_group']}: 1 x dent"
+    assert of_pair in reasons[original]
+    assert of_pair in reasons[copy]
+    n_last = sum(one.startswith(f"only_near_duplicates: {of_pair}") for one in reasons)
+    assert n_last >= 1
+    assert all(one.startswith("only_near_duplicates: ") for one in reasons.iloc[-n_last:])
+    metrics = json.loads(Path("metrics.json").read_text(encoding="utf-8"))
+    assert metrics["n_issues"] == len(reasons) - n_last
+    assert metrics["conflicts"]["near_duplicate_conflict"] == 2
 
     table = run(rules={"near_duplicate_conflict": "hold"})
     assert table.loc[[original, copy], "held"].all()
+    reasons = pd.read_csv("out/issues.csv").set_index("path")["reason"]
+    assert reasons[original].startswith(f"near_duplicate_conflict: {of_pair}")
 
 
 def test_an_exact_copy_under_another_part_number_joins_both_numbers(

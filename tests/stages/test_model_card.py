@@ -48,3 +48,10 @@ def test_a_picture_is_asked_of_the_server_that_shows_the_card(card: Card) -> Non
     text = written(card, "gallery/an odd name.png")
 
     assert "](get-artifact?path=bundle-0a1b%2Fgallery%2Fan+odd+name.png&run_uuid=4f2a)" in text
+
+
+def test_pictures_stand_in_paragraphs_of_their_own(card: Card) -> None:
+    lines = written(card, "gallery/a.png", "gallery/b.png").split("\n")
+    places = [number for number, line in enumerate(lines) if line.startswith("![")]
+    assert places[1] - places[0] == 2
+    assert lines[places[0] + 1] == ""

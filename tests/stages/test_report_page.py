@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from inspection.curation.least_normal import least_normal
 from inspection.evaluation import metrics as outcomes
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.doubtful import Suspect, claim_if_mended
@@ -22,7 +23,7 @@ from inspection.runtime.detectors import Thresholds
 from inspection.runtime.inspector import Inspector
 from inspection.runtime.views import View
 from inspection.storage import write_bytes, write_json
-from stages.report_page import Evidence, limits, records, render_report
+from stages.report_page import Evidence, NormalsOfRegion, limits, records, render_report
 from tests.bundles import changed_detector, draw_jpeg, make_bundle
 from tests.report_page import ReportPage
 
@@ -55,11 +56,22 @@ LIMIT = EscapeLimit(
 )
 
 SUSPECTS = [Suspect("7", ["dent"], "escape", 0.1, "a/7.jpg")]
+LISTED = least_normal(
+    pd.DataFrame(
+        {
+            "view_id": ["v1", "v2", "v3"],
+            "path": ["a/1.jpg", "a/2.jpg", "a/3.jpg"],
+            "part_id": ["007", "8", "9"],
+            "score": [4.25, 3.0, 1.0],
+        }
+    ),
+    {"threshold": 2.5, "false_rejects": 2, "n_val_normals": 40},
+)
 CROPS = {"a/7.jpg": [np.zeros((80, 160, 1), np.uint8), np.zeros((80, 80, 1), np.uint8)]}
 
 
 @pytest.fixture(scope="module")
-def report_on(tmp_path_factory: pytest.TempPathFactory) -> Callable[[EscapeLimit], str]:
+def report_on(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Reports by their limit: on a dent, a slide called a dent, an overkill, eight good parts."""
     folder = tmp_path_factory.mktemp("report")
     make_bundle(folder / "bundle")
@@ -73,15 +85,19 @@ def report_on(tmp_path_factory: pytest.TempPathFactory) -> Callable[[EscapeLimit
     labels = {name: label for name, (_, label) in labelled.items()}
     table = outcomes.outcomes(parts, labels, inspector.card)
 
-    def report(limit: EscapeLimit) -> str:
+    def report(limit: EscapeLimit, *, marked: bool = True) -> str:
         card = finished(inspector.card, table, limit)
-        return render_report(card, evidence(folder, table, pictures(table, parts, card)))
+        shown = evidence(folder, table, pictures(table, parts, card))
+        if not marked:
+            card = card.model_copy(update={"metrics": card.metrics | {"cam": {"n": 0}}})
+            shown = replace(shown, recipes=[])
+        return render_report(card, shown)
 
     return report
 
 
 @pytest.fixture(scope="module")
-def html(report_on: Callable[[EscapeLimit], str]) -> str:
+def html(report_on: Callable[..., str]) -> str:
     return report_on(LIMIT)
 
 
@@ -132,6 +148,7 @@ def evidence(folder: Path, table: pd.DataFrame, found: Pictures) -> Evidence:
         issues=records(folder / "issues.csv"),
         split=SPLIT,
         crops=CROPS,
+        normals=[NormalsOfRegion("rivet", LISTED, [np.zeros((8, 8, 1), np.uint8)])],
     )
 
 
@@ -141,7 +158,9 @@ def save(folder: Path) -> None:
 
     texts = {
         "quarantine.csv": QUARANTINE,
-        "issues.csv": "rank,path,label,suggested,score,reason\n1,s.jpg,slide,dent,0.91,looks so\n",
+        "issues.csv": "rank,path,label,suggested,score,reason\n1,s.jpg,slide,dent,0.91,looks so\n"
+        "2,m.jpg,slide,dent,0.4,only_near_duplicates: g\n"
+        "3,n.jpg,slide,dent,0.3,only_near_duplicates: g\n",
         "classifier/curves.csv": "epoch,train_loss,val_loss,val_macro_f1\n"
         "0,1,1,0.2\n1,0.5,0.6,0.9\n",
         "cam/table.csv": "method,layer,exportable,pointing,energy,iou,edge,score\n"
@@ -167,7 +186,33 @@ def test_a_part_judged_against_its_label_is_shown_with_the_claim_were_its_label_
     assert "1 of 33 defective parts pass" in words
     assert "the 32 defective parts show at most 8.9 % escapes" in words
     assert "part 7: labelled dent, fused score 0.100 · a/7.jpg" in words
-    assert page.images["Data"] == ["escape", "escape"]
+    assert page.images["Data"][:2] == ["escape", "escape"]
+
+
+def test_the_normals_that_look_least_normal_are_counted_and_the_first_are_shown(
+    page: ReportPage,
+) -> None:
+    words = page.text("Data")
+
+    assert "rivet: 2 of 3 views whose score lies beyond 2.50 standard deviations" in words
+    assert (
+        "beyond which 2 of 40 normal parts lie (fit_anomaly.false_reject_rate). The first" in words
+    )
+    assert page.images["Data"][2:] == ["least normal, rivet"]
+    assert "4.25 part 007 · a/1.jpg" in words
+
+
+def test_where_nothing_marks_a_defect_the_page_says_why_nothing_is_measured_and_what_would(
+    html: str, report_on: Callable[..., str]
+) -> None:
+    words = ReportPage(report_on(LIMIT, marked=False)).text("Where the model looks")
+
+    assert "Whether it looks at the defect is not measured on test: no defect" in words
+    assert "None was compared: no defect of val that is named rightly is marked" in words
+    assert words.count("Boxes drawn") == 2
+    assert "Green" not in words
+    assert "None was compared" not in html
+    assert "not measured on test" not in html
 
 
 def test_only_what_was_set_aside_counts_as_quarantined(page: ReportPage) -> None:
@@ -211,6 +256,16 @@ def test_confusion_curves_and_issues_are_there(page: ReportPage) -> None:
     assert "s.jpg slide dent" in page.text("Data")
 
 
+def test_views_that_only_a_near_duplicate_contradicts_are_counted_in_one_line(
+    page: ReportPage,
+) -> None:
+    words = page.text("Data")
+
+    assert "Label suspects: 1." in words
+    assert "Besides, 2 views have a near-duplicate of another label" in words
+    assert "m.jpg" not in words
+
+
 def test_sentences_do_not_run_into_each_other(page: ReportPage) -> None:
     words = " ".join(page.text(section) for section in page.words if section)
 
@@ -245,7 +300,7 @@ def test_what_a_limit_cannot_show_and_what_was_applied_stand_in_the_report(html:
 
 
 def test_only_a_limit_that_somebody_asked_for_is_an_alarm(
-    html: str, report_on: Callable[[EscapeLimit], str]
+    html: str, report_on: Callable[..., str]
 ) -> None:
     assert '<p class="bad">Limit on escapes: at most 1.0 % escapes is not supported' in html
     unlimited = report_on(replace(LIMIT, asked=None))

@@ -32,6 +32,8 @@ NAME = "table"
 MAX_CLASSES = 40
 # So many rows show what a column holds.
 N_ROWS_TRIED = 200
+# So many values of a column are listed, to choose the normal one from; of more the first three.
+N_VALUES_SHOWN = 8
 # What columns are called, without case and separators; in JSON their last key counts.
 CALLED = {
     "label": ("label", "class", "classname", "classid", "category", "defect"),
@@ -58,14 +60,13 @@ class Found:
         """All columns, in their order."""
         return list(dict.fromkeys(name for row in self.rows for name in row))
 
-    def shown(self, name: str) -> str:
-        """Some values of a column, to know it by."""
-        values = dict.fromkeys(row.get(name, "") for row in self.rows)
-        return first_three(values)
+    def values(self, name: str) -> list[str]:
+        """The different values of a column, in their order."""
+        return list(dict.fromkeys(row.get(name, "") for row in self.rows))
 
     def n_values(self, name: str) -> int:
         """How many different values a column holds."""
-        return len({row.get(name, "") for row in self.rows})
+        return len(self.values(name))
 
 
 def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
@@ -78,7 +79,7 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
     if not naming:
         return Lacks("there is no table with a column that names images of the folder")
 
-    labelled = [_labelled(one, column) for one in naming]
+    labelled = [_labelled(one, column, listing.answers.normal) for one in naming]
     ready = [one for one in labelled if isinstance(one, Found)]
     lacking = [one for one in labelled if isinstance(one, Lacks)]
     if not ready:
@@ -88,6 +89,9 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
         ready.sort(key=_n_labels, reverse=True)
         choices = [f"{one.path}:{one.columns.get('label', '')}" for one in ready]
         question = f"{len(ready)} tables name images; {asks('label', *choices)}"
+        told = any(_tells_normal(one, one.columns.get("label", "")) for one in ready)
+        if not told and not listing.answers.normal:
+            question += f", and at once {_asks_normal_too()}"
         return Lacks(question, is_near=True)
     return _proposal(ready[0], listing, contents)
 
@@ -136,8 +140,9 @@ def _found(path: str, content: bytes, finder: ImageFinder) -> Found | None:
     return None
 
 
-def _labelled(table: Found, said: str) -> Found | Lacks:
-    """The table with all its columns by what they hold; `said` names that of the labels."""
+def _labelled(table: Found, said: str, normal: str) -> Found | Lacks:
+    """The table with all its columns by what they hold; `said` names that of the labels, `normal`
+    the normal one of these."""
     columns = {**_called(table), **table.columns}
     if said and said not in table.names:
         known = ", ".join(table.names)
@@ -151,7 +156,7 @@ def _labelled(table: Found, said: str) -> Found | Lacks:
         telling = [name for name in few if _tells_normal(table, name)]
         clear = few if len(few) == 1 else telling
         if len(clear) != 1:
-            return _unclear(table, left, few)
+            return _unclear(table, left, few, asks_normal=not (telling or normal))
         columns["label"] = clear[0]
 
     if "label" in columns and table.n_values(columns["label"]) < 2:
@@ -168,16 +173,44 @@ def _unnamed(table: Found, columns: Mapping[str, Any]) -> tuple[list[str], list[
 
 
 def _tells_normal(table: Found, name: str) -> bool:
-    return bool(normal_among({row.get(name, "") for row in table.rows}).names)
+    return bool(normal_among(set(table.values(name))).names)
 
 
-def _unclear(table: Found, left: Sequence[str], few: Sequence[str]) -> Lacks:
-    columns = ", ".join(f"{name} ({table.shown(name)})" for name in left)
+def _unclear(
+    table: Found,
+    left: Sequence[str],
+    few: Sequence[str],
+    *,
+    asks_normal: bool,
+) -> Lacks:
+    """What is asked of the columns that are `left`, of which `few` may hold labels.
+
+    Where no value of these means normal, that would be asked next: it is asked at once.
+    """
+    columns = ", ".join(f"{name} ({_shown(table.values(name))})" for name in left)
+    question = asks("label", *few or ["<column>"])
+    if asks_normal:
+        question += f", and at once {_asks_normal_too()}"
     return Lacks(
         f"{table.path} names images, and which of its columns is the label is not clear: "
-        f"{columns}; {asks('label', *few or ['<column>'])}",
+        f"{columns}; {question}",
         is_near=True,
     )
+
+
+def _asks_normal_too() -> str:
+    """The question for the normal class where the column of labels is not known yet."""
+    return (
+        f"which of its values is the normal one, for none says so: {asks('normal', '<value>')}, or "
+        f"NORMAL={UNLISTED} if the images that no row names are the normal ones"
+    )
+
+
+def _shown(values: Sequence[str]) -> str:
+    """The values of a column to choose from; of many the first, to know it by."""
+    if len(values) <= N_VALUES_SHOWN:
+        return ", ".join(map(repr, values))
+    return first_three(values)
 
 
 def _are_classes(n_values: int) -> bool:
@@ -243,7 +276,7 @@ def _photos(listing: Listing, read: Table) -> list[str]:
 
 
 def _none_normal(table: Found, labels: Mapping[str, str], n_unlisted: int) -> Lacks:
-    values = ", ".join(sorted(set(labels.values()))[:8])
+    values = ", ".join(sorted(set(labels.values()))[:N_VALUES_SHOWN])
     also = ""
     if n_unlisted:
         also = f", or NORMAL={UNLISTED} if the {n_unlisted} that no row names are the normal ones"

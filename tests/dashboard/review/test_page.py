@@ -17,6 +17,7 @@ from inspection.runtime.verdict_log import (
     VerdictLog,
     read_feedback,
 )
+from inspection.storage import write_json, write_table
 from tests.bundles import draw_jpeg, make_bundle
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -100,6 +101,27 @@ def test_a_suspect_is_shown_with_its_reason_and_the_next_follows_a_decision(desk
         (image_of("images/5_1.jpg"), "dent", "Grace", ""),
         (image_of("images/6_1.jpg"), "dent", "Grace", ""),
     ]
+
+
+def test_a_normal_that_looks_least_normal_is_asked_after_the_suspects(
+    line_folder: Path, desk: AppTest
+) -> None:
+    views = pd.DataFrame({"view_id": ["11", "81"], "path": "", "part_id": ["1", "8"]})
+    write_table(line_folder / "artifacts/anomaly/rivet/suspects.csv", views.assign(score=[3.0, 1]))
+    evidence = {"threshold": 2.5, "false_rejects": 1, "n_val_normals": 20}
+    calibration = line_folder / "artifacts/anomaly/rivet/calibration.json"
+    write_json(calibration, {"evidence": evidence})
+    of("Grace", desk)
+    assert desk.selectbox(key="kind").options[-1] == (
+        "Least normal of the normals (1 of 1 to decide)"
+    )
+    press(desk, "dent")
+    press(desk, "Keep dent")
+    assert headline(desk) == "Least normal of the normals: labelled normal"
+    assert "number 1 of 2 normal views in rivet" in desk.markdown[0].value
+    press(desk, "Keep normal")
+    assert "Nothing left to decide" in desk.success[0].value
+    assert (image_of("images/1_1.jpg"), "normal", "Grace", "") in read_rows(TABLE)
 
 
 def test_it_says_what_the_next_run_changes(desk: AppTest) -> None:

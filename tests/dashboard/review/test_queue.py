@@ -70,6 +70,8 @@ def said(label: str, *, request_id: str | None = None, part_id: str | None = Non
         ("box_conflict: boxed as dent, labelled slide; looks like dent (0.9)", "box_conflict"),
         ("duplicate_conflict: same bytes; looks like dent (0.9)", "duplicate_conflict"),
         ("looks like dent (0.9)", "suspect"),
+        ("looks like dent (0.9); near_duplicate_conflict: group 1f", "suspect"),
+        ("only_near_duplicates: group 1f; looks like dent (0.9)", "only_near_duplicates"),
     ],
 )
 def test_the_first_rule_of_an_issue_is_its_kind(reason: str, kind: str) -> None:
@@ -98,6 +100,20 @@ def test_an_image_stands_once_with_all_reasons_and_what_moves_most_comes_first()
         ("a", "escape"), ("b", "box_conflict"), ("c", "suspect"),
     ]  # fmt: skip
     assert (found[0].reason, found[0].score) == ("escape; suspect", 0.9)
+
+
+def test_what_only_a_near_duplicate_contradicts_is_asked_last_until_something_else_does() -> None:
+    items = [
+        item("a", "only_near_duplicates", 0.4),
+        item("b", "only_near_duplicates", 0.9),
+        item("c", "service_review"),
+        item("a", "suspect", 0.6),
+    ]
+    found = merged(items)
+    assert [(one.image_sha256, one.kind) for one in found] == [
+        ("a", "suspect"), ("c", "service_review"), ("b", "only_near_duplicates"),
+    ]  # fmt: skip
+    assert found[0].reason == "suspect; only_near_duplicates"
 
 
 def test_who_has_to_decide_follows_from_the_votes() -> None:

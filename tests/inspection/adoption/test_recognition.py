@@ -100,7 +100,7 @@ ASKED: list[tuple[str, Said, list[str]]] = [
     ("neu_det", {}, ["classes crazing, inclusion", "voc: every image has a box", "NORMAL="]),
     ("severstal", {}, ["labels 1, 2, 3, 4, and none means normal", "NORMAL=unlisted if the 20"]),
     ("deep_pcb", {}, ["words temp, test, and none of them means", "NORMAL=<word>"]),
-    ("elpv_solar_cells", {}, ["2 ('0.0', ", "3 ('mono', ", "LABEL=2 or LABEL=3"]),
+    ("elpv_solar_cells", {}, ["2 ('0.0', ", "3 ('mono', ", "LABEL=2 or LABEL=3", "NORMAL=<value>"]),
     ("elpv_solar_cells", {"label": "2"}, ["labels 0.0, 0.333", "NORMAL=<label>"]),
     ("gc10_det", {}, ["classes 1, 2, 3, 4, and none", "voc: every image has a box", "NORMAL="]),
     ("real_iad_audiojack", {}, ["NG 60, OK 60", "OK 60, NG_AK 30, NG_BX 30",

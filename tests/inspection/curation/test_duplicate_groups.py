@@ -1,4 +1,5 @@
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -43,10 +44,37 @@ def test_groups_join_parts_through_a_number_that_only_copies_bear() -> None:
 
 def test_duplicates_that_join_most_parts_are_an_error_with_its_remedy() -> None:
     parts = [str(i) for i in range(20)]
-    joined = with_groups(table(parts), [(i, i + 1, 0.9) for i in range(14)])
-    with pytest.raises(InspectionError, match=r"join 15 of 20 parts.*min_correlation"):
-        check_spread(joined)
-    check_spread(with_groups(table(parts), [(0, 1, 0.9)]))
+    chain = [(i, i + 1, 0.701 + i / 100) for i in range(14)]
+    with pytest.raises(InspectionError, match=r"join 15 of 20 parts.*: 10 at most") as raised:
+        check_spread(with_groups(table(parts), chain), chain)
+    (named,) = re.findall(r"set clean_labels\.min_correlation to (\S+) in", str(raised.value))
+    # of a chain of 14 links that grow tighter the last nine may stay
+    assert float(named) == 0.75
+    assert "it joins 10 at most)" in str(raised.value)
+
+    followed = [pair for pair in chain if pair[2] >= float(named)]
+    check_spread(with_groups(table(parts), followed), followed)
+    loose = [pair for pair in chain if pair[2] >= float(named) - 0.01]
+    with pytest.raises(InspectionError, match="join 11 of 20"):
+        check_spread(with_groups(table(parts), loose), loose)
+
+
+@pytest.mark.parametrize(("correlation", "is_named"), [(0.795, False), (0.805, True)])
+def test_a_remedy_that_may_cost_copies_says_so(correlation: float, is_named: bool) -> None:
+    parts = [str(i) for i in range(20)]
+    chain = [(i, i + 1, correlation) for i in range(14)]
+    with pytest.raises(InspectionError) as raised:
+        check_spread(with_groups(table(parts), chain), chain)
+    assert ("may take a copy" in str(raised.value)) == is_named
+
+
+def test_parts_that_files_of_the_same_bytes_join_are_parted_by_no_correlation() -> None:
+    parts = [str(i) for i in range(20)]
+    joined = table(parts, {0: parts[:15]})
+    for pairs in ([], [(0, 1, 0.9)]):
+        with pytest.raises(InspectionError, match="correct validate") as raised:
+            check_spread(with_groups(joined, pairs), pairs)
+        assert "min_correlation" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -60,9 +88,9 @@ def test_a_group_joins_ten_parts_or_three_in_ten_at_most(
     views = pd.DataFrame({"part_id": [f"p{i}" for i in range(n_parts)], "group_id": groups})
     if is_refused:
         with pytest.raises(InspectionError, match=f"duplicates join {n_joined} of {n_parts}"):
-            check_spread(views)
+            check_spread(views, [])
     else:
-        check_spread(views)
+        check_spread(views, [])
 
 
 def test_a_listed_correlation_has_four_digits() -> None:

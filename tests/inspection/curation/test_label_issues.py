@@ -5,6 +5,7 @@ import pytest
 from inspection.curation import label_issues
 from inspection.curation.label_issues import (
     box_features,
+    is_suspect,
     label_quality,
     out_of_sample,
     pooled,
@@ -93,6 +94,41 @@ def test_conflicts_are_listed_with_their_reason_and_reviewed_views_are_not() -> 
     assert issues.loc[0, "suggested"] == "dent"
     assert issues.loc[0, "score"] == pytest.approx(1 - 0.1 * 0.9)
     assert issues.loc[1, "reason"] == "part_disagreement: 1 x dent; looks like dent (0.90)"
+
+
+NEAR = "near_duplicate_conflict"
+
+
+def near_duplicates() -> tuple[pd.DataFrame, pd.DataFrame, list[Conflict]]:
+    """Views with their probabilities: two look wrong, one is in conflict, all have near-duplicates
+    of another label but the last."""
+    table = pd.DataFrame({"view_id": list("abcdef"), "path": "", "part_id": "", "label": "dent"})
+    dent = [0.2, 0.9, 0.6, 0.3, 0.95, 0.97]
+    likely = pd.DataFrame({"dent": dent, "normal": [1 - one for one in dent]})
+    reported = [Conflict(one, NEAR, "2 x dent, 1 x normal", "", 0.0) for one in "abcde"]
+    reported.append(Conflict("e", "box_conflict", "boxed as normal", "normal", 0.9))
+    return table.assign(label_source="file"), likely, reported
+
+
+def test_a_near_duplicate_of_another_label_alone_makes_no_suspect_and_comes_last() -> None:
+    table, likely, reported = near_duplicates()
+    issues = ranked(table, likely, reported, n_issues=1)
+    assert list(issues["view_id"]) == ["e", "a", "d", "c", "b"]
+    assert list(issues["rank"]) == [1, 2, 3, 4, 5]
+    assert list(map(is_suspect, issues["reason"])) == [True, True, False, False, False]
+    assert list(issues["reason"][:3]) == [
+        "box_conflict: boxed as normal; looks like dent (0.95); " + f"{NEAR}: 2 x dent, 1 x normal",
+        f"looks like normal (0.80); {NEAR}: 2 x dent, 1 x normal",
+        "only_near_duplicates: 2 x dent, 1 x normal; looks like normal (0.70)",
+    ]
+
+
+def test_what_a_near_duplicate_holds_is_a_suspect_like_any_in_conflict() -> None:
+    table, likely, reported = near_duplicates()
+    issues = ranked(table, likely, reported, held_by=[NEAR], n_issues=0)
+    assert list(issues["view_id"]) == ["e", "a", "d", "c", "b"]
+    assert all(map(is_suspect, issues["reason"]))
+    assert issues.loc[1, "reason"] == f"{NEAR}: 2 x dent, 1 x normal; looks like normal (0.80)"
 
 
 def test_no_view_is_surer_than_one_in_ten_thousand() -> None:

@@ -133,6 +133,54 @@ def test_of_several_columns_the_one_in_which_something_means_normal_is_the_label
     assert found.columns["label"] == "Ergebnis"
 
 
+def unclear(first: str, second: str, **answers: str) -> str:
+    """What is asked of a table with two columns of as many values, by turns of these words."""
+    one, other = first.split(), second.split()
+    lines = [f"{p},{one[n % len(one)]},{other[n % len(other)]}" for n, p in enumerate(PHOTOS)]
+    found = recognise("table", [*PHOTOS, *rows("t.csv: Datei,A,B", *lines)], **answers)
+    assert isinstance(found, Lacks)
+    return found.what
+
+
+def test_column_of_labels_and_normal_class_are_asked_at_once_with_the_values_to_choose_from() -> (
+    None
+):
+    what = unclear("1 2 3 4", "mono poly")
+    assert "A ('1', '2', '3', '4'), B ('mono', 'poly'); say LABEL=A or LABEL=B" in what
+    assert "and at once which of its values is the normal one" in what
+    assert "say NORMAL=<value> (pipelines.adopt: --normal), or NORMAL=unlisted if" in what
+
+    lines = [f"{p},{n % 4 + 1},{n % 2}" for n, p in enumerate(PHOTOS)]
+    table = [*PHOTOS, *rows("t.csv: Datei,A,B", *lines)]
+    answered = recognise("table", table, label="A", normal="1")
+    assert isinstance(answered, Proposal)
+
+
+def test_the_normal_class_is_not_asked_for_where_it_is_said_or_a_value_means_it() -> None:
+    assert "NORMAL" not in unclear("1 2 3 4", "mono poly", normal="1")
+    assert "NORMAL" not in unclear("ok 2 3", "good bad")
+
+
+def test_of_several_tables_without_a_normal_class_both_are_asked_at_once() -> None:
+    cells = [f"{path},{n % 2}" for n, path in enumerate(PHOTOS)]
+    lines = [*PHOTOS, *rows("a.csv: image,label", *cells), *rows("b.csv: image,label", *cells)]
+    found = recognise("table", lines)
+    assert isinstance(found, Lacks)
+    assert "say NORMAL=<value>" in found.what
+    answered = recognise("table", lines, label="b.csv:label", normal="0")
+    assert isinstance(answered, Proposal)
+
+
+@pytest.mark.parametrize(("n_values", "are_all"), [(8, True), (9, False)])
+def test_eight_values_of_a_column_are_listed(n_values: int, are_all: bool) -> None:
+    photos = [f"shots/{n}.png" for n in range(2 * n_values)]
+    lines = [f"{p},w{n % n_values},{n % 2}" for n, p in enumerate(photos)]
+    found = recognise("table", [*photos, *rows("t.csv: Datei,A,B", *lines)])
+    assert isinstance(found, Lacks)
+    assert (f"'w{n_values - 1}'" in found.what) == are_all
+    assert ("'w2' and 6 more" in found.what) == (not are_all)
+
+
 def test_of_several_tables_that_of_most_labels_is_named_first() -> None:
     alike = [f"{path},{n % 2}" for n, path in enumerate(PHOTOS)]
     more = [f"{path},{n % 3}" for n, path in enumerate(PHOTOS)]
