@@ -29,6 +29,7 @@ def model_card(card: Card, run_id: str, folder: str, pictures: Sequence[str]) ->
             "## Cost and measures",
             "",
             *_measures(card),
+            *_anomaly_models(card),
             "",
             "## Limits",
             "",
@@ -105,6 +106,23 @@ def _measures(card: Card) -> list[str]:
             f"at least {at_least:.3f}."
         )
     return found or ["Nothing was measured."]
+
+
+def _anomaly_models(card: Card) -> list[str]:
+    """Which model of normal parts judges each region; PaDiM goes without saying in the card."""
+    found = []
+    for name, detector in card.detectors.items():
+        evidence = detector.evidence
+        if "features" not in evidence:
+            continue
+
+        model = evidence.get("model", "padim")
+        text = f"- {name}: {model} on features of the "
+        text += "backbone" if evidence["features"] == "classifier" else "filters"
+        if evidence.get("val_auroc") is not None:
+            text += f", AUROC {evidence['val_auroc']:.3f} on parts that were not fitted"
+        found.append(f"{text}.")
+    return found
 
 
 def _evidence(card: Card) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 
 from inspection.runtime.bundle import Card
 from stages.model_card import model_card
-from tests.bundles import make_bundle
+from tests.bundles import changed_detector, make_bundle
 from tests.registering import LINEAGE
 
 MEASURED = {
@@ -32,6 +32,15 @@ def test_it_says_what_the_line_costs_and_how_well_parts_are_told_apart(card: Car
     assert "- By what errors cost, this line beats sending every part to review." in text
     assert "- AUROC of the fused score 0.971, at least 0.944." in text
     assert "- Macro-F1 over 2 classes 0.900, at least 0.800." in text
+
+
+def test_it_names_the_model_of_normal_parts_and_what_it_looks_at(card: Card) -> None:
+    assert "- anomaly: padim on features of the filters." in written(card)
+
+    evidence = {"features": "classifier", "model": "dfm", "val_auroc": 0.98149}
+    changed = changed_detector(card, "anomaly", evidence=evidence)
+    said = "- anomaly: dfm on features of the backbone, AUROC 0.981 on parts that were not fitted."
+    assert said in written(changed)
 
 
 def test_where_nothing_was_measured_it_says_so(card: Card) -> None:

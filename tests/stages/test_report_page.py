@@ -312,3 +312,7 @@ def test_a_line_that_does_not_beat_review_says_so_before_its_rates(html: str) ->
     assert (cost < html.index('class="tiles"')) == ("does not beat" in html)
     assert "review all" in html
     assert "reject all" in html
+
+
+def test_the_model_of_normal_parts_is_named_with_what_it_looks_at(html: str) -> None:
+    assert "<th>anomaly alone</th><td>padim on features of the filters; review from" in html
