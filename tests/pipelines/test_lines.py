@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from inspection.errors import InspectionError
+from pipelines import retrain
 from pipelines.dvc_process import Dvc
 from pipelines.dvc_state import RWLOCK, dvc_root, repaired
 from pipelines.runs import branch
@@ -72,6 +74,21 @@ def test_parameters_that_are_put_back_bring_back_no_files_of_another_line(
     assert not KEPT.exists()
     assert (line / "triple.txt").read_text() == "1\n1\n1\n"
     assert (project / "double.txt").read_text() == "at work\n"
+
+
+def test_of_the_lines_of_a_checkout_one_is_trained_at_a_time(
+    line: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrain, "TURN_PATIENCE_S", 0.0)
+    with retrain.turn():
+        monkeypatch.chdir(line)
+        with (
+            pytest.raises(InspectionError, match="the training of another line is running"),
+            retrain.turn(),
+        ):
+            pass
+    with retrain.turn():
+        assert not (line / ".state").exists()
 
 
 def test_a_run_of_a_line_is_committed_with_the_sources_as_they_were(
