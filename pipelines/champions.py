@@ -172,9 +172,16 @@ class Registry:
         """Write what normal test parts look like beside a version's release, and into its record:
         from there hosts that follow it have it.
         """
+        path = usual_path(self.releases, self.tags(number)["release"])
+        write_json(path, usual)
+        self.record_usual(number)
+
+    def record_usual(self, number: str) -> None:
+        """Put what lies beside a version's release into its record; nothing where nothing does."""
         tags = self.tags(number)
         path = usual_path(self.releases, tags["release"])
-        write_json(path, usual)
+        if not path.is_file():
+            return
         digest, text = sha256_of(path), path.read_text(encoding="utf-8")
         self.client.log_text(tags["run_id"], text, f"{USUAL}/{digest}.json")
         self.tag(number, **{USUAL_TAG: digest})
@@ -201,13 +208,13 @@ class Registry:
             except (MlflowException, OSError) as error:
                 reason = str(error).splitlines()[0]
                 raise InspectionError(
-                    f"{path}: cannot be fetched ({reason}); promote version {number} of "
-                    f"{self.line} again where it is trained"
+                    f"{path}: cannot be fetched ({reason}); run `python -m pipelines.promote` "
+                    "where it was promoted, which records it anew"
                 ) from error
             if found != digest:
                 raise InspectionError(
-                    f"{path}: is in the registry not what was recorded; promote version {number} "
-                    f"of {self.line} again where it is trained"
+                    f"{path}: is in the registry not what was recorded; run `python -m "
+                    "pipelines.promote` where it was promoted, which records it anew"
                 )
             write_bytes(path, Path(fetched).read_bytes())
 

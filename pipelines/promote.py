@@ -90,6 +90,8 @@ def promote(*, dry_run: bool = False, override: str = "", by: str) -> str:
     before = registry.aliases()
     challenger, champion = _contenders(before)
     if challenger == champion and registry.served() == champion:
+        # of before this was recorded, or lost in the registry
+        registry.record_usual(champion)
         say(f"version {champion} is the champion already; nothing to do")
         return "champion already"
 

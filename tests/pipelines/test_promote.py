@@ -140,6 +140,10 @@ def test_a_host_that_follows_gets_what_is_usual_by_the_hash_of_the_record(
     host.bring_usual("1")
     assert not there.exists()
 
+    assert promote(by="Ada") == "champion already"
+    host.bring_usual("1")
+    assert there.read_bytes() == kept.read_bytes()
+
 
 def test_a_worse_challenger_is_refused_with_rule_and_numbers_as_a_tag(
     promoted: Registry, project: Project, monkeypatch: pytest.MonkeyPatch
