@@ -5,8 +5,10 @@
 It fetches the release of the version that the last promotion or rollback made the champion, holds
 it against the hash that was registered, and moves the pointer that the service follows. What cannot
 be fetched, is not what was registered, or is not signed where KNURL_PUBLIC_KEY asks for it, changes
-nothing: the last good release of that line serves on, also while the registry is away. Nothing is
-written to the registry. Exit 1, with --once: a champion could not be brought here.
+nothing: the last good release of that line serves on, also while the registry is away. What the
+release's normal test parts look like comes after it, for a watch on this host, and holds back no
+release. Nothing is written to the registry. Exit 1, with --once: a champion could not be brought
+here.
 
 Of several lines (`--line rod-assembly tiles`) the first serves as that in the root, each other one
 as `lines/<name>`. In a checkout they need not be named: followed are that of params.yaml, and each
@@ -68,12 +70,25 @@ class Followed:
     releases: Path
 
 
+@dataclass(frozen=True)
+class Brought:
+    """The release that serves, and why this host does not know what it usually sees, if so."""
+
+    release: str
+    problem: str
+
+    def __str__(self) -> str:
+        warning = f"; warning: {self.problem}" if self.problem else ""
+        return f"{self.release} serves{warning}"
+
+
 def once(lines: Sequence[Followed]) -> None:
     """Bring the champion of each line here. Raises one InspectionError for all that stay away."""
     problems = []
     for one in lines:
         try:
-            logger.info("%s serves", brought(one.line, one.store, one.releases))
+            said = brought(one.line, one.store, one.releases)
+            logger.info("%s", as_typed(str(said)))
         except InspectionError as error:
             problems.append(str(error))
     raise_all(problems)
@@ -87,7 +102,7 @@ def follow(
     while not stopping.is_set():
         for one in lines:
             try:
-                told = f"{brought(one.line, one.store, one.releases)} serves"
+                told = str(brought(one.line, one.store, one.releases))
             except InspectionError as error:
                 told = f"warning: the last good release stays: {error}"
             if told != said.get(one.line):
@@ -101,8 +116,8 @@ def brought(
     store: "TrackingParams",
     releases: Path,
     variables: Mapping[str, str] = os.environ,
-) -> str:
-    """Let the champion serve from `releases`; returns its release. Raises InspectionError."""
+) -> Brought:
+    """Let the champion serve from `releases`. Raises InspectionError."""
     from mlflow.exceptions import MlflowException
 
     from inspection.runtime.bundle import CARD
@@ -117,8 +132,6 @@ def brought(
         registry = Registry(tracking.reader(store), line, releases)
         number = _champion(registry)
         folder = registry.signed(number)
-        # before it serves, so that a watch on this host knows from the first part on what is usual
-        registry.bring_usual(number)
     except MlflowException as error:
         reason = str(error).splitlines()[0]
         raise InspectionError(f"registry: {reason}") from error
@@ -127,7 +140,18 @@ def brought(
         require_signature(folder, (folder / CARD).read_bytes(), key)
     if not _serves(folder, releases):
         promote(releases, folder.name)
-    return folder.name
+    return Brought(folder.name, _lacks_usual(registry, number))
+
+
+def _lacks_usual(registry: "Registry", number: str) -> str:
+    """Why what is usual of a version cannot be brought here; '' where it is here."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        registry.bring_usual(number)
+    except (InspectionError, MlflowException) as error:
+        return str(error).splitlines()[0]
+    return ""
 
 
 def _champion(registry: "Registry") -> str:

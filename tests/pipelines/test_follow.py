@@ -118,6 +118,7 @@ def test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else(
         with TestClient(create_app(serving)) as client:
             assert answered(client) == ("reject", first)
             usual = usual_path(home / "models/releases", first).read_bytes()
+            wait_until(lambda: usual_path(there, first).is_file(), PATIENCE_S)
             assert usual_path(there, first).read_bytes() == usual
 
             project.register(monkeypatch, "b")
@@ -142,6 +143,17 @@ def test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else(
     with pytest.raises(InspectionError, match="is not the signature of this release"):
         brought(LINE, STORE, tmp_path / "third", strangers)
     assert not (tmp_path / "third" / POINTER).exists()
+
+    # what is usual, changed in the bucket: said, and no reason to hold a release back
+    run = registry.tags("1")["run_id"]
+    (recorded,) = (
+        one for one in bucket_of(plant).objects.all() if f"{run}/artifacts/usual/" in one.key
+    )
+    recorded.put(Body=b"{}")
+    found = brought(LINE, STORE, tmp_path / "other")
+    assert champion(tmp_path / "other", read_public_key(public)).name == found.release == first
+    assert "is in the registry not what was recorded" in str(found)
+    assert not usual_path(tmp_path / "other", first).exists()
 
     # a model that was changed in the bucket
     for one in bucket_of(plant).objects.all():
