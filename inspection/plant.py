@@ -17,8 +17,9 @@ LINES = Path("lines")
 SHARED = ".dvc"
 # A folder, a word of a URL and a label of a metric: the same name everywhere, nowhere escaped.
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-# Of a deployment and its runs: before the name of the line in `lines/` whose they are.
-TAG = "line:"
+# Of a deployment and its runs: before the name of the line in `lines/` whose they are. A server may
+# have deployments of others, too.
+TAG = "knurl.line."
 # The verbs of the Makefile that take LINE=; each other one is of the whole checkout.
 VERBS = (
     "adopt",

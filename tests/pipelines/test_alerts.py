@@ -107,7 +107,7 @@ def test_who_is_told_of_a_line_reads_which_and_what_to_type(
     # told by the worker, which works for all lines
     monkeypatch.chdir(project)
     flow, state = SimpleNamespace(name="retrain"), SimpleNamespace(name="Crashed", message="gone")
-    for tags in (["knurl", "line:rods"], ["knurl"]):
+    for tags in (["knurl", "knurl.line.rods"], ["knurl"]):
         run_failed(flow, SimpleNamespace(name="a-run", tags=tags), state)
 
     assert caplog.messages == [
