@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup plant test test-fast lint deps lock adopt line serve promote flow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds study doctor backbones
+.PHONY: help demo setup plant test test-fast lint deps lock adopt line serve promote flow follow schedule watch dashboard registry sheet key sign repro sbom licences audit bento evidence drill seeds study doctor backbones
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -35,7 +35,7 @@ export BENTOML_HOME := $(CURDIR)/.state/bentoml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # LINE=tiles: the verb runs in lines/tiles, which is laid out as this folder is
-OF_A_LINE := adopt repro bento promote flow watch registry evidence drill seeds study sign
+OF_A_LINE := adopt repro bento promote flow follow watch registry evidence drill seeds study sign
 ifneq ($(LINE),)
 ifneq ($(filter-out $(OF_A_LINE),$(MAKECMDGOALS)),)
 $(error LINE=$(LINE): is for $(OF_A_LINE); leave it out of `make $(MAKECMDGOALS)`)
@@ -107,6 +107,9 @@ promote: $(READY)  ## register the bundle that lies in models/bundle, and promot
 
 flow: $(READY)  ## run the Prefect flow `retrain` once
 	$(IN)python -m pipelines.retrain
+
+follow: $(READY)  ## let the champion of a registry elsewhere serve here, and follow it: that of every line, until Ctrl-C
+	@$(IN)exec python -m pipelines.shipping.follow
 
 schedule: $(READY)  ## server, worker and deployments of the flows, until Ctrl-C [PORT=4200]
 	@exec python -m pipelines.schedule $(if $(PORT),--port $(PORT))

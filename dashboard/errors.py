@@ -5,6 +5,7 @@ from functools import wraps
 
 import streamlit as st
 
+from dashboard.switch import typed
 from inspection.errors import InspectionError
 
 
@@ -16,6 +17,6 @@ def shown(draw: Callable[[], None]) -> Callable[[], None]:
         try:
             draw()
         except InspectionError as error:
-            st.error(str(error))
+            st.error(typed(str(error)))
 
     return page

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import address
 from dashboard.places import BUNDLE, RELEASES
 from inspection.errors import InspectionError
-from inspection.plant import LINES, NAME, lines_in
+from inspection.plant import LINES, NAME, as_typed, lines_in
 from inspection.runtime.bundle import CARD, read_card
 from inspection.runtime.releases import champion_line
 
@@ -46,6 +46,11 @@ def chosen() -> str:
     name = str(st.session_state.get(KEY, ""))
     # nothing but a name leads to a folder
     return name if NAME.fullmatch(name) else ""
+
+
+def typed(text: str) -> str:
+    """A text whose commands are about the chosen line."""
+    return as_typed(text, chosen())
 
 
 def folder_of(name: str) -> Path:

@@ -24,6 +24,7 @@ from inspection.adoption.words import plain_name
 from inspection.dataset.layouts import Layout
 from inspection.errors import InspectionError
 from inspection.line import Line
+from inspection.plant import LINES, as_typed, line_of
 from inspection.promotion.gate import GateParams
 from inspection.storage import locked, write_bytes, write_text
 from pipelines.dvc_state import dvc_root
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with locked(LOCK, holder="adopt"):
             adopt(**given, answers=answers)
     except InspectionError as error:
-        sys.stderr.write(f"adopt: failed\n{error}\n")
+        sys.stderr.write(as_typed(f"adopt: failed\n{error}\n"))
         return 1
     return 0
 
@@ -103,9 +104,7 @@ def adopt(
     _say(
         f"{DATA}/ holds {len(found.files)} files, tracked by {DATA_FILE}",
         f"to undo: {' && '.join([*_way_here(), *undo])}",
-        " ".join(
-            ["next: dvc", *(f"--cd {line}" for line in _line_of_its_own()), "repro"]
-        ),
+        as_typed("next: `dvc repro`"),
     )
     return found
 
@@ -152,7 +151,7 @@ def _check_project(source: Path, files: Sequence[str], *, replace: bool) -> None
     other = DATA.exists() and source != DATA.resolve() and any(DATA.iterdir())
     if other and not replace:
         raise InspectionError(
-            f"{DATA}: holds other data; add --replace (make adopt REPLACE=1) to put this in its "
+            f"{DATA}: holds other data; add --replace (`make adopt REPLACE=1`) to put this in its "
             "place: the old data stays in the DVC cache"
         )
     needed = sum((source / path).stat().st_size for path in files)
@@ -222,15 +221,10 @@ def _put_numbers_aside(aside: str) -> list[str]:
     return [f"mv {kept}/*.json {METRICS}/"]
 
 
-def _line_of_its_own() -> list[str]:
-    """The folder of the line, from the checkout's root; none for the line in the root."""
-    root = dvc_root()
-    here = Path.cwd()
-    return [here.relative_to(root).as_posix()] if root not in (None, here) else []
-
-
 def _way_here() -> list[str]:
-    return [f"cd {line}" for line in _line_of_its_own()]
+    """Where the commands of an undo are typed, from the checkout's root; none for the root."""
+    name = line_of(Path())
+    return [f"cd {LINES / name}"] if name else []
 
 
 def _swap_data() -> None:

@@ -12,9 +12,12 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
+
+from inspection.plant import TAG, as_typed, line_of
 
 WEBHOOK = "KNURL_WEBHOOK"
 WEBHOOK_KEY = "KNURL_WEBHOOK_KEY"
@@ -27,12 +30,16 @@ RETRY_AFTER_S = (1.0, 4.0)
 logger = logging.getLogger("knurl.alerts")
 
 
-def tell(text: str) -> bool:
+def tell(text: str, line: str = "") -> bool:
     """Log a warning and post it to the webhook; whether somebody was reached there.
 
-    Three times at most, within 35 s: a message that the receiver took and did not answer comes
-    once more.
+    One of a line in `lines/`, that in whose folder this process works unless another is named,
+    begins with its name. Three times at most, within 35 s: a message that the receiver took and did
+    not answer comes once more.
     """
+    about = line or line_of(Path())
+    if about:
+        text = f"{about}: {as_typed(text, about)}"
     logger.warning("%s", text)
     url = os.environ.get(WEBHOOK)
     if not url:
@@ -79,4 +86,6 @@ def signature(body: bytes, key: str) -> str:
 
 def run_failed(flow: Any, flow_run: Any, state: Any) -> None:
     """For `on_failure` and `on_crashed` of a flow: which run ended how, and why."""
-    tell(f"{flow.name}/{flow_run.name}: {state.name}: {state.message}")
+    named = [one for one in flow_run.tags if one.startswith(TAG)]
+    line = named[0].removeprefix(TAG) if named else ""
+    tell(f"{flow.name}/{flow_run.name}: {state.name}: {state.message}", line)

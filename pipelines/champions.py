@@ -10,6 +10,7 @@ the next one.
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,14 @@ from inspection.errors import InspectionError
 from inspection.runtime.bundle import CARD, verified
 from inspection.runtime.releases import POINTER, promote, replace_broken
 from inspection.runtime.signatures import SIGNATURE, read_private_key
-from inspection.storage import locked, read_json, sha256_of, write_json, write_text
+from inspection.storage import (
+    locked,
+    read_json,
+    sha256_of,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from stages.tracking import CARD_TAG, CHAMPION, PREVIOUS
 
 if TYPE_CHECKING:
@@ -46,6 +54,10 @@ MOVING = "moving"
 MOVES = ("promoted", "overridden", "synced", "rolled back")
 # The tag of a version that holds its release's signature, for hosts that have the public key only.
 SIGNATURE_TAG = "signature"
+# Of a version: the hash of what its normal test parts look like, which lies among the artifacts of
+# its run under that hash. It is measured by the promotion, so it is no part of the bundle.
+USUAL_TAG = "usual_sha256"
+USUAL = "usual"
 SIGNING_KEY = "KNURL_SIGNING_KEY"
 
 
@@ -155,6 +167,56 @@ class Registry:
         if signature:
             write_text(folder / SIGNATURE, f"{signature}\n")
         return folder
+
+    def keep_usual(self, number: str, usual: Mapping[str, Any]) -> None:
+        """Write what normal test parts look like beside a version's release, and into its record:
+        from there hosts that follow it have it.
+        """
+        path = usual_path(self.releases, self.tags(number)["release"])
+        write_json(path, usual)
+        self.record_usual(number)
+
+    def record_usual(self, number: str) -> None:
+        """Put what lies beside a version's release into its record; nothing where nothing does."""
+        tags = self.tags(number)
+        path = usual_path(self.releases, tags["release"])
+        if not path.is_file():
+            return
+        digest, text = sha256_of(path), path.read_text(encoding="utf-8")
+        self.client.log_text(tags["run_id"], text, f"{USUAL}/{digest}.json")
+        self.tag(number, **{USUAL_TAG: digest})
+
+    def bring_usual(self, number: str) -> None:
+        """Fetch what `keep_usual` has recorded of a version, where it is not there; nothing where
+        nothing is recorded, as of versions of before. Raises InspectionError.
+        """
+        from mlflow.exceptions import MlflowException
+
+        tags = self.tags(number)
+        digest, path = tags.get(USUAL_TAG), usual_path(self.releases, tags["release"])
+        if digest is None or (path.is_file() and sha256_of(path) == digest):
+            return
+
+        with tempfile.TemporaryDirectory(prefix="knurl-usual-") as into:
+            try:
+                fetched = self.mlflow.artifacts.download_artifacts(
+                    run_id=tags["run_id"],
+                    artifact_path=f"{USUAL}/{digest}.json",
+                    dst_path=into,
+                )
+                found = sha256_of(Path(fetched))
+            except (MlflowException, OSError) as error:
+                reason = str(error).splitlines()[0]
+                raise InspectionError(
+                    f"{path}: cannot be fetched ({reason}); run `python -m pipelines.promote` "
+                    "where it was promoted, which records it anew"
+                ) from error
+            if found != digest:
+                raise InspectionError(
+                    f"{path}: is in the registry not what was recorded; run `python -m "
+                    "pipelines.promote` where it was promoted, which records it anew"
+                )
+            write_bytes(path, Path(fetched).read_bytes())
 
     def promoted(self) -> str | None:
         """The version that the last promotion, rollback or sync made the champion, if any."""

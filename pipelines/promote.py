@@ -11,11 +11,10 @@ from dataclasses import asdict
 from typing import Any
 
 from inspection.errors import InspectionError
-from inspection.failures import PlainErrors
+from inspection.plant import LineErrors, as_typed
 from inspection.promotion.gate import GateParams, Rule, failures, max_uses
 from inspection.runtime.releases import POINTER
-from inspection.storage import write_json
-from pipelines.champions import BUNDLE, RELEASES, Registry, usual_path
+from pipelines.champions import BUNDLE, RELEASES, Registry
 from pipelines.evidence import Judgement, judge
 from pipelines.runs.store import opened
 from pipelines.shipping import bento
@@ -53,7 +52,7 @@ def main() -> None:
     if given.override and not given.by:
         parser.error("--override: say who decides with --by NAME")
 
-    with PlainErrors("promote"):
+    with LineErrors("promote"):
         outcome = promote_or_sync(
             by=given.by or getpass.getuser(),
             dry_run=given.dry_run,
@@ -91,6 +90,8 @@ def promote(*, dry_run: bool = False, override: str = "", by: str) -> str:
     before = registry.aliases()
     challenger, champion = _contenders(before)
     if challenger == champion and registry.served() == champion:
+        # of before this was recorded, or lost in the registry
+        registry.record_usual(champion)
         say(f"version {champion} is the champion already; nothing to do")
         return "champion already"
 
@@ -223,8 +224,7 @@ def _decided(
 
 def _keep_usual(registry: Registry, number: str, judgement: Judgement) -> None:
     """Before the version serves, so that the watch knows from its first part on what is usual."""
-    release = registry.tags(number)["release"]
-    write_json(usual_path(registry.releases, release), judgement.usual)
+    registry.keep_usual(number, judgement.usual)
 
 
 def _superseded(
@@ -276,7 +276,7 @@ def _entry(
 def say(text: str) -> None:
     """Print a line; nothing where there is nothing to say."""
     if text:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(as_typed(text) + "\n")
         sys.stdout.flush()
 
 

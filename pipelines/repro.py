@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from inspection.errors import InspectionError
 from inspection.failures import explained
+from inspection.plant import as_typed, line_of
 from pipelines.dvc_process import Dvc
 from pipelines.intake.steps import changing_data
 from pipelines.runs.overrides import KEPT, restore
@@ -69,10 +70,10 @@ def main() -> None:
         said = explained(error)
         if said is None:
             raise
-        sys.stderr.write(f"{said}\nall that was printed: {LOG}\n")
+        sys.stderr.write(as_typed(f"{said}\nall that was printed: {LOG}\n"))
         raise SystemExit(1) from error
     except KeyboardInterrupt as error:
-        sys.stderr.write("\nstopped; `dvc repro` goes on from here\n")
+        sys.stderr.write(as_typed("\nstopped; `dvc repro` goes on from here\n"))
         raise SystemExit(130) from error
 
 
@@ -105,9 +106,10 @@ class Screen:
         self._log.write(f"{plain}\n")
         if plain.startswith("> "):  # DVC repeats the command that it starts
             self._runs = True
+        warning = as_typed(plain)
         # our own; a library's warning begins with the path of its source
-        if plain.startswith("warning: ") and plain not in self.warnings:
-            self.warnings.append(plain)
+        if plain.startswith("warning: ") and warning not in self.warnings:
+            self.warnings.append(warning)
         if plain.startswith(f"{self._stage}: "):
             self.numbers = plain.removeprefix(f"{self._stage}: ")
             self._runs = False
@@ -166,9 +168,10 @@ def repro(screen: Screen) -> None:
 def _check_data() -> None:
     """Raise InspectionError where there is no data, with what brings it; DVC says only that."""
     if Path(f"{DATA}.dvc").is_file() and not DATA.exists():
+        drawn = "" if line_of(Path()) else "draw the sample line with `make demo`, "
         raise InspectionError(
-            f"{DATA}: missing; draw the sample line with `make demo`, bring your own parts with "
-            "`make adopt DATA=<folder>`, or fetch tracked data with `dvc pull`"
+            f"{DATA}: missing; {drawn}bring your own parts with `make adopt DATA=<folder>`, or "
+            "fetch tracked data with `dvc pull`"
         )
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from prefect.settings import (
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from inspection.errors import InspectionError, first_three
+from inspection.plant import LINES, as_typed, lines_in
 from inspection.storage import locked
 from pipelines import alerts
 from pipelines import promote as gate
 from pipelines.dvc_process import PassingError
-from pipelines.dvc_state import PIPELINE
+from pipelines.dvc_state import PIPELINE, dvc_root
 from pipelines.intake.steps import RETRAINING
 from pipelines.runs import branch, dvc_pool, known_errors, records, store
 from pipelines.runs import shared as shared_state
@@ -37,6 +39,10 @@ from pipelines.shipping.bento import of_what_serves
 from stages.sections import read_yaml
 
 LOCK = RETRAINING
+# In the root of the checkout, for all of its lines.
+TURN = Path(".state/locks/training.lock")
+# A line trains for minutes to hours: of those that are due at one hour, the last within the day.
+TURN_PATIENCE_S = 24 * 3600.0
 SERVER_START_S = 180  # a busy machine takes longer than the 20 s that Prefect grants
 # what Prefect's RuntimeError says where it took longer even so
 NO_SERVER = "Timed out while attempting to connect to ephemeral Prefect API server"
@@ -132,10 +138,12 @@ def retrain(
     afterwards the folder is as it was. The results are committed on a branch of their own. With
     `promote` the gate is asked, in the name of `by`. `shared` is for checkouts that share a git and
     a DVC remote: what others have pushed is taken before, and the branch is pushed afterwards. Two
-    runs in one checkout never overlap.
+    runs of one line never overlap, and of the lines of one checkout each waits for the others.
     """
     known_errors.quiet()
-    with locked(LOCK, holder="flow retrain"):
+    if lines_in(_checkout() / LINES):
+        get_run_logger().info("of the lines of a checkout one is trained at a time")
+    with locked(LOCK, holder="flow retrain"), turn():
         if shared:
             get_run_logger().info("shared: at commit %s", take())
         with overridden(overrides or []):
@@ -143,6 +151,18 @@ def retrain(
         if promote:
             done.append({"stage": "promote", "outcome": _promoted(by), "seconds": None})
     return done
+
+
+def turn() -> AbstractContextManager[None]:
+    """A block in which no other line of this checkout trains: they share memory, git's files and
+    DVC's lock. Raises InspectionError where it has waited for a day.
+    """
+    holder = "the training of another line"
+    return locked(_checkout() / TURN, holder, wait_s=TURN_PATIENCE_S)
+
+
+def _checkout() -> Path:
+    return dvc_root() or Path()
 
 
 def _run(chosen: Sequence[str] | None, *, shared: bool) -> list[dict[str, Any]]:
@@ -275,7 +295,7 @@ def main() -> None:
         )
         raise SystemExit(1) from error
     except InspectionError as error:
-        sys.stderr.write(f"retrain: failed\n{error}\n")
+        sys.stderr.write(as_typed(f"retrain: failed\n{error}\n"))
         raise SystemExit(1) from error
 
 

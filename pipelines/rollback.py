@@ -4,7 +4,7 @@ import argparse
 import getpass
 
 from inspection.errors import InspectionError
-from inspection.failures import PlainErrors
+from inspection.plant import LineErrors
 from inspection.runtime.inspector import Inspector
 from pipelines.promote import resumed, say
 from pipelines.runs.store import opened
@@ -21,7 +21,7 @@ def main() -> None:
         "--no-bento", action="store_true", help="pack no Bento of what then serves"
     )
     given = parser.parse_args()
-    with PlainErrors("rollback"):
+    with LineErrors("rollback"):
         say(rollback(reason=given.reason, by=given.by))
         if not given.no_bento:
             say(bento.of_what_serves())

@@ -22,15 +22,14 @@ from urllib.request import urlopen
 import psutil
 
 from inspection.errors import InspectionError
+from inspection.plant import LINES, lines_in
 from inspection.processes import die_with_parent
-from stages.sections import read_yaml
+from pipelines.runs.deployments import DOT, POOL
 
 ROOT = Path(__file__).parents[1]
 HOME = Path(".state/prefect")
-DEPLOYMENTS = Path("prefect.yaml")
 HOST = "127.0.0.1"
 PORT = 4200  # Prefect's own
-POOL = "line"
 # a server needs 25 s on a busy machine, and migrates its database when it is new
 SERVER_START_S = 180.0
 POLL_S = 0.5
@@ -119,16 +118,8 @@ def scheduling(port: int) -> Iterator[Worker]:
         stack.callback(worker.stop)
         worker.start()
         # while the worker starts: both take some seconds
-        names = [word for name in _deployments() for word in ("--name", name)]
-        _run("--no-prompt", "deploy", *names, **environment)
+        _run("pipelines.runs.deployments", environment=environment)
         yield worker
-
-
-def _deployments() -> list[str]:
-    """The names in prefect.yaml that are of this pool; others want machinery that is not here."""
-    deployments = read_yaml(DEPLOYMENTS)["deployments"]
-    names = [one["name"] for one in deployments if one["work_pool"]["name"] == POOL]
-    return list(dict.fromkeys(names))
 
 
 def _environment(port: int) -> dict[str, str]:
@@ -149,11 +140,18 @@ def _environment(port: int) -> dict[str, str]:
 def _looks(port: int) -> str:
     return (
         f"scheduled: retrain each Sunday at two, watch each hour, the inbox at half past\n"
+        f"  lines    {_lines()}\n"
         f"  page     http://{HOST}:{port}\n"
         f"  logs     {HOME}/server.log, {HOME}/worker.log\n"
         f"  by hand  export PREFECT_API_URL=http://{HOST}:{port}/api, then\n"
         "           prefect deployment run retrain/weekly\n"
     )
+
+
+def _lines() -> str:
+    """The lines whose flows these are, and how a deployment of each is called."""
+    others = [f"lines/{name} (retrain/{name}{DOT}weekly)" for name in lines_in(LINES)]
+    return ", ".join(["that in the root (retrain/weekly)", *others])
 
 
 def _check_free(port: int) -> None:
@@ -185,18 +183,24 @@ def _begun(
         )
 
 
-def _run(*words: str, **environment: str) -> None:
+def _run(*module: str, environment: Mapping[str, str]) -> str:
+    """What a module of this project prints that talks to the server.
+
+    In a process of its own: Prefect reads its settings when it is imported.
+    """
     done = subprocess.run(
-        [*PREFECT, *words],
-        env=environment,
+        [sys.executable, "-m", *module],
+        env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
+    said = done.stdout.strip()
     if done.returncode:
-        raise InspectionError(f"prefect {' '.join(words)}: {done.stdout.strip()}")
+        raise InspectionError(f"{' '.join(module)}: {said[-500:]}")
+    return said
 
 
 def _wait_for(server: subprocess.Popen[bytes], port: int) -> None:
@@ -218,22 +222,10 @@ def _wait_for(server: subprocess.Popen[bytes], port: int) -> None:
 
 
 def _prepare_pool(environment: Mapping[str, str]) -> None:
-    """Make the pool, and mark runs as crashed that nobody works at.
-
-    In a process of its own: Prefect reads its settings when it is imported.
-    """
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines.runs.pool", POOL],
-        env=dict(environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise InspectionError(f"work pool: {done.stdout.strip()[-500:]}")
-    if done.stdout.strip():
-        _say(done.stdout.strip())
+    """Make the pool, and mark runs as crashed that nobody works at."""
+    said = _run("pipelines.runs.pool", POOL, environment=environment)
+    if said:
+        _say(said)
 
 
 def _end_server(server: subprocess.Popen[bytes]) -> None:

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from inspection.errors import InspectionError
+from inspection.plant import as_typed
 from pipelines.champions import Registry
 from pipelines.promote import unregistered
 from pipelines.runs.store import opened
@@ -28,9 +29,9 @@ def main() -> None:
         said = fetched(registry, given.fetch) if given.fetch else status(registry)
         # the dashboard reads what is seen here
         registry.note_versions()
-        sys.stdout.write(said)
+        sys.stdout.write(as_typed(said))
     except InspectionError as error:
-        sys.stderr.write(f"status: failed\n{error}\n")
+        sys.stderr.write(as_typed(f"status: failed\n{error}\n"))
         raise SystemExit(1) from error
 
 

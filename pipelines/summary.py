@@ -12,6 +12,7 @@ import pandas as pd
 
 from inspection.errors import InspectionError
 from inspection.evaluation.rates import percent
+from inspection.plant import LINES, as_typed, line_of
 from inspection.runtime.bundle import Card, read_card, verified
 from inspection.runtime.releases import POINTER, champion, champion_line
 from pipelines.trials.beside import tried_beside
@@ -19,11 +20,11 @@ from pipelines.trials.beside import tried_beside
 NEXT = """
 where to look next
   report      {report}
-  registry    make registry    (http://127.0.0.1:5000, model {model})
+  registry    {registry}    (http://127.0.0.1:5000, model {model})
   dashboard   make dashboard   (http://127.0.0.1:8501)
   service     make serve, then
-              curl -F {views} http://127.0.0.1:3000/inspect
-  your parts  make adopt DATA=<folder>, then dvc repro
+              curl -F {views} http://127.0.0.1:3000{path}/inspect
+  your parts  {adopt}, then {repro}
 """
 
 HEAD = ("class", "parts", "pass", "review", "reject", "error", "at most")
@@ -55,19 +56,38 @@ def main() -> None:
     sys.stdout.write(summary(card))
     releases = paths.bundle.parent / "releases"
     sys.stdout.write(champion_beside(card, releases))
-    sys.stdout.write(served_beside(card, releases))
+    sys.stdout.write(as_typed(served_beside(card, releases)))
     sys.stdout.write(tried_beside())
-    views = a_view(paths.data, paths.manifest)
-    sys.stdout.write(
-        NEXT.format(report=paths.report, model=card.line.name, views=views)
+    sys.stdout.write(where_next(card, paths.report, paths.data, paths.manifest))
+
+
+def where_next(card: Card, report: Path, data: Path, manifest: Path) -> str:
+    """Where to look next; files and commands as they are named in the checkout's root."""
+    name = line_of(Path())
+    here = LINES / name if name else Path()
+    return NEXT.format(
+        report=here / report,
+        model=card.line.name,
+        registry=_typed("make registry"),
+        views=a_view(data, manifest, here),
+        path=f"/lines/{name}" if name else "",
+        adopt=_typed("make adopt DATA=<folder>"),
+        repro=_typed("dvc repro"),
     )
 
 
-def a_view(data: Path, manifest: Path) -> str:
-    """The field of a form that sends the first view of the manifest, quoted for a shell."""
+def _typed(command: str) -> str:
+    return as_typed(f"`{command}`").strip("`")
+
+
+def a_view(data: Path, manifest: Path, here: Path = Path()) -> str:
+    """The field of a form that sends the first view of the manifest, quoted for a shell.
+
+    `here` is the current folder, from the one in which the shell is.
+    """
     if manifest.is_file():
         paths = pd.read_parquet(manifest, columns=["path"])["path"]
-        return shlex.quote(f"views=@{data / paths.iloc[0]}")
+        return shlex.quote(f"views=@{here / data / paths.iloc[0]}")
     return "views=@image.jpg"
 
 

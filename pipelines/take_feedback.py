@@ -21,6 +21,7 @@ from inspection.dataset.layouts import FROM_FILES, Layout, raw_label
 from inspection.dataset.names import fullmatch, nfc, take_apart
 from inspection.errors import InspectionError, first_three, raise_all
 from inspection.line import Line, fold_name
+from inspection.plant import as_typed
 from inspection.runtime.pictures import picture_path
 from inspection.runtime.verdict_log import (
     Feedback,
@@ -96,7 +97,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         if given.undo:
-            sys.stdout.write(undo() + "\n")
+            sys.stdout.write(as_typed(undo()) + "\n")
             return
         plan = planned(given.verdicts)
         for picture in plan.pictures:
@@ -105,9 +106,9 @@ def main() -> None:
         for reason in plan.left:
             sys.stdout.write(f"not taken: {reason}\n")
         if not given.dry_run:
-            sys.stdout.write(take(plan) + "\n")
+            sys.stdout.write(as_typed(take(plan)) + "\n")
     except InspectionError as error:
-        sys.stderr.write(f"take_feedback: failed\n{error}\n")
+        sys.stderr.write(as_typed(f"take_feedback: failed\n{error}\n"))
         raise SystemExit(1) from error
 
 

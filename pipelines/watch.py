@@ -23,6 +23,7 @@ from inspection.monitoring.outcomes import (
 )
 from inspection.monitoring.reference import Reference
 from inspection.monitoring.watching import Alarm, alarms
+from inspection.plant import as_typed
 from inspection.runtime.bundle import Card, read_card
 from inspection.runtime.pictures import now
 from inspection.runtime.releases import champion
@@ -95,7 +96,7 @@ def main() -> None:
         tell_new(given.verdicts, found.alarms)
         keep(given.verdicts, found)
     except InspectionError as error:
-        sys.stderr.write(f"watch: failed\n{error}\n")
+        sys.stderr.write(as_typed(f"watch: failed\n{error}\n"))
         raise SystemExit(1) from error
     sys.stdout.write(text_of(found))
     if found.alarms:
@@ -242,7 +243,7 @@ def _accepted(folder: Path) -> dict[str, str]:
 def _reference(release: str, card: Card) -> Reference:
     """What the card says of verdicts, if it counts any, and what promotion kept of test parts."""
     is_counted = "verdicts" in card.metrics and "defect_rate" in card.costs
-    # only what was promoted here has it
+    # what was promoted here has it, or was followed
     usual = usual_path(RELEASES, release)
     return Reference(
         release=release,

@@ -76,6 +76,8 @@ RUN_BY = {
     "::test_nothing_is_lost_by_kills_at_random_moments",
     "python -m pipelines.shipping.follow": "tests/pipelines/test_follow.py"
     "::test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else",
+    "make follow": "tests/pipelines/test_follow.py"
+    "::test_in_a_checkout_its_lines_are_followed_by_the_names_that_their_params_give",
     "export MLFLOW_TRACKING_URI=http://plant.example:5000": "tests/pipelines/test_follow.py"
     "::test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else",
     "dvc remote add": "tests/pipelines/doctor/test_servers.py"

@@ -116,14 +116,14 @@ def test_commands_are_those_of_the_project(name: str) -> None:
             assert words[0] in ("mlflow", "prefect")
 
 
-def test_deployments_are_those_of_make_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.schedule import POOL, _deployments
+def test_deployments_are_those_of_make_schedule() -> None:
+    from pipelines.runs.deployments import POOL
 
-    monkeypatch.chdir(ROOT)
     pool, deploy = SERVICES["deployments"]["command"][2].split(";")
-    words = shlex.split(deploy)
+    made = deploy.split()[-1]
 
-    assert [words[i + 1] for i, word in enumerate(words) if word == "--name"] == _deployments()
+    assert made == "pipelines.runs.deployments"
+    assert f'_run("{made}"' in (ROOT / "pipelines/schedule.py").read_text("utf-8")
     assert pool.split()[-1] == POOL == SERVICES["worker"]["command"][-1]
 
 

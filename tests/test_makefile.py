@@ -75,8 +75,8 @@ def tiles() -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "verb",
-    ["repro", "bento", "promote", "flow", "watch", "registry", "evidence", "drill", "seeds",
-     "study", "sign"],
+    ["repro", "bento", "promote", "flow", "follow", "watch", "registry", "evidence", "drill",
+     "seeds", "study", "sign"],
 )  # fmt: skip
 def test_with_a_line_a_verb_runs_in_its_folder(verb: str, tiles: str) -> None:
     recipe = dry_run(verb, f"LINE={tiles}", "KEY=k").stdout.replace("\\\n", " ").splitlines()

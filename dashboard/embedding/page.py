@@ -33,7 +33,7 @@ from dashboard.palette import PALETTE, class_colours
 from dashboard.pictures import crop_and_heat, heat_scale, jpeg
 from dashboard.places import SHORTCUTS, SPLIT, file_name
 from dashboard.review.actions import EVERYTHING
-from dashboard.switch import here
+from dashboard.switch import here, typed
 from dashboard.tables import show_table
 from dashboard.versions import Version
 from inspection.line import Line
@@ -261,7 +261,8 @@ def _show_agreement(atlas: Atlas, points: pd.DataFrame, colour: str) -> None:
 def _show_clusters(atlas: Atlas, points: pd.DataFrame, version: Version) -> None:
     """The clusters that are a circumstance which tells a class, by the audit of stage split."""
     if not here(SHORTCUTS).is_file() or not here(SPLIT).is_file():
-        st.caption("Which clusters are a camera or a day: `dvc repro split` audits it.")
+        said = "Which clusters are a camera or a day: `dvc repro split` audits it."
+        st.caption(typed(said))
         return
 
     classes: dict[str, str] = read_json(here(SPLIT)).get("shortcut_classes", {})

@@ -20,7 +20,7 @@ from dashboard.pictures import frame_of, jpeg, marked_frame
 from dashboard.places import DATA, RECEIPT, RELEASES, content, file_name, stamp
 from dashboard.places import FOLDS as FOLDS_TABLE
 from dashboard.registered import not_here, not_here_sentence, registered
-from dashboard.switch import here
+from dashboard.switch import here, typed
 from dashboard.tables import show_table
 from dashboard.versions import Version
 from inspection.runtime.bundle import CARD
@@ -48,8 +48,10 @@ def main() -> None:
     st.subheader("What changed between two versions")
     if len(found) < 2:
         st.info(
-            "There is one version only. Change something (a label at the review desk, a "
-            "parameter), run `dvc repro`, and compare here what it did."
+            typed(
+                "There is one version only. Change something (a label at the review desk, a "
+                "parameter), run `dvc repro`, and compare here what it did."
+            )
         )
     else:
         _compare(found)
@@ -80,7 +82,7 @@ def _show_versions(found: list[Version]) -> None:
     at_hand = {one.card_sha256 for one in found}
     elsewhere = not_here(registered(here(RELEASES), here(RECEIPT)), at_hand)
     if sentence := not_here_sentence(elsewhere):
-        st.caption(sentence)
+        st.caption(typed(sentence))
 
 
 def _compare(found: list[Version]) -> None:
@@ -194,7 +196,9 @@ def _show_log() -> None:
     found = entries(here(RELEASES))
     if not found:
         st.info(
-            "Nothing was promoted yet: `python -m pipelines.promote` asks the gate."
+            typed(
+                "Nothing was promoted yet: `python -m pipelines.promote` asks the gate."
+            )
         )
         return
 
@@ -209,8 +213,10 @@ def _show_log() -> None:
 def _offer_gate() -> None:
     st.subheader("Ask the gate")
     st.write(
-        "A dry run holds the challenger against the champion, rule by rule, and moves nothing. It "
-        "counts as one use of the test fold. To promote: `python -m pipelines.promote`."
+        typed(
+            "A dry run holds the challenger against the champion, rule by rule, and moves nothing. "
+            "It counts as one use of the test fold. To promote: `python -m pipelines.promote`."
+        )
     )
     address.recall_text("by")
     by = st.text_input("Who asks", key="by", width=NAME_PX)

@@ -31,7 +31,7 @@ from dashboard.operating.trials import (
 )
 from dashboard.palette import class_colours, legend
 from dashboard.places import SPLIT, stamp
-from dashboard.switch import here
+from dashboard.switch import here, typed
 from dashboard.tables import show_table
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.escape_limit import EscapeLimit
@@ -320,7 +320,7 @@ def _show_trials(card: Card) -> None:
     """What the line did with parts and defects that were held back, where that was tried."""
     st.subheader("Parts and defects never seen")
     if not here(EVIDENCE).is_file() and not here(DRILL).is_file():
-        st.caption("Not tried yet: `make evidence`, `make drill`.")
+        st.caption(typed("Not tried yet: `make evidence`, `make drill`."))
     if here(EVIDENCE).is_file():
         found = read_json(here(EVIDENCE))
         st.markdown(evidence_sentence(found))
@@ -348,7 +348,7 @@ def _show_trials(card: Card) -> None:
 def _note_age(found: dict[str, Any], card: Card, command: str) -> None:
     sentence = age_sentence(found, card.version, command)
     if sentence:
-        st.caption(sentence)
+        st.caption(typed(sentence))
 
 
 def _show_findings() -> None:

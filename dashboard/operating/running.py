@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard.operating.findings import drift, rates, running, watched_sentence
 from dashboard.places import VERDICTS, WATCHED
-from dashboard.switch import here
+from dashboard.switch import here, typed
 from dashboard.tables import show_table
 from inspection.runtime.bundle import Card
 from inspection.runtime.verdict_log import FILE, daily_verdicts
@@ -32,8 +32,10 @@ def _show_watched() -> None:
     st.markdown("**Running rates and drift**")
     if not here(WATCHED).is_file():
         st.info(
-            "Nobody has looked yet: `make watch` holds what the service sees against what it saw "
-            "before, and its verdicts against what people said of the parts."
+            typed(
+                "Nobody has looked yet: `make watch` holds what the service sees against what it "
+                "saw before, and its verdicts against what people said of the parts."
+            )
         )
         return
 
@@ -43,10 +45,14 @@ def _show_watched() -> None:
     if found["alarms"]:
         show_table(drift(found), width="content")
         st.caption(
-            "Where the change is meant, `python -m pipelines.watch --accept REASON` makes the new "
-            "level the usual one."
+            typed(
+                "Where the change is meant, `python -m pipelines.watch --accept REASON` makes the "
+                "new level the usual one."
+            )
         )
     st.caption(
-        "Rates hold where the checked parts of a verdict were drawn without looking; *at most* is "
-        "a one-sided 95 % bound. `make watch` looks anew."
+        typed(
+            "Rates hold where the checked parts of a verdict were drawn without looking; *at most* "
+            "is a one-sided 95 % bound. `make watch` looks anew."
+        )
     )

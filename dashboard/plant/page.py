@@ -9,7 +9,7 @@ from dashboard.operating.findings import drift, running, watched_sentence
 from dashboard.plant.lines import N_DAYS, LineToday, line_today, overview
 from dashboard.switch import folder_of
 from dashboard.tables import show_table
-from inspection.plant import LINES, lines_in
+from inspection.plant import LINES, as_typed, lines_in
 
 # The pages of a line that a person asks for first, by their paths.
 PAGES = {
@@ -40,7 +40,7 @@ def _show(line: LineToday) -> None:
         " | ".join(f"[{text}]({_link(page, line)})" for page, text in PAGES.items())
     )
     if line.problem:
-        st.warning(line.problem)
+        st.warning(as_typed(line.problem, line.name))
     if line.counts:
         show_table(running(line.counts), width="content")
         st.caption(f"The last {N_DAYS} days up to the last part.")

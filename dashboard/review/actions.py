@@ -11,7 +11,7 @@ from dashboard.review.draft import Draft
 from dashboard.review.feedback import settle
 from dashboard.review.journal import Journal
 from dashboard.review.queue import Item, waits_for
-from dashboard.switch import here
+from dashboard.switch import here, typed
 from inspection.errors import InspectionError
 
 TO_DO, DECIDED, EVERYTHING = "to decide", "decided", "everything"
@@ -23,7 +23,7 @@ def save_boxes(item: Item, journal: Journal, reviewer: str, draft: Draft) -> Non
     try:
         journal.draw(item.image_sha256, draft.boxes, draft.size_px, reviewer, note)
     except InspectionError as error:
-        st.session_state["problem"] = str(error)
+        st.session_state["problem"] = typed(str(error))
         return
 
     sha256 = item.image_sha256
@@ -40,7 +40,7 @@ def decide(item: Item, journal: Journal, reviewer: str, answer: str) -> None:
         journal.decide(item.image_sha256, answer, reviewer, note, item.request_id)
         settle(journal, here(VERDICTS))
     except InspectionError as error:
-        st.session_state["problem"] = str(error)
+        st.session_state["problem"] = typed(str(error))
         return
 
     said = answer
@@ -56,7 +56,7 @@ def undo(journal: Journal, reviewer: str) -> None:
         sha256 = journal.undo(reviewer)
         settle(journal, here(VERDICTS))
     except InspectionError as error:
-        st.session_state["problem"] = str(error)
+        st.session_state["problem"] = typed(str(error))
         return
 
     if not sha256:

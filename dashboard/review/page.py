@@ -31,7 +31,7 @@ from dashboard.review.queue import (
 )
 from dashboard.review.tables import read_rows
 from dashboard.review.waiting import waiting_items
-from dashboard.switch import here
+from dashboard.switch import here, typed
 from dashboard.tables import show_table
 from dashboard.versions import Version
 from inspection.line import Line
@@ -160,12 +160,16 @@ def _progress(
 def _nothing_left(items: Sequence[Item]) -> None:
     if items:
         st.success(
-            "Nothing left to decide here. Choose another reason, or run `dvc repro`."
+            typed(
+                "Nothing left to decide here. Choose another reason, or run `dvc repro`."
+            )
         )
     else:
         st.success(
-            "No label is doubted. `dvc repro clean_labels` lists suspects of new data; "
-            "`make serve` logs verdicts, and those sent to review wait here."
+            typed(
+                "No label is doubted. `dvc repro clean_labels` lists suspects of new data; "
+                "`make serve` logs verdicts, and those sent to review wait here."
+            )
         )
 
 
@@ -258,7 +262,7 @@ def _show_effects(raw: pd.DataFrame, manifest: pd.DataFrame, line: Line) -> None
     rows = read_rows(_places().labels, LabelTable.columns)
     box_rows = read_rows(_places().boxes, BoxTable.columns)
     found = effects(raw, manifest, rows, line, box_rows)
-    with st.expander(f"The next `dvc repro` changes: {found}"):
+    with st.expander(typed(f"The next `dvc repro` changes: {found}")):
         if not found:
             return
 

@@ -17,7 +17,7 @@ from dashboard.study.tables import (
     sentences,
     share_table,
 )
-from dashboard.switch import here
+from dashboard.switch import here, typed
 from dashboard.tables import show_table
 from inspection.runtime.bundle import CARD, read_card
 from inspection.storage import read_json
@@ -34,8 +34,10 @@ def main() -> None:
     st.header("Study of augmentation and centre crop")
     if not here(STUDY).is_file():
         st.info(
-            "Nothing was studied yet: `make study` trains the whole line with each recipe, which "
-            "takes as long as several runs of it, and shows here what it found."
+            typed(
+                "Nothing was studied yet: `make study` trains the whole line with each recipe, "
+                "which takes as long as several runs of it, and shows here what it found."
+            )
         )
         return
 
@@ -102,7 +104,7 @@ def _note_age(found: dict[str, Any]) -> None:
         return
     sentence = age_sentence(found, read_card(here(BUNDLE)).version, "make study")
     if sentence:
-        st.caption(sentence)
+        st.caption(typed(sentence))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Say of everything that Knurl needs whether it is there, and what mends it where it is not.
 
+After what is of the whole checkout and of the line in its root, each line in `lines/` is looked at.
 Nothing is changed but an empty object, written into the bucket of artifacts and taken away, on a
 host whose environment names one. Exit 0: it can work. Exit 1: something is at fault.
 """
@@ -7,7 +8,11 @@ host whose environment names one. Exit 0: it can work. Exit 1: something is at f
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import chdir
+from dataclasses import replace
+from pathlib import Path
 
+from inspection.plant import LINES, as_typed, lines_in
 from pipelines.doctor import broker, cluster, machine, project, servers, stores
 from pipelines.doctor.finding import FAULT, Finding
 
@@ -30,9 +35,21 @@ def main() -> None:
 
 
 def checks() -> Iterator[Finding]:
-    """All checks, those of this machine first."""
+    """All checks, those of this machine first, and last those of the lines in `lines/`."""
     for room in (machine, project, servers, stores, broker, cluster):
         yield from room.checks()
+    for name, folder in lines_in(LINES).items():
+        yield from of_line(name, folder)
+
+
+def of_line(name: str, folder: Path) -> Iterator[Finding]:
+    """All that can be said of a line, each finding with its name."""
+    with chdir(folder):
+        # before the way back: whoever asks for them one by one works in the root
+        found = [*project.of_line(), *servers.mlflow()]
+    for one in found:
+        remedy = as_typed(one.remedy, name)
+        yield replace(one, text=f"{name}: {as_typed(one.text, name)}", remedy=remedy)
 
 
 def told(finding: Finding) -> str:

@@ -1,12 +1,18 @@
-"""The Dask cluster that the environment names, if any: whether its workers would judge as we do."""
+"""The Dask cluster that the environment names, if any: whether its workers would work as we do.
+
+Lots are judged there by the release of each line, and stages loop over views. What these two need
+alike is not the same: a stage wants numpy's code to be for the same processor, too.
+"""
 
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from inspection.cluster import ADDRESS, connected
-from inspection.cluster_setup import check
+from inspection.cluster_setup import Needed, check
 from inspection.errors import InspectionError
+from inspection.over_views import LIBRARIES, SOURCES
+from inspection.plant import LINES, lines_in
 from inspection.runtime.releases import champion
 from pipelines.champions import RELEASES
 from pipelines.doctor.finding import FAULT, OK, Finding
@@ -30,19 +36,28 @@ def cluster(variables: Mapping[str, str]) -> Iterator[Finding]:
             n_workers = len(found.workers())
             if not n_workers:
                 raise found.without_workers()
-            check(found, needed_for(_release(), frame=None))
+            for needed in _needed():
+                check(found, needed)
     except InspectionError as error:
         text, _, remedy = str(error).rpartition("; ")
         yield Finding(FAULT, SUBJECT, text, remedy)
         return
-    yield Finding(
-        OK, SUBJECT, f"{address}: answers; {n_workers} workers would judge as we do"
+    text = (
+        f"{address}: answers; {n_workers} workers would judge, and run stages, as we do"
     )
+    yield Finding(OK, SUBJECT, text)
 
 
-def _release() -> Path:
+def _needed() -> Iterator[Needed]:
+    """What is asked for the lots of each line, and for the stages of all."""
+    for folder in (Path(), *lines_in(LINES).values()):
+        yield needed_for(_release(folder / RELEASES), frame=None)
+    yield Needed(SOURCES, LIBRARIES, frame=None, held=True)
+
+
+def _release(releases: Path) -> Path:
     """The folder of the champion; where there is none, none of the workers has one either."""
     try:
-        return champion(RELEASES).absolute()
+        return champion(releases).absolute()
     except InspectionError:
-        return RELEASES.absolute()
+        return releases.absolute()

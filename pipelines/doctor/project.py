@@ -1,4 +1,4 @@
-"""This checkout: parameters, data, the state of DVC, and the release that serves."""
+"""This checkout, and each of its lines: parameters, data, state of DVC, the release that serves."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from inspection.errors import InspectionError, first_three
+from inspection.plant import line_of
 from inspection.runtime.bundle import verified
 from inspection.runtime.releases import POINTER, champion
 from inspection.runtime.signatures import read_public_key
@@ -19,9 +20,14 @@ DATA = Path("data")
 
 
 def checks() -> Iterator[Finding]:
-    """All that can be said of the checkout."""
+    """All that can be said of the checkout, and of the line in its root."""
     yield git()
     yield environment(ENVIRONMENT)
+    yield from of_line()
+
+
+def of_line() -> Iterator[Finding]:
+    """All that can be said of the line of this folder."""
     yield parameters()
     yield data()
     yield dvc_lock()
@@ -78,13 +84,14 @@ def parameters() -> Finding:
 def data() -> Finding:
     """Whether the data is there that data.dvc names."""
     if not Path(f"{DATA}.dvc").is_file():
-        text = "nothing is tracked yet"
-        return Finding(
-            WARNING, "data", text, "`make demo`, or `make adopt DATA=<folder>`"
-        )
+        # the sample line is drawn in the root alone
+        drawn = "" if line_of(Path()) else "`make demo`, or "
+        remedy = f"{drawn}`make adopt DATA=<folder>`"
+        return Finding(WARNING, "data", "nothing is tracked yet", remedy)
     if not DATA.is_dir():
         text = "missing, though data.dvc names it"
-        remedy = "`dvc pull`, `make data`, or `make adopt DATA=<folder>`"
+        drawn = "" if line_of(Path()) else "`make data`, "
+        remedy = f"`dvc pull`, {drawn}or `make adopt DATA=<folder>`"
         return Finding(FAULT, "data", text, remedy)
     n_files = sum(len(files) for _, _, files in os.walk(DATA))
     return Finding(OK, "data", f"{n_files} files")

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from inspection.errors import InspectionError
+from inspection.errors import InspectionError, first_three
+from inspection.plant import LINES, lines_in
 from pipelines.doctor import stores
 from pipelines.doctor.finding import FAULT, OK, WARNING, Finding, clock
 from pipelines.doctor.machine import GIB
@@ -29,6 +30,7 @@ MLFLOW_TOKEN = "MLFLOW_TRACKING_TOKEN"
 MLFLOW_USER, MLFLOW_PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 PREFECT_KEY, PREFECT_AUTH = "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"
 POOL = "line"
+DATA = "data.dvc"
 
 
 def checks() -> Iterator[Finding]:
@@ -40,7 +42,7 @@ def checks() -> Iterator[Finding]:
 
 
 def remote() -> Finding:
-    """Whether the default remote of DVC answers, and has the data that data.dvc names."""
+    """Whether the default remote of DVC answers, and has the data of each line."""
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
@@ -53,7 +55,11 @@ def remote() -> Finding:
                 remedy = "`dvc remote add --default <name> <url>`"
                 return Finding(WARNING, "DVC remote", text, remedy)
             store = repo.cloud.get_remote_odb(name)
-            has_data = all(store.exists(digest) for digest in _data_digests())
+            lacking = [
+                one.parent.as_posix()
+                for one in _data_files()
+                if not all(store.exists(digest) for digest in _digests(one))
+            ]
     except NotDvcRepoError:
         return Finding(
             FAULT, "DVC remote", "this is no DVC project", "run it in its root"
@@ -65,8 +71,11 @@ def remote() -> Finding:
             remedy = "`make plant` installs dvc-s3"
         return Finding(FAULT, "DVC remote", f"{name}: {reason}", remedy)
 
-    if not has_data:
-        return Finding(WARNING, "DVC remote", f"{name}: lacks the data", "`dvc push`")
+    if lacking:
+        of_lines = [folder for folder in lacking if folder != "."]
+        whose = f" of {first_three(of_lines)}" if of_lines else ""
+        text = f"{name}: lacks the data{whose}"
+        return Finding(WARNING, "DVC remote", text, "`dvc push`")
     return Finding(OK, "DVC remote", f"{name}: answers, and has the data")
 
 
@@ -195,11 +204,15 @@ def service(address: str) -> Finding:
                    "see its log; `make doctor` names what is wrong with the champion")  # fmt: skip
 
 
-def _data_digests() -> list[str]:
-    """The hashes of what data.dvc names; none where nothing is tracked."""
-    path = Path("data.dvc")
-    outs = sections.read_yaml(path)["outs"] if path.is_file() else []
-    return [out["md5"] for out in outs if "md5" in out]
+def _data_files() -> list[Path]:
+    """The file of each line that names its data; none where nothing is tracked."""
+    folders = (Path(), *lines_in(LINES).values())
+    return [one / DATA for one in folders if (one / DATA).is_file()]
+
+
+def _digests(path: Path) -> list[str]:
+    """The hashes of what a file of DVC's names."""
+    return [out["md5"] for out in sections.read_yaml(path)["outs"] if "md5" in out]
 
 
 def _sqlite(path: Path) -> Finding:

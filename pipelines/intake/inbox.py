@@ -22,7 +22,7 @@ from typing import Any
 import pandas as pd
 
 from inspection.errors import InspectionError
-from inspection.failures import PlainErrors
+from inspection.plant import LineErrors, as_typed
 from inspection.storage import (
     locked,
     read_json,
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="only show")
     parser.add_argument("--undo", action="store_true", help="take the last step back")
     given = parser.parse_args()
-    with PlainErrors("inbox"):
+    with LineErrors("inbox"):
         if given.undo:
             said = undo(given.inbox)
         elif given.dry_run:
@@ -72,7 +72,7 @@ def main() -> None:
         else:
             found, done = take_new(given.inbox)
             said = text_of(found) + done
-    sys.stdout.write(said + "\n")
+    sys.stdout.write(as_typed(said) + "\n")
 
 
 def arrived(inbox: Path, *, at_s: float | None = None) -> list[str]:

@@ -63,10 +63,10 @@ class Summary:
 def main() -> None:
     """Inspect a lot, and say what came out."""
     given = _arguments()
-    from inspection.failures import PlainErrors
+    from inspection.plant import LineErrors
     from pipelines.lots.lot import TableColumns, find_lot
 
-    with PlainErrors("inspect_lot"):
+    with LineErrors("inspect_lot"):
         lot = find_lot(
             given.frames,
             part_per_file=given.part_per_file,

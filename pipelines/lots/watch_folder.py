@@ -51,9 +51,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
 
-    from inspection.failures import PlainErrors
+    from inspection.plant import LineErrors
 
-    with PlainErrors("watch_folder"):
+    with LineErrors("watch_folder"):
         watch(
             given.folder,
             out=given.out,

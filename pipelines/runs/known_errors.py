@@ -1,14 +1,19 @@
-"""Errors that the user can mend, in the log of a flow: their message, without a traceback."""
+"""Errors that the user can mend, in the log of a flow: their message, without a traceback.
+
+The commands that it names are about the line whose flow it is.
+"""
 
 import logging
 
 from inspection.errors import InspectionError
+from inspection.plant import as_typed
 
 
 class _WithoutTraceback(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], InspectionError):
             record.exc_info = None
+            record.msg, record.args = as_typed(record.getMessage()), ()
         return True
 
 

@@ -12,6 +12,7 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
+from inspection.plant import as_typed
 from inspection.runtime.bundle import CARD, read_card
 from inspection.storage import read_json
 from pipelines.champions import BUNDLE
@@ -50,7 +51,7 @@ def publish_results(stages: Collection[str]) -> None:
     texts = []
     if "assemble" in stages and (BUNDLE / CARD).is_file():
         texts.append(f"```text\n{summary(read_card(BUNDLE)).strip()}\n```")
-    texts += filter(None, [links(stages)])
+    texts += filter(None, [as_typed(links(stages))])
     if texts:
         create_markdown_artifact(
             "\n\n".join(texts),

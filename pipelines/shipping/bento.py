@@ -3,8 +3,10 @@
     python -m pipelines.shipping.bento
 
 It holds what bentofile.yaml includes, of the releases the champion's alone, and as README.md the
-model card of the registry. `bentoml serve TAG` needs neither this project nor torch or MLflow. Its
-version names the release and its content, so the same content is built once.
+model card of the registry. `bentoml serve TAG` needs neither this project nor torch or MLflow. It
+is called `knurl`, and that of a line in `lines/` after it, as in `knurl-tiles`: the latest of one
+is never that of another. Its version names the release and its content, so the same content is
+built once.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from inspection.errors import InspectionError
-from inspection.failures import PlainErrors
+from inspection.plant import LineErrors, line_of
 from inspection.runtime.releases import champion, promote, release
 from inspection.runtime.signatures import SIGNATURE
 from inspection.storage import locked, write_bytes, write_text
@@ -61,7 +63,7 @@ $ KNURL_VERDICTS=/srv/knurl/verdicts bentoml serve .
 def main() -> None:
     """Parse the command line, build, and say where it lies; errors end it with 1, untraced."""
     argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0]).parse_args()
-    with PlainErrors("bento"):
+    with LineErrors("bento"):
         said = of_champion()
     sys.stdout.write(said + "\n")
 
@@ -115,11 +117,12 @@ def build(releases: Path, card: str, variables: Mapping[str, str] = os.environ) 
         staged, store = Path(staging), Path(storing)
         released = stage(staged, releases, card)
         version = f"{released.lower()[:N_RELEASE]}-{digest_of(staged)[:N_DIGEST]}"
-        place = Path("bentos") / read_yaml(ROOT / BENTOFILE)["name"]
+        name = name_for(line_of(Path()))
+        place = Path("bentos") / name
 
         folder = home / place / version
         if not folder.is_dir():
-            _run_bentoml(staged, version, _environment(variables, store))
+            _run_bentoml(staged, name, version, _environment(variables, store))
             # a build that is killed leaves no half Bento under its tag
             folder.parent.mkdir(parents=True, exist_ok=True)
             (store / place / version).rename(folder)
@@ -175,14 +178,23 @@ def megabytes(folder: Path) -> float:
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6
 
 
+def name_for(line: str) -> str:
+    """What the Bento of a line is called, by the line's name in `lines/`, '' for the root's."""
+    name = str(read_yaml(ROOT / BENTOFILE)["name"])
+    return f"{name}-{line}" if line else name
+
+
 def tag_of(bento: Path) -> str:
     """The tag of a Bento by its folder in the store: `<name>:<version>`."""
     return f"{bento.parent.name}:{bento.name}"
 
 
-def _run_bentoml(staged: Path, version: str, environment: dict[str, str]) -> None:
+def _run_bentoml(
+    staged: Path, name: str, version: str, environment: dict[str, str]
+) -> None:
     """In a process of its own: BentoML imports the service from the folder that it packs."""
-    command = [sys.executable, "-m", "bentoml", "build", "--version", version]
+    tag = ("--name", name, "--version", version)
+    command = [sys.executable, "-m", "bentoml", "build", *tag]
     done = subprocess.run(
         [*command, "--output", "tag", "."],
         cwd=staged,

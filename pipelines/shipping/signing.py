@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from inspection.failures import PlainErrors
+from inspection.plant import LineErrors
 from inspection.runtime.bundle import verified
 from inspection.runtime.releases import champion
 from inspection.runtime.signatures import make_keys, read_private_key, sign
@@ -29,7 +29,7 @@ def main() -> None:
     signed.add_argument("--release", help="a folder of models/releases; the champion")
 
     given = parser.parse_args()
-    with PlainErrors("signing"):
+    with LineErrors("signing"):
         if given.verb == "make-key":
             said = new_keys(given.key)
         else:

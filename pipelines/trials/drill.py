@@ -13,8 +13,8 @@ import pandas as pd
 from inspection.errors import InspectionError
 from inspection.evaluation.auroc import score_auroc
 from inspection.evaluation.rates import percent, rate
-from inspection.failures import PlainErrors
 from inspection.line import Line
+from inspection.plant import LineErrors
 from inspection.runtime.detectors import score_names
 from inspection.runtime.verdict import VERDICTS
 from inspection.storage import write_json
@@ -34,7 +34,7 @@ def main() -> None:
         "classes", nargs="*", metavar="CLASS", help="only these; else every defect"
     )
     wanted = asked.parse_args().classes
-    with PlainErrors("drill"):
+    with LineErrors("drill"):
         put_back()
         line = sections.read(sections.section("line", Line))
         found = drill(list(judged(one_by_one(line, wanted))))

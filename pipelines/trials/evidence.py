@@ -15,7 +15,7 @@ import pandas as pd
 
 from inspection.evaluation.costs import Costs
 from inspection.evaluation.metrics import test_metrics
-from inspection.failures import PlainErrors
+from inspection.plant import LineErrors
 from inspection.runtime.bundle import Card
 from inspection.runtime.detectors import FUSED, anomaly_regions
 from inspection.storage import write_json, write_table
@@ -39,7 +39,7 @@ def main() -> None:
         most=MAX_FOLDS,
         effect="; more leave more to learn from, and take longer",
     )
-    with PlainErrors("evidence"):
+    with LineErrors("evidence"):
         put_back()
         folds = list(judged(outer_folds(n_folds)))
         found = evidence(folds)

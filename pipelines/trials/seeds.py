@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from inspection.failures import PlainErrors
+from inspection.plant import LineErrors
 from inspection.runtime.bundle import Card
 from inspection.runtime.detectors import FUSED, anomaly_regions
 from inspection.storage import write_json
@@ -25,7 +25,7 @@ SEEDED = ("crop", "train", "fit_anomaly")
 def main() -> None:
     """Run the line with each seed, save and print what the test fold shows."""
     n_seeds = how_many(__doc__, "--seeds", usual=N_SEEDS, most=MAX_SEEDS)
-    with PlainErrors("seeds"):
+    with LineErrors("seeds"):
         put_back()
         found = spread(list(judged(by_seed(n_seeds))))
         write_json(SEEDS, found)

@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw
 
 from inspection.errors import InspectionError
 from inspection.evaluation.classification import confusion_rows
-from inspection.failures import PlainErrors
 from inspection.models.augmentations import AUGMENTATIONS
+from inspection.plant import LineErrors, as_typed
 from inspection.runtime.verdict import NOT_FOUND
 from inspection.storage import read_json, replacing, write_json
 from pipelines.summary import aligned
@@ -64,7 +64,7 @@ ALIKE = (
 LEARNING = "++train.freeze_backbone=false"
 ALIKE_WHEN_FROZEN = (
     "study: {name} is left out: the backbone is frozen and is shown no noise, so it would come out "
-    "like {first}; make study LEARN=1 lets the backbone learn\n"
+    "like {first}; `make study LEARN=1` lets the backbone learn\n"
 )
 
 
@@ -78,12 +78,13 @@ def main() -> None:
         "--learn-backbone", action="store_true", help="also where it is frozen"
     )
     given = asked.parse_args()
-    with PlainErrors("study"):
+    with LineErrors("study"):
         put_back()
         recipes = tuple(given.recipes or RECIPES)
         alike = {} if given.learn_backbone else alike_when_frozen(recipes)
         for name, first in alike.items():
-            sys.stderr.write(ALIKE_WHEN_FROZEN.format(name=name, first=first))
+            said = ALIKE_WHEN_FROZEN.format(name=name, first=first)
+            sys.stderr.write(as_typed(said))
         told_apart = [name for name in recipes if name not in alike]
 
         wanted = by_recipe(told_apart, learns=given.learn_backbone)

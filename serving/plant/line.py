@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from inspection.plant import as_typed
 from serving.champion import NothingServesError, Served, Serving
 from serving.plant.answers import LineState
 from serving.recorder import Recorder, RecorderState
@@ -58,6 +59,6 @@ class LineAtWork:
             ready=bool(state.release and state.following),
             release=state.release,
             card_sha256=state.card_sha256,
-            problem=state.problem or None,
+            problem=as_typed(state.problem, self.name) or None,
             log_problem=self.log_state().problem or None,
         )

@@ -99,4 +99,4 @@ def test_a_decision_about_a_line_is_written_into_its_own_reviews(plant: Path) ->
 def test_a_line_that_has_not_run_says_what_to_run(plant: Path) -> None:
     app = opened("explorer", line="new")
 
-    assert app.error
+    assert ["`dvc --cd lines/new repro`" in one.value for one in app.error] == [True]

@@ -97,7 +97,7 @@ def test_a_folder_becomes_the_data_and_stays_as_it_was(
     assert "class bent_rod: 6 images, 6 parts, called 'bent rod'" in said
     assert "1 ignored ('Thumbs.db')" in said
     assert "training: 60 epochs, some 60 steps, of a head on tf_efficientnet_lite0" in said
-    assert said.endswith("next: dvc repro\n")
+    assert said.endswith("next: `dvc repro`\n")
 
 
 def test_a_dry_run_changes_nothing(project: Path, source: Path) -> None:

@@ -2,10 +2,12 @@ import hashlib
 import hmac
 import json
 import logging
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from pipelines.alerts import posted, signature, tell
+from pipelines.alerts import posted, run_failed, signature, tell
 from tests.webhooks import receiving
 
 
@@ -93,3 +95,24 @@ def test_an_address_that_cannot_be_reached_is_no_error(
     assert not tell("text")
     assert "KNURL_WEBHOOK: not reached" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_who_is_told_of_a_line_reads_which_and_what_to_type(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tell("bento: none; to fix: `make bento`")
+    (project / "lines/tiles").mkdir(parents=True)
+    monkeypatch.chdir(project / "lines/tiles")
+    tell("bento: none; to fix: `make bento`")
+    # told by the worker, which works for all lines
+    monkeypatch.chdir(project)
+    flow, state = SimpleNamespace(name="retrain"), SimpleNamespace(name="Crashed", message="gone")
+    for tags in (["knurl", "knurl.line.rods"], ["knurl"]):
+        run_failed(flow, SimpleNamespace(name="a-run", tags=tags), state)
+
+    assert caplog.messages == [
+        "bento: none; to fix: `make bento`",
+        "tiles: bento: none; to fix: `make bento LINE=tiles`",
+        "rods: retrain/a-run: Crashed: gone",
+        "retrain/a-run: Crashed: gone",
+    ]

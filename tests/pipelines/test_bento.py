@@ -259,3 +259,19 @@ def test_a_bento_that_is_too_large_is_said_to_be(
 
     with pytest.raises(InspectionError, match="holds 61 MB, 60 are allowed"):
         bento.build(releases, CARD, {"BENTOML_HOME": str(tmp_path / "home")})
+
+
+def test_the_bento_of_a_line_is_called_after_it_so_that_none_is_the_latest_of_another(
+    releases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bento.stage(tmp_path / "staged", releases, CARD)
+    version = f"{made}-{bento.digest_of(tmp_path / 'staged')[:8]}"
+    for folder in ("checkout/.dvc", "checkout/lines/tiles", "home/bentos/knurl-tiles/" + version):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "checkout/lines/tiles")
+
+    # it is there already, so nothing is built
+    folder = bento.build(releases, CARD, {"BENTOML_HOME": str(tmp_path / "home")})
+    assert bento.tag_of(folder) == f"knurl-tiles:{version}"
+    assert (folder.parent / "latest").read_text() == version
+    assert [path.name for path in (tmp_path / "home/bentos").iterdir()] == ["knurl-tiles"]

@@ -1,5 +1,6 @@
 """A registry on Postgres with artifacts in S3, and a host that has nothing but its address."""
 
+import json
 import os
 import platform
 import subprocess
@@ -16,18 +17,19 @@ import pytest
 from starlette.testclient import TestClient
 
 from inspection.errors import InspectionError
-from inspection.runtime.releases import POINTER, champion
+from inspection.runtime.releases import POINTER, champion, champion_line
 from inspection.runtime.signatures import make_keys, read_public_key
+from pipelines.champions import usual_path
 from pipelines.doctor import servers
 from pipelines.promote import promote
 from pipelines.rollback import rollback
 from pipelines.runs.store import opened
-from pipelines.shipping.follow import brought, follow
+from pipelines.shipping.follow import Followed, brought, follow, wanted
 from serving.api import create_app
 from serving.champion import Champion
 from stages import tracking
 from tests.architecture import ROOT
-from tests.bundles import draw_jpeg
+from tests.bundles import draw_jpeg, sample_line
 from tests.registering import Project
 from tests.servers import BUCKET, PATIENCE_S, mlflow_server, object_store, postgres
 from tests.waiting import wait_until
@@ -115,6 +117,9 @@ def test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else(
         serving.start()
         with TestClient(create_app(serving)) as client:
             assert answered(client) == ("reject", first)
+            usual = usual_path(home / "models/releases", first).read_bytes()
+            wait_until(lambda: usual_path(there, first).is_file(), PATIENCE_S)
+            assert usual_path(there, first).read_bytes() == usual
 
             project.register(monkeypatch, "b")
             assert promote(by="Ada") == "promoted"
@@ -138,6 +143,17 @@ def test_another_host_serves_what_is_promoted_signed_and_whole_and_nothing_else(
     with pytest.raises(InspectionError, match="is not the signature of this release"):
         brought(LINE, STORE, tmp_path / "third", strangers)
     assert not (tmp_path / "third" / POINTER).exists()
+
+    # what is usual, changed in the bucket: said, and no reason to hold a release back
+    run = registry.tags("1")["run_id"]
+    (recorded,) = (
+        one for one in bucket_of(plant).objects.all() if f"{run}/artifacts/usual/" in one.key
+    )
+    recorded.put(Body=b"{}")
+    found = brought(LINE, STORE, tmp_path / "other")
+    assert champion(tmp_path / "other", read_public_key(public)).name == found.release == first
+    assert "is in the registry not what was recorded" in str(found)
+    assert not usual_path(tmp_path / "other", first).exists()
 
     # a model that was changed in the bucket
     for one in bucket_of(plant).objects.all():
@@ -215,7 +231,7 @@ def test_a_registry_that_is_away_changes_nothing(
     stopping = threading.Event()
     following = threading.Thread(
         target=follow,
-        args=(LINE, STORE, tmp_path),
+        args=([Followed(LINE, STORE, tmp_path)],),
         kwargs={"every_s": 0.05, "stopping": stopping},
     )
     with caplog.at_level("INFO", logger="knurl.follow"):
@@ -227,3 +243,53 @@ def test_a_registry_that_is_away_changes_nothing(
     assert len(caplog.messages) == 1  # said once, tried some twenty times
     assert "no answer from 127.0.0.1:9" in caplog.text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_several_lines_each_serves_from_a_folder_of_its_own(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for line in ("rods", "tiles"):
+        (tmp_path / line).mkdir()
+        Project(tmp_path / line, STORE, line).register(monkeypatch, "a")
+        assert promote(by="Ada") == "promoted"
+    host = tmp_path / "host"
+    host.mkdir()
+    command = [sys.executable, "-m", "pipelines.shipping.follow", "--once", "--line"]
+    here: dict[str, Any] = {"cwd": host, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
+
+    subprocess.run([*command, "rods", "tiles"], check=True, **here)
+    assert champion_line(host / "models/releases") == "rods"
+    assert champion_line(host / "lines/tiles/models/releases") == "tiles"
+
+    # one that is not there keeps no other from being followed
+    said = subprocess.run([*command, "none", "tiles"], capture_output=True, text=True, **here)
+    assert said.returncode == 1
+    assert said.stderr.count("serves\n") == 1
+    assert "none: no version has the alias 'champion'" in said.stderr
+
+
+def test_in_a_checkout_its_lines_are_followed_by_the_names_that_their_params_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, name in ((tmp_path, "rod-assembly"), (tmp_path / "lines/tiles", "tiles")):
+        line = sample_line().model_copy(update={"name": name})
+        sections = {
+            "line": line.model_dump(mode="json", exclude_defaults=True),
+            "tracking": {"store": "mlruns"},
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "params.yaml").write_text(json.dumps(sections))
+    monkeypatch.chdir(tmp_path)
+
+    root, tiles = wanted([], Path("/releases"), Path("/lines"))
+    assert (root.line, root.store.store, root.releases) == (
+        "rod-assembly", "mlruns", Path("/releases"),
+    )  # fmt: skip
+    assert (tiles.line, tiles.store.store, tiles.releases) == (
+        "tiles", "lines/tiles/mlruns", Path("/lines/tiles/models/releases"),
+    )  # fmt: skip
+    with pytest.raises(InspectionError, match=r"'\.\./b' is no name for one"):
+        wanted(["a", "../b"])
+    monkeypatch.chdir(tmp_path / "lines/tiles")
+    (alone,) = wanted([])
+    assert (alone.line, alone.releases) == ("tiles", Path("models/releases"))

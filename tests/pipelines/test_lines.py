@@ -1,14 +1,17 @@
 """Commands in the folder of a line: they touch that line alone."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from inspection.errors import InspectionError
+from pipelines import retrain
 from pipelines.dvc_process import Dvc
 from pipelines.dvc_state import RWLOCK, dvc_root, repaired
-from pipelines.runs import branch
+from pipelines.runs import branch, known_errors
 from pipelines.runs.overrides import KEPT, overridden
 
 OF_THE_LINE = """\
@@ -74,6 +77,21 @@ def test_parameters_that_are_put_back_bring_back_no_files_of_another_line(
     assert (project / "double.txt").read_text() == "at work\n"
 
 
+def test_of_the_lines_of_a_checkout_one_is_trained_at_a_time(
+    line: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrain, "TURN_PATIENCE_S", 0.0)
+    with retrain.turn():
+        monkeypatch.chdir(line)
+        with (
+            pytest.raises(InspectionError, match="the training of another line is running"),
+            retrain.turn(),
+        ):
+            pass
+    with retrain.turn():
+        assert not (line / ".state").exists()
+
+
 def test_a_run_of_a_line_is_committed_with_the_sources_as_they_were(
     project: Path, line: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,3 +118,17 @@ def test_what_a_power_cut_leaves_of_dvc_is_mended_from_the_folder_of_a_line(
     assert len(repaired()) == 1
     assert not (project / RWLOCK).exists()
     assert dvc_root() == project
+
+
+def test_the_log_of_a_flow_names_the_commands_of_its_line(
+    line: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known_errors.quiet()
+    monkeypatch.chdir(line)
+    error = InspectionError("folds: missing; run `dvc repro`")
+    raised = (InspectionError, error, None)
+    record = logging.LogRecord("", logging.ERROR, "", 0, "failed: %r", (error,), raised)
+
+    assert logging.getLogger("prefect.flow_runs").filter(record)
+    assert "run `dvc --cd lines/tiles repro`" in record.getMessage()
+    assert record.exc_info is None

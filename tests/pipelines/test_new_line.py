@@ -124,6 +124,11 @@ def test_a_command_in_the_folder_of_a_line_is_about_that_line(checkout: Path) ->
     assert (tiles / "mlruns/mlflow.db").is_file()
     assert not (checkout / "mlruns").exists()
 
+    refused = run("sh", "-c", "cd lines/tiles && PYTHONPATH=../.. python -m pipelines.promote",
+                  expect=1)  # fmt: skip
+    assert "run `dvc --cd lines/tiles repro`; after a clone or" in refused
+    assert "`make promote LINE=tiles`" in refused
+
 
 def test_a_dry_run_and_a_failure_leave_no_folder(
     checkout: Path, frames: Path, capsys: pytest.CaptureFixture[str]

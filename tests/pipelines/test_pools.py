@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from stages.sections import read_yaml
 from tests.architecture import ROOT
 from tests.readme import COMMANDS
 from tests.webhooks import receiving
@@ -126,16 +125,6 @@ def test_its_entry_reads_the_projects_environment(tmp_path: Any) -> None:
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == ".state/dvc"
-
-
-def test_make_schedule_deploys_what_its_own_pool_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.schedule import _deployments
-
-    monkeypatch.chdir(ROOT)
-    all_names = {one["name"] for one in read_yaml(ROOT / "prefect.yaml")["deployments"]}
-
-    assert _deployments() == ["weekly", "hourly", "half-past", "by-hand"]
-    assert all_names - set(_deployments()) == {"docker", "kubernetes"}
 
 
 def test_runs_that_nobody_works_at_are_marked_as_crashed_and_people_are_told(

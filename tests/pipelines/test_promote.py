@@ -31,7 +31,7 @@ from inspection.storage import read_json, write_table, write_text
 from pipelines import promote as promotion
 from pipelines import promotion_flows, watch_flow
 from pipelines import rollback as back
-from pipelines.champions import HISTORY, RELEASES, Registry, usual_path
+from pipelines.champions import HISTORY, RELEASES, USUAL_TAG, Registry, usual_path
 from pipelines.evidence import judge
 from pipelines.promote import promote, sync
 from pipelines.rollback import rollback
@@ -107,6 +107,42 @@ def test_what_normal_test_parts_look_like_is_kept_with_what_was_promoted(
     assert len(looks["Ch00"]["brightness of rod"]) == N_PARTS
     assert looks["Ch00"]["brightness of rod"] == pytest.approx([120.0] * N_PARTS, abs=3)
     assert max(looks["Ch00"]["score of classifier"]) < 0.3
+
+
+def test_a_host_that_follows_gets_what_is_usual_by_the_hash_of_the_record(
+    promoted: Registry, tmp_path: Path
+) -> None:
+    release = promoted.tags("1")["release"]
+    kept = usual_path(RELEASES, release)
+    host = Registry(promoted.mlflow, promoted.line, tmp_path / "host")
+    host.bring_usual("1")
+    there = usual_path(host.releases, release)
+    assert there.read_bytes() == kept.read_bytes()
+
+    # one that was changed there is fetched anew, and one that was changed in the registry is not
+    there.write_text("{}")
+    host.bring_usual("1")
+    assert there.read_bytes() == kept.read_bytes()
+    there.unlink()
+    run = promoted.client.get_run(promoted.tags("1")["run_id"])
+    recorded = f"usual/{promoted.tags('1')[USUAL_TAG]}.json"
+    artifact = Path(run.info.artifact_uri) / recorded
+    artifact.write_text("{}")
+    with pytest.raises(InspectionError, match="is in the registry not what was recorded"):
+        host.bring_usual("1")
+    artifact.unlink()
+    with pytest.raises(InspectionError, match="cannot be fetched"):
+        host.bring_usual("1")
+    assert not there.exists()
+
+    # of a version that was promoted before there was a record of it
+    promoted.client.delete_model_version_tag(promoted.line, "1", USUAL_TAG)
+    host.bring_usual("1")
+    assert not there.exists()
+
+    assert promote(by="Ada") == "champion already"
+    host.bring_usual("1")
+    assert there.read_bytes() == kept.read_bytes()
 
 
 def test_a_worse_challenger_is_refused_with_rule_and_numbers_as_a_tag(

@@ -10,7 +10,7 @@ from inspection.evaluation.escape_limit import EscapeLimit
 from inspection.runtime.bundle import Card, write_card
 from inspection.runtime.detectors import score_names
 from inspection.runtime.releases import promote, release
-from pipelines.summary import a_view, champion_beside, served_beside, summary
+from pipelines.summary import a_view, champion_beside, served_beside, summary, where_next
 from tests.bundles import make_bundle
 
 
@@ -128,3 +128,28 @@ def test_the_view_to_send_is_one_of_the_line_quoted_for_a_shell(tmp_path: Path) 
     assert a_view(Path("data"), manifest) == "views=@image.jpg"
     pd.DataFrame({"path": ["test/bent wire/0.png", "a.png"]}).to_parquet(manifest)
     assert a_view(Path("data"), manifest) == "'views=@data/test/bent wire/0.png'"
+
+
+def test_where_to_look_next_is_named_from_the_root_also_for_another_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = make_bundle(tmp_path / "bundle")
+    manifest = tmp_path / "manifest.parquet"
+    pd.DataFrame({"path": ["a.png"]}).to_parquet(manifest)
+    tiles = tmp_path / "lines/tiles"
+    for folder in (tmp_path / ".dvc", tiles):
+        folder.mkdir(parents=True)
+    asked = (card, Path("reports/index.html"), Path("data"), manifest)
+
+    monkeypatch.chdir(tmp_path)
+    said = where_next(*asked)
+    assert "registry    make registry    (http" in said
+    assert "curl -F views=@data/a.png http://127.0.0.1:3000/inspect\n" in said
+    assert said.endswith("your parts  make adopt DATA=<folder>, then dvc repro\n")
+
+    monkeypatch.chdir(tiles)
+    said = where_next(*asked)
+    assert "report      lines/tiles/reports/index.html\n" in said
+    assert "make registry LINE=tiles    (http" in said
+    assert "views=@lines/tiles/data/a.png http://127.0.0.1:3000/lines/tiles/inspect\n" in said
+    assert "make adopt LINE=tiles DATA=<folder>, then dvc --cd lines/tiles repro\n" in said

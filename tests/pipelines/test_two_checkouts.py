@@ -78,7 +78,7 @@ def test_a_flow_on_one_worker_is_at_hand_on_the_other_and_its_champion_serves_th
         assert ran.read_text().split() == [str(other)] * 2
         assert read_json(project / "receipt.json") == receipt
         assert (project / "double.txt").read_text() == "7\n7\n"
-        release = brought(LINE, TrackingParams(), project / "models/releases")
+        release = brought(LINE, TrackingParams(), project / "models/releases").release
     assert answered(project / "models/releases") == release
 
 

@@ -43,9 +43,9 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
 
     from inspection.errors import InspectionError
-    from inspection.failures import PlainErrors
+    from inspection.plant import LineErrors
 
-    with PlainErrors("mqtt"):
+    with LineErrors("mqtt"):
         if find_spec("paho") is None:
             raise InspectionError(
                 "paho-mqtt: is not installed; `make plant` installs it"

@@ -20,6 +20,7 @@ def test_the_page_lists_the_lines_with_links_to_their_pages(plant: Path) -> None
     assert "(./report?line=)" in said
     assert "1 alarms: something has changed" in said
     assert ["champion.json" in one.value for one in page.warning] == [True]
+    assert "`dvc --cd lines/new repro`" in page.warning[0].value
 
 
 def test_a_file_that_cannot_be_read_of_one_line_leaves_the_others(plant: Path) -> None:

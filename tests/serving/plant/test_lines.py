@@ -102,6 +102,7 @@ def test_a_line_without_a_champion_is_told_and_takes_no_other_out_of_service(sta
         ("tiles", True),
     ]
     assert "champion.json" in lines["new"]["problem"]
+    assert "`dvc --cd lines/new repro`" in lines["new"]["problem"]
     listed = client.get("/lines").json()["lines"]
     assert [(one["name"], one["path"], one["release"]) for one in listed] == [
         ("rods", "", "rods-1"),
