@@ -93,7 +93,9 @@ UNDERSTOOD: list[tuple[str, Said, str, dict[str, int], Settings, Settings]] = [
 # The listing, what the user says, and what the question says: what was found, and the flag.
 ASKED: list[tuple[str, Said, list[str]]] = [
     ("mvtec_ad", {}, ["2 folders each hold a data set", "'bottle', 'cable'", "adopt one of these"]),
-    ("visa", {}, ["2 folders each hold a data set", "'candle', 'capsules'", "adopt one of these"]),
+    ("visa", {}, ["2 folders each hold a data set", "'candle', 'capsules'", "adopt one of these",
+                  "(make adopt DATA=<folder>/candle)",
+                  "(make line NAME=capsules DATA=<folder>/capsules)"]),
     ("visa_candle", {}, ["Normal 20, Anomaly 8", "chunk of wax missing 4",
                          "FORM=class_folders or FORM=table"]),
     ("neu_cls", {}, ["words Cr, In, PS, Pa, RS, Sc, and none of them", "NORMAL=<word>"]),
