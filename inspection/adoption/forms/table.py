@@ -43,6 +43,8 @@ CALLED = {
 }
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 FOLDS = ("fold", "split", "set")
+# Columns of masks as Kaggle writes them, pairs of start and length.
+RUN_LENGTHS = ("encodedpixels", "rle")
 
 
 @dataclass(frozen=True)
@@ -311,9 +313,16 @@ def _notes(
     notes = []
     folds = [name for name in table.names if _plain(name) in FOLDS]
     unused = _unused(table, folds)
-    if unused:
+    runs = [name for name in unused if _plain(name) in RUN_LENGTHS]
+    others = [name for name in unused if name not in runs]
+    if runs and not listing.masks.template:
         notes.append(
-            f"what {table.path} says in {first_three(unused)} is not used (README, Your own parts, "
+            f"{table.path} marks defects in {runs[0]!r}, which is not read: its run "
+            "lengths become masks as README, Your own parts, shows"
+        )
+    if others:
+        notes.append(
+            f"what {table.path} says in {first_three(others)} is not used (README, Your own parts, "
             "names the columns that are)"
         )
     if folds:
