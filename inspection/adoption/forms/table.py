@@ -253,6 +253,7 @@ def _none_normal(table: Found, labels: Mapping[str, str], n_unlisted: int) -> La
         f"{table.path} gives the labels {values}, and none means normal; "
         f"{asks('normal', '<label>')}{also}",
         is_near=True,
+        none_normal=not n_unlisted,
     )
 
 

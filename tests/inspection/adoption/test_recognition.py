@@ -171,10 +171,22 @@ def test_of_a_folder_that_is_near_no_form_all_are_described_and_what_lies_beside
 def test_of_a_folder_that_is_near_a_form_only_that_is_said() -> None:
     with pytest.raises(InspectionError) as asked:
         planned([f"{label}/{n}.png" for label in ("slide", "fold") for n in range(9)])
-    head, near, last = str(asked.value).splitlines()
+    head, near, _, last = str(asked.value).splitlines()
     assert near.startswith("  class_folders: folders name the classes fold, slide, and none")
     assert "the nearest" in head
     assert "table" in last
+
+
+def test_where_no_class_is_normal_it_is_said_what_a_stand_in_for_it_is_worth() -> None:
+    lines = [f"{label}_{n}.bmp" for label in ("Cr", "In", "Sc") for n in range(9)]
+    stands_in = "NORMAL=<one of them> lets it stand in"
+    with pytest.raises(InspectionError, match=stands_in):
+        planned(lines)
+
+    # those that no row names may be the normal ones: no class need stand in for them
+    with pytest.raises(InspectionError, match="NORMAL=unlisted") as asked:
+        understood("severstal")
+    assert stands_in not in str(asked.value)
 
 
 def test_a_folder_of_normals_alone_is_told_that_defects_are_missing() -> None:
