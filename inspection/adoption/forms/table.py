@@ -335,7 +335,7 @@ def _notes(
         path for path in listing.photos if path not in labels and path not in masks
     ]
     if aside:
-        remedy = "add rows for them"
+        remedy = "add rows for them if they are to count"
         if listing.answers.normal != UNLISTED:
             remedy += (
                 ", or, if they are the normal ones and lie beside others, "
