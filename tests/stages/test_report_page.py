@@ -252,6 +252,12 @@ def test_only_a_limit_that_somebody_asked_for_is_an_alarm(
     assert '<p class="soft">Limit on escapes: no limit on escapes' in unlimited
 
 
+def test_what_is_counted_and_what_costs_are_in_is_said_before_the_verdicts(html: str) -> None:
+    above = html[: html.index("Verdicts by class")]
+    assert "Overkill: normal parts, of class normal, that are rejected. Review: a person" in above
+    assert "in units of one good part thrown away (assemble.costs" in above
+
+
 def test_a_line_that_does_not_beat_review_says_so_before_its_rates(html: str) -> None:
     cost = html.index("Expected cost:")
     assert (cost < html.index('class="tiles"')) == ("does not beat" in html)
