@@ -160,6 +160,15 @@ def test_a_shortcut_is_named_with_what_the_scores_are_worth_without_it(html: str
     assert "<td>camera</td><td>0.812</td><td>0.934</td><td>11</td>" in html
 
 
+def test_of_the_order_of_names_it_is_said_where_it_tells_nothing(
+    report_on: Callable[..., str], html: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "part_order is the order of the parts' names"
+    assert said not in html
+    monkeypatch.setitem(SPLIT, "shortcut_classes", {"part_order": "slide"})
+    assert said in report_on(LIMIT)
+
+
 def test_a_part_judged_against_its_label_is_shown_with_the_claim_were_its_label_wrong(
     page: ReportPage,
 ) -> None:
