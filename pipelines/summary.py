@@ -126,7 +126,7 @@ def summary(card: Card) -> str:
     """The verdict table as text: test fold, counted by part, bounds one-sided 95 %."""
     title = f"{card.line.name}: test fold by part, bounds one-sided 95 %, bundle {card.version}"
     metrics = card.metrics
-    table = [title, "", *_table(metrics, card), "", *_legend(metrics)]
+    table = [title, "", *_table(metrics, card), "", *_legend(metrics, card.line.normal)]
     limit = metrics["limit"]
     # cards of before do not tell all of it, and none tells what there was none of
     told = [limit["sentence"], limit.get("rests_on"), limit.get("if_mended")]
@@ -144,7 +144,7 @@ def verdict_lines(metrics: Mapping[str, Any], card: Card) -> list[str]:
     return [
         *_table(metrics, card),
         "",
-        *_legend(metrics),
+        *_legend(metrics, card.line.normal),
         *_costs(metrics["cost"]),
     ]
 
@@ -190,10 +190,11 @@ def _row(name: str, row: dict[str, Any], card: Card) -> tuple[str, ...]:
     )
 
 
-def _legend(metrics: Mapping[str, Any]) -> list[str]:
+def _legend(metrics: Mapping[str, Any], normal: str) -> list[str]:
     found, network = metrics["totals"], metrics["classifier"]
     return [
-        "error: escapes (defective parts passed); of the normal class overkill (rejected)",
+        "review: a person decides; error: escapes (defective parts passed), of class "
+        f"{normal} overkill (rejected)",
         f"escapes {found['escapes']} of {found['n_defective']} defective parts, at most "
         f"{percent(found['escape_upper_bound'])}; overkill {found['overkill']} of "
         f"{found['n_normal']}, at most {percent(found['overkill_upper_bound'])}; "
@@ -208,7 +209,8 @@ def _costs(cost: dict[str, Any]) -> list[str]:
     """The expected cost beside that of reviewing, passing or rejecting every part."""
     beside = (
         f"to review all costs {cost['review_all']:.3f}, to pass all "
-        f"{cost['pass_all']:.3f}, to reject all {cost['reject_all']:.3f}"
+        f"{cost['pass_all']:.3f}, to reject all {cost['reject_all']:.3f}; the unit is one good "
+        "part thrown away (assemble.costs)"
     )
     return [cost["sentence"], beside, *(f"would help: {one}" for one in cost["advice"])]
 

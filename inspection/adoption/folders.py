@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from inspection.adoption.words import means_normal, normal_among
+from inspection.adoption.words import means_normal, normal_among, plain_name
 from inspection.dataset.names import nfc
 from inspection.errors import InspectionError, first_three
 from inspection.images import SUFFIXES
@@ -133,10 +133,15 @@ def check_one_product(photos: Sequence[str], masks: Iterable[str]) -> None:
         CAMERA.fullmatch(top) or means_normal(top) for top in own
     )
     if len(own) > 1 and not are_cameras_or_classes:
+        first, second, *_ = (
+            "/".join((*folders_of(photos[0])[:shared], top)) for top in own
+        )
         raise InspectionError(
             f"{len(own)} folders each hold a data set of their own (splits, or normal parts and "
             f"masks): {first_three(own)}; they are several products, or one packed twice: adopt "
-            "one of these folders, each in a checkout of its own"
+            f"one of these folders (make adopt DATA=<folder>/{first}), and of several products "
+            f"each other one as a line beside it (make line NAME={plain_name(own[1]) or '<name>'} "
+            f"DATA=<folder>/{second})"
         )
 
 

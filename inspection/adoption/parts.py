@@ -89,7 +89,21 @@ def _found(views: Views, proposal: Proposal) -> PartRule:
     if rule is not None and _fits_each_class(rule, views):
         return rule
     single = PartFrom(rule="file")
-    return PartRule(plain_pattern(views), single, "nothing groups the images")
+    return PartRule(plain_pattern(views), single, _why_each_image(views))
+
+
+def _why_each_image(views: Views) -> str:
+    """What speaks for each image being a part: no groups, or too few of them without a defect."""
+    folders = views.folders
+    if not _may_be_parts(views) or purity(folders, views.labels) < MIN_PURITY:
+        return "nothing groups the images"
+
+    pairs = zip(folders, views.labels, strict=True)
+    n_normal = len(set(folders) - {folder for folder, label in pairs if label})
+    return (
+        f"{_folders_of_images(views)}, and {n_normal} of them without a defect: too few to judge "
+        "by, so each image counts as a part, and shots of one folder may leak from train to test"
+    )
 
 
 def _fits_each_class(rule: PartRule, views: Views) -> bool:
@@ -247,20 +261,25 @@ def _is_of_parts(groups: Sequence[Hashable]) -> bool:
 
 
 def _by_folder(views: Views) -> PartRule | None:
-    """Small folders, none of which is a class, a split or called by a general word."""
-    folders = views.folders
-    n_folders = len(set(folders))
-    if n_folders < MIN_RUNS:
+    """Small folders whose views have one label."""
+    if not _may_be_parts(views) or not views.agree(views.folders):
         return None
+    rule = PartFrom(rule="folder")
+    return PartRule(plain_pattern(views), rule, _folders_of_images(views))
 
+
+def _may_be_parts(views: Views) -> bool:
+    """Whether folders are small and some, none a class, a split or called by a general word."""
+    folders = views.folders
     names = {PurePosixPath(folder).name for folder in folders}
     if any(map(is_general, names)) or names & set(views.labels):
-        return None
-    if not _is_of_parts(folders) or not views.agree(folders):
-        return None
+        return False
+    return len(set(folders)) >= MIN_RUNS and _is_of_parts(folders)
 
-    evidence = f"{n_folders} folders of {len(folders) / n_folders:.1f} images each"
-    return PartRule(plain_pattern(views), PartFrom(rule="folder"), evidence)
+
+def _folders_of_images(views: Views) -> str:
+    n_folders = len(set(views.folders))
+    return f"{n_folders} folders of {len(views.folders) / n_folders:.1f} images each"
 
 
 def _by_runs(views: Views, shape: Shape | None, said: str = "") -> PartRule | None:

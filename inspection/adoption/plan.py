@@ -285,13 +285,16 @@ def _check_enough(
 ) -> None:
     if normal in kept and len(kept) > 1:
         return
-    counted = ", ".join(f"{one} {n}" for one, n in n_parts.items())
+    counted = ", ".join(
+        f"{one} {n}{' (the normal class)' if one == normal else ''}"
+        for one, n in n_parts.items()
+    )
     remedy = "add parts"
     if part.part_from.rule != "file":
         remedy += f", or {asks('part', 'file')} if each image is a part of its own"
     raise InspectionError(
         "it takes two parts of the normal class and two of some defect, to learn from one and "
-        f"judge by the other; parts found: {counted} ({normal} is normal); {remedy}"
+        f"judge by the other; parts found: {counted}; {remedy}"
     )
 
 

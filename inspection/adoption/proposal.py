@@ -104,10 +104,12 @@ class Lacks:
     """What a folder lacks to be of a form, and the flag that would help, if one would.
 
     `is_near` where the folder holds something of the form: classes without a normal one, say.
+    `none_normal` where these are the classes of all its images.
     """
 
     what: str
     is_near: bool = False
+    none_normal: bool = False
 
 
 @dataclass(frozen=True)

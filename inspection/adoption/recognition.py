@@ -89,6 +89,11 @@ def _none_fits(lacking: Mapping[str, Lacks], listing: Listing) -> str:
         lines = [f"  {name}: {lack.what}" for name, lack in asked.items()]
     if listing.not_read:
         lines.append(f"{listing.not_read} lie there, too; convert them to PNG")
+    if any(lack.none_normal for lack in lacking.values()):
+        lines.append(
+            "where none of these holds good parts, NORMAL=<one of them> lets it stand in for them: "
+            "classes are told apart, and escapes and costs mean nothing (README, No normal parts)"
+        )
     table = "any other data set can be turned into a table (README, Your own parts)"
     return "\n".join([head, *lines, table])
 

@@ -14,6 +14,7 @@ from inspection.adoption.proposal import suffix
 from inspection.adoption.questions import asks
 from inspection.adoption.sections import known_names
 from inspection.adoption.training import TRANSFER, steps_of
+from inspection.adoption.words import means_normal
 from inspection.dataset.names import take_apart
 from inspection.errors import first_three
 from inspection.line import fold_name
@@ -121,6 +122,7 @@ def warnings(plan: Plan) -> Iterator[str]:
     yield from plan.proposal.notes
     if plan.proposal.normal.note:
         yield f"{plan.proposal.normal.note}; if not, {asks('normal', '<class>')}"
+    yield from _said_to_be_normal(plan)
     yield from _left_out(plan)
     yield from _frames(plan)
     yield from _strange_names(plan)
@@ -129,6 +131,18 @@ def warnings(plan: Plan) -> Iterator[str]:
     yield from _mixed_parts(plan)
     yield from _strange_boxes(plan)
     yield from _unread_json(plan)
+
+
+def _said_to_be_normal(plan: Plan) -> Iterator[str]:
+    """Of a normal class that only the user calls so: what follows where it is none."""
+    raw = plan.classes[plan.line["normal"]]
+    if raw and plan.listing.answers.normal and not any(map(means_normal, raw)):
+        called = first_three(raw)
+        yield (
+            f"{called} is the normal class because NORMAL says so, and to pass means to look like "
+            f"it; if {called} is a defect as well, what is said of escapes, overkill and costs "
+            "means nothing (README, No normal parts)"
+        )
 
 
 def _left_out(plan: Plan) -> Iterator[str]:

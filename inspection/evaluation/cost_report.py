@@ -219,7 +219,7 @@ def _about_classes(
 ) -> str:
     """The class whose escapes cost most, or where none escape the one with the fewest parts.
 
-    Nothing of a single class without an escape: of one there is no fewest.
+    Nothing where none escapes and all have as many, a single one among them: none has the fewest.
     """
 
     def costs_most(name: str) -> tuple[int, int]:
@@ -227,7 +227,8 @@ def _about_classes(
 
     name = max(defects, key=costs_most)
     counts = defects[name]
-    if not counts.passed and len(defects) == 1:
+    most = max(one.n for one in defects.values())
+    if not counts.passed and counts.n == most:
         return ""
     if not counts.passed:
         return (

@@ -291,6 +291,9 @@ def _parity(reports: Mapping[str, Mapping[str, float]], tolerance: float) -> Rul
 def _cam_edge(edge: float | None, limit: float | None) -> Rule:
     if limit is None:
         return Rule("heat on the crop's edge", True, "not asked for", "off in params")
+    if edge is None:
+        found = "not measured, for no marked defect of the test fold is named rightly"
+        return Rule("heat on the crop's edge", False, found, f"<= {limit:g}")
     return _at_most("heat on the crop's edge", edge, limit, "")
 
 

@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipelines import adopt
+from tests.architecture import ROOT
 from tests.pictures import coco, flat_line, part, put
 
 PARAMS = """\
@@ -98,6 +101,22 @@ def test_a_folder_becomes_the_data_and_stays_as_it_was(
     assert "1 ignored ('Thumbs.db')" in said
     assert "training: 60 epochs, some 60 steps, of a head on tf_efficientnet_lite0" in said
     assert said.endswith("next: `dvc repro`\n")
+
+
+def test_head_ends_a_dry_run_without_a_traceback(project: Path, source: Path) -> None:
+    words = [sys.executable, "-m", "pipelines.adopt", str(source), "--dry-run"]
+    run = subprocess.Popen(
+        words,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout is not None
+    run.stdout.close()  # as a `head` that has seen enough
+    _, said = run.communicate(timeout=60)
+    assert said == ""
+    assert run.returncode == -signal.SIGPIPE
 
 
 def test_a_dry_run_changes_nothing(project: Path, source: Path) -> None:

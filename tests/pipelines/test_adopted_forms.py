@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -180,6 +181,39 @@ def test_a_table_that_names_the_defects_alone(folder: Path, adopted: Adopted) ->
     (folder / "train.csv").write_text("\n".join(rows))
     table = adopted("--normal", "unlisted")
     assert table["label"].value_counts().to_dict() == {"normal": N, "1": N // 2, "2": N // 2}
+
+
+def run_lengths(marked: np.ndarray) -> str:
+    """As Kaggle writes them: pairs of start and length, from 1, down the columns."""
+    down = np.concatenate([[0], marked.T.ravel() > 0, [0]]).astype(int)
+    starts, ends = np.flatnonzero(np.diff(down) > 0), np.flatnonzero(np.diff(down) < 0)
+    return " ".join(f"{a + 1} {b - a}" for a, b in zip(starts, ends, strict=True))
+
+
+def test_the_masks_that_the_readme_draws_of_run_lengths(
+    folder: Path,
+    adopted: Adopted,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = ["ImageId,ClassId,EncodedPixels"]
+    for n in range(2 * N):
+        drawn(folder, f"train_images/{n:02}.jpg", n, defect=n < N)
+        rows += [f"{n:02}.jpg,{n % 2 + 1},{run_lengths(mask())}"] if n < N else []
+    (folder / "train.csv").write_text("\n".join(rows))
+    adopted("--normal", "unlisted")
+    assert "its run lengths become masks as README, Your own parts" in capsys.readouterr().out
+
+    blocks = [block.split("```")[0] for block in README.split("```python\n")[1:]]
+    (example,) = [block for block in blocks if "EncodedPixels" in block]
+    monkeypatch.chdir(folder)
+    exec(compile(example, "README.md", "exec"), {})
+    monkeypatch.chdir(folder.parent / "project")
+    table = adopted("--normal", "unlisted", "--replace")
+    assert table["label"].value_counts().to_dict() == {"normal": N, "1": N // 2, "2": N // 2}
+    drawn_mask = cv2.imread(f"data/{table.loc['train_images/01.jpg', 'mask_path']}", 0)
+    assert (drawn_mask == mask()).all()
+    assert "run lengths" not in capsys.readouterr().out
 
 
 def test_the_boxes_of_an_amazon_manifest(folder: Path, adopted: Adopted) -> None:

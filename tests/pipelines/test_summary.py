@@ -71,6 +71,8 @@ def test_the_table_has_a_row_per_class_with_its_error_and_the_auroc_of_each_dete
 
 def test_the_legend_says_what_an_error_is_and_what_cannot_be_claimed(tmp_path: Path) -> None:
     text = summary(finished(make_bundle(tmp_path)))
+    assert "review: a person decides" in text
+    assert "of class normal overkill (rejected)" in text
     assert "escapes 1 of 3 defective parts" in text
     assert "overkill 1 of 2" in text
     assert LIMIT.sentence in text
@@ -108,6 +110,7 @@ def test_what_does_not_beat_reviewing_all_is_said_before_the_table(
     assert (text.index(cost.sentence) < text.index("test fold")) == (not beats)
     assert all(one in text for one in cost.advice)
     assert "to review all costs 0.300" in text
+    assert "the unit is one good part thrown away (assemble.costs)" in text
 
 
 def test_the_cost_of_a_champion_stands_beside_where_another_bundle_serves(tmp_path: Path) -> None:

@@ -179,6 +179,15 @@ def test_a_shortcut_is_named_with_what_the_scores_are_worth_without_it(html: str
     assert "<td>camera</td><td>0.812</td><td>0.934</td><td>11</td>" in html
 
 
+def test_of_the_order_of_names_it_is_said_where_it_tells_nothing(
+    report_on: Callable[..., str], html: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "part_order is the order of the parts' names"
+    assert said not in html
+    monkeypatch.setitem(SPLIT, "shortcut_classes", {"part_order": "slide"})
+    assert said in report_on(LIMIT)
+
+
 def test_a_part_judged_against_its_label_is_shown_with_the_claim_were_its_label_wrong(
     page: ReportPage,
 ) -> None:
@@ -305,6 +314,12 @@ def test_only_a_limit_that_somebody_asked_for_is_an_alarm(
     assert '<p class="bad">Limit on escapes: at most 1.0 % escapes is not supported' in html
     unlimited = report_on(replace(LIMIT, asked=None))
     assert '<p class="soft">Limit on escapes: no limit on escapes' in unlimited
+
+
+def test_what_is_counted_and_what_costs_are_in_is_said_before_the_verdicts(html: str) -> None:
+    above = html[: html.index("Verdicts by class")]
+    assert "Overkill: normal parts, of class normal, that are rejected. Review: a person" in above
+    assert "in units of one good part thrown away (assemble.costs" in above
 
 
 def test_a_line_that_does_not_beat_review_says_so_before_its_rates(html: str) -> None:

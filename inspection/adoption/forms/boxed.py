@@ -29,7 +29,8 @@ def proposal(
     photos = [path for path in listing.photos if path in read]
     labels = labels_by_boxes(photos, boxes, normal.names)
     if "" not in labels.values() and not normal.names & set(labels.values()):
-        return Lacks(_none_normal(boxes, alone, called), is_near=True)
+        said = _none_normal(boxes, alone, called)
+        return Lacks(said, is_near=True, none_normal=not alone)
 
     settings: dict[str, Any] = {}
     notes: tuple[str, ...] = ()

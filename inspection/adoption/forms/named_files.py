@@ -47,6 +47,7 @@ def recognise(listing: Listing, contents: Contents) -> Proposal | Lacks:
         f"the file names hold the words {shown}, and none of them means that nothing is wrong; "
         f"{asks('normal', '<word>')}, or add normal images",
         is_near=True,
+        none_normal=True,
     )
 
 
@@ -79,6 +80,7 @@ def _by_pattern(pattern: str, listing: Listing) -> Proposal | Lacks:
         return Lacks(
             f"the labels are {shown or 'none'}, and none means normal; {asks('normal', '<word>')}",
             is_near=True,
+            none_normal=True,
         )
     return Proposal(NAME, "flat", SAYS, labels, normal)
 

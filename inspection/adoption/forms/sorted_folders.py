@@ -27,6 +27,7 @@ def proposal(form: str, listing: Listing) -> Proposal | Lacks:
             f"folders name the classes {shown}, and none of them means that nothing is wrong; "
             f"{asks('normal', '<folder>')}, or add a folder of normal parts",
             is_near=True,
+            none_normal=True,
         )
 
     masks: dict[str, Any] = {}

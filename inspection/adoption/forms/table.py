@@ -45,6 +45,8 @@ CALLED = {
 }
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 FOLDS = ("fold", "split", "set")
+# Columns of masks as Kaggle writes them, pairs of start and length.
+RUN_LENGTHS = ("encodedpixels", "rle")
 
 
 @dataclass(frozen=True)
@@ -284,6 +286,7 @@ def _none_normal(table: Found, labels: Mapping[str, str], n_unlisted: int) -> La
         f"{table.path} gives the labels {values}, and none means normal; "
         f"{asks('normal', '<label>')}{also}",
         is_near=True,
+        none_normal=not n_unlisted,
     )
 
 
@@ -344,9 +347,16 @@ def _notes(
     notes = []
     folds = [name for name in table.names if _plain(name) in FOLDS]
     unused = _unused(table, folds)
-    if unused:
+    runs = [name for name in unused if _plain(name) in RUN_LENGTHS]
+    others = [name for name in unused if name not in runs]
+    if runs and not listing.masks.template:
         notes.append(
-            f"what {table.path} says in {first_three(unused)} is not used (README, Your own parts, "
+            f"{table.path} marks defects in {runs[0]!r}, which is not read: its run "
+            "lengths become masks as README, Your own parts, shows"
+        )
+    if others:
+        notes.append(
+            f"what {table.path} says in {first_three(others)} is not used (README, Your own parts, "
             "names the columns that are)"
         )
     if folds:
@@ -358,7 +368,7 @@ def _notes(
         path for path in listing.photos if path not in labels and path not in masks
     ]
     if aside:
-        remedy = "add rows for them"
+        remedy = "add rows for them if they are to count"
         if listing.answers.normal != UNLISTED:
             remedy += (
                 ", or, if they are the normal ones and lie beside others, "

@@ -46,6 +46,15 @@ def test_cameras_and_classes_with_splits_of_their_own_are_no_products() -> None:
         check_one_product(paths, ())
 
 
+def test_of_several_products_below_one_folder_the_commands_name_each_from_the_top() -> None:
+    """As DAGM lies beside its readme: `DAGM/Class1/Train/0001.PNG`."""
+    paths = [f"DAGM/Class{n}/{s}/1.png" for n in (1, 2) for s in ("Train", "Test")]
+    with pytest.raises(InspectionError) as refused:
+        check_one_product(paths, ())
+    assert "make adopt DATA=<folder>/DAGM/Class1)" in str(refused.value)
+    assert "make line NAME=class2 DATA=<folder>/DAGM/Class2)" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("images", "others", "globs"),
     [

@@ -57,7 +57,15 @@ def test_where_views_are_labelled_by_themselves_four_parts_stay_normal(
 ) -> None:
     labels = {f"s{n:02}/view{shot}.png": "ok" for n in range(20) for shot in (0, 1)}
     labels |= {f"s{n:02}/view1.png": "dent" for n in range(n_normal, 20)}
-    assert rule(labels, by_view=True).part_from.rule == expected
+    found = rule(labels, by_view=True)
+    assert found.part_from.rule == expected
+    assert "20 folders of 2.0 images each" in found.evidence
+    assert ("3 of them without a defect: too few" in found.evidence) is (expected == "file")
+
+
+def test_of_folders_with_views_of_several_labels_nothing_is_said() -> None:
+    labels = {f"s{n:02}/{kind}.png": kind for n in range(9) for kind in ("ok", "dent", "pit")}
+    assert rule(labels, by_view=True).evidence == "nothing groups the images"
 
 
 @pytest.mark.parametrize(("n_folders", "expected"), [(8, "folder"), (7, "file")])

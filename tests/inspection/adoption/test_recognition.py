@@ -93,7 +93,9 @@ UNDERSTOOD: list[tuple[str, Said, str, dict[str, int], Settings, Settings]] = [
 # The listing, what the user says, and what the question says: what was found, and the flag.
 ASKED: list[tuple[str, Said, list[str]]] = [
     ("mvtec_ad", {}, ["2 folders each hold a data set", "'bottle', 'cable'", "adopt one of these"]),
-    ("visa", {}, ["2 folders each hold a data set", "'candle', 'capsules'", "adopt one of these"]),
+    ("visa", {}, ["2 folders each hold a data set", "'candle', 'capsules'", "adopt one of these",
+                  "(make adopt DATA=<folder>/candle)",
+                  "(make line NAME=capsules DATA=<folder>/capsules)"]),
     ("visa_candle", {}, ["Normal 20, Anomaly 8", "chunk of wax missing 4",
                          "FORM=class_folders or FORM=table"]),
     ("neu_cls", {}, ["words Cr, In, PS, Pa, RS, Sc, and none of them", "NORMAL=<word>"]),
@@ -106,7 +108,8 @@ ASKED: list[tuple[str, Said, list[str]]] = [
     ("real_iad_audiojack", {}, ["NG 60, OK 60", "OK 60, NG_AK 30, NG_BX 30",
                                 "FORM=class_folders or FORM=named_files"]),
     ("concrete_cracks", {}, ["Negative, Positive, and none of them means", "NORMAL=<folder>"]),
-    ("kolektor_sdd", {"part": "folder"}, ["normal 0, defect 30", "PART=file"]),
+    ("kolektor_sdd", {"part": "folder"}, ["normal 0 (the normal class), defect 30",
+                                         "PART=file"]),
     ("mvtec_ad_bottle", {"form": "mvtec"}, ["is no form", "FORM=train_test"]),
     ("mvtec_ad_bottle", {"masks": "gt/{stem}.png"}, ["no image has a mask there", "MASKS=none"]),
     ("casting", {"part": "<part>_<label>_x"}, ["fits 0 of 44 file names"]),
@@ -169,10 +172,22 @@ def test_of_a_folder_that_is_near_no_form_all_are_described_and_what_lies_beside
 def test_of_a_folder_that_is_near_a_form_only_that_is_said() -> None:
     with pytest.raises(InspectionError) as asked:
         planned([f"{label}/{n}.png" for label in ("slide", "fold") for n in range(9)])
-    head, near, last = str(asked.value).splitlines()
+    head, near, _, last = str(asked.value).splitlines()
     assert near.startswith("  class_folders: folders name the classes fold, slide, and none")
     assert "the nearest" in head
     assert "table" in last
+
+
+def test_where_no_class_is_normal_it_is_said_what_a_stand_in_for_it_is_worth() -> None:
+    lines = [f"{label}_{n}.bmp" for label in ("Cr", "In", "Sc") for n in range(9)]
+    stands_in = "NORMAL=<one of them> lets it stand in"
+    with pytest.raises(InspectionError, match=stands_in):
+        planned(lines)
+
+    # those that no row names may be the normal ones: no class need stand in for them
+    with pytest.raises(InspectionError, match="NORMAL=unlisted") as asked:
+        understood("severstal")
+    assert stands_in not in str(asked.value)
 
 
 def test_a_folder_of_normals_alone_is_told_that_defects_are_missing() -> None:

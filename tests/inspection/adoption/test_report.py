@@ -32,6 +32,13 @@ def test_form_classes_part_and_crop_are_said() -> None:
     assert any(line.startswith("region part: the whole frame, crop ") for line in lines)
 
 
+def test_a_normal_class_that_only_the_user_calls_so_is_said_to_be_one() -> None:
+    stands_in = "'Cr' is the normal class because NORMAL says so"
+    assert said(listed.understood("neu_cls", normal="Cr"), stands_in)
+    assert not said(listed.understood("casting", normal="ok_front"), "because NORMAL says so")
+    assert not said(listed.understood("severstal", normal="unlisted"), "because NORMAL says so")
+
+
 @pytest.mark.parametrize(("n", "few"), [(5, True), (6, False)])
 def test_fewer_than_six_parts_of_a_class_are_few(n: int, few: bool) -> None:
     lines = [f"good/{i}.png" for i in range(9)] + [f"bad/{i}.png" for i in range(n)]

@@ -32,6 +32,14 @@ def test_a_part_that_was_not_found_is_not_counted_as_rightly_classified() -> Non
     assert found["macro_f1"] < classification(TABLE, LINE)["macro_f1"]
 
 
+def test_without_a_hit_no_bound_lies_above_what_was_found() -> None:
+    swapped = {"normal": "dent", "dent": "slide", "slide": "normal"}
+    shown = confusion_rows(TABLE, LINE)["actual"]
+    wrong = TABLE.assign(classified=[swapped[label] for label in shown])
+    found = classification(wrong, LINE)
+    assert found["macro_f1"] == found["macro_f1_lower_bound"] == 0
+
+
 def test_a_macro_f1_bound_is_seldom_above_the_truth() -> None:
     sizes = np.array([40, 12, 12])
     shares = np.array([[0.95, 0.05, 0.0], [0.1, 0.85, 0.05], [0.0, 0.1, 0.9]])

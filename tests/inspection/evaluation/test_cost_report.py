@@ -103,6 +103,15 @@ def test_of_a_single_class_without_an_escape_none_is_the_one_with_the_fewest_par
     assert escaped.advice[0].startswith("more parts or better features for scratch: 1 of its 33")
 
 
+def test_of_classes_with_as_many_parts_none_has_the_fewest() -> None:
+    alike = table(normal=(60, 6, 0), scratch=(0, 1, 16), dent=(0, 2, 15))
+    advice = cost_report(*alike, "normal", COSTS).advice
+    assert [one.split(":")[0] for one in advice] == ["more parts to measure on"]
+    fewer = table(normal=(60, 6, 0), scratch=(0, 1, 16), dent=(0, 2, 14))
+    advice = cost_report(*fewer, "normal", COSTS).advice
+    assert advice[0] == "more parts of dent: 16 of 33 defective parts are of this class, the fewest"
+
+
 def test_a_line_that_surely_pays_needs_no_advice() -> None:
     report = cost_report(*table(normal=(500, 20, 0), dent=(0, 2, 300)), "normal", COSTS)
     assert report.surely_beats_review_all

@@ -161,7 +161,12 @@ def test_facts_within_their_limits_pass() -> None:
     assert [rule for rule in standing_rules(GOOD, PARAMS) if not rule.passed] == []
 
 
-@pytest.mark.parametrize("name", ["cam_edge", "quarantined_fraction", "ms_per_part"])
+def test_of_heat_that_was_not_measured_it_is_said_why() -> None:
+    (stopped,) = [r for r in standing_rules(replace(GOOD, cam_edge=None), PARAMS) if not r.passed]
+    assert "no marked defect of the test fold is named rightly" in stopped.found
+
+
+@pytest.mark.parametrize("name", ["quarantined_fraction", "ms_per_part"])
 def test_a_fact_that_is_missing_stops(name: str) -> None:
     rules = standing_rules(replace(GOOD, **{name: None}), PARAMS)
 
