@@ -34,7 +34,7 @@ FOUND = {
     "clean_labels": "{n_issues} label suspects, {n_held} views held back until reviewed, "
     "{n_near_duplicates} near-duplicates",
     "split": "{n_parts[train]} parts to train on, {n_parts[val]} to choose by, "
-    "{n_parts[test]} to test; a random split would add {leakage[price]:.3f} to macro-F1",
+    "{n_parts[test]} to test; a random split would change macro-F1 by {leakage[price]:+.3f}",
     "crop": "{n_views} views cropped, framing {framing}",
     "train": "macro-F1 {val_macro_f1:.3f} on val, {epochs} epochs",
     "evaluate_cam": "{method} on layer {layer}; peak on the defect in {pointing:.1%} of "
