@@ -1,10 +1,10 @@
 """Attacks a service of its own on the loopback device, and tells what came of it.
 
-    python -m benchmarks.attack --picture FILE [--releases models/releases]
+    python -m benchmarks.attack --picture FILE [--releases models/releases] [--max-wait 2]
 
 Bounded: some 5,000 requests, three minutes. Meanwhile a good client sends one part after another.
-Exit 1 where an answer was 5xx, a request hung, the good client waited over 2 s, or the worker held
-a gigabyte; the server's log is then kept, and named.
+Exit 1 where an answer was 5xx, a request hung, the good client waited over `--max-wait` seconds, or
+the worker held a gigabyte; the server's log is then kept, and named.
 """
 
 import argparse
@@ -112,6 +112,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--picture", type=Path, required=True, help="a good frame")
     parser.add_argument("--releases", type=Path, default=Path("models/releases"))
+    parser.add_argument(
+        "--max-wait",
+        type=float,
+        default=MAX_WAIT_S,
+        metavar="S",
+        help="seconds that a good client may wait; where the machine has other work, more",
+    )
     given = parser.parse_args()
     picture = given.picture.read_bytes()
     port = free_port()
@@ -125,8 +132,8 @@ def main() -> None:
         command = _limited(bentoml_command("serving.service:Inspection", port))
         with running(command, port, Path(name), variables) as server:
             outcomes = attacked(server, picture)
-        sys.stdout.write(table(outcomes))
-        if all(map(held, outcomes)):
+        sys.stdout.write(table(outcomes, given.max_wait))
+        if all(held(one, given.max_wait) for one in outcomes):
             return
         sys.exit(f"the server's log: {_kept(Path(name) / 'log')}")
 
@@ -144,20 +151,20 @@ def _kept(log: Path) -> Path:
     return Path(shutil.copy(log, folder / "log"))
 
 
-def held(outcome: Outcome) -> bool:
+def held(outcome: Outcome, max_wait_s: float = MAX_WAIT_S) -> bool:
     """Whether the service kept its promises under one attack."""
-    is_quick = outcome.slowest_good_s <= MAX_WAIT_S
+    is_quick = outcome.slowest_good_s <= max_wait_s
     return outcome.failed == 0 and is_quick and outcome.peak_mb < MAX_MEMORY_MB
 
 
-def table(outcomes: list[Outcome]) -> str:
+def table(outcomes: list[Outcome], max_wait_s: float = MAX_WAIT_S) -> str:
     """One row an attack."""
     rows = [f"{'attack':18} {'slowest good':>12} {'peak':>8}  answers\n"]
     for one in outcomes:
         statuses = sorted(one.statuses.items())
         answers = ", ".join(f"{n} x {status}" for status, n in statuses)
-        is_slow = one.slowest_good_s > MAX_WAIT_S
-        slow = f" (over {MAX_WAIT_S:.0f} s)" if is_slow else ""
+        is_slow = one.slowest_good_s > max_wait_s
+        slow = f" (over {max_wait_s:.0f} s)" if is_slow else ""
         rows.append(
             f"{one.name:18} "
             f"{one.slowest_good_s:10.2f} s "
