@@ -5,7 +5,6 @@ program that works in that folder works on that line.
 """
 
 import re
-import sys
 from pathlib import Path
 from types import TracebackType
 
@@ -99,8 +98,8 @@ class LineErrors(PlainErrors):
     ) -> None:
         said = explained(error) if error is not None else None
         if said is not None:
-            sys.stderr.write(f"{self._program}: failed\n{as_typed(said)}\n")
-            raise SystemExit(1) from error
+            error = InspectionError(as_typed(said))
+        super().__exit__(kind, error, trace)
 
 
 def check_name(name: str) -> None:
