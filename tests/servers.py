@@ -169,6 +169,29 @@ def prefect_server(database: str, home: Path) -> Iterator[str]:
         yield address
 
 
+@contextmanager
+def prefect_worker(
+    folder: Path, name: str, *options: str, environment: Mapping[str, str]
+) -> Iterator[None]:
+    """A worker of pool `line` that somebody has started in a folder; its log lies beside that."""
+    words = ("worker", "start", "--pool", "line", "--name", name, *options)
+    with (folder.parent / f"{name}.log").open("wb") as log:
+        begun = subprocess.Popen(
+            [sys.executable, "-m", "prefect", *words],
+            cwd=folder,
+            env=dict(environment),
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent,
+        )
+    try:
+        yield
+    finally:
+        # its runs have ended; told to end, it now and then waits for ever
+        begun.kill()
+        begun.wait(timeout=PATIENCE_S)
+
+
 def _composed(service: str, port: int) -> list[str]:
     """The command of a service of compose.yaml, on the loopback device and another port."""
     words = [str(word) for word in _service(service)["command"]]

@@ -2,19 +2,18 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from inspection.errors import InspectionError
-from inspection.processes import die_with_parent
 from pipelines.runs import deployments, pool
 from stages.sections import read_yaml
 from tests.architecture import ROOT
 from tests.pipelines.test_two_checkouts import environment
+from tests.servers import prefect_worker
 
 # A flow in a process of its own, on a machine that is busy with other tests.
 PATIENCE_S = 600.0
@@ -120,26 +119,10 @@ def known() -> set[str]:
     return {f"{flows[one.flow_id]}/{one.name}" for one in found}
 
 
-@contextmanager
-def worker(project: Path) -> Iterator[None]:
+def worker(project: Path) -> AbstractContextManager[None]:
     """A worker that somebody has started in the root of the checkout, and nothing more."""
-    words = ("worker", "start", "--pool", "line", "--name", "by-hand")
     variables = {name: text for name, text in environment().items() if name != "PYTHONPATH"}
     # a real checkout holds the code
     for room in ("inspection", "stages", "pipelines"):
         (project / room).symlink_to(ROOT / room)
-    with (project.parent / "worker.log").open("wb") as log:
-        begun = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *words],
-            cwd=project,
-            env=variables,
-            stdout=log,
-            stderr=log,
-            preexec_fn=die_with_parent,
-        )
-    try:
-        yield
-    finally:
-        # its runs have ended; told to end, it now and then waits for ever
-        begun.kill()
-        begun.wait(timeout=PATIENCE_S)
+    return prefect_worker(project, "by-hand", environment=variables)

@@ -3,14 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from inspection.processes import die_with_parent
 from inspection.storage import read_json
 from pipelines.shipping.follow import brought
 from serving.api import create_app
@@ -18,7 +16,7 @@ from serving.champion import Champion
 from stages.tracking import TrackingParams
 from tests.architecture import ROOT
 from tests.bundles import draw_jpeg
-from tests.servers import mlflow_server
+from tests.servers import mlflow_server, prefect_worker
 
 pytestmark = [
     pytest.mark.slow,
@@ -122,25 +120,9 @@ def deploy(project: Path) -> None:
     )
 
 
-@contextmanager
-def worker(checkout: Path, queue: str) -> Iterator[None]:
+def worker(checkout: Path, queue: str) -> AbstractContextManager[None]:
     """A worker in a checkout, to which runs of this queue go."""
-    words = ("worker", "start", "--pool", "line", "--work-queue", queue, "--name", queue)
-    with (checkout.parent / f"{queue}.log").open("wb") as log:
-        begun = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *words],
-            cwd=checkout,
-            env=environment(),
-            stdout=log,
-            stderr=log,
-            preexec_fn=die_with_parent,
-        )
-    try:
-        yield
-    finally:
-        # its runs have ended; told to end, it now and then waits for ever
-        begun.kill()
-        begun.wait(timeout=PATIENCE_S)
+    return prefect_worker(checkout, queue, "--work-queue", queue, environment=environment())
 
 
 def promote(checkout: Path) -> None:
